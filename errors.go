@@ -1,0 +1,89 @@
+package latchkey
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Error is an answer that is not a result: what the service refused, why, and
+// what would help. Errors of every operation have this one type, over HTTP and
+// in process alike. A key that may not pass is not an error but a [Verification].
+type Error struct {
+	Status     int           // the HTTP status, for example 404
+	Type       string        // a stable URL that names the kind of error
+	Title      string        // the kind of error in a few words
+	Detail     string        // what happened this time, for a person
+	Faults     []Fault       // what is wrong with the request; only for status 400
+	RequestID  string        // names the request in the service's log
+	RetryAfter time.Duration // when it is worth trying again; zero if unknown
+	Attempts   int           // how often the client sent the request
+}
+
+// Fault is one thing that is wrong with a request.
+type Fault struct {
+	// Location is where: the path of the violated rule, such as
+	// /properties/name/minLength, or requestBody, or security.
+	Location string `json:"location"`
+	// Message says what is wrong.
+	Message string `json:"message"`
+	// Fix says what to send instead, where that is known.
+	Fix string `json:"fix,omitempty"`
+}
+
+// What an error means, for errors.Is.
+var (
+	ErrBadRequest         = errors.New("bad request")
+	ErrUnauthorized       = errors.New("unauthorized")
+	ErrForbidden          = errors.New("forbidden")
+	ErrNotFound           = errors.New("not found")
+	ErrConflict           = errors.New("conflict")
+	ErrGone               = errors.New("gone")
+	ErrPreconditionFailed = errors.New("precondition failed")
+	ErrTooLarge           = errors.New("request too large")
+	ErrUnprocessable      = errors.New("unprocessable")
+	ErrRateLimited        = errors.New("rate limited")
+	ErrInternal           = errors.New("internal error")
+	ErrUnavailable        = errors.New("unavailable")
+)
+
+var meanings = map[int]error{
+	http.StatusBadRequest:            ErrBadRequest,
+	http.StatusUnauthorized:          ErrUnauthorized,
+	http.StatusForbidden:             ErrForbidden,
+	http.StatusNotFound:              ErrNotFound,
+	http.StatusConflict:              ErrConflict,
+	http.StatusGone:                  ErrGone,
+	http.StatusPreconditionFailed:    ErrPreconditionFailed,
+	http.StatusRequestEntityTooLarge: ErrTooLarge,
+	http.StatusUnprocessableEntity:   ErrUnprocessable,
+	http.StatusTooManyRequests:       ErrRateLimited,
+	http.StatusInternalServerError:   ErrInternal,
+	http.StatusServiceUnavailable:    ErrUnavailable,
+}
+
+// Code returns the last part of the error's type, for example "key_not_found".
+func (e *Error) Code() string {
+	return e.Type[strings.LastIndexByte(e.Type, '/')+1:]
+}
+
+// Error says what happened in one line, with the request id to look it up.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "latchkey: %d %s: %s", e.Status, e.Code(), e.Detail)
+	for _, f := range e.Faults {
+		fmt.Fprintf(&b, "; %s: %s", f.Location, f.Message)
+		if f.Fix != "" {
+			fmt.Fprintf(&b, " (%s)", f.Fix)
+		}
+	}
+	if e.RequestID != "" {
+		fmt.Fprintf(&b, " [%s]", e.RequestID)
+	}
+	return b.String()
+}
+
+// Is reports whether the error has the meaning of one of the sentinels.
+func (e *Error) Is(target error) bool { return target != nil && meanings[e.Status] == target }
