@@ -1,0 +1,93 @@
+package latchkey
+
+import "context"
+
+// Identity is someone or something keys belong to: a user, a customer, a
+// service. Its rate limits are shared by all its keys.
+type Identity struct {
+	// ID is Latchkey's name for the identity.
+	ID string `json:"id" check:"required"`
+	// ExternalID is your name for it.
+	ExternalID string `json:"externalId" check:"required"`
+	// Meta is free-form data; absent when there is none.
+	Meta Meta `json:"meta,omitempty"`
+	// Ratelimits are shared by all keys of the identity; absent when there are none.
+	Ratelimits []Ratelimit `json:"ratelimits,omitempty"`
+}
+
+// CreateIdentityRequest asks for a new identity.
+type CreateIdentityRequest struct {
+	_ struct{} `check:"loose"`
+	// ExternalID is your name for the identity, unique in the workspace.
+	ExternalID string `json:"externalId" check:"required,min=1,max=255,pattern=externalId"`
+	// Meta is free-form data, at most 100 properties and 1 MiB.
+	Meta Meta `json:"meta,omitempty" check:"max=100"`
+	// Ratelimits are shared by all keys of the identity. Of a repeated name the last one counts.
+	Ratelimits []RatelimitRequest `json:"ratelimits,omitempty" check:"max=50"`
+}
+
+// CreatedIdentity is the answer to [CreateIdentityRequest].
+type CreatedIdentity struct {
+	// IdentityID names the new identity.
+	IdentityID string `json:"identityId" check:"required"`
+}
+
+// GetIdentityRequest asks for one identity.
+type GetIdentityRequest struct {
+	// Identity is the identity's id or external id.
+	Identity string `json:"identity" check:"required,min=1"`
+}
+
+// DeleteIdentityRequest asks to delete an identity. Its keys stay and lose it.
+type DeleteIdentityRequest struct {
+	// Identity is the identity's id or external id.
+	Identity string `json:"identity" check:"required,min=1"`
+}
+
+// ListIdentitiesRequest asks for the identities of the workspace, page by page.
+type ListIdentitiesRequest struct {
+	// Limit is how many identities a page holds at most.
+	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
+	// Cursor is where the page begins: the cursor of the page before.
+	Cursor string `json:"cursor,omitempty"`
+	// Search keeps the identities whose id or external id contains this text, in any letter case.
+	Search string `json:"search,omitempty" check:"max=256"`
+}
+
+// UpdateIdentityRequest changes an identity. Absent fields stay as they are.
+type UpdateIdentityRequest struct {
+	// Identity is the identity's id or external id.
+	Identity string `json:"identity" check:"required,min=1"`
+	// Meta replaces the metadata as a whole; an empty object clears it.
+	Meta Opt[Meta] `json:"meta,omitzero" check:"max=100"`
+	// Ratelimits replaces the limits by name: a kept name keeps its id and its count. An empty list removes all.
+	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"max=50"`
+}
+
+// Identities are the operations on identities.
+type Identities struct{ c *Client }
+
+// Create makes a new identity.
+func (s Identities) Create(ctx context.Context, r CreateIdentityRequest) (CreatedIdentity, error) {
+	return call[CreatedIdentity](ctx, s.c, "identities.createIdentity", r)
+}
+
+// Get reads one identity.
+func (s Identities) Get(ctx context.Context, r GetIdentityRequest) (Identity, error) {
+	return call[Identity](ctx, s.c, "identities.getIdentity", r)
+}
+
+// List reads one page of the identities of the workspace.
+func (s Identities) List(ctx context.Context, r ListIdentitiesRequest) (Page[Identity], error) {
+	return list[Identity](ctx, s.c, "identities.listIdentities", r)
+}
+
+// Update changes an identity. The answer shows the metadata only if the request set some.
+func (s Identities) Update(ctx context.Context, r UpdateIdentityRequest) (Identity, error) {
+	return call[Identity](ctx, s.c, "identities.updateIdentity", r)
+}
+
+// Delete deletes an identity. Its keys stay valid and lose it.
+func (s Identities) Delete(ctx context.Context, r DeleteIdentityRequest) error {
+	return do(ctx, s.c, "identities.deleteIdentity", r)
+}

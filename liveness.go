@@ -1,0 +1,17 @@
+package latchkey
+
+import "context"
+
+// LivenessRequest asks whether the service answers.
+type LivenessRequest struct{}
+
+// Liveness is the answer to [LivenessRequest].
+type Liveness struct {
+	// Message is a word for people.
+	Message string `json:"message" check:"required"`
+}
+
+// Liveness asks whether the service answers. It needs no root key.
+func (c *Client) Liveness(ctx context.Context) (Liveness, error) {
+	return call[Liveness](ctx, c, "liveness", LivenessRequest{})
+}

@@ -1,0 +1,97 @@
+package latchkey
+
+import "context"
+
+// RootKey is a key to the API itself. Its secret is not kept, only its hash.
+type RootKey struct {
+	// ID names the root key in requests; it is not secret.
+	ID string `json:"id" check:"required"`
+	// WorkspaceID is the workspace it works in.
+	WorkspaceID string `json:"workspaceId" check:"required"`
+	// Name is for people.
+	Name string `json:"name,omitempty"`
+	// Start is the beginning of the root key, for people to recognise it by.
+	Start string `json:"start" check:"required"`
+	// Permissions are what it may do, sorted.
+	Permissions []string `json:"permissions" check:"required"`
+	// Enabled is false while the root key is switched off.
+	Enabled bool `json:"enabled" check:"required"`
+	// Expires is when it stops working, in unix milliseconds; absent for never.
+	Expires Time `json:"expires,omitzero"`
+	// CreatedAt is when it was made, in unix milliseconds.
+	CreatedAt Time `json:"createdAt" check:"required"`
+}
+
+// CreateRootKeyRequest asks for a new root key. A root key can hand on only what it holds itself.
+type CreateRootKeyRequest struct {
+	// WorkspaceID is the workspace it will work in, by default the caller's; another one takes the operator.
+	WorkspaceID string `json:"workspaceId,omitempty" check:"min=3,max=255,pattern=id"`
+	// Name is for people.
+	Name string `json:"name,omitempty" check:"min=1,max=255"`
+	// Permissions are what it may do, for example "api.*.verify_key".
+	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=512"`
+	// Expires is when it stops working, in unix milliseconds; absent for never.
+	Expires Time `json:"expires,omitzero" check:"min=0,max=4102444800000"`
+}
+
+// CreatedRootKey is a new root key. This is the only time its secret is shown.
+type CreatedRootKey struct {
+	// RootKeyID names the root key in requests; it is not secret.
+	RootKeyID string `json:"rootKeyId" check:"required"`
+	// Key is the secret.
+	Key string `json:"key" check:"required"`
+}
+
+// ListRootKeysRequest asks for the root keys of a workspace, page by page.
+type ListRootKeysRequest struct {
+	// WorkspaceID is the workspace to look in, by default the caller's; another one takes the operator.
+	WorkspaceID string `json:"workspaceId,omitempty" check:"min=3,max=255,pattern=id"`
+	// Limit is how many root keys a page holds at most.
+	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
+	// Cursor is where the page begins: the cursor of the page before.
+	Cursor string `json:"cursor,omitempty" check:"max=1024"`
+}
+
+// UpdateRootKeyRequest changes a root key. Absent fields stay as they are, null removes.
+// Only who holds everything that the root key holds, before and after, may change it.
+type UpdateRootKeyRequest struct {
+	// RootKeyID is the root key to change.
+	RootKeyID string `json:"rootKeyId" check:"required,min=3,max=255,pattern=id"`
+	// Name is for people; null removes it.
+	Name Opt[string] `json:"name,omitzero" check:"null,min=1,max=255"`
+	// Permissions replaces what it may do.
+	Permissions Opt[[]string] `json:"permissions,omitzero" check:"max=1000,items.min=1,items.max=512"`
+	// Enabled switches the root key on or off.
+	Enabled Opt[bool] `json:"enabled,omitzero"`
+	// Expires is when it stops working, in unix milliseconds; null for never.
+	Expires Opt[Time] `json:"expires,omitzero" check:"null,min=0,max=4102444800000"`
+}
+
+// DeleteRootKeyRequest asks to delete a root key. It stops working at once.
+type DeleteRootKeyRequest struct {
+	// RootKeyID is the root key to delete.
+	RootKeyID string `json:"rootKeyId" check:"required,min=3,max=255,pattern=id"`
+}
+
+// RootKeys are the operations on root keys.
+type RootKeys struct{ c *Client }
+
+// Create makes a new root key. The answer is the only place its secret is ever shown.
+func (s RootKeys) Create(ctx context.Context, r CreateRootKeyRequest) (CreatedRootKey, error) {
+	return call[CreatedRootKey](ctx, s.c, "rootKeys.createRootKey", r)
+}
+
+// List reads one page of the root keys of a workspace.
+func (s RootKeys) List(ctx context.Context, r ListRootKeysRequest) (Page[RootKey], error) {
+	return list[RootKey](ctx, s.c, "rootKeys.listRootKeys", r)
+}
+
+// Update changes a root key and returns it.
+func (s RootKeys) Update(ctx context.Context, r UpdateRootKeyRequest) (RootKey, error) {
+	return call[RootKey](ctx, s.c, "rootKeys.updateRootKey", r)
+}
+
+// Delete deletes a root key. It stops working at once.
+func (s RootKeys) Delete(ctx context.Context, r DeleteRootKeyRequest) error {
+	return do(ctx, s.c, "rootKeys.deleteRootKey", r)
+}
