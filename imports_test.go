@@ -1,0 +1,99 @@
+package latchkey_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/latchkeyhq/latchkey"
+
+// imports is the house as a table: which of our packages each package may
+// import, besides the root. Data goes down; nobody calls sideways or up.
+var imports = map[string][]string{
+	".":                    {},
+	"cmd/latchkey":         {"internal/cli"},
+	"internal/cli":         {"embedded", "internal/engine"},
+	"embedded":             {"internal/server", "internal/engine", "internal/store", "internal/vault"},
+	"internal/server":      {"internal/engine"},
+	"internal/engine":      {"internal/check", "internal/rbac", "internal/vault", "internal/ratelimit", "internal/store", "internal/store/read", "internal/store/write"},
+	"internal/store":       {"internal/store/read", "internal/store/write"},
+	"internal/store/read":  {},
+	"internal/store/write": {},
+	"internal/check":       {},
+	"internal/rbac":        {"internal/wildcard"},
+	"internal/ratelimit":   {"internal/wildcard"},
+	"internal/vault":       {},
+	"internal/wildcard":    {},
+	"internal/spec":        {"internal/engine", "internal/check"},
+	"internal/spec/gen":    {"internal/spec"},
+	"conformance":          {"internal/engine"},
+}
+
+// leaves know nothing of the API, not even its vocabulary.
+var leaves = []string{"internal/store", "internal/rbac", "internal/ratelimit", "internal/vault", "internal/wildcard"}
+
+// TestImportsKeepToTheTable reads every file and holds it against the table.
+// Tests may import what they need.
+func TestImportsKeepToTheTable(t *testing.T) {
+	nested := map[string]bool{"compat": true, "bench": true, "adapters": true}
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (nested[file] || strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		from := filepath.ToSlash(filepath.Dir(file))
+		may, known := imports[from]
+		if !known {
+			t.Errorf("%s: the package %s is not in the table; say there what it may import", file, from)
+			return nil
+		}
+		for _, to := range importsOf(t, file) {
+			if from == "." && strings.Contains(to, ".") {
+				t.Errorf("%s imports %s: the root package uses the standard library only", file, to)
+			}
+			ours, isOurs := strings.CutPrefix(to+"/", module+"/")
+			if !isOurs {
+				continue
+			}
+			ours = path.Clean(ours)
+			if ours == "." && slices.Contains(leaves, from) {
+				t.Errorf("%s imports the root package, of which leaves know nothing", file)
+			}
+			if ours != "." && !slices.Contains(may, ours) {
+				t.Errorf("%s imports %s, which the table doesn't allow", file, ours)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func importsOf(t *testing.T, file string) []string {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, spec := range parsed.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}

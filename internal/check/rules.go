@@ -1,0 +1,129 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Rules are what a check tag asks of a field. The zero value asks nothing.
+type Rules struct {
+	Required bool     // the field must be there
+	Null     bool     // JSON null is allowed
+	Min      *int64   // the smallest size or value, nil where there is none
+	Max      *int64   // the largest size or value, nil where there is none
+	Pattern  string   // the name of a character class, or ""
+	Regexp   string   // the same class as an anchored regular expression, or ""
+	Enum     []string // the allowed strings, nil for all
+	Default  string   // what holds without the field, or ""; not applied here
+	Items    *Rules   // what each item of a list must obey, nil for nothing
+}
+
+// Tagger is a named slice type that is a whole request. It has no field to carry
+// its tag, so a method tells it, such as "min=1,max=100".
+type Tagger interface{ CheckTag() string }
+
+// Loose reports whether the struct type t ignores properties that it does not
+// know: whether it has a blank field tagged check:"loose".
+func Loose(t reflect.Type) bool {
+	f, found := t.FieldByNameFunc(func(name string) bool { return name == "_" })
+	return found && f.Tag.Get("check") == "loose"
+}
+
+// Parse reads a check tag. The package comment has the grammar.
+func Parse(tag string) (Rules, error) {
+	var r Rules
+	if tag == "" {
+		return r, nil
+	}
+	var names []string
+	for rule := range strings.SplitSeq(tag, ",") {
+		name, _, _ := strings.Cut(rule, "=")
+		if slices.Contains(names, name) {
+			return Rules{}, fmt.Errorf("rule %q stands twice in %q", name, tag)
+		}
+		names = append(names, name)
+		if err := r.add(rule); err != nil {
+			return Rules{}, fmt.Errorf("%w in %q", err, tag)
+		}
+	}
+	if r.empty() || r.Items != nil && r.Items.empty() {
+		return Rules{}, fmt.Errorf("min is above max in %q", tag)
+	}
+	return r, nil
+}
+
+// empty reports whether no value can be within the bounds.
+func (r *Rules) empty() bool { return r.Min != nil && r.Max != nil && *r.Min > *r.Max }
+
+// add takes one rule of a tag.
+func (r *Rules) add(rule string) error {
+	name, value, _ := strings.Cut(rule, "=")
+	ofItems, isItems := strings.CutPrefix(name, "items.")
+	switch {
+	case rule == "required":
+		r.Required = true
+	case rule == "null":
+		r.Null = true
+	case value == "":
+		return fmt.Errorf("unknown or unfinished rule %q", rule)
+	case name == "default":
+		r.Default = value
+	case isItems:
+		if r.Items == nil {
+			r.Items = new(Rules)
+		}
+		return r.Items.bound(ofItems, value)
+	default:
+		return r.bound(name, value)
+	}
+	return nil
+}
+
+// bound takes one of the rules that a field and the items of a list share.
+func (r *Rules) bound(name, value string) (err error) {
+	switch name {
+	case "min":
+		r.Min, err = number(value)
+	case "max":
+		r.Max, err = number(value)
+	case "enum":
+		r.Enum = strings.Split(value, "|")
+	case "pattern":
+		p, ok := patterns[value]
+		if !ok {
+			return fmt.Errorf("unknown pattern %q", value)
+		}
+		r.Pattern, r.Regexp = value, p.regexp
+	default:
+		return fmt.Errorf("unknown rule %q", name)
+	}
+	return err
+}
+
+func number(s string) (*int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("bound %q is not a whole number", s)
+	}
+	return &n, nil
+}
+
+// fit tells which of the rules mean nothing for a value of kind k.
+func (r *Rules) fit(k kind, w wrap) error {
+	bounded := r.Min != nil || r.Max != nil
+	switch {
+	case r.Null && w != optional:
+		return errors.New("null is for an Opt")
+	case bounded && kinds[k].min == "":
+		return fmt.Errorf("min and max are not for %s", kinds[k].called)
+	case (r.Pattern != "" || r.Enum != nil) && k != text:
+		return errors.New("pattern and enum are for strings")
+	case r.Items != nil && k != list:
+		return errors.New("items rules are for a list")
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+// Package ratelimit decides whether a call still fits under a rate limit.
+//
+// The algorithm is the sliding window over two fixed cells. Time is cut into
+// windows of the limit's duration, aligned to the unix epoch; what was accepted
+// in the current window counts in full, and what was accepted in the window
+// before counts by the share of it that a window ending now would still cover:
+//
+//	carried   = floor(previous × (duration − elapsed) / duration)
+//	effective = current + carried + cost
+//
+// A request passes when effective is at most its limit. Only what passed is
+// counted. Full capacity is back after two windows without accepted calls.
+//
+// All numbers up to the largest int64 are honoured: the products are computed
+// in 128 bits and the sums never wrap, so no cost and no limit, however large,
+// lets through more than the limit.
+package ratelimit
+
+import "context"
+
+// Key names one counter. It is compared field by field, so no text in it can
+// make two counters one. The limit is not part of it: requests with different
+// limits but the same Key share one count.
+type Key struct {
+	Workspace  string
+	Namespace  string
+	Identifier string
+	Duration   int64 // the length of a window in milliseconds
+}
+
+// Request asks to count Cost on the counter of Key if it stays within Limit.
+//
+// A Cost of 0 counts nothing and passes while no more than Limit is used. A
+// Limit that is not positive refuses always. A Duration that is not positive or
+// a negative Cost means nothing; such a request is refused and adds nothing.
+type Request struct {
+	Key
+	Limit int64
+	Cost  int64
+}
+
+// Decision is the answer to one Request.
+type Decision struct {
+	// Passed tells whether the request fits, together with those before it in
+	// its batch.
+	Passed bool
+	// Remaining is how much still fits after the request. It is 0 when the
+	// request did not pass. In a batch of which nothing was counted because
+	// another request failed, it is what remains without the batch.
+	Remaining int64
+	// Reset is the end of the current window in unix milliseconds. The use in
+	// that window still weighs on the one after it.
+	Reset int64
+}
+
+// Limiter decides requests and counts those that pass.
+type Limiter interface {
+	// Take decides a batch of requests at the time now, in unix milliseconds,
+	// and returns one Decision for each in their order. It is all or nothing:
+	// unless every request passes, none is counted. Requests of a batch that
+	// name the same Key see the costs of those before them, also of those that
+	// did not pass.
+	//
+	// The error speaks of the backend, never of a limit; after one, nothing is
+	// known about what was counted.
+	Take(ctx context.Context, now int64, requests []Request) ([]Decision, error)
+}

@@ -1,0 +1,196 @@
+package ratelimit
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// inParallel runs n calls of do at once and returns how many returned true.
+func inParallel(n int, do func(i int) bool) int {
+	var passed atomic.Int64
+	var calls sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		calls.Go(func() {
+			<-start
+			if do(i) {
+				passed.Add(1)
+			}
+		})
+	}
+	close(start)
+	calls.Wait()
+	return int(passed.Load())
+}
+
+// allPassed tells whether a batch passed as a whole.
+func allPassed(decisions []Decision) bool {
+	for _, d := range decisions {
+		if !d.Passed {
+			return false
+		}
+	}
+	return true
+}
+
+func TestParallelCallsPassExactlyTheLimit(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		batch []Request
+		want  int
+	}{
+		{"one", []Request{ask("a", 100, 1)}, 100},
+		{"cost 3", []Request{ask("a", 100, 3)}, 33},
+		{"the same key twice", []Request{ask("a", 100, 1), ask("a", 100, 2)}, 33},
+		{"the smaller limit", []Request{ask("a", 100, 1), ask("b", 40, 1)}, 40},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for range 20 {
+				m := NewMemory()
+				got := inParallel(200, func(int) bool { return allPassed(take(m, 0, c.batch...)) })
+				if got != c.want {
+					t.Fatalf("%d of 200 calls passed, want %d", got, c.want)
+				}
+			}
+		})
+	}
+}
+
+// Batches that name the same keys in different orders all finish, and what they
+// count on each key is what passed.
+func TestParallelBatchesCountAllOrNothing(t *testing.T) {
+	const limit, size = 60, 8
+	m := NewMemory()
+	var count [20]atomic.Int64
+	inParallel(1_000, func(i int) bool {
+		rng := rand.New(rand.NewPCG(1, uint64(i)))
+		picks := rng.Perm(len(count))[:size]
+		var batch []Request
+		for _, k := range picks {
+			batch = append(batch, ask(fmt.Sprint(k), limit, 1))
+		}
+		passed := allPassed(take(m, 0, batch...))
+		for _, k := range picks {
+			if passed {
+				count[k].Add(1)
+			}
+		}
+		return passed
+	})
+	for k := range count {
+		wantAsk(t, m, 0, ask(fmt.Sprint(k), limit, 0), passed(limit-count[k].Load(), 1_000))
+	}
+}
+
+func TestABatchIsAllOrNothing(t *testing.T) {
+	m := NewMemory()
+	wantTake(t, m, 0, nil, []Decision{}...)
+	wantAsk(t, m, 0, ask("a", 10, 4), passed(6, 1_000))
+	wantTake(t, m, 0,
+		[]Request{ask("a", 10, 1), ask("b", 2, 3), ask("c", 5, 5), ask("d", 0, 1)},
+		passed(6, 1_000), refused(1_000), passed(5, 1_000), refused(1_000))
+	wantTake(t, m, 0,
+		[]Request{ask("a", 10, 1), ask("b", 2, 2), ask("c", 5, 5)},
+		passed(5, 1_000), passed(0, 1_000), passed(0, 1_000))
+}
+
+func TestRequestsOfABatchSeeThoseBeforeThem(t *testing.T) {
+	m := NewMemory()
+	third := []Request{ask("a", 2, 1), ask("a", 2, 1), ask("a", 2, 1)}
+	wantTake(t, m, 0, third, passed(2, 1_000), passed(2, 1_000), refused(1_000))
+	wantTake(t, m, 0, third[:2], passed(1, 1_000), passed(0, 1_000))
+	// The cost of a request that fails stands in the way of those after it.
+	wantTake(t, m, 0,
+		[]Request{ask("b", 2, 3), ask("b", 3, 1), ask("b", 4, 0), ask("b", 5, 2)},
+		refused(1_000), refused(1_000), passed(4, 1_000), refused(1_000))
+	wantTake(t, m, 0, []Request{ask("c", 0, 5), ask("c", 5, 1)}, refused(1_000), refused(1_000))
+}
+
+func TestSweepKeepsWhatMatters(t *testing.T) {
+	m, unswept := NewMemory(), NewMemory()
+	for i := range 1_000 {
+		r := ask(fmt.Sprint(i), 10, 1)
+		r.Duration = int64(i + 1)
+		take(m, 5_000, r)
+		take(unswept, 5_000, r)
+	}
+	for now := int64(5_000); now < 8_000; now += 50 {
+		m.Sweep(now)
+		for i := range 1_000 {
+			r := ask(fmt.Sprint(i), 10, 0)
+			r.Duration = int64(i + 1)
+			wantAsk(t, m, now, r, take(unswept, now, r)[0])
+		}
+	}
+	if n := live(m); n != 0 {
+		t.Errorf("%d windows are kept that no longer matter", n)
+	}
+}
+
+func TestSweepDropsAfterTwoDurations(t *testing.T) {
+	m := NewMemory()
+	take(m, 5_300, ask("a", 10, 1))
+	for now, want := range map[int64]int{math.MinInt64: 1, 0: 1, 5_300: 1, 6_999: 1} {
+		m.Sweep(now)
+		if n := live(m); n != want {
+			t.Fatalf("after Sweep(%d), %d windows, want %d", now, n, want)
+		}
+	}
+	m.Sweep(7_000)
+	if n := live(m); n != 0 {
+		t.Errorf("after Sweep(7000), %d windows, want none", n)
+	}
+	if cells := m.Changed(); len(cells) != 0 {
+		t.Errorf("a dropped window is still to be saved: %v", cells)
+	}
+}
+
+// A call that waits for a shard gets it before a long visit ends.
+func TestVisitsLetCallsThrough(t *testing.T) {
+	const windows = 8 * sliceSize
+	s := shard{windows: make(map[Key]window)}
+	for i := range windows {
+		s.windows[keyOf(fmt.Sprint(i))] = window{}
+	}
+	var waiting sync.WaitGroup
+	visited, visitedBefore := 0, 0
+	s.visit(func(Key, window) {
+		if visited == 0 {
+			waiting.Go(func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				visitedBefore = visited
+			})
+		}
+		visited++
+		time.Sleep(20 * time.Microsecond)
+	})
+	waiting.Wait()
+	if visited != windows || visitedBefore == windows {
+		t.Errorf("of %d windows, %d were visited, %d before the call that waited", windows, visited, visitedBefore)
+	}
+}
+
+func TestOnlyAcceptedCostTakesMemory(t *testing.T) {
+	m := NewMemory()
+	take(m, 0, ask("refused", 1, 2))
+	take(m, 0, ask("free", 1, 0))
+	take(m, 0, ask("free in a batch", 1, 0), ask("counted", 1, 1))
+	take(m, 0, ask("refused in a batch", 1, 1), ask("refused", 1, 2))
+	if n := live(m); n != 1 {
+		t.Errorf("%d windows are kept, want 1", n)
+	}
+}
+
+func TestTakeAllocatesOnlyItsResult(t *testing.T) {
+	m := NewMemory()
+	requests := []Request{ask("a", math.MaxInt64, 1)}
+	if n := testing.AllocsPerRun(1_000, func() { take(m, 0, requests...) }); n > 1 {
+		t.Errorf("%v allocations a call, want 1", n)
+	}
+}

@@ -1,0 +1,59 @@
+package rbac
+
+import "slices"
+
+// Operator is the grant that allows everything, everywhere.
+const Operator = "operator"
+
+// Grants is what a root key may do in its workspace. It never changes, so any
+// number of goroutines may share one. The zero value allows nothing.
+type Grants struct {
+	workspaceID string
+	operator    bool
+	texts       []string // every grant as it was written: sorted and each once
+	urns        []urn    // those that are valid URNs of the workspace
+}
+
+// NewGrants returns what the given grants allow in the workspace. Text that
+// says nothing valid allows nothing.
+func NewGrants(workspaceID string, grants []string) *Grants {
+	g := &Grants{workspaceID: workspaceID, texts: set(slices.Clone(grants))}
+	_, g.operator = slices.BinarySearch(g.texts, Operator)
+	for _, text := range g.texts {
+		if u, ok := parseURN(text, workspaceID); ok {
+			g.urns = append(g.urns, u)
+		}
+	}
+	return g
+}
+
+// Has reports whether the tuple, such as api.*.create_key, is among the grants
+// letter for letter: a * in either is just a character.
+func (g *Grants) Has(tuple string) bool {
+	_, found := slices.BinarySearch(g.texts, tuple)
+	return found || g.operator
+}
+
+// HasResource reports whether a URN among the grants allows the action on the
+// path, such as read_key on keyspaces/ks_1/keys/*. A * in the path asks for
+// every such resource, so only a * or ** in the grant meets it. An invalid path
+// or action is allowed to the operator only.
+func (g *Grants) HasResource(path, action string) bool {
+	asked := urn{path, action}
+	return g.operator || asked.valid() && g.covers(asked)
+}
+
+// Covers reports whether the holder may hand on the grant, which must not let
+// anyone do more than the holder: it is among the grants itself, or it is a URN
+// of the workspace and one URN among the grants covers the whole of it.
+func (g *Grants) Covers(grant string) bool {
+	if g.Has(grant) {
+		return true
+	}
+	asked, ok := parseURN(grant, g.workspaceID)
+	return ok && g.covers(asked)
+}
+
+func (g *Grants) covers(asked urn) bool {
+	return slices.ContainsFunc(g.urns, func(u urn) bool { return u.covers(asked) })
+}

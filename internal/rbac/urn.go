@@ -1,0 +1,75 @@
+package rbac
+
+import (
+	"strings"
+	"unicode"
+)
+
+// urn is a grant on resources, written unkey:v1:{workspace}:{path}#{action}.
+//
+// A path is segments with / between them. A segment is literal, * for any one
+// segment, or, as the last one, ** for the path before it and all below it.
+// The action is one word; * for every action stands only with the path **.
+type urn struct{ path, action string }
+
+// parseURN returns the grant that the text gives in the workspace, and false
+// if it gives none there: because it isn't a valid URN, or is of another one.
+func parseURN(text, workspaceID string) (urn, bool) {
+	rest, isURN := strings.CutPrefix(text, "unkey:v1:")
+	workspace, rest, _ := strings.Cut(rest, ":")
+	path, action, _ := strings.Cut(rest, "#")
+	u := urn{path, action}
+	return u, isURN && workspace != "" && workspace == workspaceID && u.valid()
+}
+
+func (u urn) valid() bool {
+	if u.action == "*" {
+		return u.path == "**"
+	}
+	return validAction(u.action) && validPath(u.path)
+}
+
+func validAction(s string) bool {
+	return s != "" && s[0] != '_' && s[len(s)-1] != '_' &&
+		!strings.ContainsAny(s, ":#/*") && !strings.ContainsFunc(s, unicode.IsSpace)
+}
+
+// validPath holds a star inside a longer segment to be a mistake: as a
+// character of an id it could never match, and who writes it means more.
+func validPath(path string) bool {
+	for more := true; more; {
+		var segment string
+		segment, path, more = strings.Cut(path, "/")
+		switch {
+		case segment == "*", segment == "**" && !more:
+		case segment == "" || strings.ContainsAny(segment, ":#*"):
+			return false
+		}
+	}
+	return true
+}
+
+// covers reports whether u allows everything that other, which is valid too,
+// asks for or would allow.
+func (u urn) covers(other urn) bool {
+	return (u.action == "*" || u.action == other.action) && pathCovers(u.path, other.path)
+}
+
+func pathCovers(grant, asked string) bool {
+	for {
+		g, grantRest, grantMore := strings.Cut(grant, "/")
+		if g == "**" {
+			return true
+		}
+		a, askedRest, askedMore := strings.Cut(asked, "/")
+		switch {
+		case a == "**" || g != "*" && g != a:
+			return false
+		case !askedMore: // a/** includes a itself
+			return !grantMore || grantRest == "**"
+		case !grantMore:
+			return false
+		}
+		grant, asked = grantRest, askedRest
+	}
+}
