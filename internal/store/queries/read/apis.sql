@@ -1,0 +1,11 @@
+-- name: LiveAPI :one
+-- An API that is not deleted.
+SELECT * FROM apis WHERE id = $1 AND workspace_id = $2 AND deleted_at = 0;
+
+-- name: APIsPage :many
+-- The live APIs of a workspace from an id on.
+SELECT * FROM apis
+WHERE workspace_id = sqlc.arg(workspace_id) AND id >= sqlc.arg(from_id) AND deleted_at = 0
+    AND search LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
+ORDER BY id
+LIMIT CAST(sqlc.arg(most) AS BIGINT);

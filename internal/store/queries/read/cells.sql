@@ -1,0 +1,2 @@
+-- name: Cells :many
+SELECT * FROM cells;

@@ -1,0 +1,94 @@
+-- name: KeyByHash :one
+-- All that verification needs of the key, its API, its workspace and its identity.
+SELECT sqlc.embed(k), a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
+    w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at,
+    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+FROM keys k
+JOIN apis a ON a.id = k.api_id
+JOIN workspaces w ON w.id = k.workspace_id
+LEFT JOIN identities i ON i.id = k.identity_id
+WHERE k.hash = $1;
+
+-- name: LiveKey :one
+-- A key that can be managed: neither it nor its API is deleted.
+SELECT sqlc.embed(k), a.keyspace_id, a.store_encrypted, a.default_prefix, a.default_bytes,
+    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+FROM keys k
+JOIN apis a ON a.id = k.api_id
+LEFT JOIN identities i ON i.id = k.identity_id
+WHERE k.id = $1 AND k.workspace_id = $2 AND k.deleted_at = 0 AND a.deleted_at = 0;
+
+-- name: KeysPage :many
+-- Keys of an API from an id on; with an identity, only the keys of that one.
+SELECT sqlc.embed(k), COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+FROM keys k
+LEFT JOIN identities i ON i.id = k.identity_id
+WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.deleted_at = 0
+    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+ORDER BY k.id
+LIMIT CAST(sqlc.arg(most) AS BIGINT);
+
+-- name: GrantsInRange :many
+-- What the keys of an API from one id to another hold: direct permissions, roles,
+-- the roles' permissions, and the rate limits of the keys and their identities.
+-- With an identity, only the keys of that one. For a single key the range is its id.
+SELECT k.id AS key_id, 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
+    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply
+FROM keys k JOIN key_permissions kp ON kp.key_id = k.id JOIN permissions p ON p.id = kp.permission_id
+WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
+    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+UNION ALL
+SELECT k.id, 'role', r.id, r.name, '', 0, 0, FALSE
+FROM keys k JOIN key_roles kr ON kr.key_id = k.id JOIN roles r ON r.id = kr.role_id
+WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
+    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+UNION ALL
+SELECT k.id, 'permission', p.id, p.slug, '', 0, 0, FALSE
+FROM keys k JOIN key_roles kr ON kr.key_id = k.id JOIN role_permissions rp ON rp.role_id = kr.role_id
+    JOIN permissions p ON p.id = rp.permission_id
+WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
+    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+UNION ALL
+SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+FROM keys k JOIN limits l ON l.owner_id = k.id
+WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
+    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+UNION ALL
+SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+FROM keys k JOIN limits l ON l.owner_id = k.identity_id
+WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
+    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id));
+
+-- name: DirectPermissions :many
+SELECT p.id, p.name, p.slug, p.description
+FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id
+WHERE kp.key_id = $1
+ORDER BY p.slug;
+
+-- name: RolesOfKey :many
+-- The roles of a key, each with its permissions; a role without any is one row of blanks.
+SELECT r.id, r.name, r.description, COALESCE(p.id, '') AS permission_id, COALESCE(p.name, '') AS permission_name,
+    COALESCE(p.slug, '') AS slug, COALESCE(p.description, '') AS permission_description
+FROM key_roles kr
+JOIN roles r ON r.id = kr.role_id
+LEFT JOIN role_permissions rp ON rp.role_id = r.id
+LEFT JOIN permissions p ON p.id = rp.permission_id
+WHERE kr.key_id = $1
+ORDER BY r.name, p.slug;
+
+-- name: Balance :one
+-- The balance of a key that is not deleted; NULL for unlimited.
+SELECT remaining FROM keys WHERE id = $1 AND deleted_at = 0;
+
+-- name: RefillsDue :many
+SELECT id, workspace_id, api_id, name, refill_interval, refill_amount, refill_day, refill_at
+FROM keys
+WHERE refill_interval <> '' AND refill_at <= $1 AND deleted_at = 0
+ORDER BY refill_at
+LIMIT CAST(sqlc.arg(most) AS BIGINT);
+
+-- name: SealedKey :one
+SELECT sealed FROM sealed_keys WHERE key_id = $1;
+
+-- name: HashTaken :one
+SELECT COUNT(*) > 0 AS taken FROM keys WHERE hash = $1;

@@ -1,0 +1,7 @@
+-- name: Overrides :many
+SELECT * FROM overrides WHERE namespace_id = $1;
+
+-- name: OverridesPage :many
+SELECT * FROM overrides
+WHERE namespace_id = @namespace_id AND id >= @from_id
+ORDER BY id LIMIT CAST(@most AS BIGINT);

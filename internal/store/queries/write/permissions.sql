@@ -1,0 +1,11 @@
+-- name: InsertPermission :exec
+INSERT INTO permissions (id, workspace_id, name, slug, slug_folded, description, search) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: DeletePermission :exec
+DELETE FROM permissions WHERE id = $1;
+
+-- name: TakePermissionFromKeys :exec
+DELETE FROM key_permissions WHERE permission_id = $1;
+
+-- name: TakePermissionFromRoles :exec
+DELETE FROM role_permissions WHERE permission_id = $1;

@@ -1,0 +1,18 @@
+-- name: InsertRole :exec
+INSERT INTO roles (id, workspace_id, name, name_folded, description, search) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: DeleteRole :exec
+DELETE FROM roles WHERE id = $1;
+
+-- name: TakeRoleFromKeys :exec
+DELETE FROM key_roles WHERE role_id = $1;
+
+-- name: InsertRolePermission :exec
+INSERT INTO role_permissions (role_id, permission_id) VALUES ($1, $2);
+
+-- name: DeleteRolePermission :exec
+DELETE FROM role_permissions WHERE role_id = $1 AND permission_id = $2;
+
+-- name: ClearRole :exec
+-- Takes all permissions from a role.
+DELETE FROM role_permissions WHERE role_id = $1;

@@ -1,0 +1,9 @@
+-- name: InsertRootKey :exec
+INSERT INTO root_keys (id, workspace_id, hash, start, name, permissions, enabled, expires, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9);
+
+-- name: UpdateRootKey :exec
+UPDATE root_keys SET name = $1, permissions = $2, enabled = $3, expires = $4 WHERE id = $5;
+
+-- name: DeleteRootKey :exec
+DELETE FROM root_keys WHERE id = $1;
