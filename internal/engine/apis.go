@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// CreateAPI makes a new API without keys. Names need not be unique: the id in
+// the answer is what every later request uses. Keys of the new API have no
+// default prefix and are not recoverable until apis.updateApi says otherwise.
+//
+// The root key needs api.*.create_api.
+func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAPIRequest) (latchkey.CreatedAPI, error) {
+	if err := who.require("api.*.create_api"); err != nil {
+		return latchkey.CreatedAPI{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
+		id := NewID("api")
+		c.audit("api.create", "Created API "+id, latchkey.AuditTarget{Type: "api", ID: id, Name: r.Name})
+		return latchkey.CreatedAPI{APIID: id}, c.InsertAPI(ctx, write.InsertAPIParams{
+			ID: id, WorkspaceID: who.WorkspaceID(), KeyspaceID: NewID("ks"),
+			Name: r.Name, Search: searchText(id, r.Name), CreatedAt: c.now,
+		})
+	})
+}
+
+// GetAPI returns the id and the name of an API.
+//
+// The root key needs api.*.read_api, or api.<apiId>.read_api for this one. An
+// API that does not exist, was deleted or belongs to another workspace is a 404.
+func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIRequest) (latchkey.API, error) {
+	if err := who.require(on("api", r.APIID, "read_api")...); err != nil {
+		return latchkey.API{}, err
+	}
+	row, err := e.db.LiveAPI(ctx, r.APIID, who.WorkspaceID())
+	if err != nil {
+		return latchkey.API{}, orMissing(err, unknownAPI())
+	}
+	return latchkey.API{ID: row.ID, Name: row.Name}, nil
+}
+
+// DeleteAPI deletes an API. From that moment none of its keys verifies, and
+// none can be read or changed. Identities, roles and permissions stay.
+//
+// The root key needs api.*.delete_api, or api.<apiId>.delete_api for this one.
+// An unknown API is a 404. One with delete protection is a 412; switch the
+// protection off with apis.updateApi first.
+func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAPIRequest) (latchkey.Empty, error) {
+	if err := who.require(on("api", r.APIID, "delete_api")...); err != nil {
+		return latchkey.Empty{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.LiveAPI(ctx, r.APIID, who.WorkspaceID())
+		if err != nil {
+			return latchkey.Empty{}, orMissing(err, unknownAPI())
+		}
+		if row.DeleteProtection {
+			return latchkey.Empty{}, protected.because("This API is protected from deletion. Switch its delete protection off first.")
+		}
+		c.touch(row.ID)
+		c.audit("api.delete", "Deleted API "+row.ID, apiTarget(&row))
+		return latchkey.Empty{}, c.MarkAPIDeleted(ctx, row.ID, c.now)
+	})
+}
+
+// ListAPIs returns the APIs of the workspace with their settings, in the order
+// of their ids, page by page. A search keeps those whose id or name contains
+// the text, in any letter case.
+//
+// The root key needs api.*.read_api.
+func (e *Engine) ListAPIs(ctx context.Context, who Caller, r *latchkey.ListAPIsRequest) (latchkey.Page[latchkey.APISettings], error) {
+	if err := who.require("api.*.read_api"); err != nil {
+		return latchkey.Page[latchkey.APISettings]{}, err
+	}
+	size := pageSize(r.Limit, 100)
+	rows, err := e.db.APIsPage(ctx, read.APIsPageParams{
+		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
+	})
+	if err != nil {
+		return latchkey.Page[latchkey.APISettings]{}, err
+	}
+	return pageOf(rows, size, func(row read.API) string { return row.ID }, settingsOf), nil
+}
+
+// UpdateAPI changes the settings of an API and returns all of them. Absent
+// fields stay as they are, null brings a default back. Delete protection makes
+// apis.deleteApi answer 412. Prefix and byte length apply to keys made from now
+// on. With an IP list, the keys of the API verify only for these addresses and
+// CIDR blocks, which are kept in their shortest form.
+//
+// The root key needs api.*.update_api, or api.<apiId>.update_api for this one.
+// An unknown API is a 404, an entry of the IP list that is neither an address
+// nor a CIDR block a 400.
+func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAPIRequest) (latchkey.APISettings, error) {
+	if err := who.require(on("api", r.APIID, "update_api")...); err != nil {
+		return latchkey.APISettings{}, err
+	}
+	whitelist, err := networkList(r.IPWhitelist.Or(nil))
+	if err != nil {
+		return latchkey.APISettings{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.APISettings, error) {
+		row, err := c.LiveAPI(ctx, r.APIID, who.WorkspaceID())
+		if err != nil {
+			return latchkey.APISettings{}, orMissing(err, unknownAPI())
+		}
+		applySettings(&row, r, whitelist)
+		c.touch(row.ID)
+		c.audit("api.update", "Updated API "+row.ID, apiTarget(&row))
+		return settingsOf(row), c.UpdateAPI(ctx, write.UpdateAPIParams{
+			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes, IPWhitelist: row.IPWhitelist,
+			StoreEncrypted: row.StoreEncrypted, DeleteProtection: row.DeleteProtection,
+		})
+	})
+}
+
+// applySettings puts what a request names into the row. The whitelist counts
+// only if the request has one.
+func applySettings(row *read.API, r *latchkey.UpdateAPIRequest, whitelist string) {
+	row.DeleteProtection = r.DeleteProtection.Or(row.DeleteProtection)
+	row.StoreEncrypted = r.StoreEncryptedKeys.Or(row.StoreEncrypted)
+	if !r.DefaultPrefix.IsZero() {
+		row.DefaultPrefix = r.DefaultPrefix.Or("")
+	}
+	if !r.DefaultBytes.IsZero() {
+		row.DefaultBytes = int64(r.DefaultBytes.Or(0))
+	}
+	if !r.IPWhitelist.IsZero() {
+		row.IPWhitelist = whitelist
+	}
+}
+
+func settingsOf(row read.API) latchkey.APISettings {
+	s := latchkey.APISettings{
+		ID: row.ID, Name: row.Name, CreatedAt: timeOf(row.CreatedAt), DeleteProtection: row.DeleteProtection,
+		DefaultPrefix: row.DefaultPrefix, DefaultBytes: int(row.DefaultBytes), StoreEncryptedKeys: row.StoreEncrypted,
+	}
+	if row.IPWhitelist != "" {
+		s.IPWhitelist = strings.Split(row.IPWhitelist, ",")
+	}
+	return s
+}
+
+// networkList returns addresses and CIDR blocks as they are stored: normalised,
+// each once, separated by commas.
+func networkList(entries []string) (string, error) {
+	var list []string
+	for _, entry := range entries {
+		text, ok := networkText(entry)
+		if !ok {
+			return "", invalid(latchkey.Fault{
+				Location: "/properties/ipWhitelist/items",
+				Message:  fmt.Sprintf("%q is neither an IP address nor a CIDR block", entry),
+				Fix:      "Send entries such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32.",
+			})
+		}
+		if !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	return strings.Join(list, ","), nil
+}
+
+// networkText returns the one form of an address or a block: in its shortest
+// spelling, a block with its first address, and IPv4 never wrapped into IPv6,
+// which is how the addresses it will be compared with come. An address with a
+// zone means something on one machine only and is refused.
+func networkText(text string) (string, bool) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Unmap().String(), addr.Zone() == ""
+	}
+	block, err := netip.ParsePrefix(text)
+	if addr := block.Addr(); addr.Is4In6() && block.Bits() >= 96 {
+		block = netip.PrefixFrom(addr.Unmap(), block.Bits()-96)
+	}
+	return block.Masked().String(), err == nil
+}
+
+func apiTarget(row *read.API) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "api", ID: row.ID, Name: row.Name}
+}
+
+// unknownAPI is the one refusal for an API that does not exist, and for one
+// whose existence must not be told.
+func unknownAPI() *latchkey.Error {
+	return apiNotFound.because("There is no API with this id in this workspace.")
+}
+
+// orMissing returns the refusal where err says that there is no such row, and
+// any other error as it is.
+func orMissing(err error, refusal *latchkey.Error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return refusal
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+)
+
+// ListAuditLogs reads one page of the audit log of the workspace, newest first,
+// of one kind of event or of all. Every change is in it, from the moment it was
+// answered; reads and refused requests are not.
+//
+// The root key needs audit_log.*.read_audit_log. A cursor that did not come from a
+// page of this list answers 400.
+func (e *Engine) ListAuditLogs(ctx context.Context, who Caller, r *latchkey.ListAuditLogsRequest) (latchkey.Page[latchkey.AuditLog], error) {
+	var none latchkey.Page[latchkey.AuditLog]
+	if err := who.require("audit_log.*.read_audit_log"); err != nil {
+		return none, err
+	}
+	from, err := auditPlace(r.Cursor)
+	if err != nil {
+		return none, err
+	}
+	size := pageSize(r.Limit, 100)
+	rows, err := e.db.AuditLogsPage(ctx, read.AuditLogsPageParams{
+		WorkspaceID: who.WorkspaceID(), FromSeq: from, Event: r.Event, Most: int64(size) + 1,
+	})
+	if err != nil {
+		return none, err
+	}
+	place := func(row read.AuditLog) string { return strconv.FormatInt(row.Seq, 10) }
+	page := pageOf(rows, size, place, func(row read.AuditLog) latchkey.AuditLog {
+		log, bad := auditLogOf(row)
+		err = errors.Join(err, bad)
+		return log
+	})
+	return page, err
+}
+
+// auditPlace reads a cursor: the place in the log of the first record of the page.
+func auditPlace(cursor string) (int64, error) {
+	if cursor == "" {
+		return math.MaxInt64, nil
+	}
+	place, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil {
+		return 0, invalid(latchkey.Fault{
+			Location: "/properties/cursor", Message: "cursor must be the cursor of a page of this list",
+			Fix: "leave it out to begin with the newest record",
+		})
+	}
+	return place, nil
+}
+
+func auditLogOf(row read.AuditLog) (latchkey.AuditLog, error) {
+	log := latchkey.AuditLog{
+		ID: row.ID, Time: latchkey.AtMilli(row.Time), Event: row.Event, Description: row.Description,
+		Actor:    latchkey.AuditActor{Type: row.ActorType, ID: row.ActorID, Name: row.ActorName},
+		RemoteIP: row.RemoteIP, UserAgent: row.UserAgent, CorrelationID: row.CorrelationID,
+	}
+	if err := json.Unmarshal([]byte(row.Targets), &log.Targets); err != nil {
+		return log, fmt.Errorf("audit log %s: targets: %w", row.ID, err)
+	}
+	return log, nil
+}

@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey/internal/rbac"
+	"github.com/latchkeyhq/latchkey/internal/store"
+)
+
+// Request is what a door knows of a request besides its body.
+type Request struct {
+	RequestID      string // names the request in answers and logs
+	RemoteIP       string // the caller's address, proxies seen through
+	UserAgent      string // what the request said it was sent by
+	IdempotencyKey string // makes a repeated request answer as the first one did
+}
+
+// Caller is who asks for an operation: a root key, and the request it came with.
+type Caller struct {
+	Request
+	root *rootKey
+
+	requestHash string // names operation and body, for idempotency
+	correlation string // shared by the audit records of the request
+}
+
+// rootKey is a root key as authentication needs it.
+type rootKey struct {
+	stamp
+	id, name          string
+	workspace         string
+	grants            *rbac.Grants
+	enabled           bool
+	expires           int64 // unix ms, or never
+	workspaceOff      bool
+	workspaceGone     bool
+	requestsPerMinute int64 // or unbounded
+}
+
+// system is who the service's own changes are recorded as made by.
+const system = "system"
+
+func (r *rootKey) unknown() bool { return r.id == "" }
+
+func (r *rootKey) actorType() string {
+	if r.id == system {
+		return system
+	}
+	return "rootkey"
+}
+
+const (
+	never     = -1 // no expiry
+	unbounded = -1 // no request limit
+)
+
+// WorkspaceID is the workspace the caller works in.
+func (c Caller) WorkspaceID() string { return c.root.workspace }
+
+// Authenticate finds out who presents a root key.
+func (e *Engine) Authenticate(ctx context.Context, token string, request Request) (Caller, error) {
+	hash := hashOf(token)
+	root, err := e.roots.get(ctx, hash, func(ctx context.Context, asOf uint64) (*rootKey, error) {
+		return e.loadRootKey(ctx, asOf, hash)
+	})
+	who := Caller{Request: request, root: root, correlation: NewID("cor")}
+	if err != nil {
+		return who, e.public(ctx, who, "authentication", err)
+	}
+	switch {
+	case root.unknown():
+		return who, unknownRootKey.because("This root key does not exist.")
+	case root.workspaceGone:
+		return who, wsNotFound.because("The workspace of this root key does not exist.")
+	case root.workspaceOff:
+		return who, workspaceOff.because("The workspace of this root key is disabled.")
+	case !root.enabled:
+		return who, rootKeyDisabled.because("This root key is disabled.")
+	case root.expires != never && e.now() > root.expires:
+		return who, forbidden.because("This root key has expired.")
+	}
+	return who, nil
+}
+
+// loadRootKey reads a root key; one without an id is known not to exist.
+func (e *Engine) loadRootKey(ctx context.Context, asOf uint64, hash keyHash) (*rootKey, error) {
+	row, err := e.db.RootKeyByHash(ctx, hash.String())
+	if errors.Is(err, store.ErrNotFound) {
+		return &rootKey{stamp: e.clock.stampOf(asOf, hash.String())}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("root key: %w", err)
+	}
+	var permissions []string
+	if err := json.Unmarshal([]byte(row.Permissions), &permissions); err != nil {
+		return nil, fmt.Errorf("root key %s: permissions: %w", row.ID, err)
+	}
+	return &rootKey{
+		stamp:             e.clock.stampOf(asOf, row.ID, row.WorkspaceID),
+		id:                row.ID,
+		name:              row.Name,
+		workspace:         row.WorkspaceID,
+		grants:            rbac.NewGrants(row.WorkspaceID, permissions),
+		enabled:           row.Enabled,
+		expires:           orElse(row.Expires, never),
+		workspaceOff:      !row.WorkspaceEnabled,
+		workspaceGone:     row.WorkspaceDeletedAt != 0,
+		requestsPerMinute: orElse(row.RequestsPerMinute, unbounded),
+	}, nil
+}
+
+// resource names a permission in the newer form, a path and an action in the
+// caller's workspace.
+func (c Caller) resource(path, action string) string {
+	return "unkey:v1:" + c.root.workspace + ":" + path + "#" + action
+}
+
+// holds reports whether the caller has any one of the permissions, each either
+// a tuple such as api.*.create_key or a resource name.
+func (c Caller) holds(anyOf ...string) bool {
+	for _, permission := range anyOf {
+		if c.hasOne(permission) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c Caller) hasOne(permission string) bool {
+	name, isResource := strings.CutPrefix(permission, "unkey:v1:"+c.root.workspace+":")
+	if !isResource {
+		return c.root.grants.Has(permission)
+	}
+	path, action, _ := strings.Cut(name, "#")
+	return c.root.grants.HasResource(path, action)
+}
+
+// require refuses a caller that has none of the permissions, and says which would do.
+func (c Caller) require(anyOf ...string) error {
+	if c.holds(anyOf...) {
+		return nil
+	}
+	if len(anyOf) == 1 {
+		return notPermitted.because("Missing permission: '%s'", anyOf[0])
+	}
+	return notPermitted.because("Missing one of these permissions: %s", strings.Join(anyOf, " or "))
+}
+
+// on are the two tuples that permit an action on one thing: all of its kind, or itself.
+func on(resource, id, action string) []string {
+	return []string{resource + ".*." + action, resource + "." + id + "." + action}
+}
+
+// onKey are the permissions for an action on a key: those on its API, and the
+// key's own resource name.
+func (c Caller) onKey(apiID, keyspaceID, keyID, action string) []string {
+	return append(on("api", apiID, action), c.resource("keyspaces/"+keyspaceID+"/keys/"+keyID, action))
+}

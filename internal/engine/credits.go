@@ -1,0 +1,281 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// spend takes the cost from the balance of a limited key. The balance lives in
+// the store alone and is taken by one conditional update, so it is exact and on
+// disk when this returns.
+func (e *Engine) spend(ctx context.Context, update update, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+	return update(ctx, func(ctx context.Context, tx *store.Tx) error {
+		left, err := tx.Spend(ctx, cost, key.id)
+		if err == nil {
+			v.Credits = latchkey.Set(left.Int64)
+			return nil
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("spend: %w", err)
+		}
+		return unspent(ctx, tx, key, v)
+	})
+}
+
+// unspent completes the answer of a key whose balance was not taken from: it
+// was too small, or key or limit went away at this very moment.
+func unspent(ctx context.Context, tx *store.Tx, key *keySnapshot, v *latchkey.Verification) error {
+	balance, err := tx.Balance(ctx, key.id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		*v = latchkey.Verification{Code: latchkey.NotFound}
+	case err != nil:
+		return fmt.Errorf("balance: %w", err)
+	case balance.Valid:
+		v.Code, v.Credits = latchkey.UsageExceeded, latchkey.Set(balance.Int64)
+	}
+	return nil
+}
+
+// schedule is when a balance is refilled, and to how much.
+type schedule struct {
+	interval latchkey.RefillInterval
+	amount   int64
+	day      int // of the month; only monthly
+}
+
+// next returns the first refill time after now, in unix milliseconds: midnight
+// UTC of the next day, or of the schedule's day in this month or the next. A
+// month without that day refills on its last.
+func (s schedule) next(now int64) int64 {
+	t := time.UnixMilli(now).UTC()
+	if s.interval == latchkey.Daily {
+		return time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	}
+	if at := s.inMonth(t.Year(), t.Month()); at.After(t) {
+		return at.UnixMilli()
+	}
+	return s.inMonth(t.Year(), t.Month()+1).UnixMilli()
+}
+
+func (s schedule) inMonth(year int, month time.Month) time.Time {
+	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	return time.Date(year, month, min(s.day, last), 0, 0, 0, 0, time.UTC)
+}
+
+// creditColumns are balance and schedule as they are stored.
+type creditColumns struct {
+	remaining sql.NullInt64
+	interval  string
+	amount    int64
+	day       int64
+	refillAt  int64
+}
+
+// set puts a schedule into the columns, or takes it out.
+func (c *creditColumns) set(r *latchkey.Refill, now int64) {
+	c.interval, c.amount, c.day, c.refillAt = "", 0, 0, 0
+	if r == nil {
+		return
+	}
+	s := schedule{interval: r.Interval, amount: r.Amount}
+	if s.interval == latchkey.Monthly {
+		s.day = r.RefillDay
+	}
+	c.interval, c.amount, c.day, c.refillAt = string(s.interval), s.amount, int64(s.day), s.next(now)
+}
+
+// newCredits are the columns of a new key.
+func newCredits(r *latchkey.Credits, now int64) (creditColumns, error) {
+	var c creditColumns
+	if r == nil {
+		return c, nil
+	}
+	c.remaining = nullable(r.Remaining)
+	if r.Refill == nil {
+		return c, nil
+	}
+	if !c.remaining.Valid {
+		return c, invalid(latchkey.Fault{
+			Location: "/properties/credits/properties/refill",
+			Message:  "credits.refill needs credits.remaining to be a number",
+			Fix:      "Send the first balance as remaining, or leave refill out.",
+		})
+	}
+	if err := checkRefillDay(r.Refill); err != nil {
+		return c, err
+	}
+	c.set(r.Refill, now)
+	return c, nil
+}
+
+func checkRefillDay(r *latchkey.Refill) error {
+	if r.Interval == latchkey.Monthly && r.RefillDay == 0 {
+		return invalid(latchkey.Fault{
+			Location: "/properties/credits/properties/refill/properties/refillDay",
+			Message:  "a monthly refill needs refillDay",
+			Fix:      "Send refillDay, 1 to 31; a month without that day refills on its last.",
+		})
+	}
+	return nil
+}
+
+// creditsOf shows balance and schedule of a stored key; nil for unlimited.
+func creditsOf(k *read.Key) *latchkey.Credits {
+	if !k.Remaining.Valid {
+		return nil
+	}
+	c := &latchkey.Credits{Remaining: latchkey.Set(k.Remaining.Int64)}
+	if k.RefillInterval != "" {
+		c.Refill = &latchkey.Refill{
+			Interval:  latchkey.RefillInterval(k.RefillInterval),
+			Amount:    k.RefillAmount,
+			RefillDay: int(k.RefillDay),
+		}
+	}
+	return c
+}
+
+// refillDue does the refills whose time has come, a batch at a time.
+func (e *Engine) refillDue(ctx context.Context) error {
+	const batch = 200
+	for {
+		due, err := e.db.RefillsDue(ctx, e.now(), batch)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		byWorkspace := make(map[string][]read.RefillsDueRow)
+		for _, row := range due {
+			byWorkspace[row.WorkspaceID] = append(byWorkspace[row.WorkspaceID], row)
+		}
+		for workspace, rows := range byWorkspace {
+			if err := e.refill(ctx, workspace, rows); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// refillFirst does the refill of a key that is due at this very verification.
+func (e *Engine) refillFirst(ctx context.Context, key *keySnapshot) error {
+	if key.refillAt == 0 || key.refillAt > e.now() {
+		return nil
+	}
+	row, err := e.db.LiveKey(ctx, key.id, key.workspace)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("refill: %w", err)
+	}
+	k := row.Key
+	return e.refill(ctx, k.WorkspaceID, []read.RefillsDueRow{{
+		ID: k.ID, WorkspaceID: k.WorkspaceID, APIID: k.APIID, Name: k.Name, RefillAt: k.RefillAt,
+		RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount, RefillDay: k.RefillDay,
+	}})
+}
+
+// refill does refills that are due, each once: the update asks for the time it
+// was due at and moves it on, so of any number of tries one finds it.
+func (e *Engine) refill(ctx context.Context, workspace string, due []read.RefillsDueRow) error {
+	_, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		for _, row := range due {
+			if row.RefillInterval == "" || row.RefillAt > c.now {
+				continue
+			}
+			s := schedule{latchkey.RefillInterval(row.RefillInterval), row.RefillAmount, int(row.RefillDay)}
+			n, err := c.Refill(ctx, s.next(c.now), row.ID, row.RefillAt)
+			if err != nil {
+				return latchkey.Empty{}, fmt.Errorf("refill: %w", err)
+			}
+			if n == 1 {
+				c.audit("key.update", fmt.Sprintf("Refilled the credits of %s to at least %d", row.ID, row.RefillAmount), target("key", row.ID, row.Name))
+			}
+			c.touch(row.ID)
+		}
+		return latchkey.Empty{}, nil
+	})
+	return err
+}
+
+// system is who makes the service's own changes in a workspace.
+func (e *Engine) system(workspace string) Caller {
+	return Caller{root: &rootKey{id: system, name: system, workspace: workspace}, correlation: NewID("cor")}
+}
+
+// target names what a change was made to.
+func target(kind, id, name string) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: kind, ID: id, Name: name}
+}
+
+// UpdateCredits changes a key's balance: set makes it the value, or unlimited
+// where the value is null or absent; increment and decrement change it by the
+// value, never below 0. The schedule of refills stays, except that an unlimited
+// key has none. The answer is the new balance.
+func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.UpdateCreditsRequest) (latchkey.Credits, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Credits, error) {
+		row, err := c.managedKey(ctx, r.KeyID, "update_key")
+		if err != nil {
+			return latchkey.Credits{}, err
+		}
+		if err := c.applyCredits(ctx, &row.Key, r); err != nil {
+			return latchkey.Credits{}, err
+		}
+		c.touch(r.KeyID)
+		c.audit("key.update", "Changed the credits of "+r.KeyID, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
+		if row, err = c.LiveKey(ctx, r.KeyID, c.who.root.workspace); err != nil {
+			return latchkey.Credits{}, fmt.Errorf("key: %w", err)
+		}
+		if now := creditsOf(&row.Key); now != nil {
+			return *now, nil
+		}
+		return latchkey.Credits{Remaining: latchkey.Null[int64]()}, nil
+	})
+}
+
+// applyCredits does the operation of the request. Differences are applied by
+// the store, because the balance may be spent from at this moment.
+func (c *Change) applyCredits(ctx context.Context, k *read.Key, r *latchkey.UpdateCreditsRequest) error {
+	value, given := r.Value.Get()
+	if r.Operation == latchkey.SetCredits {
+		if given {
+			return c.SetBalance(ctx, k.ID, sql.NullInt64{Int64: value, Valid: true})
+		}
+		return c.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
+	}
+	if !given {
+		return invalid(latchkey.Fault{
+			Location: "/properties/value",
+			Message:  "value must be a number for " + string(r.Operation),
+			Fix:      "Send how much to change the balance by.",
+		})
+	}
+	if !k.Remaining.Valid {
+		return invalid(latchkey.Fault{
+			Location: "/properties/operation",
+			Message:  "the key has unlimited credits, which can't be changed by a difference",
+			Fix:      "Use the operation set to give the key a balance first.",
+		})
+	}
+	if r.Operation == latchkey.DecrementCredits {
+		_, err := c.SubtractBalance(ctx, value, k.ID)
+		return err
+	}
+	_, err := c.AddBalance(ctx, value, k.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return invalid(latchkey.Fault{
+			Location: "/properties/value/maximum",
+			Message:  "the balance would no longer fit 64 bits",
+			Fix:      "Increment by less, or set the balance.",
+		})
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+// Package engine does what the operations of the API do. Each operation is one
+// method of [Engine] that takes the caller and a request that has passed its
+// checks and returns the answer or a *latchkey.Error; [Ops] lists them all. The
+// engine owns authorisation, the rules of the API and the caches; rows, windows,
+// queries and encryption are its leaves.
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
+	"github.com/latchkeyhq/latchkey/internal/rbac"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/vault"
+)
+
+// Config is what an engine is made of.
+type Config struct {
+	DB         *store.DB        // the rows; the engine does not close it
+	Vault      *vault.Vault     // seals recoverable keys
+	Now        func() time.Time // the clock, time.Now by default
+	Log        *slog.Logger     // what went wrong, slog.Default by default
+	CacheBytes uint64           // room for cached keys, 256 MiB by default
+}
+
+// Engine runs the operations. It is safe for concurrent use.
+type Engine struct {
+	db      *store.DB
+	vault   *vault.Vault
+	limiter *ratelimit.Memory
+	clock   *clock
+	keys    *cache[keyHash, *keySnapshot]
+	roots   *cache[keyHash, *rootKey]
+	spaces  *cache[spaceName, *namespace]
+	used    usage
+	time    func() time.Time
+	log     *slog.Logger
+
+	answersKey []byte // the wrapped data key of kept answers
+	lastAudit  int64  // the last place in the audit log; the writer's
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Open starts an engine on the rows of cfg.DB: it makes the first workspace
+// where there is none, takes up the saved rate-limit windows and begins its
+// background work.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	e := &Engine{
+		db:      cfg.DB,
+		vault:   cfg.Vault,
+		limiter: ratelimit.NewMemory(),
+		clock:   newClock(),
+		time:    cfg.Now,
+		log:     cfg.Log,
+	}
+	if e.time == nil {
+		e.time = time.Now
+	}
+	if e.log == nil {
+		e.log = slog.Default()
+	}
+	room := cfg.CacheBytes
+	if room == 0 {
+		room = 256 << 20
+	}
+	e.keys = newCache(e.clock, room, weighKey, keyHash.String)
+	e.roots = newCache(e.clock, 16<<20, weighRootKey, keyHash.String)
+	e.spaces = newCache(e.clock, 64<<20, weighNamespace, spaceName.String)
+	if err := e.prepare(ctx); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	e.begin()
+	return e, nil
+}
+
+// Close ends the background work and saves what is only in memory.
+func (e *Engine) Close(ctx context.Context) error {
+	e.stop()
+	e.done.Wait()
+	e.keys.close()
+	e.roots.close()
+	e.spaces.close()
+	return e.save(ctx)
+}
+
+// prepare brings the stored state to where requests can be served.
+func (e *Engine) prepare(ctx context.Context) error {
+	var err error
+	if e.lastAudit, err = e.db.LastAuditLog(ctx); err != nil {
+		return fmt.Errorf("audit log: %w", err)
+	}
+	if e.answersKey, err = e.dataKey(ctx, "answers"); err != nil {
+		return err
+	}
+	return e.loadCells(ctx)
+}
+
+// dataKey returns the wrapped data key of that name, made at first use.
+func (e *Engine) dataKey(ctx context.Context, id string) ([]byte, error) {
+	wrapped, err := e.db.DataKey(ctx, id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return wrapped, err
+	}
+	err = e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
+		wrapped, err = e.dataKeyIn(ctx, tx, id)
+		return err
+	})
+	return wrapped, err
+}
+
+// dataKeyIn is dataKey inside a transaction.
+func (e *Engine) dataKeyIn(ctx context.Context, tx *store.Tx, id string) ([]byte, error) {
+	wrapped, err := tx.DataKey(ctx, id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return wrapped, err
+	}
+	if wrapped, err = e.vault.NewDataKey(); err != nil {
+		return nil, fmt.Errorf("data key: %w", err)
+	}
+	return wrapped, tx.InsertDataKey(ctx, id, wrapped)
+}
+
+// FirstRootKey makes the first workspace and the operator's root key where
+// there is no workspace yet, and returns the root key, or "" if there was one.
+func (e *Engine) FirstRootKey(ctx context.Context) (string, error) {
+	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
+		return "", err
+	}
+	workspace := NewID("ws")
+	who := Caller{root: &rootKey{id: system, workspace: workspace}, correlation: NewID("cor")}
+	made, err := change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
+		if err := c.insertWorkspace(ctx, workspace, "default", sql.NullInt64{}); err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		return c.insertRootKey(ctx, workspace, "operator", []string{rbac.Operator}, sql.NullInt64{})
+	})
+	return made.Key, err
+}
+
+// now is the time in unix milliseconds.
+func (e *Engine) now() int64 { return e.time().UnixMilli() }
+
+// orElse returns the value of a column, or def where it is NULL.
+func orElse(n sql.NullInt64, def int64) int64 {
+	if n.Valid {
+		return n.Int64
+	}
+	return def
+}
+
+// nullable makes a column of an optional value.
+func nullable(o latchkey.Opt[int64]) sql.NullInt64 {
+	v, ok := o.Get()
+	return sql.NullInt64{Int64: v, Valid: ok}
+}
+
+// nullableTime makes a column of an optional time: the zero time is NULL.
+func nullableTime(t latchkey.Time) sql.NullInt64 {
+	if t.IsZero() {
+		return sql.NullInt64{}
+	}
+	return sql.NullInt64{Int64: t.UnixMilli(), Valid: true}
+}
+
+// timeOf makes a time of a column in which 0 means none.
+func timeOf(ms int64) latchkey.Time {
+	if ms == 0 {
+		return latchkey.Time{}
+	}
+	return latchkey.AtMilli(ms)
+}

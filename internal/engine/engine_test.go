@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/vault"
+)
+
+// world is an engine on a fresh database, its first root key and its clock.
+type world struct {
+	*Engine
+	t    testing.TB
+	dir  string
+	db   *store.DB
+	mu   sync.Mutex
+	at   time.Time
+	root string // the operator's root key
+	who  Caller // the operator
+}
+
+// start is when the tests' clock begins: early in a window of every length.
+var start = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), at: start}
+	w.open(vault.NewMaster())
+	root, err := w.FirstRootKey(t.Context())
+	if err != nil || root == "" {
+		t.Fatalf("first root key %q: %v", root, err)
+	}
+	w.root, w.who = root, w.caller(root)
+	return w
+}
+
+func (w *world) open(master string) {
+	w.t.Helper()
+	v, err := vault.New(master)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.db, err = store.Open(w.t.Context(), w.dir); err != nil {
+		w.t.Fatal(err)
+	}
+	w.Engine, err = Open(w.t.Context(), Config{DB: w.db, Vault: v, Now: w.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	e, db := w.Engine, w.db
+	w.t.Cleanup(func() {
+		if err := errors.Join(e.Close(context.Background()), db.Close()); err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
+}
+
+// advance moves the clock.
+func (w *world) advance(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.at = w.at.Add(d)
+}
+
+// caller is who presents a root key.
+func (w *world) caller(token string) Caller {
+	w.t.Helper()
+	who, err := w.Authenticate(w.t.Context(), token, Request{RequestID: "req_test", RemoteIP: "192.0.2.1", UserAgent: "test"})
+	if err != nil {
+		w.t.Fatalf("authenticate: %v", err)
+	}
+	return who
+}
+
+// grant makes a root key with exactly these permissions and returns its caller.
+func (w *world) grant(permissions ...string) Caller {
+	w.t.Helper()
+	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{Permissions: permissions})
+	return w.caller(made.Key)
+}
+
+// otherWorkspace makes another workspace and returns a caller who may do anything in it.
+func (w *world) otherWorkspace() Caller {
+	w.t.Helper()
+	ws := must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace", latchkey.CreateWorkspaceRequest{Name: "other"})
+	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey",
+		latchkey.CreateRootKeyRequest{WorkspaceID: ws.WorkspaceID, Permissions: AllPermissions})
+	return w.caller(made.Key)
+}
+
+// do runs an operation as a door does: through JSON, checks and the table.
+func (w *world) do(who Caller, name string, request any) (Answer, error) {
+	w.t.Helper()
+	op, ok := Lookup(name)
+	if !ok {
+		w.t.Fatalf("no operation %s", name)
+	}
+	text, err := json.Marshal(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	decoded, faults := op.Decode(text)
+	if len(faults) > 0 {
+		return Answer{}, Invalid(faults...)
+	}
+	return w.Do(context.Background(), op, who, decoded)
+}
+
+// must runs an operation that has to succeed and returns its data.
+func must[T any](w *world, who Caller, name string, request any) T {
+	w.t.Helper()
+	answer, err := w.do(who, name, request)
+	if err != nil {
+		w.t.Fatalf("%s: %v", name, err)
+	}
+	return answer.Data.(T)
+}
+
+// refused runs an operation that has to be refused with this status and code.
+func (w *world) refused(who Caller, name string, request any, status int, code string) {
+	w.t.Helper()
+	_, err := w.do(who, name, request)
+	var e *latchkey.Error
+	if !errors.As(err, &e) {
+		w.t.Fatalf("%s: error %v, want %d %s", name, err, status, code)
+	}
+	if e.Status != status || e.Code() != code || e.Detail == "" {
+		w.t.Fatalf("%s: %d %s %q, want %d %s", name, e.Status, e.Code(), e.Detail, status, code)
+	}
+}
+
+// newAPI makes an API.
+func (w *world) newAPI() string {
+	w.t.Helper()
+	return must[latchkey.CreatedAPI](w, w.who, "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}).APIID
+}
+
+// newKey makes a key; the request's API is made where it names none.
+func (w *world) newKey(r latchkey.CreateKeyRequest) latchkey.CreatedKey {
+	w.t.Helper()
+	if r.APIID == "" {
+		r.APIID = w.newAPI()
+	}
+	return must[latchkey.CreatedKey](w, w.who, "keys.createKey", r)
+}
+
+// verify asks whether a key may pass.
+func (w *world) verify(key string) latchkey.Verification {
+	w.t.Helper()
+	return must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key})
+}

@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/latchkeyhq/latchkey"
+)
+
+// errorDocs is what every error type begins with. Clients of Unkey compare
+// these URLs, so they are part of the protocol.
+const errorDocs = "https://unkey.com/docs/errors/"
+
+// kind is a kind of refusal: everything about an error but what happened this time.
+type kind struct {
+	status int
+	title  string
+	suffix string
+}
+
+// The kinds of refusal.
+var (
+	invalidInput     = kind{http.StatusBadRequest, "Bad Request", "unkey/application/invalid_input"}
+	malformed        = kind{http.StatusBadRequest, "Bad Request", "unkey/authentication/malformed"}
+	querySyntax      = kind{http.StatusBadRequest, "Bad Request", "user/bad_request/permissions_query_syntax_error"}
+	unknownRootKey   = kind{http.StatusUnauthorized, "Unauthorized", "unkey/authentication/key_not_found"}
+	notPermitted     = kind{http.StatusForbidden, "Insufficient Permissions", "unkey/authorization/insufficient_permissions"}
+	forbidden        = kind{http.StatusForbidden, "Forbidden", "unkey/authorization/forbidden"}
+	rootKeyDisabled  = kind{http.StatusForbidden, "Key is disabled", "unkey/authorization/key_disabled"}
+	workspaceOff     = kind{http.StatusForbidden, "Workspace is disabled", "unkey/authorization/workspace_disabled"}
+	protected        = kind{http.StatusPreconditionFailed, "Resource is protected", "unkey/application/protected_resource"}
+	precondition     = kind{http.StatusPreconditionFailed, "Precondition Failed", "unkey/application/precondition_failed"}
+	noAnalytics      = kind{http.StatusPreconditionFailed, "Precondition Failed", "unkey/data/analytics_not_configured"}
+	namespaceGone    = kind{http.StatusGone, "Resource Gone", "unkey/data/ratelimit_namespace_gone"}
+	answerMismatch   = kind{http.StatusConflict, "Conflicting Resource", "user/conflict/idempotency_key_reused"}
+	tooManyRequests  = kind{http.StatusTooManyRequests, "Too Many Requests", "user/too_many_requests/workspace_rate_limited"}
+	requestTimeout   = kind{http.StatusRequestTimeout, "Request Timeout", "user/bad_request/request_timeout"}
+	clientClosed     = kind{499, "Client Closed Request", "user/bad_request/client_closed_request"}
+	unexpected       = kind{http.StatusInternalServerError, "Internal Server Error", "unkey/application/unexpected_error"}
+	apiNotFound      = missing("api")
+	keyNotFound      = missing("key")
+	identityNotFound = missing("identity")
+	permNotFound     = missing("permission")
+	roleNotFound     = missing("role")
+	migNotFound      = missing("migration")
+	wsNotFound       = missing("workspace")
+	nsNotFound       = missing("ratelimit_namespace")
+	overrideNotFound = missing("ratelimit_override")
+	identityExists   = taken("identity")
+	permissionExists = taken("permission")
+	roleExists       = taken("role")
+)
+
+func missing(noun string) kind {
+	return kind{http.StatusNotFound, "Not Found", "unkey/data/" + noun + "_not_found"}
+}
+
+func taken(noun string) kind {
+	return kind{http.StatusConflict, "Conflicting Resource", "unkey/data/" + noun + "_already_exists"}
+}
+
+// because makes the error of this kind that says what happened.
+func (k kind) because(format string, args ...any) *latchkey.Error {
+	return &latchkey.Error{
+		Status: k.status,
+		Title:  k.title,
+		Type:   errorDocs + k.suffix,
+		Detail: fmt.Sprintf(format, args...),
+	}
+}
+
+// invalid makes the error of a request that breaks rules of its fields.
+func invalid(faults ...latchkey.Fault) *latchkey.Error {
+	e := invalidInput.because("The request has %d invalid or missing value(s), beginning with: %s", len(faults), faults[0].Message)
+	e.Faults = faults
+	return e
+}
+
+// Malformed is the error of an Authorization header without a bearer token.
+func Malformed() *latchkey.Error {
+	return malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
+}
+
+// Invalid is the error of a request that can't be read.
+func Invalid(faults ...latchkey.Fault) *latchkey.Error { return invalid(faults...) }
+
+// public turns any error into the one to answer with. What is not meant for
+// the caller is logged beside the request id and becomes a plain 500.
+func (e *Engine) public(ctx context.Context, who Caller, operation string, err error) error {
+	var known *latchkey.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, context.Canceled):
+		return clientClosed.because("The request was given up before it was answered.")
+	case errors.Is(err, context.DeadlineExceeded):
+		return requestTimeout.because("The request took too long.")
+	}
+	e.log.ErrorContext(ctx, "operation failed", "operation", operation, "request", who.RequestID, "error", err)
+	return unexpected.because("Something went wrong on our side. The log has the reason under this request id.")
+}

@@ -1,0 +1,375 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// defaultBytes is how many random bytes a key has where nobody says.
+const defaultBytes = 16
+
+// CreateKey makes a new key and returns its secret, which is shown this once.
+//
+// The identity and the permissions it names are made if they don't exist; its
+// roles must exist. A recoverable key is also kept encrypted; its API must
+// permit that. An API that does not exist and one that the root key may not
+// make keys in answer the same 404.
+func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKeyRequest) (latchkey.CreatedKey, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedKey, error) {
+		api, err := c.apiForNewKeys(ctx, r.APIID)
+		if err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		if r.Recoverable {
+			if err := c.mayStore(api, true); err != nil {
+				return latchkey.CreatedKey{}, err
+			}
+		}
+		n := newKey{
+			api: api, name: r.Name, externalID: r.ExternalID, meta: r.Meta, enabled: r.Enabled.Or(true),
+			expires: nullableTime(r.Expires), limits: r.Ratelimits,
+		}
+		if n.credits, err = newCredits(r.Credits, c.now); err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		if n.roles, err = c.rolesNamed(ctx, r.Roles); err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		if n.permissions, err = c.permissionsFor(ctx, r.Permissions, nil); err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		s := newSecret(cmp.Or(r.Prefix, api.DefaultPrefix), cmp.Or(r.ByteLength, int(api.DefaultBytes), defaultBytes))
+		n.hash, n.start = s.hash, s.start
+		id, err := c.insertKey(ctx, &n)
+		if err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		if r.Recoverable {
+			if err := e.seal(ctx, c, api.KeyspaceID, id, s.text); err != nil {
+				return latchkey.CreatedKey{}, err
+			}
+		}
+		return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
+	})
+}
+
+// apiForNewKeys returns the API if the caller may make keys in it. Otherwise
+// the answer is that of an API that does not exist.
+func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error) {
+	none := apiNotFound.because("There is no API with this id.")
+	api, err := c.LiveAPI(ctx, id, c.who.root.workspace)
+	if errors.Is(err, store.ErrNotFound) {
+		return api, none
+	}
+	if err != nil {
+		return api, fmt.Errorf("API: %w", err)
+	}
+	if !c.who.holds(append(on("api", api.ID, "create_key"), c.who.resource("keyspaces/"+api.KeyspaceID, "create_key"))...) {
+		return api, none
+	}
+	return api, nil
+}
+
+// mayStore refuses to keep a key encrypted where caller or API don't permit it;
+// a caller without permission is told that the API does not exist, if masked.
+func (c *Change) mayStore(api read.API, masked bool) error {
+	err := c.who.require(append(on("api", api.ID, "encrypt_key"), c.who.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "encrypt_key"))...)
+	if err != nil && masked {
+		return apiNotFound.because("There is no API with this id.")
+	}
+	if err != nil {
+		return err
+	}
+	if !api.StoreEncrypted {
+		return precondition.because("The API does not store encrypted keys. Switch storeEncryptedKeys on with apis.updateApi to make recoverable keys.")
+	}
+	return nil
+}
+
+// newKey is a key about to be stored.
+type newKey struct {
+	api         read.API
+	hash, start string
+	migration   string // set while hash is in the form of a migration
+	name        string
+	externalID  string
+	meta        latchkey.Meta
+	enabled     bool
+	expires     sql.NullInt64
+	credits     creditColumns
+	roles       []latchkey.Role
+	permissions []latchkey.Permission
+	limits      []latchkey.RatelimitRequest
+}
+
+// insertKey stores a key with all that belongs to it and returns its id.
+func (c *Change) insertKey(ctx context.Context, n *newKey) (string, error) {
+	meta, err := metaText(n.meta)
+	if err != nil {
+		return "", err
+	}
+	identity := ""
+	if n.externalID != "" {
+		if identity, err = c.identityFor(ctx, n.externalID); err != nil {
+			return "", err
+		}
+	}
+	id := NewID("key")
+	err = c.InsertKey(ctx, write.InsertKeyParams{
+		ID: id, WorkspaceID: n.api.WorkspaceID, APIID: n.api.ID, IdentityID: identity,
+		Hash: n.hash, MigrationID: n.migration, Start: n.start, Name: n.name, Meta: meta,
+		Enabled: n.enabled, Expires: n.expires,
+		Remaining: n.credits.remaining, RefillInterval: n.credits.interval, RefillAmount: n.credits.amount,
+		RefillDay: n.credits.day, RefillAt: n.credits.refillAt, CreatedAt: c.now,
+	})
+	if err != nil {
+		return "", fmt.Errorf("key: %w", err)
+	}
+	key := target("key", id, n.name)
+	c.touch(n.hash) // it may be remembered as unknown
+	c.audit("key.create", "Created the key "+id, key, target("api", n.api.ID, n.api.Name))
+	if _, err := c.setLimits(ctx, key, n.limits); err != nil {
+		return "", err
+	}
+	if err := c.connectPermissions(ctx, key, n.permissions); err != nil {
+		return "", err
+	}
+	return id, c.connectRoles(ctx, key, n.roles)
+}
+
+// seal keeps the plaintext of a recoverable key, encrypted under its keyspace's
+// data key and bound to its row.
+func (e *Engine) seal(ctx context.Context, c *Change, keyspace, id, plaintext string) error {
+	wrapped, err := e.dataKeyIn(ctx, c.Tx, keyspace)
+	if err != nil {
+		return err
+	}
+	sealed, err := e.vault.Seal(wrapped, []byte(plaintext), c.who.root.workspace, id)
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	return c.InsertSealedKey(ctx, id, sealed)
+}
+
+// plaintext returns the secret of a recoverable key, or "" for other keys.
+func (e *Engine) plaintext(ctx context.Context, keyspace string, k *read.Key) (string, error) {
+	sealed, err := e.db.SealedKey(ctx, k.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("sealed key: %w", err)
+	}
+	wrapped, err := e.db.DataKey(ctx, keyspace)
+	if err != nil {
+		return "", fmt.Errorf("data key: %w", err)
+	}
+	text, err := e.vault.Unseal(wrapped, sealed, k.WorkspaceID, k.ID)
+	if err != nil {
+		return "", fmt.Errorf("key %s: %w", k.ID, err)
+	}
+	return string(text), nil
+}
+
+// keyTarget names a stored key for the audit log.
+func keyTarget(k *read.Key) latchkey.AuditTarget { return target("key", k.ID, k.Name) }
+
+// noKey is the one answer for keys that don't exist, whatever the reason.
+func noKey() error { return keyNotFound.because("There is no key with this id.") }
+
+// managedKey returns a key of the caller's workspace that the caller may do
+// this with. Inside a workspace it is no secret that a key exists, so what is
+// missing is a permission (403), not the key.
+func (c *Change) managedKey(ctx context.Context, id, action string) (read.LiveKeyRow, error) {
+	return manage(ctx, c.LiveKey, c.who, id, action)
+}
+
+func manage(ctx context.Context, liveKey func(context.Context, string, string) (read.LiveKeyRow, error), who Caller, id, action string) (read.LiveKeyRow, error) {
+	row, err := liveKey(ctx, id, who.root.workspace)
+	if errors.Is(err, store.ErrNotFound) {
+		return row, noKey()
+	}
+	if err != nil {
+		return row, fmt.Errorf("key: %w", err)
+	}
+	return row, who.require(who.onKey(row.Key.APIID, row.KeyspaceID, id, action)...)
+}
+
+// GetKey returns what is known about a key. With decrypt, a recoverable key
+// comes with its plaintext; that takes the permission decrypt_key and an API
+// that stores encrypted keys.
+func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyRequest) (latchkey.Key, error) {
+	row, err := manage(ctx, e.db.LiveKey, who, r.KeyID, "read_key")
+	if err != nil {
+		return latchkey.Key{}, err
+	}
+	if r.Decrypt {
+		if err := who.mayDecrypt(row.Key.APIID, row.StoreEncrypted, who.onKey(row.Key.APIID, row.KeyspaceID, r.KeyID, "decrypt_key")); err != nil {
+			return latchkey.Key{}, err
+		}
+	}
+	key, err := e.describeOne(ctx, row)
+	if err == nil && r.Decrypt {
+		key.Plaintext, err = e.plaintext(ctx, row.KeyspaceID, &row.Key)
+	}
+	return key, err
+}
+
+// mayDecrypt refuses plaintext to those without the permission, and where no
+// plaintext is kept.
+func (c Caller) mayDecrypt(api string, stored bool, anyOf []string) error {
+	if err := c.require(anyOf...); err != nil {
+		return err
+	}
+	if !stored {
+		return precondition.because("The API %s does not store encrypted keys, so there is nothing to decrypt.", api)
+	}
+	return nil
+}
+
+// Whoami returns what is known about the key that is presented. It spends
+// nothing and works for disabled and expired keys too. A key that the root key
+// may not read answers like one that does not exist.
+func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiRequest) (latchkey.Key, error) {
+	none := keyNotFound.because("There is no such key.")
+	found, err := e.db.KeyByHash(ctx, hashText(r.Key))
+	if errors.Is(err, store.ErrNotFound) {
+		return latchkey.Key{}, none
+	}
+	if err != nil {
+		return latchkey.Key{}, fmt.Errorf("key: %w", err)
+	}
+	row, err := e.db.LiveKey(ctx, found.Key.ID, who.root.workspace)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !who.holds(who.onKey(row.Key.APIID, row.KeyspaceID, row.Key.ID, "read_key")...) {
+		return latchkey.Key{}, none
+	}
+	if err != nil {
+		return latchkey.Key{}, fmt.Errorf("key: %w", err)
+	}
+	return e.describeOne(ctx, row)
+}
+
+// ListKeys returns the keys of an API in a fixed order, page by page: disabled
+// and expired ones too, deleted ones not. With an external id, only the keys of
+// that identity. An API that the root key may not read, keys and all, answers
+// like one that does not exist.
+func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysRequest) (latchkey.Page[latchkey.Key], error) {
+	var none latchkey.Page[latchkey.Key]
+	api, err := e.db.LiveAPI(ctx, r.APIID, who.root.workspace)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !who.mayList(api) {
+		return none, apiNotFound.because("There is no API with this id.")
+	}
+	if err != nil {
+		return none, fmt.Errorf("API: %w", err)
+	}
+	if r.Decrypt {
+		anyOf := append(on("api", api.ID, "decrypt_key"), who.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "decrypt_key"))
+		if err := who.mayDecrypt(api.ID, api.StoreEncrypted, anyOf); err != nil {
+			return none, err
+		}
+	}
+	identity, ok, err := e.identityFilter(ctx, who, r.ExternalID)
+	if err != nil || !ok {
+		return latchkey.Page[latchkey.Key]{Data: []latchkey.Key{}}, err
+	}
+	size := pageSize(r.Limit, 100)
+	rows, err := e.db.KeysPage(ctx, read.KeysPageParams{APIID: api.ID, FromID: r.Cursor, IdentityID: identity, Most: int64(size) + 1})
+	if err != nil {
+		return none, fmt.Errorf("keys: %w", err)
+	}
+	return e.describePage(ctx, api, rows, size, identity, r.Decrypt)
+}
+
+// mayList reports whether the caller may read the API and its keys. Tuples and
+// resource names don't make up for each other's half.
+func (c Caller) mayList(api read.API) bool {
+	return c.holds(on("api", api.ID, "read_key")...) && c.holds(on("api", api.ID, "read_api")...) ||
+		c.holds(c.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "read_key")) && c.holds(c.resource("keyspaces/"+api.KeyspaceID, "read_keyspace"))
+}
+
+// identityFilter returns the id of the identity to list the keys of, "" for all
+// keys. It is not ok if there is no such identity, and so no such key.
+func (e *Engine) identityFilter(ctx context.Context, who Caller, externalID string) (id string, ok bool, err error) {
+	if externalID == "" {
+		return "", true, nil
+	}
+	row, err := e.db.IdentityByExternalID(ctx, who.root.workspace, externalID)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", false, nil
+	}
+	return row.ID, err == nil, err
+}
+
+func (e *Engine) describePage(ctx context.Context, api read.API, rows []read.KeysPageRow, size int, identity string, decrypt bool) (latchkey.Page[latchkey.Key], error) {
+	if len(rows) == 0 {
+		return latchkey.Page[latchkey.Key]{Data: []latchkey.Key{}}, nil
+	}
+	grants, err := e.db.GrantsInRange(ctx, read.GrantsInRangeParams{
+		APIID: api.ID, FromID: rows[0].Key.ID, ToID: rows[len(rows)-1].Key.ID, IdentityID: identity,
+	})
+	if err != nil {
+		return latchkey.Page[latchkey.Key]{}, fmt.Errorf("grants: %w", err)
+	}
+	held := holdings(grants)
+	page := pageOf(rows, size,
+		func(row read.KeysPageRow) string { return row.Key.ID },
+		func(row read.KeysPageRow) latchkey.Key {
+			return describe(&row.Key, row.ExternalID, row.IdentityMeta, held.of(row.Key.ID))
+		})
+	for i := range page.Data {
+		if !decrypt {
+			break
+		}
+		if page.Data[i].Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &rows[i].Key); err != nil {
+			return page, err
+		}
+	}
+	return page, nil
+}
+
+func (e *Engine) describeOne(ctx context.Context, row read.LiveKeyRow) (latchkey.Key, error) {
+	grants, err := e.db.GrantsInRange(ctx, read.GrantsInRangeParams{APIID: row.Key.APIID, FromID: row.Key.ID, ToID: row.Key.ID})
+	if err != nil {
+		return latchkey.Key{}, fmt.Errorf("grants: %w", err)
+	}
+	return describe(&row.Key, row.ExternalID, row.IdentityMeta, holdings(grants).of(row.Key.ID)), nil
+}
+
+// describe shows a stored key and what it holds.
+func describe(k *read.Key, externalID, identityMeta string, h *holding) latchkey.Key {
+	return latchkey.Key{
+		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
+		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt), LastUsedAt: timeOf(k.LastUsedAt),
+		Expires: timeOf(orElse(k.Expires, 0)), Permissions: h.permissions, Roles: h.roles,
+		Credits: creditsOf(k), Identity: identityOf(k, externalID, identityMeta, h.shared), Ratelimits: h.limits,
+	}
+}
+
+// DeleteKey deletes a key; it stops verifying with the next request. Without
+// permanent its record stays behind, unreachable; with permanent it and all its
+// links are removed. Identity, roles and permissions stay either way.
+func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKeyRequest) (latchkey.Empty, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.managedKey(ctx, r.KeyID, "delete_key")
+		if err != nil {
+			return latchkey.Empty{}, err
+		}
+		c.touch(r.KeyID)
+		c.audit("key.delete", "Deleted the key "+r.KeyID, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
+		if !r.Permanent {
+			return latchkey.Empty{}, c.MarkKeyDeleted(ctx, r.KeyID, c.now)
+		}
+		return latchkey.Empty{}, errors.Join(
+			c.DeleteKeyPermissions(ctx, r.KeyID), c.DeleteKeyRoles(ctx, r.KeyID), c.DeleteKeyLimits(ctx, r.KeyID),
+			c.DeleteSealedKey(ctx, r.KeyID), c.Tx.DeleteKey(ctx, r.KeyID),
+		)
+	})
+}

@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// setLimits replaces the rate limits of a key or an identity by name and
+// returns them in name order, never nil. A kept name keeps its id; of a
+// repeated name the last one counts. The caller touches the owner.
+func (c *Change) setLimits(ctx context.Context, owner latchkey.AuditTarget, requests []latchkey.RatelimitRequest) ([]latchkey.Ratelimit, error) {
+	rows, err := c.Limits(ctx, owner.ID)
+	if err != nil {
+		return nil, err
+	}
+	wanted := make(map[string]latchkey.RatelimitRequest, len(requests))
+	for _, r := range requests {
+		wanted[r.Name] = r
+	}
+	had := make(map[string]latchkey.Ratelimit, len(rows))
+	for _, row := range rows {
+		had[row.Name] = storedLimit(row)
+		if _, keep := wanted[row.Name]; !keep {
+			if err := c.deleteLimit(ctx, owner, had[row.Name]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	limits := make([]latchkey.Ratelimit, 0, len(wanted))
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		limit, err := c.putLimit(ctx, owner, had[name], wanted[name])
+		if err != nil {
+			return nil, err
+		}
+		limits = append(limits, limit)
+	}
+	return limits, nil
+}
+
+// putLimit makes the limit what the request asks for. A limit that the owner
+// has had is changed where it differs; the zero limit stands for none.
+func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had latchkey.Ratelimit, r latchkey.RatelimitRequest) (latchkey.Ratelimit, error) {
+	limit := latchkey.Ratelimit{ID: had.ID, Name: r.Name, Limit: r.Limit, Duration: r.Duration, AutoApply: r.AutoApply}
+	switch {
+	case limit == had:
+		return limit, nil
+	case had.ID != "":
+		c.audit("ratelimit.update", "Updated rate limit "+limit.ID, limitTarget(limit), owner)
+		return limit, c.UpdateLimit(ctx, write.UpdateLimitParams{
+			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
+		})
+	}
+	limit.ID = NewID("rl")
+	c.audit("ratelimit.create", "Created rate limit "+limit.ID, limitTarget(limit), owner)
+	return limit, c.InsertLimit(ctx, write.InsertLimitParams{
+		ID: limit.ID, OwnerID: owner.ID, Name: limit.Name,
+		Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
+	})
+}
+
+func (c *Change) deleteLimit(ctx context.Context, owner latchkey.AuditTarget, limit latchkey.Ratelimit) error {
+	c.audit("ratelimit.delete", "Deleted rate limit "+limit.ID, limitTarget(limit), owner)
+	return c.DeleteLimit(ctx, limit.ID)
+}
+
+func storedLimit(row read.Limit) latchkey.Ratelimit {
+	return latchkey.Ratelimit{
+		ID: row.ID, Name: row.Name, Limit: row.Amount,
+		Duration: latchkey.PerMilli(row.Duration), AutoApply: row.AutoApply,
+	}
+}
+
+// storedLimits returns nil for no rows, so that an answer leaves the field out.
+func storedLimits(rows []read.Limit) []latchkey.Ratelimit {
+	var limits []latchkey.Ratelimit
+	for _, row := range rows {
+		limits = append(limits, storedLimit(row))
+	}
+	return limits
+}
+
+func limitTarget(limit latchkey.Ratelimit) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "ratelimit", ID: limit.ID, Name: limit.Name}
+}
+
+// metaText returns metadata as it is stored: in its shortest form, or "" for
+// none. More than 1 MiB of it is refused.
+func metaText(m latchkey.Meta) (string, error) {
+	const most = 1 << 20
+	if m == "" {
+		return "", nil
+	}
+	// A program may have written the text itself, with blanks or in another order.
+	if err := m.UnmarshalJSON([]byte(m)); err != nil {
+		return "", invalid(latchkey.Fault{Location: "/properties/meta/type", Message: "meta must be a JSON object"})
+	}
+	switch {
+	case m == "{}":
+		return "", nil
+	case len(m) > most:
+		return "", invalid(latchkey.Fault{
+			Location: "/properties/meta", Message: "meta is larger than 1,048,576 bytes", Fix: "Keep large data elsewhere and refer to it in meta.",
+		})
+	}
+	return string(m), nil
+}

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+)
+
+// MigrateKeys brings keys of another system in by their hashes, all in one
+// transaction. Hashes that are here already, or come twice in one request, are
+// reported as failed and left alone; identities, permissions and roles that
+// don't exist are made. The migration says how the hashes were made: see
+// migrations.createMigration.
+func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest) (latchkey.MigratedKeys, error) {
+	if err := who.require(on("api", r.APIID, "create_key")...); err != nil {
+		return latchkey.MigratedKeys{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
+		done := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
+		api, err := c.LiveAPI(ctx, r.APIID, who.root.workspace)
+		if errors.Is(err, store.ErrNotFound) {
+			return done, apiNotFound.because("There is no API with this id.")
+		}
+		if err != nil {
+			return done, fmt.Errorf("API: %w", err)
+		}
+		migration, err := c.KeyMigration(ctx, r.MigrationID, who.root.workspace)
+		if errors.Is(err, store.ErrNotFound) {
+			return done, migNotFound.because("There is no migration with this id.")
+		}
+		if err != nil {
+			return done, fmt.Errorf("migration: %w", err)
+		}
+		// A hash of our own form verifies as it is; others wait for their key.
+		waiting := migration.ID
+		if latchkey.MigrationAlgorithm(migration.Algorithm) == latchkey.MigrateSHA256 {
+			waiting = ""
+		}
+		for i := range r.Keys {
+			n := newKey{api: api, hash: r.Keys[i].Hash, migration: waiting}
+			id, err := c.bringIn(ctx, &n, &r.Keys[i])
+			if err != nil {
+				return done, err
+			}
+			if id == "" {
+				done.Failed = append(done.Failed, n.hash)
+			} else {
+				done.Migrated = append(done.Migrated, latchkey.MigratedKey{Hash: n.hash, KeyID: id})
+			}
+		}
+		return done, nil
+	})
+}
+
+// bringIn stores one key of another system and returns its id, or "" if its
+// hash is here already.
+func (c *Change) bringIn(ctx context.Context, n *newKey, r *latchkey.MigrateKey) (string, error) {
+	taken, err := c.HashTaken(ctx, n.hash)
+	if err != nil || taken {
+		return "", err
+	}
+	n.name, n.externalID, n.meta = r.Name, r.ExternalID, r.Meta
+	n.enabled, n.expires, n.limits = r.Enabled.Or(true), nullableTime(r.Expires), r.Ratelimits
+	if n.credits, err = newCredits(r.Credits, c.now); err != nil {
+		return "", err
+	}
+	if n.roles, err = c.rolesFor(ctx, r.Roles); err != nil {
+		return "", err
+	}
+	if n.permissions, err = c.permissionsFor(ctx, r.Permissions, nil); err != nil {
+		return "", err
+	}
+	return c.insertKey(ctx, n)
+}
+
+// findMigrated finds a key that still waits under the hash of its migration,
+// and gives it our own hash, by which it is found from then on. An unknown
+// migration finds nothing.
+func (e *Engine) findMigrated(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
+	unknown := new(keySnapshot)
+	migration, err := e.db.KeyMigration(ctx, r.MigrationID, who.root.workspace)
+	if errors.Is(err, store.ErrNotFound) {
+		return unknown, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("migration: %w", err)
+	}
+	if latchkey.MigrationAlgorithm(migration.Algorithm) != latchkey.MigratePrefixedAPIKey {
+		return unknown, nil
+	}
+	prefix, short, long, ok := splitPrefixed(r.Key)
+	if !ok {
+		return nil, malformed.because("The key is not of the form of its migration: a prefix, a short and a long part with underscores between.")
+	}
+	sum := sha256.Sum256([]byte(long))
+	row, err := e.db.KeyByHash(ctx, hex.EncodeToString(sum[:]))
+	if errors.Is(err, store.ErrNotFound) || err == nil && (row.Key.WorkspaceID != who.root.workspace || row.Key.MigrationID != migration.ID) {
+		return unknown, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	hash := hashOf(r.Key)
+	rest := short + "_" + long
+	start := prefix + "_" + rest[:min(4, len(rest))]
+	if err := e.rehash(ctx, who, row.Key.ID, hash.String(), start); err != nil {
+		return nil, err
+	}
+	return e.snapshot(ctx, hash)
+}
+
+// rehash gives a migrated key our own hash, once.
+func (e *Engine) rehash(ctx context.Context, who Caller, id, hash, start string) error {
+	_, err := change(ctx, e, e.system(who.root.workspace), func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		n, err := c.RehashKey(ctx, hash, start, id)
+		if err != nil {
+			return latchkey.Empty{}, fmt.Errorf("rehash: %w", err)
+		}
+		if n > 0 {
+			c.audit("key.update", "Completed the migration of the key "+id, target("key", id, ""))
+		}
+		c.touch(id, hash)
+		return latchkey.Empty{}, nil
+	})
+	return err
+}
+
+// splitPrefixed takes a key of the form prefix_short_long apart; the prefix may
+// have underscores of its own.
+func splitPrefixed(key string) (prefix, short, long string, ok bool) {
+	at := strings.LastIndexByte(key, '_')
+	if at < 0 {
+		return "", "", "", false
+	}
+	long, key = key[at+1:], key[:at]
+	if at = strings.LastIndexByte(key, '_'); at < 0 {
+		return "", "", "", false
+	}
+	return key[:at], key[at+1:], long, true
+}

@@ -1,0 +1,26 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// CreateMigration prepares to bring in the keys of another system: it notes how
+// that system made its hashes and returns the id by which keys.migrateKeys and
+// keys.verifyKey ask for it.
+//
+// The root key needs migration.*.create_migration.
+func (e *Engine) CreateMigration(ctx context.Context, who Caller, r *latchkey.CreateMigrationRequest) (latchkey.CreatedMigration, error) {
+	if err := who.require("migration.*.create_migration"); err != nil {
+		return latchkey.CreatedMigration{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedMigration, error) {
+		id, algorithm := NewID("mig"), string(r.Algorithm)
+		c.audit("migration.create", "Created migration "+id, latchkey.AuditTarget{Type: "migration", ID: id, Name: algorithm})
+		return latchkey.CreatedMigration{MigrationID: id}, c.InsertMigration(ctx, write.InsertMigrationParams{
+			ID: id, WorkspaceID: who.WorkspaceID(), Algorithm: algorithm, CreatedAt: c.now,
+		})
+	})
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// spaceName is how a request speaks of a namespace: by its name or its id.
+type spaceName struct{ workspace, name string }
+
+// String returns a text of its own for each spaceName: the id of a workspace
+// has no slash in it.
+func (s spaceName) String() string { return s.workspace + "/" + s.name }
+
+// namespace is a namespace as limiting needs it; one without an id is known not
+// to exist. It never changes.
+type namespace struct {
+	stamp
+	id        string
+	deleted   bool
+	limit     []string // the permissions of which one is needed to limit in it
+	overrides *ratelimit.Overrides
+	weight    uint32 // the bytes it takes, about
+}
+
+func (n *namespace) unknown() bool { return n.id == "" }
+
+// weighNamespace is how many bytes a cached namespace takes, about.
+func weighNamespace(name spaceName, n *namespace) uint32 {
+	return n.weight + uint32(len(name.workspace)+len(name.name))
+}
+
+// namespace finds a namespace of the caller's workspace by name or id. It may
+// be unknown or deleted.
+func (e *Engine) namespace(ctx context.Context, who Caller, text string) (*namespace, error) {
+	name := spaceName{who.WorkspaceID(), text}
+	return e.spaces.get(ctx, name, func(ctx context.Context, asOf uint64) (*namespace, error) {
+		return e.loadNamespace(ctx, asOf, name)
+	})
+}
+
+func (e *Engine) loadNamespace(ctx context.Context, asOf uint64, name spaceName) (*namespace, error) {
+	row, err := e.db.Namespace(ctx, name.workspace, name.name)
+	if errors.Is(err, store.ErrNotFound) {
+		return &namespace{stamp: e.clock.stampOf(asOf, name.String())}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("namespace: %w", err)
+	}
+	rows, err := e.db.Overrides(ctx, row.ID)
+	if err != nil {
+		return nil, fmt.Errorf("namespace %s: overrides: %w", row.ID, err)
+	}
+	const bare, each = 500, 400
+	n := &namespace{
+		stamp: e.clock.stampOf(asOf, row.ID), id: row.ID, deleted: row.DeletedAt != 0,
+		limit: on("ratelimit", row.ID, "limit"), weight: bare,
+	}
+	list := make([]ratelimit.Override, len(rows))
+	for i, o := range rows {
+		list[i] = ratelimit.Override{ID: o.ID, Pattern: o.Identifier, Limit: o.Amount, Duration: o.Duration}
+		n.weight += each + uint32(len(o.Identifier))
+	}
+	n.overrides = ratelimit.NewOverrides(list)
+	return n, nil
+}
+
+// namespaces finds the namespaces of those names or ids, in their order, and
+// makes those that don't exist yet, all in one change. They may be deleted.
+func (e *Engine) namespaces(ctx context.Context, who Caller, names ...string) ([]*namespace, error) {
+	found := make([]*namespace, len(names))
+	var fresh []string
+	var err error
+	for i, name := range names {
+		if found[i], err = e.namespace(ctx, who, name); err != nil {
+			return nil, err
+		}
+		if found[i].unknown() {
+			fresh = append(fresh, name)
+		}
+	}
+	if fresh == nil {
+		return found, nil
+	}
+	if err := e.createNamespaces(ctx, who, fresh); err != nil {
+		return nil, err
+	}
+	return e.namespaces(ctx, who, names...)
+}
+
+// createNamespaces makes the namespaces of those names, except those that
+// another request has made meanwhile.
+func (e *Engine) createNamespaces(ctx context.Context, who Caller, names []string) error {
+	if err := who.require("ratelimit.*.create_namespace"); err != nil {
+		return err
+	}
+	who.requestHash = "" // the answer to remember is that of the count
+	_, err := change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		for _, name := range names {
+			if err := c.createNamespace(ctx, name); err != nil {
+				return latchkey.Empty{}, err
+			}
+		}
+		return latchkey.Empty{}, nil
+	})
+	return err
+}
+
+// createNamespace makes a namespace unless it exists. The name is touched even
+// then: whoever made it has committed but perhaps not touched it yet.
+func (c *Change) createNamespace(ctx context.Context, name string) error {
+	workspace := c.who.WorkspaceID()
+	c.touch(spaceName{workspace, name}.String())
+	if _, err := c.Namespace(ctx, workspace, name); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	id := NewID("rlns")
+	c.touch(spaceName{workspace, id}.String())
+	c.audit("ratelimitNamespace.create", "Created namespace "+id, namespaceTarget(id, name))
+	return c.InsertNamespace(ctx, write.InsertNamespaceParams{
+		ID: id, WorkspaceID: workspace, Name: name, Search: searchText(id, name), CreatedAt: c.now,
+	})
+}
+
+// liveNamespace finds a namespace of the caller's workspace that is not deleted.
+func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace, error) {
+	row, err := c.Namespace(ctx, c.who.WorkspaceID(), name)
+	if err == nil && row.DeletedAt != 0 {
+		err = store.ErrNotFound
+	}
+	return row, orMissing(err, unknownNamespace())
+}
+
+// ListNamespaces reads one page of the namespaces of the workspace, in the order
+// of their ids, without the deleted ones.
+//
+// The root key needs ratelimit.*.read_namespace.
+func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.ListNamespacesRequest) (latchkey.Page[latchkey.Namespace], error) {
+	var none latchkey.Page[latchkey.Namespace]
+	if err := who.require("ratelimit.*.read_namespace"); err != nil {
+		return none, err
+	}
+	size := pageSize(r.Limit, 100)
+	rows, err := e.db.NamespacesPage(ctx, read.NamespacesPageParams{
+		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
+	})
+	if err != nil {
+		return none, err
+	}
+	return pageOf(rows, size, func(row read.Namespace) string { return row.ID }, namespaceOf), nil
+}
+
+// DeleteNamespace deletes a namespace. From the next request on its limits
+// answer 410. Its name stays taken.
+//
+// The root key needs ratelimit.*.delete_namespace or
+// ratelimit.<namespaceId>.delete_namespace. An unknown or deleted namespace
+// answers 404, also to callers that lack the permission.
+func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.DeleteNamespaceRequest) (latchkey.Empty, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.liveNamespace(ctx, r.Namespace)
+		if err != nil {
+			return latchkey.Empty{}, err
+		}
+		if err := who.require(on("ratelimit", row.ID, "delete_namespace")...); err != nil {
+			return latchkey.Empty{}, err
+		}
+		c.touch(row.ID)
+		c.audit("ratelimitNamespace.delete", "Deleted namespace "+row.ID, namespaceTarget(row.ID, row.Name))
+		return latchkey.Empty{}, c.MarkNamespaceDeleted(ctx, row.ID, c.now)
+	})
+}
+
+func namespaceOf(row read.Namespace) latchkey.Namespace {
+	return latchkey.Namespace{ID: row.ID, Name: row.Name, CreatedAt: latchkey.AtMilli(row.CreatedAt)}
+}
+
+func unknownNamespace() *latchkey.Error { return nsNotFound.because("This namespace does not exist.") }
+
+func namespaceTarget(id, name string) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "ratelimitNamespace", ID: id, Name: name}
+}

@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// SetOverride makes an override, or replaces limit and duration of the one with
+// the same identifier text, which keeps its id. In the identifier a * stands for
+// any run of characters. An identifier is limited by the override with its exact
+// text, else by the matching one with the most literal characters. It holds from
+// the next request on; a limit of 0 blocks.
+//
+// The root key needs ratelimit.*.set_override or
+// ratelimit.<namespaceId>.set_override. An unknown or deleted namespace answers
+// 404, also to callers that lack the permission.
+func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOverrideRequest) (latchkey.SetOverrideResult, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.SetOverrideResult, error) {
+		space, err := c.liveNamespace(ctx, r.Namespace)
+		if err != nil {
+			return latchkey.SetOverrideResult{}, err
+		}
+		if err := who.require(on("ratelimit", space.ID, "set_override")...); err != nil {
+			return latchkey.SetOverrideResult{}, err
+		}
+		id, err := c.SetOverride(ctx, write.SetOverrideParams{
+			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit, Duration: r.Duration.Milliseconds(),
+		})
+		if err != nil {
+			return latchkey.SetOverrideResult{}, err
+		}
+		c.touch(space.ID)
+		c.audit("ratelimit.set_override", "Set override "+id, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
+		return latchkey.SetOverrideResult{OverrideID: id}, nil
+	})
+}
+
+// GetOverride reads the override that applies to an identifier. The text of a
+// pattern names that very override.
+//
+// The root key needs ratelimit.*.read_override,
+// ratelimit.<namespaceId>.read_override, or read_override on the resource
+// ratelimits/namespaces/<namespaceId>/overrides/<overrideId>; to others the
+// override is as unknown as one that isn't there, and both answer 404, as does
+// an unknown or deleted namespace.
+func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOverrideRequest) (latchkey.Override, error) {
+	space, err := e.namespace(ctx, who, r.Namespace)
+	if err != nil {
+		return latchkey.Override{}, err
+	}
+	if space.unknown() || space.deleted {
+		return latchkey.Override{}, unknownNamespace()
+	}
+	o, found := space.overrides.Resolve(r.Identifier)
+	resource := who.resource("ratelimits/namespaces/"+space.id+"/overrides/"+o.ID, "read_override")
+	if !found || !who.holds(append(on("ratelimit", space.id, "read_override"), resource)...) {
+		return latchkey.Override{}, unknownOverride()
+	}
+	return latchkey.Override{OverrideID: o.ID, Identifier: o.Pattern, Limit: o.Limit, Duration: latchkey.PerMilli(o.Duration)}, nil
+}
+
+// ListOverrides reads one page of the overrides of a namespace, in the order of
+// their ids. Those of a deleted namespace can still be read.
+//
+// The root key needs ratelimit.*.read_override or
+// ratelimit.<namespaceId>.read_override. An unknown namespace answers 404, also
+// to callers that lack the permission.
+func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.ListOverridesRequest) (latchkey.Page[latchkey.Override], error) {
+	var none latchkey.Page[latchkey.Override]
+	space, err := e.namespace(ctx, who, r.Namespace)
+	if err != nil {
+		return none, err
+	}
+	if space.unknown() {
+		return none, unknownNamespace()
+	}
+	if err := who.require(on("ratelimit", space.id, "read_override")...); err != nil {
+		return none, err
+	}
+	size := pageSize(r.Limit, 50)
+	rows, err := e.db.OverridesPage(ctx, space.id, r.Cursor, int64(size)+1)
+	if err != nil {
+		return none, err
+	}
+	return pageOf(rows, size, func(row read.Override) string { return row.ID }, overrideOf), nil
+}
+
+// DeleteOverride deletes one override; what it overrode holds again from the
+// next request on. It is named by exactly the text that it was set with: an
+// identifier that only a pattern matches names none.
+//
+// The root key needs ratelimit.*.delete_override or
+// ratelimit.<namespaceId>.delete_override. An unknown or deleted namespace
+// answers 404, also to callers that lack the permission, and so does an unknown
+// override.
+func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.DeleteOverrideRequest) (latchkey.Empty, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		space, err := c.liveNamespace(ctx, r.Namespace)
+		if err != nil {
+			return latchkey.Empty{}, err
+		}
+		if err := who.require(on("ratelimit", space.ID, "delete_override")...); err != nil {
+			return latchkey.Empty{}, err
+		}
+		id, err := c.DeleteOverride(ctx, space.ID, r.Identifier)
+		if err != nil {
+			return latchkey.Empty{}, orMissing(err, unknownOverride())
+		}
+		c.touch(space.ID)
+		c.audit("ratelimit.delete_override", "Deleted override "+id, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
+		return latchkey.Empty{}, nil
+	})
+}
+
+func overrideOf(row read.Override) latchkey.Override {
+	return latchkey.Override{
+		OverrideID: row.ID, Identifier: row.Identifier, Limit: row.Amount, Duration: latchkey.PerMilli(row.Duration),
+	}
+}
+
+func unknownOverride() *latchkey.Error { return overrideNotFound.because("This override does not exist.") }
+
+func overrideTarget(id, identifier string) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "ratelimitOverride", ID: id, Name: identifier}
+}

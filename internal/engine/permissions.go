@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// CreatePermission makes a permission. The slug is what keys and roles hold and
+// what verification asks for; the name is for people and need not be unique.
+// Permissions that keys or roles are given are made on the way, so this is
+// needed only for a name or a description of their own.
+//
+// The root key needs rbac.*.create_permission. A slug that is taken, in any
+// letter case, is a 409.
+func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.CreatePermissionRequest) (latchkey.CreatedPermission, error) {
+	if err := who.require("rbac.*.create_permission"); err != nil {
+		return latchkey.CreatedPermission{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedPermission, error) {
+		p := latchkey.Permission{ID: NewID("perm"), Name: r.Name, Slug: r.Slug, Description: r.Description}
+		err := c.insertPermission(ctx, p)
+		if store.IsDuplicate(err) {
+			return latchkey.CreatedPermission{}, permissionExists.because("A permission with the slug %q exists already in this workspace; letter case does not count.", r.Slug)
+		}
+		return latchkey.CreatedPermission{PermissionID: p.ID}, err
+	})
+}
+
+// GetPermission returns a permission, found by its id or by its slug in any
+// letter case.
+//
+// The root key needs rbac.*.read_permission. An unknown permission is a 404.
+func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetPermissionRequest) (latchkey.Permission, error) {
+	if err := who.require("rbac.*.read_permission"); err != nil {
+		return latchkey.Permission{}, err
+	}
+	row, err := e.db.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
+	if err != nil {
+		return latchkey.Permission{}, orMissing(err, unknownPermission(r.Permission))
+	}
+	return storedPermission(row), nil
+}
+
+// ListPermissions returns the permissions of the workspace in the order of
+// their ids, page by page. A search keeps those whose id, name, slug or
+// description contains the text, in any letter case.
+//
+// The root key needs rbac.*.read_permission.
+func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.ListPermissionsRequest) (latchkey.Page[latchkey.Permission], error) {
+	if err := who.require("rbac.*.read_permission"); err != nil {
+		return latchkey.Page[latchkey.Permission]{}, err
+	}
+	size := pageSize(r.Limit, 100)
+	rows, err := e.db.PermissionsPage(ctx, read.PermissionsPageParams{
+		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
+	})
+	if err != nil {
+		return latchkey.Page[latchkey.Permission]{}, err
+	}
+	return pageOf(rows, size, func(row read.Permission) string { return row.ID }, storedPermission), nil
+}
+
+// DeletePermission deletes a permission and takes it from every key and role
+// at once. A new permission with the same slug is another one: nothing holds it.
+//
+// The root key needs rbac.*.delete_permission. An unknown permission is a 404.
+func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest) (latchkey.Empty, error) {
+	if err := who.require("rbac.*.delete_permission"); err != nil {
+		return latchkey.Empty{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
+		if err != nil {
+			return latchkey.Empty{}, orMissing(err, unknownPermission(r.Permission))
+		}
+		c.audit("permission.delete", "Deleted permission "+row.ID, permissionTarget(storedPermission(row)))
+		return latchkey.Empty{}, errors.Join(c.touchHolders(ctx, row.ID),
+			c.TakePermissionFromKeys(ctx, row.ID), c.TakePermissionFromRoles(ctx, row.ID), c.DeletePermission(ctx, row.ID))
+	})
+}
+
+// touchHolders touches the keys and the roles that have a permission.
+func (c *Change) touchHolders(ctx context.Context, permissionID string) error {
+	keys, err := c.KeysWithPermission(ctx, permissionID)
+	if err != nil {
+		return err
+	}
+	roles, err := c.RolesWithPermission(ctx, permissionID)
+	c.touch(keys...)
+	c.touch(roles...)
+	return err
+}
+
+// permissionsFor returns the permissions with these slugs, in slug order. Those
+// that don't exist are made, with the slug as their name, after mayCreate was
+// asked once; nil allows it. Slugs that differ only in letter case are one.
+func (c *Change) permissionsFor(ctx context.Context, slugs []string, mayCreate func() error) ([]latchkey.Permission, error) {
+	permissions, absent, err := c.findPermissions(ctx, slugs)
+	if err != nil {
+		return nil, err
+	}
+	if len(absent) > 0 && mayCreate != nil {
+		if err := mayCreate(); err != nil {
+			return nil, err
+		}
+	}
+	for _, slug := range absent {
+		p := latchkey.Permission{ID: NewID("perm"), Name: slug, Slug: slug}
+		if err := c.insertPermission(ctx, p); err != nil {
+			return nil, err
+		}
+		permissions = append(permissions, p)
+	}
+	slices.SortFunc(permissions, bySlug)
+	return permissions, nil
+}
+
+// permissionsNamed returns the permissions with these slugs, in slug order. All
+// have to exist.
+func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchkey.Permission, error) {
+	permissions, absent, err := c.findPermissions(ctx, slugs)
+	if err != nil {
+		return nil, err
+	}
+	if len(absent) > 0 {
+		return nil, unknownPermission(absent[0])
+	}
+	slices.SortFunc(permissions, bySlug)
+	return permissions, nil
+}
+
+// findPermissions looks slugs up, each once whatever its letter case, and also
+// returns those that don't exist, in the order in which they were given.
+func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []latchkey.Permission, absent []string, err error) {
+	found = make([]latchkey.Permission, 0, len(slugs))
+	for folded, slug := range eachOnce(slugs, foldSlug) {
+		row, err := c.PermissionBySlug(ctx, c.who.WorkspaceID(), folded)
+		switch {
+		case err == nil:
+			found = append(found, storedPermission(row))
+		case errors.Is(err, store.ErrNotFound):
+			absent = append(absent, slug)
+		default:
+			return nil, nil, err
+		}
+	}
+	return found, absent, nil
+}
+
+func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) error {
+	c.audit("permission.create", "Created permission "+p.ID, permissionTarget(p))
+	return c.InsertPermission(ctx, write.InsertPermissionParams{
+		ID: p.ID, WorkspaceID: c.who.WorkspaceID(), Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug),
+		Description: p.Description, Search: searchText(p.ID, p.Name, p.Slug, p.Description),
+	})
+}
+
+// foldSlug returns the form in which slugs are compared. They are ASCII.
+func foldSlug(slug string) string { return strings.ToLower(slug) }
+
+// eachOnce yields the folded and the given form of each text, the first of
+// those whose folded forms are equal.
+func eachOnce(texts []string, fold func(string) string) func(yield func(folded, text string) bool) {
+	return func(yield func(folded, text string) bool) {
+		seen := make(map[string]bool, len(texts))
+		for _, text := range texts {
+			folded := fold(text)
+			if seen[folded] {
+				continue
+			}
+			seen[folded] = true
+			if !yield(folded, text) {
+				return
+			}
+		}
+	}
+}
+
+func bySlug(a, b latchkey.Permission) int { return strings.Compare(a.Slug, b.Slug) }
+
+func storedPermission(row read.Permission) latchkey.Permission {
+	return latchkey.Permission{ID: row.ID, Name: row.Name, Slug: row.Slug, Description: row.Description}
+}
+
+func permissionTarget(p latchkey.Permission) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "permission", ID: p.ID, Name: p.Slug}
+}
+
+func unknownPermission(name string) *latchkey.Error {
+	return permNotFound.because("There is no permission %q in this workspace.", name)
+}

@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
+)
+
+// Quota is where the caller's workspace stands with its API requests.
+type Quota struct {
+	Limited   bool          // there is something to tell; the rest is zero otherwise
+	Limit     int64         // how many requests may be made in a minute
+	Remaining int64         // how many are left
+	Reset     time.Duration // until the current minute ends, rounded up to whole seconds
+}
+
+// Admit counts a request on the limit of the caller's workspace, and refuses it
+// with 429 when there is no room. A limit of 0 refuses everything; it tells no
+// time to come back, because there is none.
+func (e *Engine) Admit(ctx context.Context, who Caller) (Quota, error) {
+	const window = time.Minute
+	limit := who.root.requestsPerMinute
+	switch limit {
+	case unbounded:
+		return Quota{}, nil
+	case 0:
+		return Quota{}, tooManyRequests.because("This workspace may make no requests.")
+	}
+	now := e.now()
+	decisions, err := e.limiter.Take(ctx, now, []ratelimit.Request{{
+		Key: ratelimit.Key{
+			Workspace: who.WorkspaceID(), Namespace: "workspace", Identifier: who.WorkspaceID(), Duration: window.Milliseconds(),
+		},
+		Limit: limit,
+		Cost:  1,
+	}})
+	if err != nil {
+		return Quota{}, e.public(ctx, who, "admission", err)
+	}
+	left := time.Duration(decisions[0].Reset-now) * time.Millisecond
+	quota := Quota{Limited: true, Limit: limit, Remaining: decisions[0].Remaining, Reset: ceil(left, time.Second)}
+	if decisions[0].Passed {
+		return quota, nil
+	}
+	refusal := tooManyRequests.because("This workspace has used up its %d requests per minute.", limit)
+	refusal.RetryAfter = quota.Reset
+	return quota, refusal
+}
+
+// ceil rounds d up to a multiple of unit.
+func ceil(d, unit time.Duration) time.Duration { return (d + unit - 1).Truncate(unit) }

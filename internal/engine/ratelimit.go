@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
+)
+
+// Limit asks whether something may be done now, and counts it if so. Whether it
+// may is in the answer, which is 200 either way. The window slides: what was
+// used in the window before still counts for the part of it that lies less than
+// one duration back. A refused call uses nothing, and a cost of 0 only asks.
+//
+// Limits and durations that an override sets take the place of those that were
+// asked for. Requests with different limits but the same namespace, identifier
+// and duration share one count.
+//
+// The root key needs ratelimit.*.limit or ratelimit.<namespaceId>.limit. A name
+// that is used for the first time makes a namespace, which takes
+// ratelimit.*.create_namespace. A deleted namespace answers 410.
+func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
+	spaces, err := e.namespaces(ctx, who, r.Namespace)
+	if err != nil {
+		return latchkey.LimitResult{}, err
+	}
+	space := spaces[0]
+	if space.deleted {
+		return latchkey.LimitResult{}, gone()
+	}
+	if err := who.require(space.limit...); err != nil {
+		return latchkey.LimitResult{}, err
+	}
+	return counted(ctx, e, who, func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
+		asked, overrideID := space.ask(who, r)
+		decisions, err := e.limiter.Take(ctx, now, []ratelimit.Request{asked})
+		if err != nil {
+			return latchkey.LimitResult{}, err
+		}
+		d := decisions[0]
+		return latchkey.LimitResult{
+			Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining, Reset: latchkey.AtMilli(d.Reset), OverrideID: overrideID,
+		}, nil
+	})
+}
+
+// MultiLimit asks for several limits at once: all are counted if all pass, and
+// none otherwise. Each is answered by itself in the order of the request, so
+// that a caller sees which one was in the way. Checks of one count see those
+// before them: two of cost 1 need room for 2.
+//
+// The root key needs ratelimit.*.limit, or ratelimit.<namespaceId>.limit of every
+// namespace. Names that are used for the first time make namespaces, which takes
+// ratelimit.*.create_namespace. A deleted namespace answers 410.
+func (e *Engine) MultiLimit(ctx context.Context, who Caller, r *latchkey.MultiLimitRequest) (latchkey.MultiLimitResult, error) {
+	names := make([]string, len(*r))
+	for i, limit := range *r {
+		names[i] = limit.Namespace
+	}
+	spaces, err := e.namespaces(ctx, who, names...)
+	if err != nil {
+		return latchkey.MultiLimitResult{}, err
+	}
+	if err := mayLimit(who, spaces); err != nil {
+		return latchkey.MultiLimitResult{}, err
+	}
+	return counted(ctx, e, who, func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
+		return e.takeAll(ctx, who, now, spaces, *r)
+	})
+}
+
+// mayLimit refuses a caller that may not use every one of the namespaces, and
+// then the use of deleted ones.
+func mayLimit(who Caller, spaces []*namespace) error {
+	for _, space := range spaces {
+		if err := who.require(space.limit...); err != nil {
+			return err
+		}
+	}
+	for _, space := range spaces {
+		if space.deleted {
+			return gone()
+		}
+	}
+	return nil
+}
+
+// takeAll counts a batch, of which each check is in the namespace of its index.
+func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*namespace, batch []latchkey.LimitRequest) (latchkey.MultiLimitResult, error) {
+	asked := make([]ratelimit.Request, len(batch))
+	result := latchkey.MultiLimitResult{Passed: true, Limits: make([]latchkey.LimitCheck, len(batch))}
+	for i := range batch {
+		asked[i], result.Limits[i].OverrideID = spaces[i].ask(who, &batch[i])
+	}
+	decisions, err := e.limiter.Take(ctx, now, asked)
+	if err != nil {
+		return latchkey.MultiLimitResult{}, err
+	}
+	for i, d := range decisions {
+		check := &result.Limits[i]
+		check.Namespace, check.Identifier, check.Limit = batch[i].Namespace, batch[i].Identifier, asked[i].Limit
+		check.Passed, check.Remaining, check.Reset = d.Passed, d.Remaining, latchkey.AtMilli(d.Reset)
+		result.Passed = result.Passed && d.Passed
+	}
+	return result, nil
+}
+
+// ask puts a check to the limiter, and names the override that applies to it if
+// one does.
+func (n *namespace) ask(who Caller, r *latchkey.LimitRequest) (asked ratelimit.Request, overrideID string) {
+	asked = ratelimit.Request{
+		Key: ratelimit.Key{
+			Workspace: who.WorkspaceID(), Namespace: n.id, Identifier: r.Identifier, Duration: r.Duration.Milliseconds(),
+		},
+		Limit: r.Limit,
+		Cost:  r.Cost.Or(1),
+	}
+	if o, applies := n.overrides.Resolve(r.Identifier); applies {
+		asked.Limit, asked.Duration, overrideID = o.Limit, o.Duration, o.ID
+	}
+	return asked, overrideID
+}
+
+// counted runs a count: in memory alone, unless an Idempotency-Key asks to
+// remember the answer.
+func counted[T any](ctx context.Context, e *Engine, who Caller, count func(ctx context.Context, now int64) (T, error)) (T, error) {
+	if who.requestHash == "" {
+		return count(ctx, e.now())
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (T, error) { return count(ctx, c.now) })
+}
+
+func gone() error {
+	return namespaceGone.because("This namespace has been deleted. Its name can't be used again.")
+}

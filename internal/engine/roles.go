@@ -1,0 +1,271 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// CreateRole makes a role, which grants its permissions to every key that has
+// the role. Permissions are given by slug; those that don't exist are made,
+// with the slug as their name. A slug given twice, in whatever letter case,
+// counts once. All of it happens, or none.
+//
+// The root key needs rbac.*.create_role, with permissions also
+// rbac.*.add_permission_to_role, and with new slugs also
+// rbac.*.create_permission. A name that is taken, in any letter case, is a 409.
+func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateRoleRequest) (latchkey.CreatedRole, error) {
+	if err := who.require("rbac.*.create_role"); err != nil {
+		return latchkey.CreatedRole{}, err
+	}
+	if len(r.Permissions) > 0 {
+		if err := who.require("rbac.*.add_permission_to_role"); err != nil {
+			return latchkey.CreatedRole{}, err
+		}
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRole, error) {
+		role := latchkey.Role{ID: NewID("role"), Name: r.Name, Description: r.Description}
+		err := c.insertRole(ctx, role)
+		if store.IsDuplicate(err) {
+			return latchkey.CreatedRole{}, roleExists.because("A role named %q exists already in this workspace; letter case does not count.", r.Name)
+		}
+		if err != nil {
+			return latchkey.CreatedRole{}, err
+		}
+		wanted, err := c.permissionsFor(ctx, r.Permissions, func() error { return who.require("rbac.*.create_permission") })
+		if err != nil {
+			return latchkey.CreatedRole{}, err
+		}
+		return latchkey.CreatedRole{RoleID: role.ID}, c.connect(ctx, role, wanted)
+	})
+}
+
+// GetRole returns a role with its permissions, found by its id or by its name
+// in any letter case.
+//
+// The root key needs rbac.*.read_role. An unknown role is a 404.
+func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleRequest) (latchkey.Role, error) {
+	if err := who.require("rbac.*.read_role"); err != nil {
+		return latchkey.Role{}, err
+	}
+	row, err := e.db.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
+	if err != nil {
+		return latchkey.Role{}, orMissing(err, unknownRole(r.Role))
+	}
+	granted, err := e.db.RolePermissions(ctx, row.ID)
+	return roleWith(row, storedPermissions(granted)), err
+}
+
+// ListRoles returns the roles of the workspace with their permissions in the
+// order of their ids, page by page. A search keeps those whose id, name or
+// description contains the text, in any letter case.
+//
+// The root key needs rbac.*.read_role.
+func (e *Engine) ListRoles(ctx context.Context, who Caller, r *latchkey.ListRolesRequest) (latchkey.Page[latchkey.Role], error) {
+	if err := who.require("rbac.*.read_role"); err != nil {
+		return latchkey.Page[latchkey.Role]{}, err
+	}
+	size, pattern := pageSize(r.Limit, 100), searchPattern(r.Search)
+	rows, err := e.db.RolesPage(ctx, read.RolesPageParams{
+		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: pattern, Most: int64(size) + 1,
+	})
+	if err != nil {
+		return latchkey.Page[latchkey.Role]{}, err
+	}
+	granted, err := e.grantedBy(ctx, who, rows[:min(size, len(rows))], pattern)
+	return pageOf(rows, size, func(row read.Role) string { return row.ID }, func(row read.Role) latchkey.Role {
+		return roleWith(row, granted[row.ID])
+	}), err
+}
+
+// grantedBy returns the permissions of the roles of a page by role. The pattern
+// is the one that the page was read with.
+func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pattern string) (map[string][]latchkey.Permission, error) {
+	if len(page) == 0 {
+		return nil, nil
+	}
+	rows, err := e.db.PermissionsOfRoles(ctx, read.PermissionsOfRolesParams{
+		WorkspaceID: who.WorkspaceID(), FromID: page[0].ID, ToID: page[len(page)-1].ID, Pattern: pattern,
+	})
+	granted := make(map[string][]latchkey.Permission)
+	for _, row := range rows {
+		granted[row.RoleID] = append(granted[row.RoleID], storedPermission(row.Permission))
+	}
+	return granted, err
+}
+
+// DeleteRole deletes a role and takes it, and what it granted, from every key
+// at once. Its permissions stay.
+//
+// The root key needs rbac.*.delete_role. An unknown role is a 404.
+func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) (latchkey.Empty, error) {
+	if err := who.require("rbac.*.delete_role"); err != nil {
+		return latchkey.Empty{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
+		if err != nil {
+			return latchkey.Empty{}, orMissing(err, unknownRole(r.Role))
+		}
+		c.touch(row.ID)
+		c.audit("role.delete", "Deleted role "+row.ID, roleTarget(roleWith(row, nil)))
+		return latchkey.Empty{}, errors.Join(c.TakeRoleFromKeys(ctx, row.ID), c.ClearRole(ctx, row.ID), c.DeleteRole(ctx, row.ID))
+	})
+}
+
+// SetRolePermissions replaces what a role grants and returns the new set,
+// sorted by slug. Permissions are given by slug; those that don't exist are
+// made, with the slug as their name. An empty list leaves the role without any.
+// The role is named by its id; its name is not accepted. Keys that have the
+// role gain and lose at once; what they hold directly stays.
+//
+// The root key needs rbac.*.add_permission_to_role and
+// rbac.*.remove_permission_from_role, and with new slugs also
+// rbac.*.create_permission. An unknown role is a 404.
+func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey.SetRolePermissionsRequest) ([]latchkey.Permission, error) {
+	for _, permission := range []string{"rbac.*.add_permission_to_role", "rbac.*.remove_permission_from_role"} {
+		if err := who.require(permission); err != nil {
+			return nil, err
+		}
+	}
+	mayCreate := func() error {
+		return who.require("rbac.*.create_permission", who.resource("rbac/permissions/*", "create_permission"))
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
+		row, err := c.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
+		if err != nil {
+			return nil, orMissing(err, unknownRole(r.RoleID))
+		}
+		wanted, err := c.permissionsFor(ctx, r.Permissions, mayCreate)
+		if err != nil {
+			return nil, err
+		}
+		return wanted, c.setRole(ctx, roleWith(row, nil), wanted)
+	})
+}
+
+// setRole makes a role grant exactly the wanted permissions.
+func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latchkey.Permission) error {
+	rows, err := c.RolePermissions(ctx, role.ID)
+	if err != nil {
+		return err
+	}
+	had := storedPermissions(rows)
+	c.touch(role.ID)
+	return errors.Join(c.disconnect(ctx, role, without(had, wanted)), c.connect(ctx, role, without(wanted, had)))
+}
+
+// connect gives a role permissions that it doesn't have.
+func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
+	for _, p := range permissions {
+		c.audit("authorization.connect_role_and_permission", "Connected role "+role.ID+" and permission "+p.ID, roleTarget(role), permissionTarget(p))
+		if err := c.InsertRolePermission(ctx, role.ID, p.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disconnect takes permissions from a role.
+func (c *Change) disconnect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
+	for _, p := range permissions {
+		c.audit("authorization.disconnect_role_and_permissions", "Disconnected role "+role.ID+" and permission "+p.ID, roleTarget(role), permissionTarget(p))
+		if err := c.DeleteRolePermission(ctx, role.ID, p.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// without returns the permissions of a that are not in b.
+func without(a, b []latchkey.Permission) []latchkey.Permission {
+	ids := make(map[string]bool, len(b))
+	for _, p := range b {
+		ids[p.ID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(p latchkey.Permission) bool { return ids[p.ID] })
+}
+
+// rolesNamed returns the roles with these names and their permissions, in name
+// order. Names that differ only in letter case are one; all have to exist.
+func (c *Change) rolesNamed(ctx context.Context, names []string) ([]latchkey.Role, error) {
+	return c.roles(ctx, names, func(name string) (latchkey.Role, error) { return latchkey.Role{}, unknownRole(name) })
+}
+
+// rolesFor is rolesNamed, but makes the roles that don't exist.
+func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role, error) {
+	return c.roles(ctx, names, func(name string) (latchkey.Role, error) {
+		role := latchkey.Role{ID: NewID("role"), Name: name}
+		return role, c.insertRole(ctx, role)
+	})
+}
+
+// roles looks up each name once and hands those of no role to absent.
+func (c *Change) roles(ctx context.Context, names []string, absent func(name string) (latchkey.Role, error)) ([]latchkey.Role, error) {
+	roles := make([]latchkey.Role, 0, len(names))
+	for folded, name := range eachOnce(names, foldName) {
+		role, err := c.roleNamed(ctx, folded)
+		if errors.Is(err, store.ErrNotFound) {
+			role, err = absent(name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, role)
+	}
+	slices.SortFunc(roles, func(a, b latchkey.Role) int { return strings.Compare(a.Name, b.Name) })
+	return roles, nil
+}
+
+func (c *Change) roleNamed(ctx context.Context, folded string) (latchkey.Role, error) {
+	row, err := c.RoleByName(ctx, c.who.WorkspaceID(), folded)
+	if err != nil {
+		return latchkey.Role{}, err
+	}
+	granted, err := c.RolePermissions(ctx, row.ID)
+	return roleWith(row, storedPermissions(granted)), err
+}
+
+func (c *Change) insertRole(ctx context.Context, role latchkey.Role) error {
+	c.audit("role.create", "Created role "+role.ID, roleTarget(role))
+	return c.InsertRole(ctx, write.InsertRoleParams{
+		ID: role.ID, WorkspaceID: c.who.WorkspaceID(), Name: role.Name, NameFolded: foldName(role.Name),
+		Description: role.Description, Search: searchText(role.ID, role.Name, role.Description),
+	})
+}
+
+// foldName returns the form in which names of roles are compared: letter case
+// does not count, accents do, and an accent is the same whether it is written
+// as part of its letter or after it (Unicode, canonical caseless matching, D145).
+func foldName(name string) string {
+	return norm.NFD.String(cases.Fold().String(norm.NFD.String(name)))
+}
+
+func roleWith(row read.Role, granted []latchkey.Permission) latchkey.Role {
+	return latchkey.Role{ID: row.ID, Name: row.Name, Description: row.Description, Permissions: granted}
+}
+
+// storedPermissions returns nil for no rows, so that an answer leaves the field out.
+func storedPermissions(rows []read.Permission) []latchkey.Permission {
+	var permissions []latchkey.Permission
+	for _, row := range rows {
+		permissions = append(permissions, storedPermission(row))
+	}
+	return permissions
+}
+
+func roleTarget(role latchkey.Role) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "role", ID: role.ID, Name: role.Name}
+}
+
+func unknownRole(name string) *latchkey.Error {
+	return roleNotFound.because("There is no role %q in this workspace.", name)
+}

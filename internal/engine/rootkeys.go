@@ -1,0 +1,226 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/rbac"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// CreateRootKey makes a root key and returns its secret, which is shown nowhere
+// else and not kept. It works at once.
+//
+// The root key needs root_key.*.create_root_key and can hand on only what it
+// holds itself: a permission among its own, or a resource name that one of its
+// own covers; anything else answers 403. Another workspace than the caller's
+// takes the operator and answers 404 to everyone else.
+func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest) (latchkey.CreatedRootKey, error) {
+	if err := who.require("root_key.*.create_root_key"); err != nil {
+		return latchkey.CreatedRootKey{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
+		workspace, err := who.reach(ctx, r.WorkspaceID, c.Workspace)
+		if err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		if err := who.mayHandOn(r.Permissions); err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		return c.insertRootKey(ctx, workspace, r.Name, r.Permissions, nullableTime(r.Expires))
+	})
+}
+
+// insertRootKey makes a root key. The hash is touched too, because it may be
+// cached as one that doesn't exist.
+func (c *Change) insertRootKey(ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64) (latchkey.CreatedRootKey, error) {
+	const prefix, length = "latchkey", 24
+	id, made := NewID("rk"), newSecret(prefix, length)
+	c.touch(id, made.hash)
+	c.audit("key.create", "Created root key "+id, rootKeyTarget(id, name))
+	err := c.InsertRootKey(ctx, write.InsertRootKeyParams{
+		ID: id, WorkspaceID: workspace, Hash: made.hash, Start: made.start, Name: name,
+		Permissions: permissionList(permissions), Enabled: true, Expires: expires, CreatedAt: c.now,
+	})
+	return latchkey.CreatedRootKey{RootKeyID: id, Key: made.text}, err
+}
+
+// ListRootKeys reads one page of the root keys of a workspace, in the order of
+// their ids. Secrets are not among what it shows; they are not kept.
+//
+// The root key needs root_key.*.read_root_key. Another workspace than the
+// caller's takes the operator and answers 404 to everyone else.
+func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListRootKeysRequest) (latchkey.Page[latchkey.RootKey], error) {
+	var none latchkey.Page[latchkey.RootKey]
+	if err := who.require("root_key.*.read_root_key"); err != nil {
+		return none, err
+	}
+	workspace, err := who.reach(ctx, r.WorkspaceID, e.db.Workspace)
+	if err != nil {
+		return none, err
+	}
+	size := pageSize(r.Limit, 100)
+	rows, err := e.db.RootKeysPage(ctx, workspace, r.Cursor, int64(size)+1)
+	if err != nil {
+		return none, err
+	}
+	page := pageOf(rows, size, func(row read.RootKey) string { return row.ID }, func(row read.RootKey) latchkey.RootKey {
+		key, bad := rootKeyOf(row)
+		err = errors.Join(err, bad)
+		return key
+	})
+	return page, err
+}
+
+// UpdateRootKey changes a root key and returns it as it is then. What it may
+// do, and whether, changes with its next request.
+//
+// The root key needs root_key.*.update_root_key and every permission that the
+// root key holds, before and after; otherwise it answers 403. A root key of
+// another workspace answers 404 to everyone but the operator.
+func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.UpdateRootKeyRequest) (latchkey.RootKey, error) {
+	if err := who.require("root_key.*.update_root_key"); err != nil {
+		return latchkey.RootKey{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.RootKey, error) {
+		row, err := c.manageableRootKey(ctx, r.RootKeyID)
+		if err != nil {
+			return latchkey.RootKey{}, err
+		}
+		if permissions, ok := r.Permissions.Get(); ok {
+			if err := who.mayHandOn(permissions); err != nil {
+				return latchkey.RootKey{}, err
+			}
+			row.Permissions = permissionList(permissions)
+		}
+		if !r.Name.IsZero() {
+			row.Name = r.Name.Or("")
+		}
+		if !r.Expires.IsZero() {
+			row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
+		}
+		row.Enabled = r.Enabled.Or(row.Enabled)
+		return c.updateRootKey(ctx, row)
+	})
+}
+
+func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.RootKey, error) {
+	c.touch(row.ID)
+	c.audit("key.update", "Updated root key "+row.ID, rootKeyTarget(row.ID, row.Name))
+	err := c.UpdateRootKey(ctx, write.UpdateRootKeyParams{
+		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled, Expires: row.Expires,
+	})
+	if err != nil {
+		return latchkey.RootKey{}, err
+	}
+	return rootKeyOf(row)
+}
+
+// DeleteRootKey deletes a root key; its next request answers 401. There is no
+// way back.
+//
+// The root key needs root_key.*.delete_root_key and every permission that the
+// root key holds; otherwise it answers 403. A root key of another workspace
+// answers 404 to everyone but the operator.
+func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest) (latchkey.Empty, error) {
+	if err := who.require("root_key.*.delete_root_key"); err != nil {
+		return latchkey.Empty{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.manageableRootKey(ctx, r.RootKeyID)
+		if err != nil {
+			return latchkey.Empty{}, err
+		}
+		c.touch(row.ID)
+		c.audit("key.delete", "Deleted root key "+row.ID, rootKeyTarget(row.ID, row.Name))
+		return latchkey.Empty{}, c.DeleteRootKey(ctx, row.ID)
+	})
+}
+
+// manageableRootKey finds a root key that the caller may change: it is within
+// reach and holds nothing that the caller doesn't hold. The refusal doesn't say
+// what that is, for the caller may not be allowed to know.
+func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey, error) {
+	row, err := c.RootKey(ctx, id)
+	if err != nil {
+		return row, orMissing(err, noSuchRootKey())
+	}
+	if row.WorkspaceID != c.who.WorkspaceID() && !c.who.holds(rbac.Operator) {
+		return row, noSuchRootKey()
+	}
+	held, err := permissionsOf(row)
+	if err == nil && c.who.mayHandOn(held) != nil {
+		err = notPermitted.because("This root key holds permissions that you do not hold. Only who holds all of them can change it.")
+	}
+	return row, err
+}
+
+// mayHandOn refuses a caller that would hand on what it doesn't hold.
+func (c Caller) mayHandOn(permissions []string) error {
+	for _, permission := range permissions {
+		if !c.root.grants.Covers(permission) {
+			return notPermitted.because("A root key can hand on only what it holds itself. Missing permission: '%s'", permission)
+		}
+	}
+	return nil
+}
+
+// reach returns the id of the workspace that a request names: the caller's own
+// by default, another one only for the operator.
+func (c Caller) reach(ctx context.Context, id string, find func(context.Context, string) (read.Workspace, error)) (string, error) {
+	if id == "" || id == c.WorkspaceID() {
+		return c.WorkspaceID(), nil
+	}
+	if !c.holds(rbac.Operator) {
+		return "", unknownWorkspace()
+	}
+	row, err := find(ctx, id)
+	return row.ID, orMissing(err, unknownWorkspace())
+}
+
+// weighRootKey is how many bytes a root key takes with its share of the cache:
+// an ample estimate for one that holds every permission there is.
+func weighRootKey(keyHash, *rootKey) uint32 { return 8 << 10 }
+
+// permissionList is the stored form of permissions: sorted, each once.
+func permissionList(permissions []string) string {
+	sorted := append([]string{}, permissions...)
+	slices.Sort(sorted)
+	text, err := json.Marshal(slices.Compact(sorted))
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	return string(text)
+}
+
+func permissionsOf(row read.RootKey) ([]string, error) {
+	var permissions []string
+	if err := json.Unmarshal([]byte(row.Permissions), &permissions); err != nil {
+		return nil, fmt.Errorf("root key %s: permissions: %w", row.ID, err)
+	}
+	return permissions, nil
+}
+
+func rootKeyOf(row read.RootKey) (latchkey.RootKey, error) {
+	permissions, err := permissionsOf(row)
+	key := latchkey.RootKey{
+		ID: row.ID, WorkspaceID: row.WorkspaceID, Name: row.Name, Start: row.Start,
+		Permissions: permissions, Enabled: row.Enabled, CreatedAt: latchkey.AtMilli(row.CreatedAt),
+	}
+	if row.Expires.Valid {
+		key.Expires = latchkey.AtMilli(row.Expires.Int64)
+	}
+	return key, err
+}
+
+func noSuchRootKey() *latchkey.Error { return keyNotFound.because("This root key does not exist.") }
+
+func rootKeyTarget(id, name string) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "rootKey", ID: id, Name: name}
+}

@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// UpdateKey changes a key. Absent fields stay as they are, null removes what
+// can be removed; lists replace what was there. All of it happens or nothing
+// does, and the next verification sees it.
+func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) (latchkey.Empty, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.managedKey(ctx, r.KeyID, "update_key")
+		if err != nil {
+			return latchkey.Empty{}, err
+		}
+		k, key := &row.Key, keyTarget(&row.Key)
+		c.touch(k.ID)
+		c.audit("key.update", "Changed the key "+k.ID, key, target("api", k.APIID, ""))
+		if err := c.updateFields(ctx, k, r); err != nil {
+			return latchkey.Empty{}, err
+		}
+		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
+			if err := c.updateCredits(ctx, k, credits, r.Credits.IsNull()); err != nil {
+				return latchkey.Empty{}, err
+			}
+		}
+		if limits, ok := r.Ratelimits.Get(); ok {
+			if _, err := c.setLimits(ctx, key, limits); err != nil {
+				return latchkey.Empty{}, err
+			}
+		}
+		if slugs, ok := r.Permissions.Get(); ok {
+			if err := c.replacePermissions(ctx, key, slugs, nil); err != nil {
+				return latchkey.Empty{}, err
+			}
+		}
+		if names, ok := r.Roles.Get(); ok {
+			return latchkey.Empty{}, c.replaceRoles(ctx, key, names)
+		}
+		return latchkey.Empty{}, nil
+	})
+}
+
+// updateFields changes the columns of the key itself.
+func (c *Change) updateFields(ctx context.Context, k *read.Key, r *latchkey.UpdateKeyRequest) error {
+	p := write.UpdateKeyParams{
+		ID: k.ID, Name: k.Name, IdentityID: k.IdentityID, Meta: k.Meta, Expires: k.Expires,
+		Enabled: r.Enabled.Or(k.Enabled), UpdatedAt: c.now,
+	}
+	var err error
+	if name, ok := r.Name.Get(); ok || r.Name.IsNull() {
+		p.Name = name
+	}
+	if meta, ok := r.Meta.Get(); ok || r.Meta.IsNull() {
+		if p.Meta, err = metaText(meta); err != nil {
+			return err
+		}
+	}
+	if at, ok := r.Expires.Get(); ok || r.Expires.IsNull() {
+		p.Expires = sql.NullInt64{Valid: ok}
+		if ok {
+			p.Expires.Int64 = at.UnixMilli()
+		}
+	}
+	if externalID, ok := r.ExternalID.Get(); ok {
+		if p.IdentityID, err = c.identityFor(ctx, externalID); err != nil {
+			return err
+		}
+	} else if r.ExternalID.IsNull() {
+		p.IdentityID = ""
+	}
+	return c.Tx.UpdateKey(ctx, p)
+}
+
+// updateCredits changes balance and schedule, each only if it was named. An
+// unlimited key has no schedule.
+func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool) error {
+	if none || r.Remaining.IsNull() {
+		return c.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
+	}
+	if refill, ok := r.Refill.Get(); ok || r.Refill.IsNull() {
+		if err := c.updateSchedule(ctx, k, refill, ok); err != nil {
+			return err
+		}
+	}
+	if balance, ok := r.Remaining.Get(); ok {
+		return c.SetBalance(ctx, k.ID, sql.NullInt64{Int64: balance, Valid: true})
+	}
+	return nil
+}
+
+func (c *Change) updateSchedule(ctx context.Context, k *read.Key, r latchkey.Refill, wanted bool) error {
+	var columns creditColumns
+	if wanted {
+		if err := checkRefillDay(&r); err != nil {
+			return err
+		}
+		if r.Interval == latchkey.Daily && r.RefillDay != 0 {
+			return invalid(latchkey.Fault{
+				Location: "/properties/credits/properties/refill/properties/refillDay",
+				Message:  "a daily refill has no refillDay",
+				Fix:      "Leave refillDay out, or make the refill monthly.",
+			})
+		}
+		columns.set(&r, c.now)
+	}
+	return c.SetSchedule(ctx, write.SetScheduleParams{
+		ID: k.ID, RefillInterval: columns.interval, RefillAmount: columns.amount, RefillDay: columns.day, RefillAt: columns.refillAt,
+	})
+}
+
+// RerollKey makes a new key that stands for the same as an old one: name,
+// metadata, identity, roles, permissions, limits, balance and expiry are copied.
+// The old key goes on for the time that the request gives it, but never beyond
+// the expiry it has; with 0 it stops at once. From then on the two are
+// independent of each other.
+func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKeyRequest) (latchkey.CreatedKey, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedKey, error) {
+		row, err := c.rerollable(ctx, r.KeyID)
+		if err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		old := &row.Key
+		recoverable, err := c.isSealed(ctx, row)
+		if err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		s := newSecret(rerollPrefix(old.Start, row.DefaultPrefix), bytesOr(row.DefaultBytes))
+		id, err := c.copyKey(ctx, row, s)
+		if err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+		if recoverable {
+			if err := e.seal(ctx, c, row.KeyspaceID, id, s.text); err != nil {
+				return latchkey.CreatedKey{}, err
+			}
+		}
+		end := endOfGrace(old.Expires, c.now, r.Expiration.Milliseconds())
+		c.touch(old.ID)
+		return latchkey.CreatedKey{KeyID: id, Key: s.text}, c.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true})
+	})
+}
+
+// rerollable returns a key that the caller may reroll: who may make keys in its API.
+func (c *Change) rerollable(ctx context.Context, id string) (read.LiveKeyRow, error) {
+	row, err := c.LiveKey(ctx, id, c.who.root.workspace)
+	if errors.Is(err, store.ErrNotFound) {
+		return row, noKey()
+	}
+	if err != nil {
+		return row, fmt.Errorf("key: %w", err)
+	}
+	return row, c.who.require(append(on("api", row.Key.APIID, "create_key"), c.who.resource("keyspaces/"+row.KeyspaceID, "create_key"))...)
+}
+
+// isSealed reports whether the key is recoverable, and refuses a caller that
+// may not make another such key.
+func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error) {
+	if _, err := c.SealedKey(ctx, row.Key.ID); errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("sealed key: %w", err)
+	}
+	return true, c.mayStore(read.API{ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted}, false)
+}
+
+// rerollPrefix is the whole prefix of the old key, or the API's. A start is the
+// prefix, an underscore and four characters in which there is none.
+func rerollPrefix(start, byDefault string) string {
+	if at := strings.LastIndexByte(start, '_'); at > 0 {
+		return start[:at]
+	}
+	return byDefault
+}
+
+func bytesOr(n int64) int {
+	if n == 0 {
+		return defaultBytes
+	}
+	return int(n)
+}
+
+// endOfGrace is when the old key expires: after the grace, but not later than it
+// would have, so that an expired key stays expired. A key stops verifying the
+// millisecond after its expiry; without grace that must be now.
+func endOfGrace(expires sql.NullInt64, now, grace int64) int64 {
+	end := now + min(grace, math.MaxInt64-now)
+	if grace == 0 {
+		end = now - 1
+	}
+	return min(end, orElse(expires, end))
+}
+
+// copyKey stores a new key with all that the old one has.
+func (c *Change) copyKey(ctx context.Context, row read.LiveKeyRow, s secret) (string, error) {
+	old := row.Key
+	k := old
+	k.ID, k.Hash, k.Start = NewID("key"), s.hash, s.start
+	err := c.InsertKey(ctx, write.InsertKeyParams{
+		ID: k.ID, WorkspaceID: k.WorkspaceID, APIID: k.APIID, IdentityID: k.IdentityID, Hash: k.Hash, Start: k.Start,
+		Name: k.Name, Meta: k.Meta, Enabled: k.Enabled, Expires: k.Expires, Remaining: k.Remaining,
+		RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount, RefillDay: k.RefillDay, RefillAt: k.RefillAt,
+		CreatedAt: c.now,
+	})
+	if err != nil {
+		return "", fmt.Errorf("key: %w", err)
+	}
+	c.touch(k.Hash)
+	c.audit("key.reroll", "Made the key "+k.ID+" in place of "+old.ID, keyTarget(&k), keyTarget(&old), target("api", k.APIID, ""))
+	return k.ID, errors.Join(
+		c.CopyKeyPermissions(ctx, k.ID, old.ID),
+		c.CopyKeyRoles(ctx, k.ID, old.ID),
+		c.copyLimits(ctx, keyTarget(&k), old.ID),
+	)
+}
+
+// copyLimits gives a key limits like those of another, with ids of their own.
+func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from string) error {
+	rows, err := c.Limits(ctx, from)
+	if err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
+	requests := make([]latchkey.RatelimitRequest, len(rows))
+	for i, l := range rows {
+		requests[i] = latchkey.RatelimitRequest{Name: l.Name, Limit: l.Amount, Duration: latchkey.PerMilli(l.Duration), AutoApply: l.AutoApply}
+	}
+	_, err = c.setLimits(ctx, to, requests)
+	return err
+}

@@ -1,0 +1,309 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/latchkeyhq/latchkey"
+)
+
+// TestVerificationAsksInOrder takes the obstacles away one by one: each answer
+// names the first that is left.
+func TestVerificationAsksInOrder(t *testing.T) {
+	w := newWorld(t)
+	api := w.newAPI()
+	must[latchkey.APISettings](w, w.who, "apis.updateApi", latchkey.UpdateAPIRequest{
+		APIID: api, IPWhitelist: latchkey.Set([]string{"198.51.100.0/24"}),
+	})
+	key := w.newKey(latchkey.CreateKeyRequest{
+		APIID: api, Enabled: latchkey.Set(false), Expires: latchkey.At(w.now().Add(-time.Hour)), Credits: limitedTo(0),
+		Ratelimits: []latchkey.RatelimitRequest{{Name: "auto", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: true}},
+	})
+	ask := func(want latchkey.Code) latchkey.Verification {
+		t.Helper()
+		v := must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "docs.read"})
+		if v.Code != want || v.Valid != (want == latchkey.Valid) {
+			t.Fatalf("code %s valid %v, want %s", v.Code, v.Valid, want)
+		}
+		return v
+	}
+	update := func(r latchkey.UpdateKeyRequest) {
+		t.Helper()
+		r.KeyID = key.KeyID
+		must[latchkey.Empty](w, w.who, "keys.updateKey", r)
+	}
+	ask(latchkey.Disabled)
+	update(latchkey.UpdateKeyRequest{Enabled: latchkey.Set(true)})
+	ask(latchkey.Expired)
+	update(latchkey.UpdateKeyRequest{Expires: latchkey.Null[latchkey.Time]()})
+	ask(latchkey.Forbidden)
+	must[latchkey.APISettings](w, w.who, "apis.updateApi", latchkey.UpdateAPIRequest{
+		APIID: api, IPWhitelist: latchkey.Set([]string{"198.51.100.0/24", "192.0.2.1"}),
+	})
+	ask(latchkey.InsufficientPermissions)
+	update(latchkey.UpdateKeyRequest{Permissions: latchkey.Set([]string{"docs.*"})})
+	// A balance that is too small does use the rate limit; a limit that is
+	// exceeded does not use the balance.
+	if v := ask(latchkey.UsageExceeded); len(v.Ratelimits) != 1 || v.Ratelimits[0].Remaining != 0 {
+		t.Fatalf("limits %+v, want one that is used up", v.Ratelimits)
+	}
+	update(latchkey.UpdateKeyRequest{Credits: latchkey.Set(latchkey.UpdateKeyCredits{Remaining: latchkey.Set[int64](7)})})
+	if v := ask(latchkey.RateLimited); v.Credits.Or(-1) != 7 || !v.Ratelimits[0].Exceeded {
+		t.Fatalf("credits %d, limits %+v", v.Credits.Or(-1), v.Ratelimits)
+	}
+	w.advance(3 * time.Hour)
+	if v := ask(latchkey.Valid); v.Credits.Or(-1) != 6 {
+		t.Fatalf("%d credits left, want 6", v.Credits.Or(-1))
+	}
+}
+
+// TestUnknownAndForeignKeysAnswerAlike: nothing but "no" leaves the workspace.
+func TestUnknownAndForeignKeysAnswerAlike(t *testing.T) {
+	w := newWorld(t)
+	api := w.newAPI()
+	key := w.newKey(latchkey.CreateKeyRequest{APIID: api})
+	other := w.otherWorkspace()
+	without := w.grant("api.*.read_key")
+	for name, c := range map[string]struct {
+		who Caller
+		key string
+	}{
+		"unknown":            {w.who, "nobody"},
+		"of another":         {other, key.Key},
+		"without permission": {without, key.Key},
+		"a root key":         {w.who, w.root},
+	} {
+		v := must[latchkey.Verification](w, c.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: c.key, Permissions: "((("})
+		if diff := cmp.Diff(latchkey.Verification{Code: latchkey.NotFound}, v, cmp.AllowUnexported(latchkey.Opt[int64]{}, latchkey.Opt[bool]{})); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	w.refused(w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "((("}, 400, "permissions_query_syntax_error")
+	one := w.grant("api." + api + ".verify_key")
+	if v := must[latchkey.Verification](w, one, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key}); !v.Valid {
+		t.Errorf("with the permission for one API: %s", v.Code)
+	}
+}
+
+// TestEveryChangeIsInForceForTheNextRequest warms the cache, changes one thing
+// and asks again: the promise that revocation has no delay on its own node.
+func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
+	type fixture struct {
+		w                        *world
+		api, keyID, key          string
+		role, identity, permID   string
+		permissionInRole, update func(any)
+	}
+	run := func(f *fixture, name string, r any) {
+		f.w.t.Helper()
+		if _, err := f.w.do(f.w.who, name, r); err != nil {
+			f.w.t.Fatalf("%s: %v", name, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*fixture)
+		want   latchkey.Code
+	}{
+		"key deleted":          {func(f *fixture) { run(f, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: f.keyID}) }, latchkey.NotFound},
+		"key deleted for good": {func(f *fixture) { run(f, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: f.keyID, Permanent: true}) }, latchkey.NotFound},
+		"key disabled": {func(f *fixture) {
+			run(f, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: f.keyID, Enabled: latchkey.Set(false)})
+		}, latchkey.Disabled},
+		"key rerolled": {func(f *fixture) { run(f, "keys.rerollKey", latchkey.RerollKeyRequest{KeyID: f.keyID}) }, latchkey.Expired},
+		"roles taken":  {func(f *fixture) { run(f, "keys.setRoles", latchkey.SetRolesRequest{KeyID: f.keyID, Roles: []string{}}) }, latchkey.InsufficientPermissions},
+		"role deleted": {func(f *fixture) { run(f, "permissions.deleteRole", latchkey.DeleteRoleRequest{Role: f.role}) }, latchkey.InsufficientPermissions},
+		"role emptied": {func(f *fixture) {
+			run(f, "permissions.setRolePermissions", latchkey.SetRolePermissionsRequest{RoleID: f.role, Permissions: []string{}})
+		}, latchkey.InsufficientPermissions},
+		"permission deleted": {func(f *fixture) {
+			run(f, "permissions.deletePermission", latchkey.DeletePermissionRequest{Permission: "docs.read"})
+		}, latchkey.InsufficientPermissions},
+		"identity limit lowered": {func(f *fixture) {
+			run(f, "identities.updateIdentity", latchkey.UpdateIdentityRequest{Identity: f.identity, Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{{Name: "shared", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: true}})})
+		}, latchkey.RateLimited},
+		"API deleted": {func(f *fixture) { run(f, "apis.deleteApi", latchkey.DeleteAPIRequest{APIID: f.api}) }, latchkey.NotFound},
+		"addresses restricted": {func(f *fixture) {
+			run(f, "apis.updateApi", latchkey.UpdateAPIRequest{APIID: f.api, IPWhitelist: latchkey.Set([]string{"203.0.113.7"})})
+		}, latchkey.Forbidden},
+		"credits ended": {func(f *fixture) {
+			run(f, "keys.updateCredits", latchkey.UpdateCreditsRequest{KeyID: f.keyID, Operation: latchkey.SetCredits, Value: latchkey.Set[int64](0)})
+		}, latchkey.UsageExceeded},
+		"workspace disabled": {func(f *fixture) {
+			run(f, "workspaces.updateWorkspace", latchkey.UpdateWorkspaceRequest{WorkspaceID: f.w.who.WorkspaceID(), Enabled: latchkey.Set(false)})
+		}, latchkey.Forbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			f := &fixture{w: w, api: w.newAPI()}
+			f.identity = must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{
+				ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{{Name: "shared", Limit: 100, Duration: latchkey.Per(time.Hour), AutoApply: true}},
+			}).IdentityID
+			f.role = must[latchkey.CreatedRole](w, w.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: "reader", Permissions: []string{"docs.read"}}).RoleID
+			made := w.newKey(latchkey.CreateKeyRequest{APIID: f.api, ExternalID: "user_1", Roles: []string{"Reader"}})
+			f.keyID, f.key = made.KeyID, made.Key
+			ask := func() latchkey.Code {
+				return must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: f.key, Permissions: "docs.read"}).Code
+			}
+			for range 2 {
+				if code := ask(); code != latchkey.Valid {
+					t.Fatalf("before the change: %s", code)
+				}
+			}
+			c.change(f)
+			if code := ask(); code != c.want {
+				t.Errorf("after the change: %s, want %s", code, c.want)
+			}
+		})
+	}
+}
+
+// TestAKeyThatWasUnknownIsFoundOnceItExists: that a hash is unknown is
+// remembered too, and forgotten when a key of that hash comes.
+func TestAKeyThatWasUnknownIsFoundOnceItExists(t *testing.T) {
+	w := newWorld(t)
+	const text = "legacy_key_of_another_system"
+	if v := w.verify(text); v.Code != latchkey.NotFound {
+		t.Fatal(v.Code)
+	}
+	api := w.newAPI()
+	m := must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration", latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256})
+	must[latchkey.MigratedKeys](w, w.who, "keys.migrateKeys", latchkey.MigrateKeysRequest{
+		MigrationID: m.MigrationID, APIID: api, Keys: []latchkey.MigrateKey{{Hash: hashText(text)}},
+	})
+	if v := w.verify(text); !v.Valid {
+		t.Errorf("after its migration: %s", v.Code)
+	}
+}
+
+func TestUnknownKeysDoNotPushRealOnesOut(t *testing.T) {
+	w := newWorld(t)
+	key := w.newKey(latchkey.CreateKeyRequest{})
+	w.verify(key.Key)
+	for i := range unknowns + 1000 {
+		if v := w.verify(fmt.Sprintf("made up %d", i)); v.Code != latchkey.NotFound {
+			t.Fatal(v.Code)
+		}
+	}
+	w.keys.unknown.CleanUp()
+	if n := w.keys.unknown.EstimatedSize(); n > unknowns {
+		t.Errorf("%d unknown keys are remembered, want at most %d", n, unknowns)
+	}
+	if _, ok := w.keys.known.GetIfPresent(hashOf(key.Key)); !ok {
+		t.Error("the real key was pushed out")
+	}
+}
+
+func TestConcurrentMissesLoadOnce(t *testing.T) {
+	c := newCache(newClock(), 1<<20, weighKey, keyHash.String)
+	t.Cleanup(c.close)
+	var loads atomic.Int64
+	release := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			k, err := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf uint64) (*keySnapshot, error) {
+				loads.Add(1)
+				<-release
+				return &keySnapshot{stamp: c.clock.stampOf(asOf, "key"), id: "key"}, nil
+			})
+			if err != nil || k.id != "key" {
+				t.Errorf("%v %v", k, err)
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	close(release)
+	wg.Wait()
+	if n := loads.Load(); n != 1 {
+		t.Errorf("%d loads, want 1", n)
+	}
+}
+
+// TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt: a reader who joins a load
+// under way when a change is answered must not get what was before the change.
+func TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt(t *testing.T) {
+	c := newCache(newClock(), 1<<20, weighKey, keyHash.String)
+	t.Cleanup(c.close)
+	began, release := make(chan struct{}), make(chan struct{})
+	old := make(chan string)
+	go func() {
+		k, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf uint64) (*keySnapshot, error) {
+			close(began)
+			<-release
+			return &keySnapshot{stamp: c.clock.stampOf(asOf, "key"), id: "before"}, nil
+		})
+		old <- k.id
+	}()
+	<-began
+	c.clock.touch("key")
+	joined := make(chan string)
+	go func() {
+		k, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf uint64) (*keySnapshot, error) {
+			return &keySnapshot{stamp: c.clock.stampOf(asOf, "key"), id: "after"}, nil
+		})
+		joined <- k.id
+	}()
+	time.Sleep(10 * time.Millisecond)
+	close(release)
+	if id := <-old; id != "before" {
+		t.Errorf("the first reader got %q", id)
+	}
+	if id := <-joined; id != "after" {
+		t.Errorf("the reader after the change got %q", id)
+	}
+}
+
+func TestLimitsOfTheKeyHideThoseOfItsIdentity(t *testing.T) {
+	w := newWorld(t)
+	hour := latchkey.Per(time.Hour)
+	must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{
+		ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
+			{Name: "requests", Limit: 100, Duration: hour, AutoApply: true}, {Name: "tokens", Limit: 5, Duration: hour, AutoApply: true},
+		},
+	})
+	api := w.newAPI()
+	one := w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
+		{Name: "requests", Limit: 2, Duration: hour},
+	}})
+	two := w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: "user_1"})
+	v := w.verify(one.Key)
+	if len(v.Ratelimits) != 1 || v.Ratelimits[0].Name != "tokens" || v.Ratelimits[0].Remaining != 4 {
+		t.Fatalf("checked %+v; the key's own requests limit is not auto and hides the shared one", v.Ratelimits)
+	}
+	if len(v.Identity.Ratelimits) != 1 || v.Identity.Ratelimits[0].Name != "tokens" {
+		t.Errorf("identity shows %+v", v.Identity.Ratelimits)
+	}
+	for _, state := range w.verify(two.Key).Ratelimits {
+		if want := map[string]int64{"requests": 99, "tokens": 3}[state.Name]; state.Remaining != want {
+			t.Errorf("%s: %d remaining, want %d: identity limits are shared by its keys", state.Name, state.Remaining, want)
+		}
+	}
+}
+
+func TestLimitsGivenWithTheCall(t *testing.T) {
+	w := newWorld(t)
+	key := w.newKey(latchkey.CreateKeyRequest{})
+	ask := func(limits ...latchkey.VerifyKeyRatelimit) latchkey.VerifyKeyRequest {
+		return latchkey.VerifyKeyRequest{Key: key.Key, Ratelimits: limits}
+	}
+	adHoc := latchkey.VerifyKeyRatelimit{Name: "burst", Limit: latchkey.Set[int64](2), Duration: latchkey.Set(latchkey.Per(time.Minute))}
+	for _, want := range []latchkey.Code{latchkey.Valid, latchkey.Valid, latchkey.RateLimited} {
+		if v := must[latchkey.Verification](w, w.who, "keys.verifyKey", ask(adHoc)); v.Code != want {
+			t.Fatalf("code %s, want %s", v.Code, want)
+		}
+	}
+	zero := adHoc
+	zero.Name, zero.Limit = "none", latchkey.Set[int64](0)
+	if v := must[latchkey.Verification](w, w.who, "keys.verifyKey", ask(zero)); v.Code != latchkey.RateLimited {
+		t.Errorf("a limit of 0: %s", v.Code)
+	}
+	short := adHoc
+	short.Duration = latchkey.Set(latchkey.PerMilli(999))
+	w.refused(w.who, "keys.verifyKey", ask(short), 400, "invalid_input")
+	w.refused(w.who, "keys.verifyKey", ask(latchkey.VerifyKeyRatelimit{Name: "nosuch"}), 412, "precondition_failed")
+}

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/rbac"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// CreateWorkspace makes a new, empty workspace. It has no root key yet; the
+// operator makes the first one with rootKeys.createRootKey.
+//
+// Only the operator may. Names need not be unique.
+func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.CreateWorkspaceRequest) (latchkey.CreatedWorkspace, error) {
+	if err := who.require(rbac.Operator); err != nil {
+		return latchkey.CreatedWorkspace{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedWorkspace, error) {
+		id := NewID("ws")
+		err := c.insertWorkspace(ctx, id, r.Name, nullable(r.RequestsPerMinute))
+		return latchkey.CreatedWorkspace{WorkspaceID: id}, err
+	})
+}
+
+// insertWorkspace makes a workspace that is switched on.
+func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsPerMinute sql.NullInt64) error {
+	c.touch(id)
+	c.audit("workspace.create", "Created workspace "+id, workspaceTarget(id, name))
+	return c.InsertWorkspace(ctx, write.InsertWorkspaceParams{
+		ID: id, Name: name, Search: searchText(id, name), Enabled: true,
+		RequestsPerMinute: requestsPerMinute, CreatedAt: c.now,
+	})
+}
+
+// GetWorkspace reads one workspace. Only the operator may. A deleted workspace
+// answers 404 like one that never was.
+func (e *Engine) GetWorkspace(ctx context.Context, who Caller, r *latchkey.GetWorkspaceRequest) (latchkey.Workspace, error) {
+	if err := who.require(rbac.Operator); err != nil {
+		return latchkey.Workspace{}, err
+	}
+	row, err := e.db.Workspace(ctx, r.WorkspaceID)
+	if err != nil {
+		return latchkey.Workspace{}, orMissing(err, unknownWorkspace())
+	}
+	return workspaceOf(row), nil
+}
+
+// ListWorkspaces reads one page of the workspaces of the installation, in the
+// order of their ids, without the deleted ones. Only the operator may.
+func (e *Engine) ListWorkspaces(ctx context.Context, who Caller, r *latchkey.ListWorkspacesRequest) (latchkey.Page[latchkey.Workspace], error) {
+	var none latchkey.Page[latchkey.Workspace]
+	if err := who.require(rbac.Operator); err != nil {
+		return none, err
+	}
+	size := pageSize(r.Limit, 100)
+	rows, err := e.db.WorkspacesPage(ctx, r.Cursor, searchPattern(r.Search), int64(size)+1)
+	if err != nil {
+		return none, err
+	}
+	return pageOf(rows, size, func(row read.Workspace) string { return row.ID }, workspaceOf), nil
+}
+
+// UpdateWorkspace changes the name of a workspace, switches it on or off, or
+// bounds its API requests, and returns it as it is then. While a workspace is
+// switched off its root keys are refused and its keys verify as FORBIDDEN; both
+// begin with the next request.
+//
+// Only the operator may. An unknown or deleted workspace answers 404.
+func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.UpdateWorkspaceRequest) (latchkey.Workspace, error) {
+	if err := who.require(rbac.Operator); err != nil {
+		return latchkey.Workspace{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Workspace, error) {
+		row, err := c.Workspace(ctx, r.WorkspaceID)
+		if err != nil {
+			return latchkey.Workspace{}, orMissing(err, unknownWorkspace())
+		}
+		row.Name = r.Name.Or(row.Name)
+		row.Enabled = r.Enabled.Or(row.Enabled)
+		if !r.RequestsPerMinute.IsZero() {
+			row.RequestsPerMinute = nullable(r.RequestsPerMinute)
+		}
+		c.touch(row.ID)
+		c.audit("workspace.update", "Updated workspace "+row.ID, workspaceTarget(row.ID, row.Name))
+		return workspaceOf(row), c.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
+			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
+			Enabled: row.Enabled, RequestsPerMinute: row.RequestsPerMinute,
+		})
+	})
+}
+
+// DeleteWorkspace deletes a workspace. From the next request on its root keys
+// are refused and its keys verify as NOT_FOUND. There is no way back.
+//
+// Only the operator may. An unknown or deleted workspace answers 404, and the
+// workspace that the caller itself works in 412: nobody could undo that.
+func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.DeleteWorkspaceRequest) (latchkey.Empty, error) {
+	if err := who.require(rbac.Operator); err != nil {
+		return latchkey.Empty{}, err
+	}
+	if r.WorkspaceID == who.WorkspaceID() {
+		return latchkey.Empty{}, protected.because("A root key can't delete the workspace it works in.")
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		row, err := c.Workspace(ctx, r.WorkspaceID)
+		if err != nil {
+			return latchkey.Empty{}, orMissing(err, unknownWorkspace())
+		}
+		c.touch(row.ID)
+		c.audit("workspace.delete", "Deleted workspace "+row.ID, workspaceTarget(row.ID, row.Name))
+		return latchkey.Empty{}, c.MarkWorkspaceDeleted(ctx, row.ID, c.now)
+	})
+}
+
+func workspaceOf(row read.Workspace) latchkey.Workspace {
+	w := latchkey.Workspace{ID: row.ID, Name: row.Name, Enabled: row.Enabled, CreatedAt: latchkey.AtMilli(row.CreatedAt)}
+	if row.RequestsPerMinute.Valid {
+		w.RequestsPerMinute = latchkey.Set(row.RequestsPerMinute.Int64)
+	}
+	return w
+}
+
+func unknownWorkspace() *latchkey.Error { return wsNotFound.because("This workspace does not exist.") }
+
+func workspaceTarget(id, name string) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: "workspace", ID: id, Name: name}
+}
