@@ -1,0 +1,173 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/vault"
+)
+
+const masterKeyFile = "master.key"
+
+// NewMasterKey returns a new random master key.
+func NewMasterKey() string { return vault.NewMaster() }
+
+// unlock returns the vault of the configured master keys, having made sure that
+// it opens everything in the database.
+func unlock(ctx context.Context, db *store.DB, cfg Config) (*vault.Vault, error) {
+	wrapped, err := db.DataKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("latchkey: data keys: %w", err)
+	}
+	text, err := masterKeys(cfg, len(wrapped) == 0)
+	if err != nil {
+		return nil, err
+	}
+	masters, err := vault.New(text)
+	if err != nil {
+		return nil, fmt.Errorf("latchkey: %w", err)
+	}
+	for _, key := range wrapped {
+		if _, _, err := masters.Rewrap(key.Wrapped); err != nil {
+			return nil, fmt.Errorf("latchkey: the master key does not open the data in %s: %w", cfg.Data, err)
+		}
+	}
+	return masters, nil
+}
+
+// masterKeys returns the text of the master keys. A new one is made only while
+// the data is fresh: later it would open nothing of what is there.
+func masterKeys(cfg Config, fresh bool) (string, error) {
+	if cfg.MasterKey != "" {
+		return cfg.MasterKey, nil
+	}
+	file := filepath.Join(cfg.Data, masterKeyFile)
+	text, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		return string(text), nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("latchkey: master key: %w", err)
+	case !fresh:
+		return "", fmt.Errorf("latchkey: the master key of the data in %s is missing: restore the file %s, or give the key itself if it was kept elsewhere", cfg.Data, file)
+	}
+	made := vault.NewMaster()
+	return made, writeSecret(file, made)
+}
+
+// Rotate replaces the master key in the folder cfg.Data, which no service may
+// be using, and returns how many data keys it wrapped anew. If it is ended at
+// any moment, the folder still opens, and Rotate can be run again: the old
+// master key stays in the file until nothing needs it.
+//
+// If cfg.MasterKey is set, the master keys are kept elsewhere. Then the first
+// one in it is the new one, the others are old, and Rotate only rewraps.
+func Rotate(ctx context.Context, cfg Config) (rewrapped int, err error) {
+	file := filepath.Join(cfg.Data, masterKeyFile)
+	if _, err := os.Stat(file); err != nil && cfg.MasterKey == "" {
+		return 0, fmt.Errorf("latchkey: no master key to replace: %w", err)
+	}
+	db, err := openData(ctx, cfg.Data)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := unlock(ctx, db, cfg); err != nil {
+		return 0, err
+	}
+	if cfg.MasterKey != "" {
+		return rewrap(ctx, db, cfg.MasterKey)
+	}
+	next := vault.NewMaster()
+	both, err := prepend(file, next)
+	if err != nil {
+		return 0, err
+	}
+	if rewrapped, err = rewrap(ctx, db, both); err != nil {
+		return 0, err
+	}
+	return rewrapped, writeSecret(file, next)
+}
+
+// prepend puts a master key before those in the file, and returns them all.
+func prepend(file, next string) (string, error) {
+	old, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("latchkey: master key: %w", err)
+	}
+	both := next + "\n" + string(old)
+	return both, writeSecret(file, both)
+}
+
+// rewrap wraps all data keys with the first of the master keys, in one
+// transaction, and returns how many were wrapped with another one before.
+func rewrap(ctx context.Context, db *store.DB, text string) (changed int, err error) {
+	masters, err := vault.New(text)
+	if err != nil {
+		return 0, fmt.Errorf("latchkey: %w", err)
+	}
+	err = db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
+		keys, err := tx.DataKeys(ctx)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			wrapped, stale, err := masters.Rewrap(key.Wrapped)
+			if err != nil {
+				return fmt.Errorf("data key %s: %w", key.ID, err)
+			}
+			if !stale {
+				continue
+			}
+			if err := tx.UpdateDataKey(ctx, wrapped, key.ID); err != nil {
+				return fmt.Errorf("data key %s: %w", key.ID, err)
+			}
+			changed++
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("latchkey: rewrapping: %w", err)
+	}
+	return changed, nil
+}
+
+// writeSecret replaces a file by one that holds the line text and that only its
+// owner can read. After a crash there is the old file or the new one, whole.
+func writeSecret(file, text string) error {
+	dir := filepath.Dir(file)
+	next, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*") // readable by its owner only
+	if err != nil {
+		return fmt.Errorf("latchkey: %w", err)
+	}
+	defer os.Remove(next.Name()) // does nothing once the file has its name
+	_, err = next.WriteString(text + "\n")
+	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
+		return fmt.Errorf("latchkey: %w", err)
+	}
+	if err := os.Rename(next.Name(), file); err != nil {
+		return fmt.Errorf("latchkey: %w", err)
+	}
+	return syncFolder(dir)
+}
+
+// syncFolder brings the names in a folder to disk. Windows has no such call.
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	folder, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("latchkey: %w", err)
+	}
+	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
+		return fmt.Errorf("latchkey: %w", err)
+	}
+	return nil
+}

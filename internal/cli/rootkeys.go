@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// createRootKey makes a root key.
+type createRootKey struct {
+	Workspace   string   `placeholder:"ID" help:"The workspace it works in; by default yours."`
+	Name        string   `help:"What people call it."`
+	Permission  []string `sep:"none" placeholder:"P" help:"Something it may do; may be given several times."`
+	All         bool     `help:"It may do everything in its workspace."`
+	Permissions []string `arg:"" optional:"" name:"permission" complete:"permissions" help:"What it may do, for example api.*.verify_key."`
+}
+
+// Help are the examples of latchkey root-keys create --help.
+func (createRootKey) Help() string {
+	return `Prints the root key alone on the last line. It is shown only this once.
+
+Examples:
+
+    latchkey root-keys create --name checkout 'api.*.verify_key'
+    export LATCHKEY_ROOT_KEY=$(latchkey root-keys create --all | tail -n 1)`
+}
+
+// Run makes the root key.
+func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
+	permissions := slices.Concat([]string{}, c.Permission, c.Permissions)
+	if c.All {
+		permissions = append(permissions, everything(c.Workspace)...)
+	}
+	made, err := client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{WorkspaceID: c.Workspace, Name: c.Name, Permissions: permissions})
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(made)
+	}
+	_, err = fmt.Fprintf(a.stdout, "Root key %s may do %d things. It is shown only this once:\n%s\n", made.RootKeyID, len(permissions), made.Key)
+	return err
+}
+
+// everything is all that can be done in a workspace. The newer form of
+// permissions names the workspace, so it is part only where that is known.
+func everything(workspace string) []string {
+	permissions := slices.Clone(engine.AllPermissions)
+	if workspace != "" {
+		permissions = append(permissions, "unkey:v1:"+workspace+":**#*")
+	}
+	return permissions
+}
+
+// listRootKeys lists the root keys of a workspace.
+type listRootKeys struct {
+	Workspace string `placeholder:"ID" help:"The workspace to look in; by default yours."`
+}
+
+// Run lists the root keys.
+func (c *listRootKeys) Run(ctx context.Context, a *app, client *latchkey.Client) error {
+	keys, err := all(func(cursor string) (latchkey.Page[latchkey.RootKey], error) {
+		return client.RootKeys.List(ctx, latchkey.ListRootKeysRequest{WorkspaceID: c.Workspace, Cursor: cursor})
+	})
+	if err != nil {
+		return err
+	}
+	return printList(a, keys, "ID NAME START ENABLED EXPIRES CREATED PERMISSIONS", func(k latchkey.RootKey) []string {
+		return []string{k.ID, k.Name, k.Start + "…", yes(k.Enabled), date(k.Expires), date(k.CreatedAt), few(k.Permissions)}
+	})
+}
+
+// few writes the first of many values and how many more there are.
+func few(values []string) string {
+	const most = 3
+	if len(values) <= most {
+		return strings.Join(values, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(values[:most], ", "), len(values)-most)
+}
+
+// rootKeySettings are what root-keys update can set.
+var rootKeySettings = settings{"name": text, "permissions": list, "enabled": boolean, "expires": instant}
+
+// updateRootKey changes a root key.
+type updateRootKey struct {
+	RootKeyID string   `arg:"" help:"The root key's id."`
+	Settings  []string `arg:"" name:"name=value" help:"What to change: name, permissions, enabled, expires."`
+}
+
+// Help are the examples of latchkey root-keys update --help.
+func (updateRootKey) Help() string {
+	return `Lists have commas between their values; null removes a value.
+
+Examples:
+
+    latchkey root-keys update rk_… enabled=false
+    latchkey root-keys update rk_… name=null expires=2027-01-31T00:00:00Z
+    latchkey root-keys update rk_… 'permissions=api.*.read_api,api.*.verify_key'`
+}
+
+// Run changes the root key.
+func (c *updateRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
+	return a.update(ctx, client, "rootKeys.updateRootKey", rootKeySettings, c.Settings, "rootKeyId", c.RootKeyID)
+}
+
+// update calls an operation that changes one thing and prints what it then is.
+func (a *app) update(ctx context.Context, client *latchkey.Client, operation string, known settings, arguments []string, idField, id string) error {
+	request, err := known.patch(arguments)
+	if err != nil {
+		return err
+	}
+	request[idField] = id
+	data, _, err := client.Call(ctx, operation, request)
+	if err != nil {
+		return err
+	}
+	return a.printData(data)
+}
+
+// deleteRootKey deletes a root key.
+type deleteRootKey struct {
+	RootKeyID string `arg:"" help:"The root key's id."`
+}
+
+// Run deletes the root key.
+func (c *deleteRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
+	if err := client.RootKeys.Delete(ctx, latchkey.DeleteRootKeyRequest{RootKeyID: c.RootKeyID}); err != nil {
+		return err
+	}
+	return a.done("Deleted root key %s. It no longer works.", c.RootKeyID)
+}
+
+// done says that a command did its work; programs see it by the exit status.
+func (a *app) done(format string, args ...any) error {
+	if a.JSON {
+		return a.printJSON(struct{}{})
+	}
+	_, err := fmt.Fprintf(a.stdout, format+"\n", args...)
+	return err
+}

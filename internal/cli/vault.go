@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/latchkeyhq/latchkey/embedded"
+)
+
+// masterKey is the flag of commands that open the data folder.
+type masterKey struct {
+	MasterKey string `env:"LATCHKEY_MASTER_KEY" placeholder:"KEY" help:"The master key, if it is not kept in the data folder. Better set in the environment than here, where others can see it."`
+}
+
+// rotateCmd replaces the master key.
+type rotateCmd struct {
+	masterKey
+}
+
+// Help is the manual of latchkey vault rotate.
+func (rotateCmd) Help() string {
+	return `Makes a new master key, wraps all data keys with it and forgets the old one. Sealed keys stay as they are. If it is interrupted, run it again: nothing is lost.
+
+Backups made before still need the old master key: keep a copy of the file master.key with them.`
+}
+
+// Run replaces the master key, or says how to where it is kept elsewhere.
+func (c *rotateCmd) Run(ctx context.Context, a *app) error {
+	if c.MasterKey != "" && c.count() == 1 {
+		return c.explain(a)
+	}
+	rewrapped, err := embedded.Rotate(ctx, embedded.Config{Data: a.Data, MasterKey: c.MasterKey})
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.JSON:
+		return a.printJSON(map[string]int{"rewrapped": rewrapped})
+	case c.MasterKey != "":
+		return a.done("Wrapped %d data keys with the first master key. The others are no longer needed: remove them from LATCHKEY_MASTER_KEY.", rewrapped)
+	}
+	return a.done("Made a new master key and wrapped %d data keys with it.", rewrapped)
+}
+
+// count returns how many master keys are given.
+func (c *rotateCmd) count() int {
+	return len(strings.FieldsFunc(c.MasterKey, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }))
+}
+
+// explain tells how to replace a master key that this command can't write.
+func (c *rotateCmd) explain(a *app) error {
+	_, err := fmt.Fprintf(a.stdout, `The master key is kept in the environment, so only you can replace it there:
+
+1. Stop the service and put a new master key and a comma before the present one:
+   LATCHKEY_MASTER_KEY=%s,…
+2. Run latchkey vault rotate again. It wraps all data keys with the first master key.
+3. Remove the comma and the old master key, and start the service.
+`, embedded.NewMasterKey())
+	return errors.Join(err, errors.New("nothing was changed: LATCHKEY_MASTER_KEY holds only the present master key"))
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// authenticate finds out whose root key the request carries.
+func (x *exchange) authenticate(ctx context.Context) (engine.Caller, error) {
+	token, ok := bearer(x.r.Header.Get("Authorization"))
+	if !ok {
+		return engine.Caller{}, engine.Malformed()
+	}
+	return x.Engine.Authenticate(ctx, token, x.request())
+}
+
+// bearer returns the token of an Authorization header. Unlike RFC 6750 it wants
+// the scheme in exactly these letters, as the API always has.
+func bearer(header string) (string, bool) {
+	token, ok := strings.CutPrefix(header, "Bearer ")
+	token = strings.TrimSpace(token)
+	return token, ok && token != ""
+}
+
+// admit counts the request against the limit of its workspace and tells the
+// client where it stands.
+func (x *exchange) admit(ctx context.Context, who engine.Caller) error {
+	quota, err := x.Engine.Admit(ctx, who)
+	if quota.Limited {
+		h := x.w.Header()
+		h.Set("RateLimit-Limit", strconv.FormatInt(quota.Limit, 10))
+		h.Set("RateLimit-Remaining", strconv.FormatInt(quota.Remaining, 10))
+		h.Set("RateLimit-Reset", seconds(quota.Reset))
+	}
+	return err
+}
+
+// seconds writes a duration in whole seconds, rounded up: who waits that long
+// has waited long enough.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
+
+// request is what the engine is told of the request besides its body.
+func (x *exchange) request() engine.Request {
+	return engine.Request{
+		RequestID:      x.id,
+		RemoteIP:       x.remoteIP(),
+		UserAgent:      x.r.UserAgent(),
+		IdempotencyKey: x.r.Header.Get("Idempotency-Key"),
+	}
+}
+
+// remoteIP is the address the request came from. A trusted proxy is believed
+// what it says about the address before it, and so on; anyone else's word,
+// X-Forwarded-For included, counts for nothing.
+func (x *exchange) remoteIP() string {
+	peer, err := netip.ParseAddrPort(x.r.RemoteAddr)
+	if err != nil {
+		return "" // not a network connection
+	}
+	addr := peer.Addr().Unmap().WithZone("")
+	if !x.trusts(addr) {
+		return addr.String()
+	}
+	hops := forwarded(x.r.Header)
+	for i := len(hops) - 1; i >= 0 && x.trusts(addr); i-- {
+		before, ok := parseHop(hops[i])
+		if !ok {
+			break
+		}
+		addr = before
+	}
+	return addr.String()
+}
+
+// forwarded returns the entries of X-Forwarded-For, the nearest last.
+func forwarded(h http.Header) []string {
+	if h["X-Forwarded-For"] == nil {
+		return nil
+	}
+	return strings.Split(strings.Join(h["X-Forwarded-For"], ","), ",")
+}
+
+// parseHop reads an address, which some proxies send with a port.
+func parseHop(text string) (netip.Addr, bool) {
+	text = strings.TrimSpace(text)
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		var withPort netip.AddrPort
+		withPort, err = netip.ParseAddrPort(text)
+		addr = withPort.Addr()
+	}
+	return addr.Unmap().WithZone(""), err == nil
+}
+
+func (x *exchange) trusts(addr netip.Addr) bool {
+	for _, prefix := range x.TrustedProxies {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// The content types of answers, ready to be put into a header.
+var (
+	plainJSON   = []string{"application/json"}
+	problemJSON = []string{"application/problem+json"}
+)
+
+// errorDocs is what every error type begins with.
+const errorDocs = "https://unkey.com/docs/errors/"
+
+// The refusals that are HTTP's own and not an operation's.
+var (
+	routeNotFound  = refusal(http.StatusNotFound, "Not Found", "route_not_found", "There is nothing at this path. Operations stand under /v2/, for example POST /v2/keys.verifyKey; /openapi.json lists them.")
+	wrongMethod    = refusal(http.StatusMethodNotAllowed, "Method Not Allowed", "method_not_allowed", "This path answers other methods; the header Allow lists them.")
+	bodyTimeout    = refusal(http.StatusRequestTimeout, "Request Timeout", "request_timeout", "The request body took too long to arrive.")
+	bodyUnreadable = refusal(http.StatusBadRequest, "Bad Request", "request_body_unreadable", "The request body ended before it was complete.")
+)
+
+func bodyTooLarge(limit int64) *latchkey.Error {
+	return refusal(http.StatusRequestEntityTooLarge, "Request Entity Too Large", "request_body_too_large",
+		fmt.Sprintf("The request body is longer than %d bytes.", limit))
+}
+
+func refusal(status int, title, code, detail string) *latchkey.Error {
+	return &latchkey.Error{Status: status, Title: title, Type: errorDocs + "user/bad_request/" + code, Detail: detail}
+}
+
+// unexpected is the answer to what is not the client's business.
+var unexpected = &latchkey.Error{
+	Status: http.StatusInternalServerError,
+	Title:  "Internal Server Error",
+	Type:   errorDocs + "unkey/application/unexpected_error",
+	Detail: "Something went wrong on our side. The log has the reason under this request id.",
+}
+
+func (x *exchange) notFound() { x.fail(routeNotFound) }
+
+func (x *exchange) methodNotAllowed(allowed string) {
+	x.w.Header().Set("Allow", allowed)
+	x.fail(wrongMethod)
+}
+
+// succeed sends what an operation returned. Clients refuse a member that is
+// null, so what there is none of is left out.
+func (x *exchange) succeed(a engine.Answer) {
+	x.open()
+	err := error(nil)
+	if a.Data != nil {
+		err = x.member("data", a.Data)
+	}
+	if a.Pagination != nil {
+		err = errors.Join(err, x.member("pagination", a.Pagination))
+	}
+	if err != nil {
+		x.breakDown(err)
+		return
+	}
+	x.close(http.StatusOK, plainJSON)
+}
+
+// problem is the error member of the envelope.
+type problem struct {
+	Title  string           `json:"title"`
+	Detail string           `json:"detail"`
+	Status int              `json:"status"`
+	Type   string           `json:"type"`
+	Errors []latchkey.Fault `json:"errors,omitzero"`
+}
+
+// fail sends a refusal.
+func (x *exchange) fail(err error) {
+	var e *latchkey.Error
+	if !errors.As(err, &e) {
+		x.breakDown(err)
+		return
+	}
+	if e.RetryAfter > 0 {
+		x.w.Header().Set("Retry-After", seconds(e.RetryAfter))
+	}
+	p := problem{Title: e.Title, Detail: e.Detail, Status: e.Status, Type: e.Type}
+	if hasFaults(e.Status) {
+		p.Errors = append([]latchkey.Fault{}, e.Faults...)
+	}
+	x.open()
+	if err := x.member("error", p); err != nil {
+		panic(err) // strings and numbers always encode
+	}
+	x.close(e.Status, x.errorType(e.Status))
+}
+
+// breakDown answers that the service failed, unless it has answered already,
+// and keeps the cause for the log.
+func (x *exchange) breakDown(cause error) {
+	x.cause = cause
+	if x.status == 0 {
+		x.fail(unexpected)
+	}
+}
+
+// hasFaults reports whether clients expect a list of faults, empty or not, in
+// errors of this status. In others they expect none.
+func hasFaults(status int) bool {
+	switch status {
+	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, 499:
+		return true
+	}
+	return false
+}
+
+// errorType chooses the content type of an error. The official SDKs ask for
+// application/json, but recognise a 429, and every error of deleteIdentity,
+// only as a problem; errors in a request's form are always plain.
+func (x *exchange) errorType(status int) []string {
+	switch {
+	case status == http.StatusTooManyRequests, x.op != nil && x.op.Name == "identities.deleteIdentity":
+		return problemJSON
+	case status == http.StatusBadRequest && !x.checked:
+		return plainJSON
+	}
+	for _, accept := range x.r.Header["Accept"] {
+		if strings.Contains(accept, "application/problem+json") || strings.Contains(accept, "application/*") || strings.Contains(accept, "*/*") {
+			return problemJSON
+		}
+	}
+	return plainJSON
+}
+
+// open begins an envelope; member and close complete it.
+func (x *exchange) open() {
+	x.out.Reset()
+	x.out.WriteString(`{"meta":{"requestId":"`)
+	x.out.WriteString(x.id)
+	x.out.WriteString(`"}`)
+}
+
+// member adds a member to the envelope. Its name needs no escaping.
+func (x *exchange) member(name string, value any) error {
+	x.out.WriteString(`,"`)
+	x.out.WriteString(name)
+	x.out.WriteString(`":`)
+	if err := x.enc.Encode(value); err != nil {
+		return err
+	}
+	x.out.Truncate(x.out.Len() - 1) // the encoder ends with a line break
+	return nil
+}
+
+func (x *exchange) close(status int, contentType []string) {
+	x.out.WriteByte('}')
+	x.send(status, contentType, x.out.Bytes())
+}
+
+// send writes the answer. If the client is gone there is nobody to tell.
+func (x *exchange) send(status int, contentType []string, body []byte) {
+	x.status = status
+	x.w.Header()["Content-Type"] = contentType
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write(body)
+}

@@ -1,0 +1,164 @@
+// Package server is the HTTP door of the engine: it reads requests, asks the
+// engine and writes answers in the envelope of the Unkey v2 API.
+//
+// The operations of [engine.Ops] stand under /v2/, each under its name; beside
+// them are /health/live, /health/ready, /openapi.json and /reference. Every
+// other path and method is refused in the envelope too. There are no layers:
+// one [http.ServeMux] leads to one exchange, which does everything in order.
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// Config is what a server is made of.
+type Config struct {
+	Engine         *engine.Engine                  // runs the operations
+	Log            *slog.Logger                    // one line a request, slog.Default by default
+	TrustedProxies []netip.Prefix                  // whose X-Forwarded-For is believed; nil means loopback, empty means nobody
+	MaxBody        int64                           // the longest request body in bytes, 10 MiB by default
+	Ready          func(ctx context.Context) error // why requests should go elsewhere; nil means they never should
+}
+
+// server holds what all exchanges share.
+type server struct {
+	Config
+	mux     *http.ServeMux
+	buffers sync.Pool
+}
+
+// New returns the handler of everything the service answers over HTTP.
+func New(cfg Config) http.Handler {
+	s := &server{Config: cfg, mux: http.NewServeMux()}
+	s.fillIn()
+	s.buffers.New = func() any { return newBuffers() }
+	for _, op := range engine.Ops {
+		method := http.MethodPost
+		if op.Open {
+			method = http.MethodGet
+		}
+		s.handle(method, "/v2/"+op.Name, func(x *exchange) { x.operate(op) })
+	}
+	s.handle(http.MethodGet, "/health/live", (*exchange).live)
+	s.handle(http.MethodGet, "/health/ready", (*exchange).ready)
+	s.handle(http.MethodGet, "/openapi.json", (*exchange).openAPI)
+	s.handle(http.MethodGet, "/reference", (*exchange).reference)
+	s.mux.HandleFunc("/", s.exchange((*exchange).notFound))
+	return s.mux
+}
+
+// fillIn sets what the configuration leaves open.
+func (s *server) fillIn() {
+	if s.Log == nil {
+		s.Log = slog.Default()
+	}
+	if s.TrustedProxies == nil {
+		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	if s.MaxBody == 0 {
+		s.MaxBody = 10 << 20
+	}
+	if s.Ready == nil {
+		s.Ready = func(context.Context) error { return nil }
+	}
+}
+
+// handle answers one method on a path and refuses the others there.
+func (s *server) handle(method, path string, answer func(*exchange)) {
+	allowed := method
+	if method == http.MethodGet {
+		allowed = "GET, HEAD" // the mux gives HEAD to whoever answers GET
+	}
+	s.mux.HandleFunc(method+" "+path, s.exchange(answer))
+	s.mux.HandleFunc(path, s.exchange(func(x *exchange) { x.methodNotAllowed(allowed) }))
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	*server
+	*buffers
+	w       http.ResponseWriter
+	r       *http.Request
+	op      *engine.Op // nil outside of /v2/
+	id      string     // names the request in the answer and in the log
+	begun   time.Time
+	checked bool  // the request has passed the checks of its form
+	status  int   // what was answered, 0 before that
+	cause   error // what went wrong here, for the log alone
+}
+
+// exchange makes a handler of what answers one request.
+func (s *server) exchange(answer func(*exchange)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{server: s, w: w, r: r, id: engine.NewID("req"), begun: time.Now()}
+		x.buffers = s.buffers.Get().(*buffers)
+		w.Header()["X-Request-Id"] = []string{x.id}
+		defer x.end()
+		answer(x)
+	}
+}
+
+// end logs the exchange. A panic ends only the exchange that it happened in.
+func (x *exchange) end() {
+	if p := recover(); p != nil {
+		x.breakDown(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+	}
+	x.log()
+	if x.keepable() {
+		x.server.buffers.Put(x.buffers)
+	}
+}
+
+// log writes the line of the exchange. Headers and bodies, which hold secrets,
+// are never part of it.
+func (x *exchange) log() {
+	ctx, level := x.r.Context(), slog.LevelDebug
+	if x.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	if !x.Log.Enabled(ctx, level) {
+		return
+	}
+	line := []slog.Attr{
+		slog.String("request", x.id), slog.String("method", x.r.Method), slog.String("path", x.r.URL.Path),
+		slog.Int("status", x.status), slog.Duration("took", time.Since(x.begun)),
+	}
+	if x.cause != nil {
+		line = append(line, slog.Any("error", x.cause))
+	}
+	x.Log.LogAttrs(ctx, level, "answered", line...)
+}
+
+// buffers are what one exchange after another reads and writes in.
+type buffers struct {
+	body bytes.Buffer
+	out  bytes.Buffer
+	enc  *json.Encoder // writes to out
+}
+
+func newBuffers() *buffers {
+	b := new(buffers)
+	b.enc = json.NewEncoder(&b.out)
+	b.enc.SetEscapeHTML(false)
+	return b
+}
+
+// keepable empties the buffers, and reports whether they are small enough to
+// be worth their memory until the next exchange.
+func (b *buffers) keepable() bool {
+	const most = 64 << 10
+	b.body.Reset()
+	b.out.Reset()
+	return b.body.Cap() <= most && b.out.Cap() <= most
+}
