@@ -1,0 +1,52 @@
+# `make check` is all that CI runs on the Go code, and nothing that a person can't.
+
+SHELL := /bin/bash
+TOOLS := $(CURDIR)/.tools
+SQLC := $(TOOLS)/sqlc
+STATICCHECK := $(TOOLS)/staticcheck
+
+.PHONY: check fmt vet lint generated generate test fuzz bench build clean
+
+check: fmt vet lint generated test
+
+fmt:
+	@files=$$(gofmt -l . ); if [ -n "$$files" ]; then echo "gofmt these files:"; echo "$$files"; exit 1; fi
+
+vet:
+	go vet ./...
+
+lint: $(STATICCHECK)
+	$(STATICCHECK) ./...
+
+# What is generated and committed must be what its sources make today.
+generated: $(SQLC)
+	cd internal/store && $(SQLC) diff
+	go test -count=1 -run Golden ./internal/spec
+
+generate: $(SQLC)
+	PATH="$(TOOLS):$$PATH" go generate ./...
+
+test:
+	go test -race ./...
+
+# A look at each fuzz target, some seconds long.
+fuzz:
+	@set -e; go list ./... | while read -r pkg; do \
+		go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' | while read -r target; do \
+			echo "$$pkg $$target"; go test -run xxx -fuzz "^$$target$$" -fuzztime 10s "$$pkg"; done; done
+
+bench:
+	go test -run xxx -bench . -benchmem ./internal/engine ./internal/server ./internal/check ./internal/ratelimit ./internal/rbac
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/latchkey ./cmd/latchkey
+
+# The tools are pinned here and not in go.mod, so that nobody who uses the
+# module downloads them.
+$(SQLC):
+	GOBIN=$(TOOLS) go install github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
+$(STATICCHECK):
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+clean:
+	rm -rf bin .tools
