@@ -2,14 +2,12 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -193,13 +191,4 @@ func apiTarget(row *read.API) latchkey.AuditTarget {
 // whose existence must not be told.
 func unknownAPI() *latchkey.Error {
 	return apiNotFound.because("There is no API with this id in this workspace.")
-}
-
-// orMissing returns the refusal where err says that there is no such row, and
-// any other error as it is.
-func orMissing(err error, refusal *latchkey.Error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return refusal
-	}
-	return err
 }

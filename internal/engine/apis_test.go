@@ -236,6 +236,21 @@ func TestIPListNamesTheBadEntry(t *testing.T) {
 	}
 }
 
+func TestAnIPListReachesVerificationAtOnce(t *testing.T) {
+	w := newWorld(t)
+	id := w.newAPI()
+	key := w.newKey(latchkey.CreateKeyRequest{APIID: id})
+	for _, step := range []struct {
+		list []string
+		want latchkey.Code
+	}{{nil, latchkey.Valid}, {[]string{"198.51.100.0/24"}, latchkey.Forbidden}, {[]string{"192.0.2.1"}, latchkey.Valid}} {
+		must[latchkey.APISettings](w, w.who, "apis.updateApi", latchkey.UpdateAPIRequest{APIID: id, IPWhitelist: latchkey.Set(append([]string{}, step.list...))})
+		if v := w.verify(key.Key); v.Code != step.want {
+			t.Errorf("with %v: %v, want %v", step.list, v.Code, step.want)
+		}
+	}
+}
+
 func TestNormalBlocksCoverTheSameAddresses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := rapid.SampledFrom([]int{4, 16}).Draw(t, "bytes")

@@ -14,7 +14,7 @@ import (
 
 // chunk is how many rows of background work share a transaction: few enough
 // that the changes which wait for it don't notice.
-const chunk = 500
+const chunk = 250
 
 // loadCells takes up the rate-limit windows that were saved.
 func (e *Engine) loadCells(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
 // errorDocs is what every error type begins with. Clients of Unkey compare
@@ -76,6 +77,15 @@ func invalid(faults ...latchkey.Fault) *latchkey.Error {
 	e := invalidInput.because("The request has %d invalid or missing value(s), beginning with: %s", len(faults), faults[0].Message)
 	e.Faults = faults
 	return e
+}
+
+// orMissing returns the refusal where err says that there is no such row, and
+// any other error as it is.
+func orMissing(err error, refusal *latchkey.Error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return refusal
+	}
+	return err
 }
 
 // Malformed is the error of an Authorization header without a bearer token.

@@ -132,6 +132,8 @@ func TestAnIdentityListNeedsPermissionForEachRow(t *testing.T) {
 	}
 	a := w.newIdentity(latchkey.CreateIdentityRequest{ExternalID: "a"})
 	b := w.newIdentity(latchkey.CreateIdentityRequest{ExternalID: "b"})
+	firstRow := min(a, b)
+	must[[]latchkey.Identity](w, w.grant("identity."+firstRow+".read_identity"), list, latchkey.ListIdentitiesRequest{Limit: 1})
 	onlyA := w.grant("identity." + a + ".read_identity")
 	w.refused(none, list, latchkey.ListIdentitiesRequest{}, 403, "insufficient_permissions")
 	w.refused(onlyA, list, latchkey.ListIdentitiesRequest{}, 403, "insufficient_permissions")
@@ -292,6 +294,9 @@ func TestADeletedIdentityLeavesItsKeys(t *testing.T) {
 	if rows, err := w.db.Limits(t.Context(), id); err != nil || len(rows) > 0 {
 		t.Errorf("its rate limits stay: %v, %v", rows, err)
 	}
+	if row, err := w.db.LiveKey(t.Context(), key.KeyID, w.who.WorkspaceID()); err != nil || row.Key.IdentityID != "" {
+		t.Errorf("the key refers to identity %q, %v", row.Key.IdentityID, err)
+	}
 }
 
 func TestIdentityChangesReachVerificationAtOnce(t *testing.T) {
@@ -362,11 +367,13 @@ func TestIdentityChangesAreAudited(t *testing.T) {
 	diff(t, w.recorded(func() {
 		must[latchkey.Identity](w, w.who, "identities.updateIdentity", getIdentity("alice"))
 	}), []string{"identity.update"})
-	diff(t, w.recorded(func() {
+	replace := func() {
 		must[latchkey.Identity](w, w.who, "identities.updateIdentity", latchkey.UpdateIdentityRequest{
 			Identity: "alice", Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{perMinute("two", 2), perMinute("three", 3)}),
 		})
-	}), []string{"identity.update", "ratelimit.delete", "ratelimit.create", "ratelimit.update"})
+	}
+	diff(t, w.recorded(replace), []string{"identity.update", "ratelimit.delete", "ratelimit.create", "ratelimit.update"})
+	diff(t, w.recorded(replace), []string{"identity.update"})
 	diff(t, w.recorded(func() {
 		w.deleteIdentity("alice")
 	}), []string{"identity.delete", "ratelimit.delete", "ratelimit.delete"})

@@ -64,16 +64,12 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 // apiForNewKeys returns the API if the caller may make keys in it. Otherwise
 // the answer is that of an API that does not exist.
 func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error) {
-	none := apiNotFound.because("There is no API with this id.")
 	api, err := c.LiveAPI(ctx, id, c.who.root.workspace)
-	if errors.Is(err, store.ErrNotFound) {
-		return api, none
-	}
 	if err != nil {
-		return api, fmt.Errorf("API: %w", err)
+		return api, orMissing(err, unknownAPI())
 	}
 	if !c.who.holds(append(on("api", api.ID, "create_key"), c.who.resource("keyspaces/"+api.KeyspaceID, "create_key"))...) {
-		return api, none
+		return api, unknownAPI()
 	}
 	return api, nil
 }
@@ -83,7 +79,7 @@ func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error)
 func (c *Change) mayStore(api read.API, masked bool) error {
 	err := c.who.require(append(on("api", api.ID, "encrypt_key"), c.who.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "encrypt_key"))...)
 	if err != nil && masked {
-		return apiNotFound.because("There is no API with this id.")
+		return unknownAPI()
 	}
 	if err != nil {
 		return err
@@ -183,7 +179,7 @@ func (e *Engine) plaintext(ctx context.Context, keyspace string, k *read.Key) (s
 func keyTarget(k *read.Key) latchkey.AuditTarget { return target("key", k.ID, k.Name) }
 
 // noKey is the one answer for keys that don't exist, whatever the reason.
-func noKey() error { return keyNotFound.because("There is no key with this id.") }
+func noKey() *latchkey.Error { return keyNotFound.because("There is no key with this id.") }
 
 // managedKey returns a key of the caller's workspace that the caller may do
 // this with. Inside a workspace it is no secret that a key exists, so what is
@@ -194,11 +190,8 @@ func (c *Change) managedKey(ctx context.Context, id, action string) (read.LiveKe
 
 func manage(ctx context.Context, liveKey func(context.Context, string, string) (read.LiveKeyRow, error), who Caller, id, action string) (read.LiveKeyRow, error) {
 	row, err := liveKey(ctx, id, who.root.workspace)
-	if errors.Is(err, store.ErrNotFound) {
-		return row, noKey()
-	}
 	if err != nil {
-		return row, fmt.Errorf("key: %w", err)
+		return row, orMissing(err, noKey())
 	}
 	return row, who.require(who.onKey(row.Key.APIID, row.KeyspaceID, id, action)...)
 }
@@ -216,7 +209,7 @@ func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyReque
 			return latchkey.Key{}, err
 		}
 	}
-	key, err := e.describeOne(ctx, row)
+	key, err := e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
 	if err == nil && r.Decrypt {
 		key.Plaintext, err = e.plaintext(ctx, row.KeyspaceID, &row.Key)
 	}
@@ -254,7 +247,7 @@ func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiReque
 	if err != nil {
 		return latchkey.Key{}, fmt.Errorf("key: %w", err)
 	}
-	return e.describeOne(ctx, row)
+	return e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
 }
 
 // ListKeys returns the keys of an API in a fixed order, page by page: disabled
@@ -265,7 +258,7 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 	var none latchkey.Page[latchkey.Key]
 	api, err := e.db.LiveAPI(ctx, r.APIID, who.root.workspace)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !who.mayList(api) {
-		return none, apiNotFound.because("There is no API with this id.")
+		return none, unknownAPI()
 	}
 	if err != nil {
 		return none, fmt.Errorf("API: %w", err)
@@ -276,16 +269,46 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 			return none, err
 		}
 	}
-	identity, ok, err := e.identityFilter(ctx, who, r.ExternalID)
-	if err != nil || !ok {
-		return latchkey.Page[latchkey.Key]{Data: []latchkey.Key{}}, err
-	}
-	size := pageSize(r.Limit, 100)
-	rows, err := e.db.KeysPage(ctx, read.KeysPageParams{APIID: api.ID, FromID: r.Cursor, IdentityID: identity, Most: int64(size) + 1})
+	rows, err := e.keysPage(ctx, api, r)
 	if err != nil {
 		return none, fmt.Errorf("keys: %w", err)
 	}
-	return e.describePage(ctx, api, rows, size, identity, r.Decrypt)
+	var broken error
+	page := pageOf(rows, pageSize(r.Limit, 100),
+		func(row read.KeysPageRow) string { return row.Key.ID },
+		func(row read.KeysPageRow) latchkey.Key {
+			key, err := e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
+			if err == nil && r.Decrypt {
+				key.Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &row.Key)
+			}
+			broken = errors.Join(broken, err)
+			return key
+		})
+	return page, broken
+}
+
+// keysPage reads the rows of a page of keys and one more, of the whole API or
+// of one identity. An identity that doesn't exist has no keys.
+func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKeysRequest) ([]read.KeysPageRow, error) {
+	most := int64(pageSize(r.Limit, 100)) + 1
+	if r.ExternalID == "" {
+		return e.db.KeysPage(ctx, api.ID, r.Cursor, most)
+	}
+	identity, err := e.db.IdentityByExternalID(ctx, api.WorkspaceID, r.ExternalID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := e.db.KeysOfIdentityPage(ctx, read.KeysOfIdentityPageParams{
+		IdentityID: identity.ID, APIID: api.ID, FromID: r.Cursor, Most: most,
+	})
+	rows := make([]read.KeysPageRow, len(found))
+	for i, row := range found {
+		rows[i] = read.KeysPageRow(row)
+	}
+	return rows, err
 }
 
 // mayList reports whether the caller may read the API and its keys. Tuples and
@@ -295,62 +318,18 @@ func (c Caller) mayList(api read.API) bool {
 		c.holds(c.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "read_key")) && c.holds(c.resource("keyspaces/"+api.KeyspaceID, "read_keyspace"))
 }
 
-// identityFilter returns the id of the identity to list the keys of, "" for all
-// keys. It is not ok if there is no such identity, and so no such key.
-func (e *Engine) identityFilter(ctx context.Context, who Caller, externalID string) (id string, ok bool, err error) {
-	if externalID == "" {
-		return "", true, nil
-	}
-	row, err := e.db.IdentityByExternalID(ctx, who.root.workspace, externalID)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", false, nil
-	}
-	return row.ID, err == nil, err
-}
-
-func (e *Engine) describePage(ctx context.Context, api read.API, rows []read.KeysPageRow, size int, identity string, decrypt bool) (latchkey.Page[latchkey.Key], error) {
-	if len(rows) == 0 {
-		return latchkey.Page[latchkey.Key]{Data: []latchkey.Key{}}, nil
-	}
-	grants, err := e.db.GrantsInRange(ctx, read.GrantsInRangeParams{
-		APIID: api.ID, FromID: rows[0].Key.ID, ToID: rows[len(rows)-1].Key.ID, IdentityID: identity,
-	})
+// describe shows a stored key with all that it holds.
+func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identityMeta string) (latchkey.Key, error) {
+	h, err := e.holding(ctx, k)
 	if err != nil {
-		return latchkey.Page[latchkey.Key]{}, fmt.Errorf("grants: %w", err)
+		return latchkey.Key{}, err
 	}
-	held := holdings(grants)
-	page := pageOf(rows, size,
-		func(row read.KeysPageRow) string { return row.Key.ID },
-		func(row read.KeysPageRow) latchkey.Key {
-			return describe(&row.Key, row.ExternalID, row.IdentityMeta, held.of(row.Key.ID))
-		})
-	for i := range page.Data {
-		if !decrypt {
-			break
-		}
-		if page.Data[i].Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &rows[i].Key); err != nil {
-			return page, err
-		}
-	}
-	return page, nil
-}
-
-func (e *Engine) describeOne(ctx context.Context, row read.LiveKeyRow) (latchkey.Key, error) {
-	grants, err := e.db.GrantsInRange(ctx, read.GrantsInRangeParams{APIID: row.Key.APIID, FromID: row.Key.ID, ToID: row.Key.ID})
-	if err != nil {
-		return latchkey.Key{}, fmt.Errorf("grants: %w", err)
-	}
-	return describe(&row.Key, row.ExternalID, row.IdentityMeta, holdings(grants).of(row.Key.ID)), nil
-}
-
-// describe shows a stored key and what it holds.
-func describe(k *read.Key, externalID, identityMeta string, h *holding) latchkey.Key {
 	return latchkey.Key{
 		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
 		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt), LastUsedAt: timeOf(k.LastUsedAt),
 		Expires: timeOf(orElse(k.Expires, 0)), Permissions: h.permissions, Roles: h.roles,
 		Credits: creditsOf(k), Identity: identityOf(k, externalID, identityMeta, h.shared), Ratelimits: h.limits,
-	}
+	}, nil
 }
 
 // DeleteKey deletes a key; it stops verifying with the next request. Without

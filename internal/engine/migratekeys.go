@@ -24,18 +24,12 @@ func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.Migrat
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
 		done := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
 		api, err := c.LiveAPI(ctx, r.APIID, who.root.workspace)
-		if errors.Is(err, store.ErrNotFound) {
-			return done, apiNotFound.because("There is no API with this id.")
-		}
 		if err != nil {
-			return done, fmt.Errorf("API: %w", err)
+			return done, orMissing(err, unknownAPI())
 		}
 		migration, err := c.KeyMigration(ctx, r.MigrationID, who.root.workspace)
-		if errors.Is(err, store.ErrNotFound) {
-			return done, migNotFound.because("There is no migration with this id.")
-		}
 		if err != nil {
-			return done, fmt.Errorf("migration: %w", err)
+			return done, orMissing(err, migNotFound.because("There is no migration with this id."))
 		}
 		// A hash of our own form verifies as it is; others wait for their key.
 		waiting := migration.ID

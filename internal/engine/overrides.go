@@ -121,7 +121,9 @@ func overrideOf(row read.Override) latchkey.Override {
 	}
 }
 
-func unknownOverride() *latchkey.Error { return overrideNotFound.because("This override does not exist.") }
+func unknownOverride() *latchkey.Error {
+	return overrideNotFound.because("This override does not exist.")
+}
 
 func overrideTarget(id, identifier string) latchkey.AuditTarget {
 	return latchkey.AuditTarget{Type: "ratelimitOverride", ID: id, Name: identifier}

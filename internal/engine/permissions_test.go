@@ -79,10 +79,14 @@ func TestADeletedPermissionIsTakenFromKeysAndRolesAtOnce(t *testing.T) {
 	diff(t, w.verify(direct.Key).Permissions, []string{"docs.read", "other"})
 	diff(t, w.verify(byRole.Key).Permissions, []string{"docs.read", "docs.write"})
 
+	old := must[latchkey.Permission](w, w.who, "permissions.getPermission", getPermission("docs.read")).ID
 	must[latchkey.Empty](w, w.who, "permissions.deletePermission", getPermission("DOCS.read"))
 	diff(t, w.verify(direct.Key).Permissions, []string{"other"})
 	diff(t, w.verify(byRole.Key).Permissions, []string{"docs.write"})
 	w.refused(w.who, "permissions.deletePermission", getPermission("docs.read"), 404, "permission_not_found")
+	if roles, err := w.db.RolesWithPermission(t.Context(), old); err != nil || len(roles) > 0 {
+		t.Errorf("roles still refer to it: %v, %v", roles, err)
+	}
 
 	w.newPermission(latchkey.CreatePermissionRequest{Name: "again", Slug: "docs.read"})
 	diff(t, w.verify(direct.Key).Permissions, []string{"other"})

@@ -79,9 +79,9 @@ func (e *Engine) loadKey(ctx context.Context, asOf uint64, hash string) (*keySna
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	grants, err := e.db.GrantsInRange(ctx, read.GrantsInRangeParams{APIID: row.Key.APIID, FromID: row.Key.ID, ToID: row.Key.ID})
+	held, err := e.holding(ctx, &row.Key)
 	if err != nil {
-		return nil, fmt.Errorf("key %s: grants: %w", row.Key.ID, err)
+		return nil, err
 	}
 	from, err := parsePrefixes(row.IPWhitelist)
 	if err != nil {
@@ -102,15 +102,14 @@ func (e *Engine) loadKey(ctx context.Context, asOf uint64, hash string) (*keySna
 		k.refillAt = row.Key.RefillAt
 	}
 	k.used.Store(row.Key.LastUsedAt)
-	made := holdings(grants).of(row.Key.ID)
-	k.permissions, k.roles = made.permissions, made.roles
-	k.held = rbac.Hold(made.permissions)
-	k.limits, k.identity = effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, made)
-	k.stamp = e.clock.stampOf(asOf, append(made.roleIDs, row.Key.ID, row.Key.APIID, row.Key.WorkspaceID, row.Key.IdentityID)...)
+	k.permissions, k.roles = held.permissions, held.roles
+	k.held = rbac.Hold(held.permissions)
+	k.limits, k.identity = effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, held)
+	k.stamp = e.clock.stampOf(asOf, append(held.roleIDs, row.Key.ID, row.Key.APIID, row.Key.WorkspaceID, row.Key.IdentityID)...)
 	return k, nil
 }
 
-// holding is what one key holds.
+// holding is what a key holds.
 type holding struct {
 	permissions, roles []string // sorted, without repeats
 	roleIDs            []string
@@ -118,49 +117,35 @@ type holding struct {
 	shared             []latchkey.Ratelimit // its identity's, in name order
 }
 
-// holdingsByKey are what the keys of a range hold; keys that hold nothing are not in it.
-type holdingsByKey map[string]*holding
-
-// of returns what a key holds, never nil.
-func (all holdingsByKey) of(keyID string) *holding {
-	if h := all[keyID]; h != nil {
-		return h
+// holding reads what a key holds.
+func (e *Engine) holding(ctx context.Context, key *read.Key) (*holding, error) {
+	rows, err := e.db.KeyGrants(ctx, key.ID, key.IdentityID)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: grants: %w", key.ID, err)
 	}
-	return new(holding)
-}
-
-// holdings sorts the grants of a range of keys by key.
-func holdings(rows []read.GrantsInRangeRow) holdingsByKey {
-	all := make(holdingsByKey)
+	h := new(holding)
 	for _, row := range rows {
-		h := all[row.KeyID]
-		if h == nil {
-			h = new(holding)
-			all[row.KeyID] = h
-		}
 		switch {
 		case row.Kind == "permission":
 			h.permissions = append(h.permissions, row.Name)
 		case row.Kind == "role":
 			h.roles = append(h.roles, row.Name)
 			h.roleIDs = append(h.roleIDs, row.ID)
-		case row.OwnerID == row.KeyID:
+		case row.OwnerID == key.ID:
 			h.limits = append(h.limits, limitOf(row))
 		default:
 			h.shared = append(h.shared, limitOf(row))
 		}
 	}
-	for _, h := range all {
-		slices.Sort(h.permissions)
-		h.permissions = slices.Compact(h.permissions)
-		slices.Sort(h.roles)
-		slices.SortFunc(h.limits, byLimitName)
-		slices.SortFunc(h.shared, byLimitName)
-	}
-	return all
+	slices.Sort(h.permissions)
+	h.permissions = slices.Compact(h.permissions)
+	slices.Sort(h.roles)
+	slices.SortFunc(h.limits, byLimitName)
+	slices.SortFunc(h.shared, byLimitName)
+	return h, nil
 }
 
-func limitOf(row read.GrantsInRangeRow) latchkey.Ratelimit {
+func limitOf(row read.KeyGrantsRow) latchkey.Ratelimit {
 	return latchkey.Ratelimit{
 		ID: row.ID, Name: row.Name, Limit: row.Amount,
 		Duration: latchkey.PerMilli(row.Duration), AutoApply: row.AutoApply,

@@ -154,11 +154,8 @@ func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKe
 // rerollable returns a key that the caller may reroll: who may make keys in its API.
 func (c *Change) rerollable(ctx context.Context, id string) (read.LiveKeyRow, error) {
 	row, err := c.LiveKey(ctx, id, c.who.root.workspace)
-	if errors.Is(err, store.ErrNotFound) {
-		return row, noKey()
-	}
 	if err != nil {
-		return row, fmt.Errorf("key: %w", err)
+		return row, orMissing(err, noKey())
 	}
 	return row, c.who.require(append(on("api", row.Key.APIID, "create_key"), c.who.resource("keyspaces/"+row.KeyspaceID, "create_key"))...)
 }

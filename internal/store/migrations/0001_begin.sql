@@ -157,6 +157,7 @@ CREATE TABLE namespaces (
     deleted_at   BIGINT NOT NULL DEFAULT 0,
     UNIQUE (workspace_id, name)
 );
+CREATE INDEX namespaces_workspace ON namespaces (workspace_id, id);
 
 CREATE TABLE overrides (
     id           TEXT PRIMARY KEY,

@@ -64,93 +64,6 @@ func (q *Queries) DirectPermissions(ctx context.Context, keyID string) ([]Direct
 	return items, nil
 }
 
-const grantsInRange = `-- name: GrantsInRange :many
-SELECT k.id AS key_id, 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
-    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply
-FROM keys k JOIN key_permissions kp ON kp.key_id = k.id JOIN permissions p ON p.id = kp.permission_id
-WHERE k.api_id = $1 AND k.id >= $2 AND k.id <= $3
-    AND (CAST($4 AS TEXT) = '' OR k.identity_id = $4)
-UNION ALL
-SELECT k.id, 'role', r.id, r.name, '', 0, 0, FALSE
-FROM keys k JOIN key_roles kr ON kr.key_id = k.id JOIN roles r ON r.id = kr.role_id
-WHERE k.api_id = $1 AND k.id >= $2 AND k.id <= $3
-    AND (CAST($4 AS TEXT) = '' OR k.identity_id = $4)
-UNION ALL
-SELECT k.id, 'permission', p.id, p.slug, '', 0, 0, FALSE
-FROM keys k JOIN key_roles kr ON kr.key_id = k.id JOIN role_permissions rp ON rp.role_id = kr.role_id
-    JOIN permissions p ON p.id = rp.permission_id
-WHERE k.api_id = $1 AND k.id >= $2 AND k.id <= $3
-    AND (CAST($4 AS TEXT) = '' OR k.identity_id = $4)
-UNION ALL
-SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
-FROM keys k JOIN limits l ON l.owner_id = k.id
-WHERE k.api_id = $1 AND k.id >= $2 AND k.id <= $3
-    AND (CAST($4 AS TEXT) = '' OR k.identity_id = $4)
-UNION ALL
-SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
-FROM keys k JOIN limits l ON l.owner_id = k.identity_id
-WHERE k.api_id = $1 AND k.id >= $2 AND k.id <= $3
-    AND (CAST($4 AS TEXT) = '' OR k.identity_id = $4)
-`
-
-type GrantsInRangeParams struct {
-	APIID      string
-	FromID     string
-	ToID       string
-	IdentityID string
-}
-
-type GrantsInRangeRow struct {
-	KeyID     string
-	Kind      string
-	ID        string
-	Name      string
-	OwnerID   string
-	Amount    int64
-	Duration  int64
-	AutoApply bool
-}
-
-// What the keys of an API from one id to another hold: direct permissions, roles,
-// the roles' permissions, and the rate limits of the keys and their identities.
-// With an identity, only the keys of that one. For a single key the range is its id.
-func (q *Queries) GrantsInRange(ctx context.Context, arg GrantsInRangeParams) ([]GrantsInRangeRow, error) {
-	rows, err := q.db.QueryContext(ctx, grantsInRange,
-		arg.APIID,
-		arg.FromID,
-		arg.ToID,
-		arg.IdentityID,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []GrantsInRangeRow
-	for rows.Next() {
-		var i GrantsInRangeRow
-		if err := rows.Scan(
-			&i.KeyID,
-			&i.Kind,
-			&i.ID,
-			&i.Name,
-			&i.OwnerID,
-			&i.Amount,
-			&i.Duration,
-			&i.AutoApply,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const hashTaken = `-- name: HashTaken :one
 SELECT COUNT(*) > 0 AS taken FROM keys WHERE hash = $1
 `
@@ -220,22 +133,151 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string) (KeyByHashRow, err
 	return i, err
 }
 
+const keyGrants = `-- name: KeyGrants :many
+SELECT 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
+    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply
+FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id
+WHERE kp.key_id = $1
+UNION ALL
+SELECT 'role', r.id, r.name, '', 0, 0, FALSE
+FROM key_roles kr JOIN roles r ON r.id = kr.role_id
+WHERE kr.key_id = $1
+UNION ALL
+SELECT 'permission', p.id, p.slug, '', 0, 0, FALSE
+FROM key_roles kr JOIN role_permissions rp ON rp.role_id = kr.role_id JOIN permissions p ON p.id = rp.permission_id
+WHERE kr.key_id = $1
+UNION ALL
+SELECT 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+FROM limits l
+WHERE l.owner_id = $1 OR l.owner_id = $2
+`
+
+type KeyGrantsRow struct {
+	Kind      string
+	ID        string
+	Name      string
+	OwnerID   string
+	Amount    int64
+	Duration  int64
+	AutoApply bool
+}
+
+// What a key holds: direct permissions, roles, the roles' permissions, and the
+// rate limits of the key and of its identity.
+func (q *Queries) KeyGrants(ctx context.Context, keyID string, identityID string) ([]KeyGrantsRow, error) {
+	rows, err := q.db.QueryContext(ctx, keyGrants, keyID, identityID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeyGrantsRow
+	for rows.Next() {
+		var i KeyGrantsRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.ID,
+			&i.Name,
+			&i.OwnerID,
+			&i.Amount,
+			&i.Duration,
+			&i.AutoApply,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const keysOfIdentityPage = `-- name: KeysOfIdentityPage :many
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, i.external_id, i.meta AS identity_meta
+FROM keys k
+JOIN identities i ON i.id = k.identity_id
+WHERE k.identity_id = $1 AND k.identity_id <> '' AND k.id >= $2
+    AND k.api_id = $3 AND k.deleted_at = 0
+ORDER BY k.id
+LIMIT CAST($4 AS BIGINT)
+`
+
+type KeysOfIdentityPageParams struct {
+	IdentityID string
+	FromID     string
+	APIID      string
+	Most       int64
+}
+
+type KeysOfIdentityPageRow struct {
+	Key          Key
+	ExternalID   string
+	IdentityMeta string
+}
+
+// Keys of an API that belong to an identity, from an id on.
+func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPageParams) ([]KeysOfIdentityPageRow, error) {
+	rows, err := q.db.QueryContext(ctx, keysOfIdentityPage,
+		arg.IdentityID,
+		arg.FromID,
+		arg.APIID,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeysOfIdentityPageRow
+	for rows.Next() {
+		var i KeysOfIdentityPageRow
+		if err := rows.Scan(
+			&i.Key.ID,
+			&i.Key.WorkspaceID,
+			&i.Key.APIID,
+			&i.Key.IdentityID,
+			&i.Key.Hash,
+			&i.Key.MigrationID,
+			&i.Key.Start,
+			&i.Key.Name,
+			&i.Key.Meta,
+			&i.Key.Enabled,
+			&i.Key.Expires,
+			&i.Key.Remaining,
+			&i.Key.RefillInterval,
+			&i.Key.RefillAmount,
+			&i.Key.RefillDay,
+			&i.Key.RefillAt,
+			&i.Key.CreatedAt,
+			&i.Key.UpdatedAt,
+			&i.Key.LastUsedAt,
+			&i.Key.DeletedAt,
+			&i.ExternalID,
+			&i.IdentityMeta,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const keysPage = `-- name: KeysPage :many
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
 FROM keys k
 LEFT JOIN identities i ON i.id = k.identity_id
 WHERE k.api_id = $1 AND k.id >= $2 AND k.deleted_at = 0
-    AND (CAST($3 AS TEXT) = '' OR k.identity_id = $3)
 ORDER BY k.id
-LIMIT CAST($4 AS BIGINT)
+LIMIT CAST($3 AS BIGINT)
 `
-
-type KeysPageParams struct {
-	APIID      string
-	FromID     string
-	IdentityID string
-	Most       int64
-}
 
 type KeysPageRow struct {
 	Key          Key
@@ -243,14 +285,9 @@ type KeysPageRow struct {
 	IdentityMeta string
 }
 
-// Keys of an API from an id on; with an identity, only the keys of that one.
-func (q *Queries) KeysPage(ctx context.Context, arg KeysPageParams) ([]KeysPageRow, error) {
-	rows, err := q.db.QueryContext(ctx, keysPage,
-		arg.APIID,
-		arg.FromID,
-		arg.IdentityID,
-		arg.Most,
-	)
+// Keys of an API from an id on.
+func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, most int64) ([]KeysPageRow, error) {
+	rows, err := q.db.QueryContext(ctx, keysPage, aPIID, fromID, most)
 	if err != nil {
 		return nil, err
 	}

@@ -19,45 +19,43 @@ LEFT JOIN identities i ON i.id = k.identity_id
 WHERE k.id = $1 AND k.workspace_id = $2 AND k.deleted_at = 0 AND a.deleted_at = 0;
 
 -- name: KeysPage :many
--- Keys of an API from an id on; with an identity, only the keys of that one.
+-- Keys of an API from an id on.
 SELECT sqlc.embed(k), COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
 FROM keys k
 LEFT JOIN identities i ON i.id = k.identity_id
 WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.deleted_at = 0
-    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
 ORDER BY k.id
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
--- name: GrantsInRange :many
--- What the keys of an API from one id to another hold: direct permissions, roles,
--- the roles' permissions, and the rate limits of the keys and their identities.
--- With an identity, only the keys of that one. For a single key the range is its id.
-SELECT k.id AS key_id, 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
+-- name: KeysOfIdentityPage :many
+-- Keys of an API that belong to an identity, from an id on.
+SELECT sqlc.embed(k), i.external_id, i.meta AS identity_meta
+FROM keys k
+JOIN identities i ON i.id = k.identity_id
+WHERE k.identity_id = sqlc.arg(identity_id) AND k.identity_id <> '' AND k.id >= sqlc.arg(from_id)
+    AND k.api_id = sqlc.arg(api_id) AND k.deleted_at = 0
+ORDER BY k.id
+LIMIT CAST(sqlc.arg(most) AS BIGINT);
+
+-- name: KeyGrants :many
+-- What a key holds: direct permissions, roles, the roles' permissions, and the
+-- rate limits of the key and of its identity.
+SELECT 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
     CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply
-FROM keys k JOIN key_permissions kp ON kp.key_id = k.id JOIN permissions p ON p.id = kp.permission_id
-WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
-    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id
+WHERE kp.key_id = sqlc.arg(key_id)
 UNION ALL
-SELECT k.id, 'role', r.id, r.name, '', 0, 0, FALSE
-FROM keys k JOIN key_roles kr ON kr.key_id = k.id JOIN roles r ON r.id = kr.role_id
-WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
-    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+SELECT 'role', r.id, r.name, '', 0, 0, FALSE
+FROM key_roles kr JOIN roles r ON r.id = kr.role_id
+WHERE kr.key_id = sqlc.arg(key_id)
 UNION ALL
-SELECT k.id, 'permission', p.id, p.slug, '', 0, 0, FALSE
-FROM keys k JOIN key_roles kr ON kr.key_id = k.id JOIN role_permissions rp ON rp.role_id = kr.role_id
-    JOIN permissions p ON p.id = rp.permission_id
-WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
-    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
+SELECT 'permission', p.id, p.slug, '', 0, 0, FALSE
+FROM key_roles kr JOIN role_permissions rp ON rp.role_id = kr.role_id JOIN permissions p ON p.id = rp.permission_id
+WHERE kr.key_id = sqlc.arg(key_id)
 UNION ALL
-SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
-FROM keys k JOIN limits l ON l.owner_id = k.id
-WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
-    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id))
-UNION ALL
-SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
-FROM keys k JOIN limits l ON l.owner_id = k.identity_id
-WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id)
-    AND (CAST(sqlc.arg(identity_id) AS TEXT) = '' OR k.identity_id = sqlc.arg(identity_id));
+SELECT 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+FROM limits l
+WHERE l.owner_id = sqlc.arg(key_id) OR l.owner_id = sqlc.arg(identity_id);
 
 -- name: DirectPermissions :many
 SELECT p.id, p.name, p.slug, p.description
