@@ -1,0 +1,145 @@
+package embedded
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+	"go.uber.org/goleak"
+)
+
+// serveFolder names, in the environment, the data folder that this test binary
+// serves instead of running tests: a real process that can be killed.
+const serveFolder = "LATCHKEY_TEST_SERVE"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(serveFolder); dir != "" {
+		serve(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// serve runs the service on a folder until the process is killed.
+func serve(dir string) {
+	s, err := Open(context.Background(), Config{Data: dir})
+	if err == nil {
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err == nil {
+			fmt.Println("http://" + listener.Addr().String())
+			err = http.Serve(listener, s.Handler)
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// process is a service in a process of its own.
+type process struct {
+	*latchkey.Client
+	cmd *exec.Cmd
+}
+
+func startProcess(t *testing.T, dir string) process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveFolder+"="+dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	url, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	rootKey, err := os.ReadFile(dir + "/" + RootKeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := latchkey.New(latchkey.Config{
+		BaseURL: strings.TrimSpace(url), RootKey: strings.TrimSpace(string(rootKey)),
+		HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return process{c, cmd}
+}
+
+// kill ends the process as a power failure would and waits until it is gone.
+func (p process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+// TestCreditsSurviveKill kills the process again and again while 64 clients
+// spend. What was answered VALID must have been spent, and nothing more than
+// what was asked for: the difference is at most the requests under way.
+func TestCreditsSurviveKill(t *testing.T) {
+	const rounds, clients, credits = 10, 64, 1_000_000
+	ctx := t.Context()
+	dir := t.TempDir()
+	p := startProcess(t, dir)
+	api, err := p.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "kill"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := p.Keys.Create(ctx, latchkey.CreateKeyRequest{
+		APIID: api.APIID, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](credits)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := int64(credits)
+	for round := range rounds {
+		var sent, valid atomic.Int64
+		var wg sync.WaitGroup
+		for range clients {
+			wg.Go(func() {
+				for {
+					sent.Add(1)
+					v, err := p.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key})
+					if err != nil {
+						return // the process is gone
+					}
+					if !v.Valid {
+						t.Errorf("round %d: %s with %d credits", round, v.Code, v.Credits.Or(-1))
+						return
+					}
+					valid.Add(1)
+				}
+			})
+		}
+		time.Sleep(time.Duration(50+round*17) * time.Millisecond)
+		p.kill()
+		wg.Wait()
+		p = startProcess(t, dir)
+		got, err := p.Keys.Get(ctx, latchkey.GetKeyRequest{KeyID: key.KeyID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		balance := got.Credits.Remaining.Or(-1)
+		spent := left - balance
+		t.Logf("round %d: %d answered VALID, %d sent, %d spent", round, valid.Load(), sent.Load(), spent)
+		if valid.Load() == 0 || spent < valid.Load() || spent > sent.Load() {
+			t.Fatalf("round %d: %d answered VALID, %d sent, but %d spent", round, valid.Load(), sent.Load(), spent)
+		}
+		left = balance
+	}
+}
