@@ -93,24 +93,14 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if s.RootKey, err = s.engine.FirstRootKey(ctx); err != nil {
+	keep := func(rootKey string) error { return writeSecret(filepath.Join(cfg.Data, RootKeyFile), rootKey) }
+	if s.RootKey, err = s.engine.FirstRootKey(ctx, keep); err != nil {
 		return errors.Join(fmt.Errorf("latchkey: first root key: %w", err), s.engine.Close(ctx))
-	}
-	if s.RootKey != "" {
-		s.keepRootKey(cfg)
 	}
 	s.Handler = server.New(server.Config{
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies, MaxBody: cfg.MaxBody, Ready: s.ready,
 	})
 	return nil
-}
-
-// keepRootKey writes the root key to its file. It exists only now and can't be
-// made again, so a failure must not take it away: the caller still has it.
-func (s *Service) keepRootKey(cfg Config) {
-	if err := writeSecret(filepath.Join(cfg.Data, RootKeyFile), s.RootKey); err != nil {
-		cfg.Log.Error("the root key could not be written to its file; it must be kept by hand", "error", err)
-	}
 }
 
 // ready tells why requests should go elsewhere, if they should.

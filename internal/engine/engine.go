@@ -131,17 +131,22 @@ func (e *Engine) dataKeyIn(ctx context.Context, tx *store.Tx, id string) ([]byte
 
 // FirstRootKey makes the first workspace and the operator's root key where
 // there is no workspace yet, and returns the root key, or "" if there was one.
-func (e *Engine) FirstRootKey(ctx context.Context) (string, error) {
+// It gives the root key to keep before it counts: a root key that couldn't be
+// kept, or was lost in a crash, has never existed and is made again.
+func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) error) (string, error) {
 	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
 		return "", err
 	}
 	workspace := NewID("ws")
-	who := Caller{root: &rootKey{id: system, workspace: workspace}, correlation: NewID("cor")}
-	made, err := change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
+	made, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
 		if err := c.insertWorkspace(ctx, workspace, "default", sql.NullInt64{}); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		return c.insertRootKey(ctx, workspace, "operator", []string{rbac.Operator}, sql.NullInt64{})
+		made, err := c.insertRootKey(ctx, workspace, "operator", []string{rbac.Operator}, sql.NullInt64{})
+		if err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		return made, keep(made.Key)
 	})
 	return made.Key, err
 }

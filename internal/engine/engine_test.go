@@ -34,7 +34,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), at: start}
 	w.open(vault.NewMaster())
-	root, err := w.FirstRootKey(t.Context())
+	root, err := w.FirstRootKey(t.Context(), func(string) error { return nil })
 	if err != nil || root == "" {
 		t.Fatalf("first root key %q: %v", root, err)
 	}
@@ -89,7 +89,7 @@ func (w *world) caller(token string) Caller {
 // grant makes a root key with exactly these permissions and returns its caller.
 func (w *world) grant(permissions ...string) Caller {
 	w.t.Helper()
-	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{Permissions: permissions})
+	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{Permissions: append([]string{}, permissions...)})
 	return w.caller(made.Key)
 }
 

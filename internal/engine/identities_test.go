@@ -38,15 +38,6 @@ func perMinute(name string, n int64) latchkey.RatelimitRequest {
 	return latchkey.RatelimitRequest{Name: name, Limit: n, Duration: latchkey.Per(time.Minute), AutoApply: true}
 }
 
-// named returns the limits by name.
-func named(limits []latchkey.Ratelimit) map[string]latchkey.Ratelimit {
-	m := make(map[string]latchkey.Ratelimit)
-	for _, l := range limits {
-		m[l.Name] = l
-	}
-	return m
-}
-
 func TestIdentitiesReadAsTheyWereMade(t *testing.T) {
 	w := newWorld(t)
 	bare := w.newIdentity(latchkey.CreateIdentityRequest{ExternalID: "bare", Meta: "{}", Ratelimits: []latchkey.RatelimitRequest{}})

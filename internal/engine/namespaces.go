@@ -75,24 +75,30 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf uint64, name spaceName)
 // namespaces finds the namespaces of those names or ids, in their order, and
 // makes those that don't exist yet, all in one change. They may be deleted.
 func (e *Engine) namespaces(ctx context.Context, who Caller, names ...string) ([]*namespace, error) {
-	found := make([]*namespace, len(names))
-	var fresh []string
-	var err error
+	for {
+		found, fresh, err := e.knownNamespaces(ctx, who, names)
+		if err != nil || fresh == nil {
+			return found, err
+		}
+		if err := e.createNamespaces(ctx, who, fresh); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// knownNamespaces finds namespaces in the order of their names, and tells which
+// names are fresh, that is unknown.
+func (e *Engine) knownNamespaces(ctx context.Context, who Caller, names []string) (found []*namespace, fresh []string, err error) {
+	found = make([]*namespace, len(names))
 	for i, name := range names {
 		if found[i], err = e.namespace(ctx, who, name); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if found[i].unknown() {
 			fresh = append(fresh, name)
 		}
 	}
-	if fresh == nil {
-		return found, nil
-	}
-	if err := e.createNamespaces(ctx, who, fresh); err != nil {
-		return nil, err
-	}
-	return e.namespaces(ctx, who, names...)
+	return found, fresh, nil
 }
 
 // createNamespaces makes the namespaces of those names, except those that

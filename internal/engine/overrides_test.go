@@ -143,6 +143,34 @@ func TestOverrideThatMayNotBeReadIsLikeNone(t *testing.T) {
 	}
 }
 
+func TestOverridesArePagedByID(t *testing.T) {
+	w := newWorld(t)
+	w.limit(w.who, ask("api", "u", 5))
+	w.limit(w.who, ask("empty", "u", 5))
+	ids := []string{}
+	for i := range 7 {
+		ids = append(ids, w.setOverride(override("api", strings.Repeat("u", i+1), int64(i), time.Minute)))
+	}
+	slices.Sort(ids)
+	for size := 1; size <= 8; size++ {
+		got := []string{}
+		for _, o := range whole[latchkey.Override](w, w.who, "ratelimit.listOverrides", func(cursor string) any {
+			return latchkey.ListOverridesRequest{Namespace: "api", Limit: size, Cursor: cursor}
+		}) {
+			got = append(got, o.OverrideID)
+			if o.Limit != int64(len(o.Identifier)-1) || o.Duration != latchkey.Per(time.Minute) {
+				t.Errorf("listed as %+v", o)
+			}
+		}
+		if diff := cmp.Diff(ids, got); diff != "" {
+			t.Errorf("in pages of %d: (-want +got)\n%s", size, diff)
+		}
+	}
+	if list := must[[]latchkey.Override](w, w.who, "ratelimit.listOverrides", latchkey.ListOverridesRequest{Namespace: "empty"}); list == nil || len(list) != 0 {
+		t.Errorf("a namespace without overrides lists %#v, want an empty list", list)
+	}
+}
+
 // oracle finds the override for an identifier as the documentation tells it:
 // by its exact text, else of those that match the one with the most literal
 // characters, else of several such the one whose text sorts first.

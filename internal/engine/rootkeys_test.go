@@ -198,19 +198,19 @@ func TestRootKeysOfOtherWorkspacesAreTheOperatorsOnly(t *testing.T) {
 func TestRootKeyOperationsNeedTheirPermission(t *testing.T) {
 	w := newWorld(t)
 	target := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{}})
-	for name, c := range map[string]struct {
-		action  string
-		request any
+	for _, c := range []struct {
+		name, action string
+		request      any
 	}{
-		"rootKeys.createRootKey": {"create_root_key", latchkey.CreateRootKeyRequest{Permissions: []string{}}},
-		"rootKeys.listRootKeys":  {"read_root_key", latchkey.ListRootKeysRequest{}},
-		"rootKeys.updateRootKey": {"update_root_key", latchkey.UpdateRootKeyRequest{RootKeyID: target.RootKeyID}},
-		"rootKeys.deleteRootKey": {"delete_root_key", latchkey.DeleteRootKeyRequest{RootKeyID: target.RootKeyID}},
+		{"rootKeys.createRootKey", "create_root_key", latchkey.CreateRootKeyRequest{Permissions: []string{}}},
+		{"rootKeys.listRootKeys", "read_root_key", latchkey.ListRootKeysRequest{}},
+		{"rootKeys.updateRootKey", "update_root_key", latchkey.UpdateRootKeyRequest{RootKeyID: target.RootKeyID}},
+		{"rootKeys.deleteRootKey", "delete_root_key", latchkey.DeleteRootKeyRequest{RootKeyID: target.RootKeyID}},
 	} {
 		without := slices.DeleteFunc(slices.Clone(AllPermissions), func(p string) bool { return p == "root_key.*."+c.action })
-		w.refused(w.grant(without...), name, c.request, 403, "insufficient_permissions")
-		if _, err := w.do(w.grant("root_key.*."+c.action), name, c.request); err != nil {
-			t.Errorf("%s with its permission alone: %v", name, err)
+		w.refused(w.grant(without...), c.name, c.request, 403, "insufficient_permissions")
+		if _, err := w.do(w.grant("root_key.*."+c.action), c.name, c.request); err != nil {
+			t.Errorf("%s with its permission alone: %v", c.name, err)
 		}
 	}
 }

@@ -94,10 +94,10 @@ func TestUnknownAndForeignKeysAnswerAlike(t *testing.T) {
 // and asks again: the promise that revocation has no delay on its own node.
 func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 	type fixture struct {
-		w                        *world
-		api, keyID, key          string
-		role, identity, permID   string
-		permissionInRole, update func(any)
+		w              *world
+		api            string
+		keyID, key     string
+		role, identity string
 	}
 	run := func(f *fixture, name string, r any) {
 		f.w.t.Helper()

@@ -31,13 +31,13 @@ func TestWorkspacesAreTheOperatorsOnly(t *testing.T) {
 
 func TestWorkspaceReadsAsItWasSet(t *testing.T) {
 	w := newWorld(t)
-	made := must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace",
-		latchkey.CreateWorkspaceRequest{Name: "Acme", RequestsPerMinute: latchkey.Set(int64(0))})
+	id := must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace",
+		latchkey.CreateWorkspaceRequest{Name: "Acme", RequestsPerMinute: latchkey.Set(int64(0))}).WorkspaceID
 	read := func() latchkey.Workspace {
-		return must[latchkey.Workspace](w, w.who, "workspaces.getWorkspace", latchkey.GetWorkspaceRequest{WorkspaceID: made.WorkspaceID})
+		return must[latchkey.Workspace](w, w.who, "workspaces.getWorkspace", latchkey.GetWorkspaceRequest{WorkspaceID: id})
 	}
 	want := latchkey.Workspace{
-		ID: made.WorkspaceID, Name: "Acme", Enabled: true, RequestsPerMinute: latchkey.Set(int64(0)), CreatedAt: latchkey.At(start),
+		ID: id, Name: "Acme", Enabled: true, RequestsPerMinute: latchkey.Set(int64(0)), CreatedAt: latchkey.At(start),
 	}
 	same := func(got latchkey.Workspace) {
 		t.Helper()
@@ -47,7 +47,7 @@ func TestWorkspaceReadsAsItWasSet(t *testing.T) {
 	}
 	same(read())
 	update := func(r latchkey.UpdateWorkspaceRequest) latchkey.Workspace {
-		r.WorkspaceID = made.WorkspaceID
+		r.WorkspaceID = id
 		return must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", r)
 	}
 	want.Name, want.Enabled, want.RequestsPerMinute = "Acme Inc", false, latchkey.Opt[int64]{}

@@ -40,9 +40,7 @@ type server struct {
 
 // New returns the handler of everything the service answers over HTTP.
 func New(cfg Config) http.Handler {
-	s := &server{Config: cfg, mux: http.NewServeMux()}
-	s.fillIn()
-	s.buffers.New = func() any { return newBuffers() }
+	s := newServer(cfg)
 	for _, op := range engine.Ops {
 		method := http.MethodPost
 		if op.Open {
@@ -54,12 +52,14 @@ func New(cfg Config) http.Handler {
 	s.handle(http.MethodGet, "/health/ready", (*exchange).ready)
 	s.handle(http.MethodGet, "/openapi.json", (*exchange).openAPI)
 	s.handle(http.MethodGet, "/reference", (*exchange).reference)
-	s.mux.HandleFunc("/", s.exchange((*exchange).notFound))
+	s.mux.HandleFunc("/", s.handler((*exchange).notFound))
 	return s.mux
 }
 
-// fillIn sets what the configuration leaves open.
-func (s *server) fillIn() {
+// newServer returns a server without routes, with what cfg leaves open filled in.
+func newServer(cfg Config) *server {
+	s := &server{Config: cfg, mux: http.NewServeMux()}
+	s.buffers.New = func() any { return newBuffers() }
 	if s.Log == nil {
 		s.Log = slog.Default()
 	}
@@ -72,6 +72,7 @@ func (s *server) fillIn() {
 	if s.Ready == nil {
 		s.Ready = func(context.Context) error { return nil }
 	}
+	return s
 }
 
 // handle answers one method on a path and refuses the others there.
@@ -80,8 +81,8 @@ func (s *server) handle(method, path string, answer func(*exchange)) {
 	if method == http.MethodGet {
 		allowed = "GET, HEAD" // the mux gives HEAD to whoever answers GET
 	}
-	s.mux.HandleFunc(method+" "+path, s.exchange(answer))
-	s.mux.HandleFunc(path, s.exchange(func(x *exchange) { x.methodNotAllowed(allowed) }))
+	s.mux.HandleFunc(method+" "+path, s.handler(answer))
+	s.mux.HandleFunc(path, s.handler(func(x *exchange) { x.methodNotAllowed(allowed) }))
 }
 
 // exchange is one request and its answer.
@@ -98,8 +99,8 @@ type exchange struct {
 	cause   error // what went wrong here, for the log alone
 }
 
-// exchange makes a handler of what answers one request.
-func (s *server) exchange(answer func(*exchange)) http.HandlerFunc {
+// handler makes a handler of a function that answers one request.
+func (s *server) handler(answer func(*exchange)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{server: s, w: w, r: r, id: engine.NewID("req"), begun: time.Now()}
 		x.buffers = s.buffers.Get().(*buffers)

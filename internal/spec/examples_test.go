@@ -1,0 +1,129 @@
+package spec
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// satisfies returns what keeps a JSON text from satisfying a schema.
+func satisfies(t *testing.T, s *openapi3.SchemaRef, text []byte) error {
+	t.Helper()
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		t.Fatal(err)
+	}
+	return s.Value.VisitJSON(value)
+}
+
+func TestExamplesAreOfTheTypesOfTheirOperations(t *testing.T) {
+	for _, op := range engine.Ops {
+		e, ok := examples[op.Name]
+		if !ok {
+			t.Errorf("%s has no example", op.Name)
+			continue
+		}
+		if got := reflect.TypeOf(e.request); got != op.Request {
+			t.Errorf("%s: the request is a %v, not a %v", op.Name, got, op.Request)
+		}
+		if got := reflect.TypeOf(e.answer); got != op.Response {
+			t.Errorf("%s: the answer is a %v, not a %v", op.Name, got, op.Response)
+		}
+		if e.cursor != "" && !op.Paged {
+			t.Errorf("%s has a cursor and no pages", op.Name)
+		}
+	}
+	if len(examples) != len(engine.Ops) {
+		t.Errorf("%d examples for %d operations", len(examples), len(engine.Ops))
+	}
+}
+
+func TestExamplesSatisfyTheirSchemas(t *testing.T) {
+	doc := load(t)
+	for _, op := range engine.Ops {
+		o := described(t, doc, op)
+		if o.RequestBody != nil {
+			checkExample(t, op.Name+" request", o.RequestBody.Value.Content)
+		}
+		for status, answer := range o.Responses.Map() {
+			checkExample(t, op.Name+" "+status, answer.Value.Content)
+		}
+	}
+}
+
+func checkExample(t *testing.T, where string, content openapi3.Content) {
+	t.Helper()
+	for _, body := range content {
+		text, err := json.Marshal(body.Example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := satisfies(t, body.Schema, text); err != nil {
+			t.Errorf("%s: %v\n%s", where, err, text)
+		}
+	}
+}
+
+// A client that checks its requests against the document must come to the same
+// result as the service does with the check tags. Each example is bent in all
+// ways that a field can be wrong.
+func TestSchemasAgreeWithTheChecks(t *testing.T) {
+	doc := load(t)
+	for _, op := range engine.Ops {
+		if op.Open {
+			continue
+		}
+		schema := described(t, doc, op).RequestBody.Value.Content["application/json"].Schema
+		for _, body := range bend(t, examples[op.Name].request) {
+			_, faults := op.Decode(body)
+			err := satisfies(t, schema, body)
+			if (err == nil) != (len(faults) == 0) {
+				t.Errorf("%s: %s\nschema: %v\nchecks: %+v", op.Name, body, err, faults)
+			}
+		}
+	}
+}
+
+// bend returns a request as it is and with each of its fields, in turn, left out
+// or replaced, and with a field that nobody knows.
+func bend(t *testing.T, request any) [][]byte {
+	t.Helper()
+	text, err := json.Marshal(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bodies := [][]byte{text, []byte("{}"), []byte("[]"), []byte("[{}]")}
+	var fields map[string]any
+	if json.Unmarshal(text, &fields) != nil {
+		return bodies
+	}
+	with := func(change func(map[string]any)) {
+		bent := maps.Clone(fields)
+		change(bent)
+		body, err := json.Marshal(bent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies = append(bodies, body)
+	}
+	with(func(m map[string]any) { m["surprise"] = 1 })
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		with(func(m map[string]any) { delete(m, name) })
+		for _, value := range bentValues {
+			with(func(m map[string]any) { m[name] = value })
+		}
+	}
+	return bodies
+}
+
+// bentValues are on both sides of the bounds that fields have.
+var bentValues = []any{
+	nil, true, "", "x", "wrong id!", string(make([]byte, 2000)), 0, -1, 1, 15, 101, 999, 5_000_000_000_000,
+	[]any{}, []any{"ok"}, []any{""}, []any{1}, make([]any, 1001), map[string]any{}, map[string]any{"surprise": 1},
+}

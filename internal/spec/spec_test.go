@@ -1,0 +1,174 @@
+package spec
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+const (
+	module    = "../.."
+	committed = "../server/openapi.json"
+)
+
+// load returns the document as it is written from the sources now.
+func load(t *testing.T) *openapi3.T {
+	t.Helper()
+	text, err := Document(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// described returns what the document says of an operation.
+func described(t *testing.T, doc *openapi3.T, op *engine.Op) *openapi3.Operation {
+	t.Helper()
+	item := doc.Paths.Value("/v2/" + op.Name)
+	if item == nil {
+		t.Fatalf("%s has no path", op.Name)
+	}
+	if op.Open {
+		return item.Get
+	}
+	return item.Post
+}
+
+func TestCommittedDocumentIsCurrent(t *testing.T) {
+	want, err := Document(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(committed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is stale: run go generate ./internal/spec\n%s", committed, firstDifference(got, want))
+	}
+}
+
+// firstDifference shows the lines in which two texts begin to differ.
+func firstDifference(got, want []byte) string {
+	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return "line " + strconv.Itoa(i+1) + ":\n- " + g[i] + "\n+ " + w[i]
+		}
+	}
+	return "one goes on where the other ends"
+}
+
+func TestDocumentIsTheSameEachTime(t *testing.T) {
+	first, err := Document(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Document(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first, second) {
+		t.Error(firstDifference(first, second))
+	}
+}
+
+func TestDocumentIsValidOpenAPI(t *testing.T) {
+	doc := load(t)
+	if err := doc.Validate(t.Context(), openapi3.IsOpenAPI31OrLater(), openapi3.EnableExamplesValidation()); err != nil {
+		t.Error(err)
+	}
+	if !doc.IsOpenAPI31OrLater() {
+		t.Errorf("openapi: %s", doc.OpenAPI)
+	}
+}
+
+func TestEveryOperationIsDescribed(t *testing.T) {
+	doc := load(t)
+	for _, op := range engine.Ops {
+		o := described(t, doc, op)
+		if o == nil || o.OperationID != op.Name {
+			t.Errorf("%s is not described as itself: %+v", op.Name, o)
+			continue
+		}
+		if o.Summary == "" || !strings.Contains(o.Description, "**Permission**") || !strings.Contains(o.Description, "**Repeating**") {
+			t.Errorf("%s lacks words: %q, %q", op.Name, o.Summary, o.Description)
+		}
+		if doc.Tags.Get(o.Tags[0]) == nil {
+			t.Errorf("%s is in %v, which is no group", op.Name, o.Tags)
+		}
+		if (o.RequestBody == nil) != op.Open || (o.Security != nil) != op.Open {
+			t.Errorf("%s: body or security do not fit its being open: %v", op.Name, op.Open)
+		}
+		if hasKey := len(o.Parameters) == 1; hasKey == op.Repeatable {
+			t.Errorf("%s: Idempotency-Key offered: %v, repeatable: %v", op.Name, hasKey, op.Repeatable)
+		}
+	}
+	if got := doc.Paths.Len(); got != len(engine.Ops) {
+		t.Errorf("%d paths for %d operations", got, len(engine.Ops))
+	}
+}
+
+func TestEveryRefusalOfTheTableIsDescribed(t *testing.T) {
+	doc := load(t)
+	for _, op := range engine.Ops {
+		var got []string
+		for status := range described(t, doc, op).Responses.Map() {
+			got = append(got, status)
+		}
+		for _, status := range append([]int{200, 500}, op.Refusals...) {
+			if !slices.Contains(got, strconv.Itoa(status)) {
+				t.Errorf("%s does not describe %d", op.Name, status)
+			}
+		}
+	}
+}
+
+// The official clients know an error only by these media types.
+func TestErrorsHaveTheMediaTypeThatClientsKnowThemBy(t *testing.T) {
+	doc := load(t)
+	for _, op := range engine.Ops {
+		for status, answer := range described(t, doc, op).Responses.Map() {
+			want := "application/json"
+			if status == "429" || op.Name == "identities.deleteIdentity" && status != "200" {
+				want = "application/problem+json"
+			}
+			var got []string
+			for media := range answer.Value.Content {
+				got = append(got, media)
+			}
+			if diff := cmp.Diff([]string{want}, got); diff != "" {
+				t.Errorf("%s %s: %s", op.Name, status, diff)
+			}
+		}
+	}
+}
+
+func TestBadRequestsAlwaysListFaults(t *testing.T) {
+	doc := load(t)
+	for _, status := range []string{"400", "413"} {
+		answer := doc.Paths.Value("/v2/keys.createKey").Post.Responses.Value(status)
+		problem := answer.Value.Content["application/json"].Schema.Value.Properties["error"].Value
+		if !slices.Contains(problem.Required, "errors") {
+			t.Errorf("%s requires only %v", status, problem.Required)
+		}
+	}
+}
+
+func TestDocumentNeedsItsSources(t *testing.T) {
+	if _, err := Document(t.TempDir()); err == nil {
+		t.Error("a document was written from no sources")
+	}
+}
