@@ -19,7 +19,7 @@ import (
 //
 // The root key needs root_key.*.create_root_key and can hand on only what it
 // holds itself: a permission among its own, or a resource name that one of its
-// own covers; anything else answers 403. Another workspace than the caller's
+// own covers, and no longer than it lives itself; anything else answers 403. Another workspace than the caller's
 // takes the operator and answers 404 to everyone else.
 func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest) (latchkey.CreatedRootKey, error) {
 	if err := who.require("root_key.*.create_root_key"); err != nil {
@@ -30,7 +30,7 @@ func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.Crea
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		if err := who.mayHandOn(r.Permissions); err != nil {
+		if err := errors.Join(who.mayHandOn(r.Permissions), who.mayOutlive(r.Expires)); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
 		return c.insertRootKey(ctx, workspace, r.Name, r.Permissions, nullableTime(r.Expires))
@@ -83,7 +83,8 @@ func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListR
 //
 // The root key needs root_key.*.update_root_key and every permission that the
 // root key holds, before and after; otherwise it answers 403. A root key of
-// another workspace answers 404 to everyone but the operator.
+// another workspace answers 404 to everyone but the operator. None can switch
+// itself off (412), so there is always one left that could undo it.
 func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.UpdateRootKeyRequest) (latchkey.RootKey, error) {
 	if err := who.require("root_key.*.update_root_key"); err != nil {
 		return latchkey.RootKey{}, err
@@ -103,9 +104,14 @@ func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.Upda
 			row.Name = r.Name.Or("")
 		}
 		if !r.Expires.IsZero() {
+			if err := who.mayOutlive(r.Expires.Or(latchkey.Time{})); err != nil {
+				return latchkey.RootKey{}, err
+			}
 			row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
 		}
-		row.Enabled = r.Enabled.Or(row.Enabled)
+		if row.Enabled = r.Enabled.Or(row.Enabled); !row.Enabled && row.ID == who.root.id {
+			return latchkey.RootKey{}, protected.because("A root key can't switch itself off.")
+		}
 		return c.updateRootKey(ctx, row)
 	})
 }
@@ -127,7 +133,7 @@ func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.
 //
 // The root key needs root_key.*.delete_root_key and every permission that the
 // root key holds; otherwise it answers 403. A root key of another workspace
-// answers 404 to everyone but the operator.
+// answers 404 to everyone but the operator. None can delete itself (412).
 func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest) (latchkey.Empty, error) {
 	if err := who.require("root_key.*.delete_root_key"); err != nil {
 		return latchkey.Empty{}, err
@@ -136,6 +142,9 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
 		if err != nil {
 			return latchkey.Empty{}, err
+		}
+		if row.ID == who.root.id {
+			return latchkey.Empty{}, protected.because("A root key can't delete itself.")
 		}
 		c.touch(row.ID)
 		c.audit("key.delete", "Deleted root key "+row.ID, rootKeyTarget(row.ID, row.Name))
@@ -169,6 +178,14 @@ func (c Caller) mayHandOn(permissions []string) error {
 		}
 	}
 	return nil
+}
+
+// mayOutlive refuses a caller that would hand on more time than it has.
+func (c Caller) mayOutlive(expires latchkey.Time) error {
+	if c.root.expires == never || !expires.IsZero() && expires.UnixMilli() <= c.root.expires {
+		return nil
+	}
+	return notPermitted.because("A root key that expires can't make another one last longer than itself.")
 }
 
 // reach returns the id of the workspace that a request names: the caller's own

@@ -230,3 +230,27 @@ func TestRootKeysArePagedByID(t *testing.T) {
 		}
 	}
 }
+
+func TestARootKeyCannotLockItselfOut(t *testing.T) {
+	w := newWorld(t)
+	self := w.who.root.id
+	w.refused(w.who, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{RootKeyID: self}, 412, "protected_resource")
+	w.refused(w.who, "rootKeys.updateRootKey", latchkey.UpdateRootKeyRequest{RootKeyID: self, Enabled: latchkey.Set(false)}, 412, "protected_resource")
+}
+
+func TestARootKeyCannotOutliveTheOneThatMadeIt(t *testing.T) {
+	w := newWorld(t)
+	soon := w.now().Add(time.Hour)
+	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{
+		Permissions: []string{"root_key.*.create_root_key", "root_key.*.update_root_key"}, Expires: latchkey.At(soon),
+	})
+	who := w.caller(made.Key)
+	request := latchkey.CreateRootKeyRequest{Permissions: []string{}}
+	w.refused(who, "rootKeys.createRootKey", request, 403, "insufficient_permissions")
+	request.Expires = latchkey.At(soon.Add(time.Minute))
+	w.refused(who, "rootKeys.createRootKey", request, 403, "insufficient_permissions")
+	request.Expires = latchkey.At(soon)
+	child := must[latchkey.CreatedRootKey](w, who, "rootKeys.createRootKey", request)
+	longer := latchkey.UpdateRootKeyRequest{RootKeyID: child.RootKeyID, Expires: latchkey.Null[latchkey.Time]()}
+	w.refused(who, "rootKeys.updateRootKey", longer, 403, "insufficient_permissions")
+}

@@ -58,13 +58,13 @@ var Ops = []*Op{
 	plain("workspaces.createWorkspace", "operator", (*Engine).CreateWorkspace),
 	plain("workspaces.getWorkspace", "operator", (*Engine).GetWorkspace, reads, refuses(404)),
 	paged("workspaces.listWorkspaces", "operator", (*Engine).ListWorkspaces, reads),
-	plain("workspaces.updateWorkspace", "operator", (*Engine).UpdateWorkspace, refuses(404)),
+	plain("workspaces.updateWorkspace", "operator", (*Engine).UpdateWorkspace, refuses(404, 412)),
 	plain("workspaces.deleteWorkspace", "operator", (*Engine).DeleteWorkspace, refuses(404, 412)),
 
 	plain("rootKeys.createRootKey", "root_key.*.create_root_key, and every permission that is handed on", (*Engine).CreateRootKey, refuses(404)),
 	paged("rootKeys.listRootKeys", "root_key.*.read_root_key", (*Engine).ListRootKeys, reads, refuses(404)),
-	plain("rootKeys.updateRootKey", "root_key.*.update_root_key, and every permission that the root key holds", (*Engine).UpdateRootKey, refuses(404)),
-	plain("rootKeys.deleteRootKey", "root_key.*.delete_root_key, and every permission that the root key holds", (*Engine).DeleteRootKey, refuses(404)),
+	plain("rootKeys.updateRootKey", "root_key.*.update_root_key, and every permission that the root key holds", (*Engine).UpdateRootKey, refuses(404, 412)),
+	plain("rootKeys.deleteRootKey", "root_key.*.delete_root_key, and every permission that the root key holds", (*Engine).DeleteRootKey, refuses(404, 412)),
 
 	plain("migrations.createMigration", "migration.*.create_migration", (*Engine).CreateMigration),
 	paged("auditLogs.listAuditLogs", "audit_log.*.read_audit_log", (*Engine).ListAuditLogs, reads),

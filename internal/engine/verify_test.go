@@ -133,9 +133,6 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 		"credits ended": {func(f *fixture) {
 			run(f, "keys.updateCredits", latchkey.UpdateCreditsRequest{KeyID: f.keyID, Operation: latchkey.SetCredits, Value: latchkey.Set[int64](0)})
 		}, latchkey.UsageExceeded},
-		"workspace disabled": {func(f *fixture) {
-			run(f, "workspaces.updateWorkspace", latchkey.UpdateWorkspaceRequest{WorkspaceID: f.w.who.WorkspaceID(), Enabled: latchkey.Set(false)})
-		}, latchkey.Forbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -160,6 +157,26 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestADisabledWorkspaceIsClosedWithTheNextRequest(t *testing.T) {
+	w := newWorld(t)
+	other := w.otherWorkspace()
+	api := must[latchkey.CreatedAPI](w, other, "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}).APIID
+	key := must[latchkey.CreatedKey](w, other, "keys.createKey", latchkey.CreateKeyRequest{APIID: api})
+	ask := func() latchkey.Code {
+		return must[latchkey.Verification](w, other, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key}).Code
+	}
+	if code := ask(); code != latchkey.Valid {
+		t.Fatal(code)
+	}
+	off := latchkey.UpdateWorkspaceRequest{WorkspaceID: other.WorkspaceID(), Enabled: latchkey.Set(false)}
+	must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", off)
+	if code := ask(); code != latchkey.Forbidden {
+		t.Errorf("after the change: %s, want %s", code, latchkey.Forbidden)
+	}
+	off.WorkspaceID = w.who.WorkspaceID()
+	w.refused(w.who, "workspaces.updateWorkspace", off, 412, "protected_resource")
 }
 
 // TestAKeyThatWasUnknownIsFoundOnceItExists: that a hash is unknown is

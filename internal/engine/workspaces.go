@@ -68,10 +68,15 @@ func (e *Engine) ListWorkspaces(ctx context.Context, who Caller, r *latchkey.Lis
 // switched off its root keys are refused and its keys verify as FORBIDDEN; both
 // begin with the next request.
 //
-// Only the operator may. An unknown or deleted workspace answers 404.
+// Only the operator may. An unknown or deleted workspace answers 404, and
+// switching off the workspace that the caller itself works in 412: nobody could
+// undo that.
 func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.UpdateWorkspaceRequest) (latchkey.Workspace, error) {
 	if err := who.require(rbac.Operator); err != nil {
 		return latchkey.Workspace{}, err
+	}
+	if r.WorkspaceID == who.WorkspaceID() && !r.Enabled.Or(true) {
+		return latchkey.Workspace{}, protected.because("A root key can't switch off the workspace it works in.")
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Workspace, error) {
 		row, err := c.Workspace(ctx, r.WorkspaceID)
