@@ -13,8 +13,11 @@ import (
 // never differ from the grammar. Each offers files where there is no answer.
 var completionScripts = map[string]string{
 	"bash": `_latchkey() {
-  local IFS=$'\n'
-  COMPREPLY=($(latchkey complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  local word
+  COMPREPLY=()
+  while IFS= read -r word; do
+    COMPREPLY+=("$word")
+  done < <(latchkey complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _latchkey latchkey
 `,
@@ -31,7 +34,7 @@ compdef _latchkey latchkey
   set -l current (commandline -ct)
   latchkey complete -- $words[2..-1] "$current" 2>/dev/null
 end
-complete -c latchkey -f -a '(__latchkey_complete)'
+complete -c latchkey -n 'count (__latchkey_complete) >/dev/null' -f -a '(__latchkey_complete)'
 `,
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/alecthomas/kong"
 )
@@ -23,14 +24,9 @@ func loadConfig(r io.Reader) (kong.Resolver, error) {
 
 // Validate refuses names that are no setting, for they are mistyped ones.
 func (c config) Validate(app *kong.Application) error {
-	known := map[string]bool{}
-	for _, node := range append(app.Children, app.Node) {
-		for _, flag := range node.Flags {
-			known[flag.Name] = node.Name == app.Name || node.Name == "serve"
-		}
-	}
+	settings := flagsOf(childNamed(app.Node, "serve"))
 	for name := range c {
-		if !known[name] {
+		if !slices.ContainsFunc(settings, func(f *kong.Flag) bool { return f.Name == name }) {
 			return fmt.Errorf("configuration file: there is no setting %q; settings have the names of the flags of latchkey serve", name)
 		}
 	}

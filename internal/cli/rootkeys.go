@@ -31,7 +31,7 @@ Examples:
 
 // Run makes the root key.
 func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	permissions := slices.Concat([]string{}, c.Permission, c.Permissions)
+	permissions := append(append([]string{}, c.Permission...), c.Permissions...)
 	if c.All {
 		permissions = append(permissions, everything(c.Workspace)...)
 	}
@@ -42,7 +42,7 @@ func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	if a.JSON {
 		return a.printJSON(made)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Root key %s may do %d things. It is shown only this once:\n%s\n", made.RootKeyID, len(permissions), made.Key)
+	_, err = fmt.Fprintf(a.stdout, "Root key %s has %d permissions. It is shown only this once:\n%s\n", made.RootKeyID, len(permissions), made.Key)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -120,11 +121,12 @@ func (a *app) welcome(addr net.Addr, rootKey string) error {
 			RootKeyFile string `json:"rootKeyFile"`
 		}{url, a.Data, rootKey, file})
 	}
-	fmt.Fprintf(a.stdout, "Latchkey %s answers at %s\nIts data is in %s\n", version(), url, a.Data)
+	text := fmt.Sprintf("Latchkey %s answers at %s\nIts data is in %s\n", version(), url, a.Data)
 	if rootKey != "" {
-		fmt.Fprintf(a.stdout, "\nYour root key, shown only this once and kept in %s:\n%s\n", file, rootKey)
+		text += fmt.Sprintf("\nYour root key, shown only this once and kept in %s:\n%s\n", file, rootKey)
 	}
-	return nil
+	_, err := io.WriteString(a.stdout, text)
+	return err
 }
 
 // urlOf writes an address as what a client on this machine calls.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
 )
 
@@ -62,4 +63,15 @@ func (s *statements) QueryRowContext(ctx context.Context, text string, args ...a
 		return s.on.QueryRowContext(ctx, text, args...)
 	}
 	return stmt.QueryRowContext(ctx, args...)
+}
+
+// close closes the prepared statements. SQLite keeps a database open, and its
+// log beside it, as long as one is left.
+func (s *statements) close() error {
+	var errs []error
+	for text, stmt := range s.byText.Range {
+		errs = append(errs, stmt.(*sql.Stmt).Close())
+		s.byText.Delete(text)
+	}
+	return errors.Join(errs...)
 }

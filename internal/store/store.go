@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 
 	"github.com/gofrs/flock"
@@ -44,9 +45,10 @@ type (
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	*reads
-	pool   *sql.DB
-	writer *writer
-	lock   *flock.Flock
+	pool       *sql.DB
+	statements *statements
+	writer     *writer
+	lock       *flock.Flock
 }
 
 // Tx is one transaction. It is valid only inside the function given to Update.
@@ -74,6 +76,9 @@ func Open(ctx context.Context, dir string) (*DB, error) {
 }
 
 func open(ctx context.Context, file string) (*DB, error) {
+	if err := create(file); err != nil {
+		return nil, err
+	}
 	pool, err := sql.Open("sqlite", dsn(file))
 	if err != nil {
 		return nil, err
@@ -87,7 +92,18 @@ func open(ctx context.Context, file string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	return &DB{reads: read.New(prepare(pool)), pool: pool, writer: writer}, nil
+	s := prepare(pool)
+	return &DB{reads: read.New(s), pool: pool, statements: s, writer: writer}, nil
+}
+
+// create makes the file where there is none, readable by its owner only; what
+// SQLite puts beside it gets the same mode.
+func create(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // dsn names the file and the settings of each connection. A commit waits for
@@ -99,9 +115,10 @@ func dsn(file string) string {
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String()
 }
 
-// Close waits for the writes under way and closes the database.
+// Close waits for the writes under way and closes the database. All rows are
+// then in the one file.
 func (db *DB) Close() error {
-	return errors.Join(db.writer.close(), db.pool.Close(), db.lock.Unlock())
+	return errors.Join(db.statements.close(), db.writer.close(), db.pool.Close(), db.lock.Unlock())
 }
 
 // IsDuplicate reports whether a write was refused because a unique value is taken.

@@ -89,7 +89,8 @@ func (w *writer) close() error {
 	close(w.jobs)
 	w.mu.Unlock()
 	<-w.done
-	return w.conn.Close()
+	err := w.exec(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(err, w.tx.statements.close(), w.conn.Close())
 }
 
 func (w *writer) run() {
