@@ -10,11 +10,12 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
 // MigrateKeys brings keys of another system in by their hashes, all in one
-// transaction. Hashes that are here already, or come twice in one request, are
-// reported as failed and left alone; identities, permissions and roles that
+// transaction. Hashes that are here already are reported as failed and left
+// alone; of a hash that comes twice in one request the first counts; identities, permissions and roles that
 // don't exist are made. The migration says how the hashes were made: see
 // migrations.createMigration.
 func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest) (latchkey.MigratedKeys, error) {
@@ -22,34 +23,44 @@ func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.Migrat
 		return latchkey.MigratedKeys{}, err
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
-		done := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
 		api, err := c.LiveAPI(ctx, r.APIID, who.root.workspace)
 		if err != nil {
-			return done, orMissing(err, unknownAPI())
+			return latchkey.MigratedKeys{}, orMissing(err, unknownAPI())
 		}
 		migration, err := c.KeyMigration(ctx, r.MigrationID, who.root.workspace)
 		if err != nil {
-			return done, orMissing(err, migNotFound.because("There is no migration with this id."))
+			return latchkey.MigratedKeys{}, orMissing(err, migNotFound.because("There is no migration with this id."))
 		}
 		// A hash of our own form verifies as it is; others wait for their key.
 		waiting := migration.ID
 		if latchkey.MigrationAlgorithm(migration.Algorithm) == latchkey.MigrateSHA256 {
 			waiting = ""
 		}
-		for i := range r.Keys {
-			n := newKey{api: api, hash: r.Keys[i].Hash, migration: waiting}
-			id, err := c.bringIn(ctx, &n, &r.Keys[i])
-			if err != nil {
-				return done, err
-			}
-			if id == "" {
-				done.Failed = append(done.Failed, n.hash)
-			} else {
-				done.Migrated = append(done.Migrated, latchkey.MigratedKey{Hash: n.hash, KeyID: id})
-			}
-		}
-		return done, nil
+		return c.bringAllIn(ctx, api, waiting, r.Keys)
 	})
+}
+
+// bringAllIn stores keys of another system, each hash once.
+func (c *Change) bringAllIn(ctx context.Context, api read.API, migration string, keys []latchkey.MigrateKey) (latchkey.MigratedKeys, error) {
+	done := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
+	seen := make(map[string]bool, len(keys))
+	for i := range keys {
+		n := newKey{api: api, hash: keys[i].Hash, migration: migration}
+		if seen[n.hash] {
+			continue
+		}
+		seen[n.hash] = true
+		id, err := c.bringIn(ctx, &n, &keys[i])
+		switch {
+		case err != nil:
+			return done, err
+		case id == "":
+			done.Failed = append(done.Failed, n.hash)
+		default:
+			done.Migrated = append(done.Migrated, latchkey.MigratedKey{Hash: n.hash, KeyID: id})
+		}
+	}
+	return done, nil
 }
 
 // bringIn stores one key of another system and returns its id, or "" if its
