@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -99,29 +100,11 @@ func (c *Change) directPermissions(ctx context.Context, keyID string) ([]latchke
 }
 
 func (c *Change) connectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	for _, p := range permissions {
-		n, err := c.InsertKeyPermission(ctx, key.ID, p.ID)
-		if err != nil {
-			return fmt.Errorf("permission of the key: %w", err)
-		}
-		if n > 0 {
-			c.audit("authorization.connect_permission_and_key", "Gave the permission "+p.Slug+" to the key "+key.ID, key, target("permission", p.ID, p.Slug))
-		}
-	}
-	return nil
+	return c.relink(ctx, key, "connect", targets(permissions, permissionTarget), c.InsertKeyPermission)
 }
 
 func (c *Change) disconnectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	for _, p := range permissions {
-		n, err := c.DeleteKeyPermission(ctx, key.ID, p.ID)
-		if err != nil {
-			return fmt.Errorf("permission of the key: %w", err)
-		}
-		if n > 0 {
-			c.audit("authorization.disconnect_permission_and_key", "Took the permission "+p.Slug+" from the key "+key.ID, key, target("permission", p.ID, p.Slug))
-		}
-	}
-	return nil
+	return c.relink(ctx, key, "disconnect", targets(permissions, permissionTarget), c.DeleteKeyPermission)
 }
 
 // replacePermissions makes the slugs all that the key holds directly.
@@ -134,10 +117,7 @@ func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarge
 	if err != nil {
 		return err
 	}
-	surplus := slices.DeleteFunc(held, func(p latchkey.Permission) bool {
-		return slices.ContainsFunc(wanted, func(w latchkey.Permission) bool { return w.ID == p.ID })
-	})
-	if err := c.disconnectPermissions(ctx, key, surplus); err != nil {
+	if err := c.disconnectPermissions(ctx, key, without(held, wanted)); err != nil {
 		return err
 	}
 	return c.connectPermissions(ctx, key, wanted)
@@ -214,29 +194,11 @@ func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role,
 }
 
 func (c *Change) connectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	for _, r := range roles {
-		n, err := c.InsertKeyRole(ctx, key.ID, r.ID)
-		if err != nil {
-			return fmt.Errorf("role of the key: %w", err)
-		}
-		if n > 0 {
-			c.audit("authorization.connect_role_and_key", "Gave the role "+r.Name+" to the key "+key.ID, key, target("role", r.ID, r.Name))
-		}
-	}
-	return nil
+	return c.relink(ctx, key, "connect", targets(roles, roleTarget), c.InsertKeyRole)
 }
 
 func (c *Change) disconnectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	for _, r := range roles {
-		n, err := c.DeleteKeyRole(ctx, key.ID, r.ID)
-		if err != nil {
-			return fmt.Errorf("role of the key: %w", err)
-		}
-		if n > 0 {
-			c.audit("authorization.disconnect_role_and_key", "Took the role "+r.Name+" from the key "+key.ID, key, target("role", r.ID, r.Name))
-		}
-	}
-	return nil
+	return c.relink(ctx, key, "disconnect", targets(roles, roleTarget), c.DeleteKeyRole)
 }
 
 // replaceRoles makes the named roles all that the key has.
@@ -256,4 +218,28 @@ func (c *Change) replaceRoles(ctx context.Context, key latchkey.AuditTarget, nam
 		return err
 	}
 	return c.connectRoles(ctx, key, wanted)
+}
+
+// relink connects a key with things, or disconnects it from them, and records
+// those that this changed anything for.
+func (c *Change) relink(ctx context.Context, key latchkey.AuditTarget, verb string, things []latchkey.AuditTarget, write func(ctx context.Context, keyID, thingID string) (int64, error)) error {
+	for _, thing := range things {
+		n, err := write(ctx, key.ID, thing.ID)
+		if err != nil {
+			return fmt.Errorf("%s %s and key: %w", verb, thing.Type, err)
+		}
+		if n > 0 {
+			c.audit("authorization."+verb+"_"+thing.Type+"_and_key", strings.ToUpper(verb[:1])+verb[1:]+"ed "+thing.Type+" "+thing.ID+" and key "+key.ID, key, thing)
+		}
+	}
+	return nil
+}
+
+// targets names things for the audit log.
+func targets[T any](things []T, name func(T) latchkey.AuditTarget) []latchkey.AuditTarget {
+	named := make([]latchkey.AuditTarget, len(things))
+	for i, thing := range things {
+		named[i] = name(thing)
+	}
+	return named
 }
