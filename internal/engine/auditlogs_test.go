@@ -66,11 +66,11 @@ func TestAuditLogSaysWhoDidWhatFromWhere(t *testing.T) {
 	logs := w.auditLogs(w.who.WorkspaceID())
 	want := []latchkey.AuditLog{
 		{
-			Event: "ratelimit.set_override", Description: "Set override " + id, CorrelationID: w.who.correlation,
+			Event: "ratelimit.set_override", Description: "Set override " + id, CorrelationID: w.who.correlation(),
 			Targets: []latchkey.AuditTarget{{Type: "ratelimitOverride", ID: id, Name: "a*"}, {Type: "ratelimitNamespace", ID: w.namespaceID("api"), Name: "api"}},
 		},
 		{
-			Event: "ratelimitNamespace.create", Description: "Created namespace " + w.namespaceID("api"), CorrelationID: who.correlation,
+			Event: "ratelimitNamespace.create", Description: "Created namespace " + w.namespaceID("api"), CorrelationID: who.correlation(),
 			Targets: []latchkey.AuditTarget{{Type: "ratelimitNamespace", ID: w.namespaceID("api"), Name: "api"}},
 		},
 	}

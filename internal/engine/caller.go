@@ -25,7 +25,15 @@ type Caller struct {
 	root *rootKey
 
 	requestHash string // names operation and body, for idempotency
-	correlation string // shared by the audit records of the request
+}
+
+// correlation is shared by the audit records of a request. It is the request's
+// id under another prefix; the service's own changes have no request.
+func (c Caller) correlation() string {
+	if id, ok := strings.CutPrefix(c.RequestID, "req_"); ok {
+		return "cor_" + id
+	}
+	return NewID("cor")
 }
 
 // rootKey is a root key as authentication needs it.
@@ -67,7 +75,7 @@ func (e *Engine) Authenticate(ctx context.Context, token string, request Request
 	root, err := e.roots.get(ctx, hash, func(ctx context.Context, asOf uint64) (*rootKey, error) {
 		return e.loadRootKey(ctx, asOf, hash)
 	})
-	who := Caller{Request: request, root: root, correlation: NewID("cor")}
+	who := Caller{Request: request, root: root}
 	if err != nil {
 		return who, e.public(ctx, who, "authentication", err)
 	}

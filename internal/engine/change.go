@@ -15,7 +15,8 @@ import (
 type Change struct {
 	*store.Tx
 	who     Caller
-	now     int64 // unix ms, one instant for the whole change
+	now     int64  // unix ms, one instant for the whole change
+	cause   string // the correlation id of the audit records
 	touched []string
 	audits  []write.InsertAuditLogParams
 }
@@ -34,7 +35,7 @@ func (c *Change) audit(event, description string, targets ...latchkey.AuditTarge
 		ID: NewID("log"), WorkspaceID: c.who.root.workspace, Time: c.now,
 		Event: event, Description: description, Targets: string(text),
 		ActorType: c.who.root.actorType(), ActorID: c.who.root.id, ActorName: c.who.root.name,
-		RemoteIP: c.who.RemoteIP, UserAgent: c.who.UserAgent, CorrelationID: c.who.correlation,
+		RemoteIP: c.who.RemoteIP, UserAgent: c.who.UserAgent, CorrelationID: c.cause,
 	})
 }
 
@@ -45,7 +46,7 @@ func change[T any](ctx context.Context, e *Engine, who Caller, work func(context
 	var answer T
 	var c *Change
 	err := e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
-		c = &Change{Tx: tx, who: who, now: e.now()}
+		c = &Change{Tx: tx, who: who, now: e.now(), cause: who.correlation()}
 		known, err := e.recall(ctx, c, &answer)
 		if known || err != nil {
 			return err

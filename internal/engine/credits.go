@@ -208,7 +208,7 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Refill
 
 // system is who makes the service's own changes in a workspace.
 func (e *Engine) system(workspace string) Caller {
-	return Caller{root: &rootKey{id: system, name: system, workspace: workspace}, correlation: NewID("cor")}
+	return Caller{root: &rootKey{id: system, name: system, workspace: workspace}}
 }
 
 // target names what a change was made to.
