@@ -1,0 +1,1 @@
+"""The checks of unkey.py, one module a noun."""

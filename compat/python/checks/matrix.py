@@ -1,0 +1,116 @@
+"""Every operation made to fail in each way that operations share."""
+
+from types import SimpleNamespace
+
+from .client import NEWEST, new_api, new_key, new_role
+from .errors import ACCEPTED, BAD_REQUEST, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, Refusal, refused
+from .ratelimits import count, three_a_day
+from .server import DAY, latchkey, root_key, unique
+from .tally import error_of
+
+# Every operation as a function from what it is about to its request. About real
+# things it is one that a root key with permissions could make, about unknown
+# ones it finds nothing, and about empty names it is malformed; an empty name
+# asks for pages of no items, which is malformed too.
+REQUESTS = {
+    "apis.create_api": lambda t: {"name": t.api},
+    "apis.get_api": lambda t: {"api_id": t.api},
+    "apis.delete_api": lambda t: {"api_id": t.api},
+    "apis.list_keys": lambda t: {"api_id": t.api},
+    "identities.create_identity": lambda t: {"external_id": t.identity},
+    "identities.get_identity": lambda t: {"identity": t.identity},
+    "identities.list_identities": lambda t: {"limit": len(t.identity)},
+    "identities.update_identity": lambda t: {"identity": t.identity},
+    "identities.delete_identity": lambda t: {"identity": t.identity},
+    "keys.create_key": lambda t: {"api_id": t.api},
+    "keys.get_key": lambda t: {"key_id": t.key},
+    "keys.whoami": lambda t: {"key": t.secret},
+    "keys.update_key": lambda t: {"key_id": t.key},
+    "keys.delete_key": lambda t: {"key_id": t.key},
+    "keys.verify_key": lambda t: {"key": t.secret},
+    "keys.reroll_key": lambda t: {"key_id": t.key, "expiration": 0},
+    "keys.update_credits": lambda t: {"key_id": t.key, "operation": "set"},
+    "keys.migrate_keys": lambda t: {"migration_id": t.migration, "api_id": t.api, "keys": [{"hash": unique("hash")}]},
+    "keys.add_permissions": lambda t: {"key_id": t.key, "permissions": [t.permission]},
+    "keys.remove_permissions": lambda t: {"key_id": t.key, "permissions": [t.permission]},
+    "keys.set_permissions": lambda t: {"key_id": t.key, "permissions": [t.permission]},
+    "keys.add_roles": lambda t: {"key_id": t.key, "roles": [t.role]},
+    "keys.remove_roles": lambda t: {"key_id": t.key, "roles": [t.role]},
+    "keys.set_roles": lambda t: {"key_id": t.key, "roles": [t.role]},
+    "permissions.create_permission": lambda t: {"name": t.permission, "slug": t.permission},
+    "permissions.get_permission": lambda t: {"permission": t.permission},
+    "permissions.list_permissions": lambda t: {"limit": len(t.permission)},
+    "permissions.delete_permission": lambda t: {"permission": t.permission},
+    "permissions.create_role": lambda t: {"name": t.role},
+    "permissions.get_role": lambda t: {"role": t.role},
+    "permissions.list_roles": lambda t: {"limit": len(t.role)},
+    "permissions.delete_role": lambda t: {"role": t.role},
+    "ratelimit.limit": lambda t: three_a_day(t.namespace, t.identifier),
+    "ratelimit.multi_limit": lambda t: {"request": [three_a_day(t.namespace, t.identifier)]},
+    "ratelimit.set_override": lambda t: {"namespace": t.namespace, "identifier": t.identifier, "limit": 1, "duration": DAY},
+    "ratelimit.get_override": lambda t: {"namespace": t.namespace, "identifier": t.identifier},
+    "ratelimit.list_overrides": lambda t: {"namespace": t.namespace},
+    "ratelimit.delete_override": lambda t: {"namespace": t.namespace, "identifier": t.identifier},
+}
+if NEWEST:
+    REQUESTS["permissions.set_role_permissions"] = lambda t: {"request": {"role_id": t.role, "permissions": [t.permission]}}
+
+# The operations that are not about something that may not exist.
+NEED_NOTHING = {
+    "apis.create_api", "identities.create_identity", "identities.list_identities", "keys.verify_key",
+    "permissions.create_permission", "permissions.create_role", "permissions.list_permissions", "permissions.list_roles",
+    "ratelimit.limit", "ratelimit.multi_limit",
+}  # fmt: skip
+
+# How operations hide from a root key without permission what it may not know of.
+HIDDEN = {
+    "apis.list_keys": NOT_FOUND,
+    "keys.create_key": NOT_FOUND,
+    "keys.whoami": NOT_FOUND,
+    "ratelimit.get_override": NOT_FOUND,
+    "keys.verify_key": ACCEPTED,
+}
+
+MEMBERS = ("api", "key", "secret", "identity", "permission", "role", "namespace", "identifier", "migration")
+
+
+def _named(name):
+    return SimpleNamespace(**dict.fromkeys(MEMBERS, name))
+
+
+def _real_things(un):
+    """Make one of everything."""
+    real = _named("user_1")
+    real.api, real.identity, real.permission = new_api(un), unique("user"), unique("docs.read")
+    made = new_key(un, api_id=real.api, external_id=real.identity, permissions=[real.permission])
+    real.key, real.secret, real.role, real.namespace = made.key_id, made.key, new_role(un), unique("namespace")
+    count(un, real.namespace, real.identifier)
+    un.ratelimit.set_override(namespace=real.namespace, identifier=real.identifier, limit=1, duration=DAY)
+    real.migration = latchkey("migrations", "create", "sha256")
+    return real
+
+
+def errors_of_all(un):
+    """Check that the SDK knows the error of each operation every time."""
+    limited = un.with_key(latchkey("workspaces", "create", unique("limited"), "--requests-per-minute", "0"))
+    powerless, nobody = un.with_key(root_key("ratelimit.*.read_analytics")), un.with_key(unique("latchkey"))
+    real, unknown, empty = _real_things(un), _named("unknown_12345"), _named("")
+    for operation, request in REQUESTS.items():
+        group, method = operation.split(".")
+
+        def call(un, about):
+            return error_of(getattr(getattr(un, group), method), **request(about))
+
+        refused(f"{operation} malformed", call(un, empty), BAD_REQUEST)
+        refused(f"{operation} with an unknown root key", call(nobody, unknown), UNAUTHORIZED)
+        refused(f"{operation} without permission", call(powerless, real), HIDDEN.get(operation, FORBIDDEN))
+        refused(f"{operation} above the workspace's limit", call(limited, unknown), TOO_MANY)
+        if operation not in NEED_NOTHING:
+            refused(f"{operation} of nothing", call(un, unknown), _of_nothing(operation))
+
+
+def _of_nothing(operation):
+    """Return how an operation is refused that is about nothing."""
+    if operation == "permissions.delete_role":
+        return Refusal("APIError", 404)  # the SDK has no class for it
+    return NOT_FOUND

@@ -1,0 +1,63 @@
+"""Counts checks and tells of those that fail."""
+
+import sys
+
+_counts = {"passed": 0, "failed": 0}
+_scenario = ""
+
+
+def _fail(what, details):
+    _counts["failed"] += 1
+    print(f"FAIL {_scenario}: {what}: {details}", file=sys.stderr)
+
+
+def plain(value):
+    """Return an answer of the SDK as JSON has it: absent members stay absent."""
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return value
+
+
+def same(what, got, want):
+    """Check that two values are equal in every field; return whether they are."""
+    got, want = plain(got), plain(want)
+    if got == want:
+        _counts["passed"] += 1
+    else:
+        _fail(what, f"got {got!r}, want {want!r}")
+    return got == want
+
+
+def holds(what, condition, details=""):
+    """Check a condition; the details are printed if it doesn't hold."""
+    if condition:
+        _counts["passed"] += 1
+    else:
+        _fail(what, details)
+
+
+def error_of(call, *args, **kwargs):
+    """Return what a call raises, or None."""
+    try:
+        call(*args, **kwargs)
+    except Exception as error:  # every class of the SDK is wanted here
+        return error
+    return None
+
+
+def run(name, scenario, *args):
+    """Run a scenario. One that can't go on counts as a failed check."""
+    global _scenario
+    _scenario = name
+    try:
+        scenario(*args)
+    except Exception as error:  # the next scenario is run all the same
+        _fail("the scenario could not go on", f"{type(error).__name__}: {error}")
+
+
+def summary():
+    """Print how many checks passed and failed, and return the exit status."""
+    print(f"{_counts['passed']} passed, {_counts['failed']} failed")
+    return 1 if _counts["failed"] else 0
