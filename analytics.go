@@ -16,11 +16,11 @@ type AnalyticsRow map[string]any
 type Analytics struct{ c *Client }
 
 // GetVerifications asks about key verifications.
-func (s Analytics) GetVerifications(ctx context.Context, r AnalyticsRequest) ([]AnalyticsRow, error) {
-	return call[[]AnalyticsRow](ctx, s.c, "analytics.getVerifications", r)
+func (s Analytics) GetVerifications(ctx context.Context, r AnalyticsRequest, opts ...CallOption) ([]AnalyticsRow, error) {
+	return call[[]AnalyticsRow](ctx, s.c, "analytics.getVerifications", &r, opts)
 }
 
 // GetRatelimits asks about rate-limit decisions.
-func (s Analytics) GetRatelimits(ctx context.Context, r AnalyticsRequest) ([]AnalyticsRow, error) {
-	return call[[]AnalyticsRow](ctx, s.c, "analytics.getRatelimits", r)
+func (s Analytics) GetRatelimits(ctx context.Context, r AnalyticsRequest, opts ...CallOption) ([]AnalyticsRow, error) {
+	return call[[]AnalyticsRow](ctx, s.c, "analytics.getRatelimits", &r, opts)
 }

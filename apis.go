@@ -1,6 +1,9 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // API is a service whose keys are managed together.
 type API struct {
@@ -100,31 +103,49 @@ type UpdateAPIRequest struct {
 type APIs struct{ c *Client }
 
 // Create makes a new, empty API.
-func (s APIs) Create(ctx context.Context, r CreateAPIRequest) (CreatedAPI, error) {
-	return call[CreatedAPI](ctx, s.c, "apis.createApi", r)
+func (s APIs) Create(ctx context.Context, r CreateAPIRequest, opts ...CallOption) (CreatedAPI, error) {
+	return call[CreatedAPI](ctx, s.c, "apis.createApi", &r, opts)
 }
 
 // Get reads one API.
-func (s APIs) Get(ctx context.Context, r GetAPIRequest) (API, error) {
-	return call[API](ctx, s.c, "apis.getApi", r)
+func (s APIs) Get(ctx context.Context, r GetAPIRequest, opts ...CallOption) (API, error) {
+	return call[API](ctx, s.c, "apis.getApi", &r, opts)
 }
 
 // Delete deletes an API; none of its keys verifies from then on.
-func (s APIs) Delete(ctx context.Context, r DeleteAPIRequest) error {
-	return do(ctx, s.c, "apis.deleteApi", r)
+func (s APIs) Delete(ctx context.Context, r DeleteAPIRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "apis.deleteApi", &r, opts)
 }
 
 // ListKeys reads one page of the keys of an API.
-func (s APIs) ListKeys(ctx context.Context, r ListKeysRequest) (Page[Key], error) {
-	return list[Key](ctx, s.c, "apis.listKeys", r)
+func (s APIs) ListKeys(ctx context.Context, r ListKeysRequest, opts ...CallOption) (Page[Key], error) {
+	return list[Key](ctx, s.c, "apis.listKeys", &r, opts)
+}
+
+// AllKeys walks the keys of an API, page after page.
+func (s APIs) AllKeys(ctx context.Context, r ListKeysRequest, opts ...CallOption) iter.Seq2[Key, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Key], error) {
+		next := r
+		next.Cursor = cursor
+		return s.ListKeys(ctx, next, opts...)
+	})
 }
 
 // List reads one page of the APIs of the workspace.
-func (s APIs) List(ctx context.Context, r ListAPIsRequest) (Page[APISettings], error) {
-	return list[APISettings](ctx, s.c, "apis.listApis", r)
+func (s APIs) List(ctx context.Context, r ListAPIsRequest, opts ...CallOption) (Page[APISettings], error) {
+	return list[APISettings](ctx, s.c, "apis.listApis", &r, opts)
+}
+
+// All walks the APIs of the workspace, page after page.
+func (s APIs) All(ctx context.Context, r ListAPIsRequest, opts ...CallOption) iter.Seq2[APISettings, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[APISettings], error) {
+		next := r
+		next.Cursor = cursor
+		return s.List(ctx, next, opts...)
+	})
 }
 
 // Update changes the settings of an API and returns them.
-func (s APIs) Update(ctx context.Context, r UpdateAPIRequest) (APISettings, error) {
-	return call[APISettings](ctx, s.c, "apis.updateApi", r)
+func (s APIs) Update(ctx context.Context, r UpdateAPIRequest, opts ...CallOption) (APISettings, error) {
+	return call[APISettings](ctx, s.c, "apis.updateApi", &r, opts)
 }

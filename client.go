@@ -1,31 +1,49 @@
 package latchkey
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
+	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
-// Config says which service a [Client] calls and as whom.
+// UnkeyCloud is the BaseURL of Unkey's own service, which this client speaks
+// with as well.
+const UnkeyCloud = "https://api.unkey.com"
+
+// Config says which service a [Client] calls, as whom and how patiently.
 type Config struct {
 	// BaseURL is where the service is, without /v2; a path prefix is kept.
 	BaseURL string
-	// RootKey is sent with every request.
+	// RootKey is sent with every call.
 	RootKey string
-	// HTTPClient sends the requests; by default one with a timeout of 30 seconds.
+	// RootKeyFunc is asked for the root key at every call, in place of RootKey.
+	// It is called by many goroutines at once and should remember what it found.
+	RootKeyFunc func(ctx context.Context) (string, error)
+	// HTTPClient sends the requests; by default one that keeps many connections.
+	// Whatever its CheckRedirect says, redirects are not followed: they would
+	// carry the root key to where nobody meant it to go.
 	HTTPClient *http.Client
+	// Timeout bounds each attempt: 10 seconds by default, none if negative. A
+	// Transport given here is not bounded by default.
+	Timeout time.Duration
+	// Retry says when a call is sent again; the zero value does so carefully.
+	Retry RetryPolicy
+	// Log is told of every attempt, at level debug; nil for none. Neither root
+	// keys nor keys nor anything else of a request or an answer is in it.
+	Log *slog.Logger
+	// Transport carries the calls in place of HTTP. BaseURL and HTTPClient must
+	// be left out then.
+	Transport Transport
 }
 
-// Client calls the operations of a service. It is safe for concurrent use.
+// Client calls the operations of a service. It is safe for concurrent use and
+// needs no closing.
 type Client struct {
 	APIs        APIs
 	Keys        Keys
@@ -38,23 +56,24 @@ type Client struct {
 	Migrations  Migrations
 	AuditLogs   AuditLogs
 
-	base    string
-	rootKey string
-	http    *http.Client
+	transport  Transport
+	rootKey    atomic.Pointer[rootKey] // nil to ask askRootKey
+	askRootKey func(ctx context.Context) (string, error)
+	defaults   callOptions
+	honours    honours
+	log        *slog.Logger
 }
 
-// New returns a client for the service that cfg names, or an error if cfg can't work.
+// New returns a client for the service that cfg names, or an error if cfg can't
+// work. It sends nothing yet.
 func New(cfg Config) (*Client, error) {
-	u, err := url.Parse(cfg.BaseURL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("latchkey: BaseURL %q is not an http or https URL", cfg.BaseURL)
+	c := &Client{transport: cfg.Transport, askRootKey: cfg.RootKeyFunc, log: cfg.Log}
+	c.defaults = callOptions{timeout: cfg.Timeout, retry: cfg.Retry.filled()}
+	if err := c.setTransport(cfg); err != nil {
+		return nil, err
 	}
-	if strings.TrimSpace(cfg.RootKey) != cfg.RootKey || strings.ContainsAny(cfg.RootKey, "\r\n") {
-		return nil, errors.New("latchkey: RootKey has white space around it or in it")
-	}
-	c := &Client{base: strings.TrimRight(cfg.BaseURL, "/"), rootKey: cfg.RootKey, http: cfg.HTTPClient}
-	if c.http == nil {
-		c.http = &http.Client{Timeout: 30 * time.Second}
+	if err := c.setCredentials(cfg); err != nil {
+		return nil, err
 	}
 	c.APIs, c.Keys, c.Identities, c.Permissions = APIs{c}, Keys{c}, Identities{c}, Permissions{c}
 	c.Ratelimits, c.Analytics, c.Workspaces = Ratelimits{c}, Analytics{c}, Workspaces{c}
@@ -62,119 +81,90 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Call sends any operation by its name and returns the data of the answer as it
-// came, with the pagination of a list. It is the way to operations that a
-// client does not know yet.
-func (c *Client) Call(ctx context.Context, operation string, request any) (json.RawMessage, *Pagination, error) {
-	var r reply[json.RawMessage]
-	err := c.send(ctx, operation, request, &r)
-	return r.Data, r.Pagination, err
+// setTransport makes the client speak HTTP unless it was given another way.
+func (c *Client) setTransport(cfg Config) error {
+	if cfg.Transport != nil {
+		c.honours.state.Store(ignored) // until an answer says otherwise
+		if cfg.BaseURL != "" || cfg.HTTPClient != nil {
+			return errors.New("latchkey: BaseURL and HTTPClient have no use beside a Transport")
+		}
+		return nil
+	}
+	if err := checkBaseURL(cfg.BaseURL); err != nil {
+		return err
+	}
+	if cfg.Timeout == 0 {
+		c.defaults.timeout = 10 * time.Second
+	}
+	c.transport = newHTTPTransport(strings.TrimRight(cfg.BaseURL, "/"), cfg.HTTPClient)
+	return nil
 }
 
-// reply is the envelope of every answer.
-type reply[T any] struct {
-	Meta struct {
-		RequestID string `json:"requestId"`
-	} `json:"meta"`
-	Data       T           `json:"data"`
-	Pagination *Pagination `json:"pagination"`
-	Error      *problem    `json:"error"`
-}
-
-// problem is the error part of the envelope.
-type problem struct {
-	Title  string  `json:"title"`
-	Detail string  `json:"detail"`
-	Status int     `json:"status"`
-	Type   string  `json:"type"`
-	Errors []Fault `json:"errors"`
-}
-
-// call sends an operation that answers with data.
-func call[T any](ctx context.Context, c *Client, operation string, request any) (T, error) {
-	var r reply[*T]
-	if err := c.send(ctx, operation, request, &r); err != nil {
-		return *new(T), err
-	}
-	if r.Data == nil {
-		return *new(T), fmt.Errorf("latchkey: %s: the answer has no data; is %s a Latchkey service?", operation, c.base)
-	}
-	return *r.Data, nil
-}
-
-// list sends an operation that answers with one page.
-func list[T any](ctx context.Context, c *Client, operation string, request any) (Page[T], error) {
-	var r reply[[]T]
-	if err := c.send(ctx, operation, request, &r); err != nil {
-		return Page[T]{}, err
-	}
-	if r.Data == nil || r.Pagination == nil {
-		return Page[T]{}, fmt.Errorf("latchkey: %s: the answer is not a page; is %s a Latchkey service?", operation, c.base)
-	}
-	return Page[T]{Data: r.Data, Pagination: *r.Pagination}, nil
-}
-
-// do sends an operation that has nothing to report but success.
-func do(ctx context.Context, c *Client, operation string, request any) error {
-	return c.send(ctx, operation, request, &reply[json.RawMessage]{})
-}
-
-func (c *Client) send(ctx context.Context, operation string, request, into any) error {
-	body, err := json.Marshal(request)
-	if err != nil {
-		return fmt.Errorf("latchkey: %s: request: %w", operation, err)
-	}
-	method := http.MethodPost
-	if operation == "liveness" {
-		method, body = http.MethodGet, nil
-	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+"/v2/"+operation, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("latchkey: %s: %w", operation, err)
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Content-Type", "application/json")
-	if c.rootKey != "" {
-		req.Header.Set("Authorization", "Bearer "+c.rootKey)
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("latchkey: %s: %w", operation, err)
-	}
-	defer res.Body.Close()
-	return receive(operation, res, into)
-}
-
-// receive reads an answer into the envelope, or makes the error it stands for.
-func receive(operation string, res *http.Response, into any) error {
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		return fmt.Errorf("latchkey: %s: reading the answer: %w", operation, err)
-	}
-	if res.StatusCode != http.StatusOK {
-		return failure(res, text)
-	}
-	if media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); media != "application/json" {
-		return fmt.Errorf("latchkey: %s: the answer is %q, not application/json", operation, media)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		return fmt.Errorf("latchkey: %s: the answer can't be read: %w", operation, err)
+// checkBaseURL does not repeat the URL in its error, for people mix it up with
+// their root key.
+func checkBaseURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return errors.New("latchkey: BaseURL is not an http or https URL such as http://127.0.0.1:7070")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return errors.New("latchkey: BaseURL has more than scheme, host and path")
 	}
 	return nil
 }
 
-// failure makes an Error of whatever a service sent with a status other than 200.
-func failure(res *http.Response, text []byte) *Error {
-	e := &Error{Status: res.StatusCode, Title: http.StatusText(res.StatusCode), Attempts: 1}
-	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
-		e.RetryAfter = time.Duration(s) * time.Second
+func (c *Client) setCredentials(cfg Config) error {
+	if cfg.RootKeyFunc != nil {
+		if cfg.RootKey != "" {
+			return errors.New("latchkey: RootKey and RootKeyFunc are both given")
+		}
+		return nil
 	}
-	var r reply[json.RawMessage]
-	if json.Unmarshal(text, &r) != nil || r.Error == nil {
-		e.Detail = "the answer is not Latchkey's: " + string(text[:min(len(text), 200)])
-		return e
+	if err := checkRootKey(cfg.RootKey); err != nil {
+		return fmt.Errorf("latchkey: RootKey: %w", err)
 	}
-	e.Type, e.Title, e.Detail = r.Error.Type, r.Error.Title, r.Error.Detail
-	e.Faults, e.RequestID = r.Error.Errors, r.Meta.RequestID
-	return e
+	c.SetRootKey(cfg.RootKey)
+	return nil
+}
+
+// rootKey is a root key that was set, and what is wrong with it.
+type rootKey struct {
+	text string
+	err  error
+}
+
+// SetRootKey makes all calls that begin from now on use this root key, in place
+// of the one before or of RootKeyFunc. If it can't be one, they say so.
+func (c *Client) SetRootKey(text string) { c.rootKey.Store(&rootKey{text, checkRootKey(text)}) }
+
+// currentRootKey returns the root key to call with. One that can't be sent is
+// an error, for it would be refused further down in words that are less clear.
+func (c *Client) currentRootKey(ctx context.Context) (string, error) {
+	if set := c.rootKey.Load(); set != nil {
+		return set.text, set.err
+	}
+	text, err := c.askRootKey(ctx)
+	if err != nil {
+		return "", err
+	}
+	return text, checkRootKey(text)
+}
+
+// checkRootKey refuses what no root key has: anything but visible ASCII, such
+// as the line break at the end of a file.
+func checkRootKey(text string) error {
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return errors.New("it has white space or other characters that no root key has")
+		}
+	}
+	return nil
+}
+
+// CloseIdleConnections closes connections that no call is using. Only programs
+// that make many clients, or look for what is left behind, need it.
+func (c *Client) CloseIdleConnections() {
+	if t, ok := c.transport.(*httpTransport); ok {
+		t.client.CloseIdleConnections()
+	}
 }

@@ -1,6 +1,9 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Identity is someone or something keys belong to: a user, a customer, a
 // service. Its rate limits are shared by all its keys.
@@ -68,26 +71,35 @@ type UpdateIdentityRequest struct {
 type Identities struct{ c *Client }
 
 // Create makes a new identity.
-func (s Identities) Create(ctx context.Context, r CreateIdentityRequest) (CreatedIdentity, error) {
-	return call[CreatedIdentity](ctx, s.c, "identities.createIdentity", r)
+func (s Identities) Create(ctx context.Context, r CreateIdentityRequest, opts ...CallOption) (CreatedIdentity, error) {
+	return call[CreatedIdentity](ctx, s.c, "identities.createIdentity", &r, opts)
 }
 
 // Get reads one identity.
-func (s Identities) Get(ctx context.Context, r GetIdentityRequest) (Identity, error) {
-	return call[Identity](ctx, s.c, "identities.getIdentity", r)
+func (s Identities) Get(ctx context.Context, r GetIdentityRequest, opts ...CallOption) (Identity, error) {
+	return call[Identity](ctx, s.c, "identities.getIdentity", &r, opts)
 }
 
 // List reads one page of the identities of the workspace.
-func (s Identities) List(ctx context.Context, r ListIdentitiesRequest) (Page[Identity], error) {
-	return list[Identity](ctx, s.c, "identities.listIdentities", r)
+func (s Identities) List(ctx context.Context, r ListIdentitiesRequest, opts ...CallOption) (Page[Identity], error) {
+	return list[Identity](ctx, s.c, "identities.listIdentities", &r, opts)
+}
+
+// All walks the identities of the workspace, page after page.
+func (s Identities) All(ctx context.Context, r ListIdentitiesRequest, opts ...CallOption) iter.Seq2[Identity, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Identity], error) {
+		next := r
+		next.Cursor = cursor
+		return s.List(ctx, next, opts...)
+	})
 }
 
 // Update changes an identity. The answer shows the metadata only if the request set some.
-func (s Identities) Update(ctx context.Context, r UpdateIdentityRequest) (Identity, error) {
-	return call[Identity](ctx, s.c, "identities.updateIdentity", r)
+func (s Identities) Update(ctx context.Context, r UpdateIdentityRequest, opts ...CallOption) (Identity, error) {
+	return call[Identity](ctx, s.c, "identities.updateIdentity", &r, opts)
 }
 
 // Delete deletes an identity. Its keys stay valid and lose it.
-func (s Identities) Delete(ctx context.Context, r DeleteIdentityRequest) error {
-	return do(ctx, s.c, "identities.deleteIdentity", r)
+func (s Identities) Delete(ctx context.Context, r DeleteIdentityRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "identities.deleteIdentity", &r, opts)
 }

@@ -34,6 +34,8 @@ var imports = map[string][]string{
 	"internal/spec":        {"internal/engine", "internal/check"},
 	"internal/spec/gen":    {"internal/spec"},
 	"conformance":          {"internal/engine"},
+	"protect":              {},
+	"latchkeytest":         {"embedded"},
 }
 
 // leaves know nothing of the API, not even its vocabulary.

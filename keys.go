@@ -1,6 +1,10 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"errors"
+	"slices"
+)
 
 // Key is what is known about a key. The secret itself is not kept, only its
 // hash, unless the key was made recoverable.
@@ -219,6 +223,17 @@ type Verification struct {
 	Ratelimits []RatelimitState `json:"ratelimits,omitempty"`
 }
 
+// detach makes copies of what a verification in process shares with the
+// service's cache, so that whoever gets it may change it.
+func (v *Verification) detach() {
+	v.Permissions, v.Roles = slices.Clone(v.Permissions), slices.Clone(v.Roles)
+	if v.Identity != nil {
+		identity := *v.Identity
+		identity.Ratelimits = slices.Clone(identity.Ratelimits)
+		v.Identity = &identity
+	}
+}
+
 // Code says why a key may or may not pass.
 type Code string
 
@@ -385,76 +400,85 @@ type MigratedKey struct {
 type Keys struct{ c *Client }
 
 // Create makes a new key. The answer is the only place its secret is ever shown.
-func (s Keys) Create(ctx context.Context, r CreateKeyRequest) (CreatedKey, error) {
-	return call[CreatedKey](ctx, s.c, "keys.createKey", r)
+func (s Keys) Create(ctx context.Context, r CreateKeyRequest, opts ...CallOption) (CreatedKey, error) {
+	return call[CreatedKey](ctx, s.c, "keys.createKey", &r, opts)
 }
 
 // Get reads one key by its id.
-func (s Keys) Get(ctx context.Context, r GetKeyRequest) (Key, error) {
-	return call[Key](ctx, s.c, "keys.getKey", r)
+func (s Keys) Get(ctx context.Context, r GetKeyRequest, opts ...CallOption) (Key, error) {
+	return call[Key](ctx, s.c, "keys.getKey", &r, opts)
 }
 
 // Whoami reads one key by its secret and spends nothing.
-func (s Keys) Whoami(ctx context.Context, r WhoamiRequest) (Key, error) {
-	return call[Key](ctx, s.c, "keys.whoami", r)
+func (s Keys) Whoami(ctx context.Context, r WhoamiRequest, opts ...CallOption) (Key, error) {
+	return call[Key](ctx, s.c, "keys.whoami", &r, opts)
 }
 
 // Update changes a key.
-func (s Keys) Update(ctx context.Context, r UpdateKeyRequest) error {
-	return do(ctx, s.c, "keys.updateKey", r)
+func (s Keys) Update(ctx context.Context, r UpdateKeyRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "keys.updateKey", &r, opts)
 }
 
 // Delete deletes a key. It stops verifying at once.
-func (s Keys) Delete(ctx context.Context, r DeleteKeyRequest) error {
-	return do(ctx, s.c, "keys.deleteKey", r)
+func (s Keys) Delete(ctx context.Context, r DeleteKeyRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "keys.deleteKey", &r, opts)
 }
 
 // Verify asks whether a key may pass. A key that may not is an answer, not an error.
-func (s Keys) Verify(ctx context.Context, r VerifyKeyRequest) (Verification, error) {
-	return call[Verification](ctx, s.c, "keys.verifyKey", r)
+func (s Keys) Verify(ctx context.Context, r VerifyKeyRequest, opts ...CallOption) (Verification, error) {
+	v, answer, err := fetch[Verification](ctx, s.c, "keys.verifyKey", &r, opts)
+	switch {
+	case err != nil:
+		return Verification{}, err
+	case v.Code == "":
+		return Verification{}, errors.New("latchkey: keys.verifyKey: the answer has no code; is this a Latchkey service?")
+	case answer.Data != nil:
+		v.detach()
+	}
+	return v, nil
 }
 
 // Reroll makes a new key in place of an old one.
-func (s Keys) Reroll(ctx context.Context, r RerollKeyRequest) (CreatedKey, error) {
-	return call[CreatedKey](ctx, s.c, "keys.rerollKey", r)
+func (s Keys) Reroll(ctx context.Context, r RerollKeyRequest, opts ...CallOption) (CreatedKey, error) {
+	return call[CreatedKey](ctx, s.c, "keys.rerollKey", &r, opts)
 }
 
 // UpdateCredits changes a key's balance and returns the new one.
-func (s Keys) UpdateCredits(ctx context.Context, r UpdateCreditsRequest) (Credits, error) {
-	return call[Credits](ctx, s.c, "keys.updateCredits", r)
+func (s Keys) UpdateCredits(ctx context.Context, r UpdateCreditsRequest, opts ...CallOption) (Credits, error) {
+	return call[Credits](ctx, s.c, "keys.updateCredits", &r, opts)
 }
 
 // AddPermissions gives a key permissions and returns all its direct ones.
-func (s Keys) AddPermissions(ctx context.Context, r AddPermissionsRequest) ([]Permission, error) {
-	return call[[]Permission](ctx, s.c, "keys.addPermissions", r)
+func (s Keys) AddPermissions(ctx context.Context, r AddPermissionsRequest, opts ...CallOption) ([]Permission, error) {
+	return call[[]Permission](ctx, s.c, "keys.addPermissions", &r, opts)
 }
 
 // RemovePermissions takes direct permissions from a key and returns those left.
-func (s Keys) RemovePermissions(ctx context.Context, r RemovePermissionsRequest) ([]Permission, error) {
-	return call[[]Permission](ctx, s.c, "keys.removePermissions", r)
+func (s Keys) RemovePermissions(ctx context.Context, r RemovePermissionsRequest, opts ...CallOption) ([]Permission, error) {
+	return call[[]Permission](ctx, s.c, "keys.removePermissions", &r, opts)
 }
 
 // SetPermissions replaces the direct permissions of a key and returns them.
-func (s Keys) SetPermissions(ctx context.Context, r SetPermissionsRequest) ([]Permission, error) {
-	return call[[]Permission](ctx, s.c, "keys.setPermissions", r)
+func (s Keys) SetPermissions(ctx context.Context, r SetPermissionsRequest, opts ...CallOption) ([]Permission, error) {
+	return call[[]Permission](ctx, s.c, "keys.setPermissions", &r, opts)
 }
 
 // AddRoles gives a key roles and returns all it has.
-func (s Keys) AddRoles(ctx context.Context, r AddRolesRequest) ([]Role, error) {
-	return call[[]Role](ctx, s.c, "keys.addRoles", r)
+func (s Keys) AddRoles(ctx context.Context, r AddRolesRequest, opts ...CallOption) ([]Role, error) {
+	return call[[]Role](ctx, s.c, "keys.addRoles", &r, opts)
 }
 
 // RemoveRoles takes roles from a key and returns those left.
-func (s Keys) RemoveRoles(ctx context.Context, r RemoveRolesRequest) ([]Role, error) {
-	return call[[]Role](ctx, s.c, "keys.removeRoles", r)
+func (s Keys) RemoveRoles(ctx context.Context, r RemoveRolesRequest, opts ...CallOption) ([]Role, error) {
+	return call[[]Role](ctx, s.c, "keys.removeRoles", &r, opts)
 }
 
 // SetRoles replaces the roles of a key and returns them.
-func (s Keys) SetRoles(ctx context.Context, r SetRolesRequest) ([]Role, error) {
-	return call[[]Role](ctx, s.c, "keys.setRoles", r)
+func (s Keys) SetRoles(ctx context.Context, r SetRolesRequest, opts ...CallOption) ([]Role, error) {
+	return call[[]Role](ctx, s.c, "keys.setRoles", &r, opts)
 }
 
 // Migrate brings keys of another system in by their hashes.
-func (s Keys) Migrate(ctx context.Context, r MigrateKeysRequest) (MigratedKeys, error) {
-	return call[MigratedKeys](ctx, s.c, "keys.migrateKeys", r)
+func (s Keys) Migrate(ctx context.Context, r MigrateKeysRequest, opts ...CallOption) (MigratedKeys, error) {
+	return call[MigratedKeys](ctx, s.c, "keys.migrateKeys", &r, opts)
 }

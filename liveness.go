@@ -12,6 +12,6 @@ type Liveness struct {
 }
 
 // Liveness asks whether the service answers. It needs no root key.
-func (c *Client) Liveness(ctx context.Context) (Liveness, error) {
-	return call[Liveness](ctx, c, "liveness", LivenessRequest{})
+func (c *Client) Liveness(ctx context.Context, opts ...CallOption) (Liveness, error) {
+	return call[Liveness](ctx, c, "liveness", &LivenessRequest{}, opts)
 }

@@ -29,6 +29,6 @@ type CreatedMigration struct {
 type Migrations struct{ c *Client }
 
 // Create prepares to bring keys of another system in.
-func (s Migrations) Create(ctx context.Context, r CreateMigrationRequest) (CreatedMigration, error) {
-	return call[CreatedMigration](ctx, s.c, "migrations.createMigration", r)
+func (s Migrations) Create(ctx context.Context, r CreateMigrationRequest, opts ...CallOption) (CreatedMigration, error) {
+	return call[CreatedMigration](ctx, s.c, "migrations.createMigration", &r, opts)
 }

@@ -1,6 +1,9 @@
 package latchkey
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"reflect"
+)
 
 // Opt is a field with three states: absent (the zero value), null, or a value.
 // An update tells "leave it" (absent) from "remove it" (null), and an answer
@@ -42,12 +45,17 @@ func (o Opt[T]) IsZero() bool { return o.state == optAbsent }
 // IsNull reports whether the field is explicitly null.
 func (o Opt[T]) IsNull() bool { return o.state == optNull }
 
-// MarshalJSON writes the value, or null where there is none.
+// MarshalJSON writes the value, or null where there is none. A nil list is a
+// value, the empty list.
 func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	if o.state != optValue {
 		return []byte("null"), nil
 	}
-	return json.Marshal(o.value)
+	text, err := json.Marshal(o.value)
+	if string(text) == "null" && reflect.TypeFor[T]().Kind() == reflect.Slice {
+		return []byte("[]"), err
+	}
+	return text, err
 }
 
 // UnmarshalJSON reads null as null and everything else as a value.

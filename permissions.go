@@ -1,6 +1,9 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Permission is something a key may be allowed to do.
 type Permission struct {
@@ -48,6 +51,18 @@ type GetPermissionRequest struct {
 	Permission string `json:"permission" check:"required,min=1,max=128,pattern=slug"`
 }
 
+// UpdatePermissionRequest changes a permission. Absent fields stay as they are.
+type UpdatePermissionRequest struct {
+	// Permission is the permission's id or slug.
+	Permission string `json:"permission" check:"required,min=1,max=128,pattern=slug"`
+	// Name is for people.
+	Name Opt[string] `json:"name,omitzero" check:"min=1,max=512"`
+	// Slug is what keys hold, unique in the workspace in any letter case. Keys and roles keep the permission.
+	Slug Opt[string] `json:"slug,omitzero" check:"min=1,max=128,pattern=slug"`
+	// Description is for people; null removes it.
+	Description Opt[string] `json:"description,omitzero" check:"null,max=512"`
+}
+
 // DeletePermissionRequest asks to delete a permission and take it from every key and role.
 type DeletePermissionRequest struct {
 	// Permission is the permission's id or slug.
@@ -86,6 +101,16 @@ type GetRoleRequest struct {
 	Role string `json:"role" check:"required,min=1,max=128"`
 }
 
+// UpdateRoleRequest changes a role. Absent fields stay as they are.
+type UpdateRoleRequest struct {
+	// Role is the role's id or name.
+	Role string `json:"role" check:"required,min=1,max=128"`
+	// Name is what keys are given, unique in the workspace in any letter case. Keys keep the role.
+	Name Opt[string] `json:"name,omitzero" check:"min=1,max=128"`
+	// Description is for people; null removes it.
+	Description Opt[string] `json:"description,omitzero" check:"null,max=512"`
+}
+
 // DeleteRoleRequest asks to delete a role and take it from every key.
 type DeleteRoleRequest struct {
 	// Role is the role's id or name.
@@ -114,46 +139,74 @@ type SetRolePermissionsRequest struct {
 type Permissions struct{ c *Client }
 
 // Create makes a new permission.
-func (s Permissions) Create(ctx context.Context, r CreatePermissionRequest) (CreatedPermission, error) {
-	return call[CreatedPermission](ctx, s.c, "permissions.createPermission", r)
+func (s Permissions) Create(ctx context.Context, r CreatePermissionRequest, opts ...CallOption) (CreatedPermission, error) {
+	return call[CreatedPermission](ctx, s.c, "permissions.createPermission", &r, opts)
 }
 
 // Get reads one permission.
-func (s Permissions) Get(ctx context.Context, r GetPermissionRequest) (Permission, error) {
-	return call[Permission](ctx, s.c, "permissions.getPermission", r)
+func (s Permissions) Get(ctx context.Context, r GetPermissionRequest, opts ...CallOption) (Permission, error) {
+	return call[Permission](ctx, s.c, "permissions.getPermission", &r, opts)
 }
 
 // List reads one page of the permissions of the workspace.
-func (s Permissions) List(ctx context.Context, r ListPermissionsRequest) (Page[Permission], error) {
-	return list[Permission](ctx, s.c, "permissions.listPermissions", r)
+func (s Permissions) List(ctx context.Context, r ListPermissionsRequest, opts ...CallOption) (Page[Permission], error) {
+	return list[Permission](ctx, s.c, "permissions.listPermissions", &r, opts)
+}
+
+// All walks the permissions of the workspace, page after page.
+func (s Permissions) All(ctx context.Context, r ListPermissionsRequest, opts ...CallOption) iter.Seq2[Permission, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Permission], error) {
+		next := r
+		next.Cursor = cursor
+		return s.List(ctx, next, opts...)
+	})
+}
+
+// Update changes a permission and returns it.
+func (s Permissions) Update(ctx context.Context, r UpdatePermissionRequest, opts ...CallOption) (Permission, error) {
+	return call[Permission](ctx, s.c, "permissions.updatePermission", &r, opts)
 }
 
 // Delete deletes a permission and takes it from every key and role.
-func (s Permissions) Delete(ctx context.Context, r DeletePermissionRequest) error {
-	return do(ctx, s.c, "permissions.deletePermission", r)
+func (s Permissions) Delete(ctx context.Context, r DeletePermissionRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "permissions.deletePermission", &r, opts)
 }
 
 // CreateRole makes a new role.
-func (s Permissions) CreateRole(ctx context.Context, r CreateRoleRequest) (CreatedRole, error) {
-	return call[CreatedRole](ctx, s.c, "permissions.createRole", r)
+func (s Permissions) CreateRole(ctx context.Context, r CreateRoleRequest, opts ...CallOption) (CreatedRole, error) {
+	return call[CreatedRole](ctx, s.c, "permissions.createRole", &r, opts)
 }
 
 // GetRole reads one role.
-func (s Permissions) GetRole(ctx context.Context, r GetRoleRequest) (Role, error) {
-	return call[Role](ctx, s.c, "permissions.getRole", r)
+func (s Permissions) GetRole(ctx context.Context, r GetRoleRequest, opts ...CallOption) (Role, error) {
+	return call[Role](ctx, s.c, "permissions.getRole", &r, opts)
 }
 
 // ListRoles reads one page of the roles of the workspace.
-func (s Permissions) ListRoles(ctx context.Context, r ListRolesRequest) (Page[Role], error) {
-	return list[Role](ctx, s.c, "permissions.listRoles", r)
+func (s Permissions) ListRoles(ctx context.Context, r ListRolesRequest, opts ...CallOption) (Page[Role], error) {
+	return list[Role](ctx, s.c, "permissions.listRoles", &r, opts)
+}
+
+// AllRoles walks the roles of the workspace, page after page.
+func (s Permissions) AllRoles(ctx context.Context, r ListRolesRequest, opts ...CallOption) iter.Seq2[Role, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Role], error) {
+		next := r
+		next.Cursor = cursor
+		return s.ListRoles(ctx, next, opts...)
+	})
+}
+
+// UpdateRole changes a role and returns it with its permissions.
+func (s Permissions) UpdateRole(ctx context.Context, r UpdateRoleRequest, opts ...CallOption) (Role, error) {
+	return call[Role](ctx, s.c, "permissions.updateRole", &r, opts)
 }
 
 // DeleteRole deletes a role and takes it from every key.
-func (s Permissions) DeleteRole(ctx context.Context, r DeleteRoleRequest) error {
-	return do(ctx, s.c, "permissions.deleteRole", r)
+func (s Permissions) DeleteRole(ctx context.Context, r DeleteRoleRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "permissions.deleteRole", &r, opts)
 }
 
 // SetRolePermissions replaces what a role grants and returns the new set, sorted by slug.
-func (s Permissions) SetRolePermissions(ctx context.Context, r SetRolePermissionsRequest) ([]Permission, error) {
-	return call[[]Permission](ctx, s.c, "permissions.setRolePermissions", r)
+func (s Permissions) SetRolePermissions(ctx context.Context, r SetRolePermissionsRequest, opts ...CallOption) ([]Permission, error) {
+	return call[[]Permission](ctx, s.c, "permissions.setRolePermissions", &r, opts)
 }

@@ -1,6 +1,9 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // RatelimitRequest defines a rate limit of a key or an identity.
 type RatelimitRequest struct {
@@ -175,41 +178,59 @@ type DeleteNamespaceRequest struct {
 type Ratelimits struct{ c *Client }
 
 // Limit asks whether something may be done now, and counts it if so.
-func (s Ratelimits) Limit(ctx context.Context, r LimitRequest) (LimitResult, error) {
-	return call[LimitResult](ctx, s.c, "ratelimit.limit", r)
+func (s Ratelimits) Limit(ctx context.Context, r LimitRequest, opts ...CallOption) (LimitResult, error) {
+	return call[LimitResult](ctx, s.c, "ratelimit.limit", &r, opts)
 }
 
 // MultiLimit asks for several limits at once: all are counted or none.
-func (s Ratelimits) MultiLimit(ctx context.Context, r MultiLimitRequest) (MultiLimitResult, error) {
-	return call[MultiLimitResult](ctx, s.c, "ratelimit.multiLimit", r)
+func (s Ratelimits) MultiLimit(ctx context.Context, r MultiLimitRequest, opts ...CallOption) (MultiLimitResult, error) {
+	return call[MultiLimitResult](ctx, s.c, "ratelimit.multiLimit", &r, opts)
 }
 
 // SetOverride makes or replaces an override.
-func (s Ratelimits) SetOverride(ctx context.Context, r SetOverrideRequest) (SetOverrideResult, error) {
-	return call[SetOverrideResult](ctx, s.c, "ratelimit.setOverride", r)
+func (s Ratelimits) SetOverride(ctx context.Context, r SetOverrideRequest, opts ...CallOption) (SetOverrideResult, error) {
+	return call[SetOverrideResult](ctx, s.c, "ratelimit.setOverride", &r, opts)
 }
 
 // GetOverride reads the override that applies to an identifier.
-func (s Ratelimits) GetOverride(ctx context.Context, r GetOverrideRequest) (Override, error) {
-	return call[Override](ctx, s.c, "ratelimit.getOverride", r)
+func (s Ratelimits) GetOverride(ctx context.Context, r GetOverrideRequest, opts ...CallOption) (Override, error) {
+	return call[Override](ctx, s.c, "ratelimit.getOverride", &r, opts)
 }
 
 // ListOverrides reads one page of the overrides of a namespace.
-func (s Ratelimits) ListOverrides(ctx context.Context, r ListOverridesRequest) (Page[Override], error) {
-	return list[Override](ctx, s.c, "ratelimit.listOverrides", r)
+func (s Ratelimits) ListOverrides(ctx context.Context, r ListOverridesRequest, opts ...CallOption) (Page[Override], error) {
+	return list[Override](ctx, s.c, "ratelimit.listOverrides", &r, opts)
+}
+
+// AllOverrides walks the overrides of a namespace, page after page.
+func (s Ratelimits) AllOverrides(ctx context.Context, r ListOverridesRequest, opts ...CallOption) iter.Seq2[Override, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Override], error) {
+		next := r
+		next.Cursor = cursor
+		return s.ListOverrides(ctx, next, opts...)
+	})
 }
 
 // DeleteOverride deletes one override.
-func (s Ratelimits) DeleteOverride(ctx context.Context, r DeleteOverrideRequest) error {
-	return do(ctx, s.c, "ratelimit.deleteOverride", r)
+func (s Ratelimits) DeleteOverride(ctx context.Context, r DeleteOverrideRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "ratelimit.deleteOverride", &r, opts)
 }
 
 // ListNamespaces reads one page of the namespaces of the workspace.
-func (s Ratelimits) ListNamespaces(ctx context.Context, r ListNamespacesRequest) (Page[Namespace], error) {
-	return list[Namespace](ctx, s.c, "ratelimit.listNamespaces", r)
+func (s Ratelimits) ListNamespaces(ctx context.Context, r ListNamespacesRequest, opts ...CallOption) (Page[Namespace], error) {
+	return list[Namespace](ctx, s.c, "ratelimit.listNamespaces", &r, opts)
+}
+
+// AllNamespaces walks the namespaces of the workspace, page after page.
+func (s Ratelimits) AllNamespaces(ctx context.Context, r ListNamespacesRequest, opts ...CallOption) iter.Seq2[Namespace, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Namespace], error) {
+		next := r
+		next.Cursor = cursor
+		return s.ListNamespaces(ctx, next, opts...)
+	})
 }
 
 // DeleteNamespace deletes a namespace; using it then answers 410.
-func (s Ratelimits) DeleteNamespace(ctx context.Context, r DeleteNamespaceRequest) error {
-	return do(ctx, s.c, "ratelimit.deleteNamespace", r)
+func (s Ratelimits) DeleteNamespace(ctx context.Context, r DeleteNamespaceRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "ratelimit.deleteNamespace", &r, opts)
 }

@@ -1,6 +1,9 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // RootKey is a key to the API itself. Its secret is not kept, only its hash.
 type RootKey struct {
@@ -77,21 +80,30 @@ type DeleteRootKeyRequest struct {
 type RootKeys struct{ c *Client }
 
 // Create makes a new root key. The answer is the only place its secret is ever shown.
-func (s RootKeys) Create(ctx context.Context, r CreateRootKeyRequest) (CreatedRootKey, error) {
-	return call[CreatedRootKey](ctx, s.c, "rootKeys.createRootKey", r)
+func (s RootKeys) Create(ctx context.Context, r CreateRootKeyRequest, opts ...CallOption) (CreatedRootKey, error) {
+	return call[CreatedRootKey](ctx, s.c, "rootKeys.createRootKey", &r, opts)
 }
 
 // List reads one page of the root keys of a workspace.
-func (s RootKeys) List(ctx context.Context, r ListRootKeysRequest) (Page[RootKey], error) {
-	return list[RootKey](ctx, s.c, "rootKeys.listRootKeys", r)
+func (s RootKeys) List(ctx context.Context, r ListRootKeysRequest, opts ...CallOption) (Page[RootKey], error) {
+	return list[RootKey](ctx, s.c, "rootKeys.listRootKeys", &r, opts)
+}
+
+// All walks the root keys of a workspace, page after page.
+func (s RootKeys) All(ctx context.Context, r ListRootKeysRequest, opts ...CallOption) iter.Seq2[RootKey, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[RootKey], error) {
+		next := r
+		next.Cursor = cursor
+		return s.List(ctx, next, opts...)
+	})
 }
 
 // Update changes a root key and returns it.
-func (s RootKeys) Update(ctx context.Context, r UpdateRootKeyRequest) (RootKey, error) {
-	return call[RootKey](ctx, s.c, "rootKeys.updateRootKey", r)
+func (s RootKeys) Update(ctx context.Context, r UpdateRootKeyRequest, opts ...CallOption) (RootKey, error) {
+	return call[RootKey](ctx, s.c, "rootKeys.updateRootKey", &r, opts)
 }
 
 // Delete deletes a root key. It stops working at once.
-func (s RootKeys) Delete(ctx context.Context, r DeleteRootKeyRequest) error {
-	return do(ctx, s.c, "rootKeys.deleteRootKey", r)
+func (s RootKeys) Delete(ctx context.Context, r DeleteRootKeyRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "rootKeys.deleteRootKey", &r, opts)
 }

@@ -1,6 +1,9 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Workspace is a tenant: nothing in one can be seen or touched from another.
 type Workspace struct {
@@ -68,26 +71,35 @@ type DeleteWorkspaceRequest struct {
 type Workspaces struct{ c *Client }
 
 // Create makes a new, empty workspace.
-func (s Workspaces) Create(ctx context.Context, r CreateWorkspaceRequest) (CreatedWorkspace, error) {
-	return call[CreatedWorkspace](ctx, s.c, "workspaces.createWorkspace", r)
+func (s Workspaces) Create(ctx context.Context, r CreateWorkspaceRequest, opts ...CallOption) (CreatedWorkspace, error) {
+	return call[CreatedWorkspace](ctx, s.c, "workspaces.createWorkspace", &r, opts)
 }
 
 // List reads one page of the workspaces of the installation.
-func (s Workspaces) List(ctx context.Context, r ListWorkspacesRequest) (Page[Workspace], error) {
-	return list[Workspace](ctx, s.c, "workspaces.listWorkspaces", r)
+func (s Workspaces) List(ctx context.Context, r ListWorkspacesRequest, opts ...CallOption) (Page[Workspace], error) {
+	return list[Workspace](ctx, s.c, "workspaces.listWorkspaces", &r, opts)
+}
+
+// All walks the workspaces of the installation, page after page.
+func (s Workspaces) All(ctx context.Context, r ListWorkspacesRequest, opts ...CallOption) iter.Seq2[Workspace, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Workspace], error) {
+		next := r
+		next.Cursor = cursor
+		return s.List(ctx, next, opts...)
+	})
 }
 
 // Get reads one workspace.
-func (s Workspaces) Get(ctx context.Context, r GetWorkspaceRequest) (Workspace, error) {
-	return call[Workspace](ctx, s.c, "workspaces.getWorkspace", r)
+func (s Workspaces) Get(ctx context.Context, r GetWorkspaceRequest, opts ...CallOption) (Workspace, error) {
+	return call[Workspace](ctx, s.c, "workspaces.getWorkspace", &r, opts)
 }
 
 // Update changes a workspace and returns it.
-func (s Workspaces) Update(ctx context.Context, r UpdateWorkspaceRequest) (Workspace, error) {
-	return call[Workspace](ctx, s.c, "workspaces.updateWorkspace", r)
+func (s Workspaces) Update(ctx context.Context, r UpdateWorkspaceRequest, opts ...CallOption) (Workspace, error) {
+	return call[Workspace](ctx, s.c, "workspaces.updateWorkspace", &r, opts)
 }
 
 // Delete deletes a workspace: none of its keys or root keys works from then on.
-func (s Workspaces) Delete(ctx context.Context, r DeleteWorkspaceRequest) error {
-	return do(ctx, s.c, "workspaces.deleteWorkspace", r)
+func (s Workspaces) Delete(ctx context.Context, r DeleteWorkspaceRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "workspaces.deleteWorkspace", &r, opts)
 }

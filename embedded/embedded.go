@@ -4,7 +4,8 @@
 //	service, err := embedded.Open(ctx, embedded.Config{Data: "/var/lib/latchkey"})
 //	if err != nil { … }
 //	defer service.Close(context.Background())
-//	http.ListenAndServe("127.0.0.1:7070", service.Handler)
+//	v, err := service.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key}) // in about a microsecond
+//	http.ListenAndServe("127.0.0.1:7070", service.Handler)                         // and for everybody else
 package embedded
 
 import (
@@ -16,9 +17,11 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/engine"
 	"github.com/latchkeyhq/latchkey/internal/server"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -48,9 +51,13 @@ type Service struct {
 	// RootKey is the operator's root key at first start, else empty. It is kept
 	// in RootKeyFile too, and nowhere else.
 	RootKey string
+	// Client calls the service without a socket, as the operator: with the root
+	// key in RootKeyFile. Where that file is gone, give it one with SetRootKey.
+	Client *latchkey.Client
 
 	db       *store.DB
 	engine   *engine.Engine
+	gate     gate // calls of Client
 	draining atomic.Bool
 }
 
@@ -89,6 +96,10 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	// Nothing is lost on the way to this service, so nothing is sent twice.
+	if s.Client, err = latchkey.New(latchkey.Config{Transport: s, Retry: latchkey.NoRetry}); err != nil {
+		return err
+	}
 	s.engine, err = engine.Open(ctx, engine.Config{DB: s.db, Vault: masters, Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.CacheBytes})
 	if err != nil {
 		return err
@@ -100,7 +111,17 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	s.Handler = server.New(server.Config{
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies, MaxBody: cfg.MaxBody, Ready: s.ready,
 	})
+	s.Client.SetRootKey(s.operator(cfg.Data))
 	return nil
+}
+
+// operator returns the operator's root key, or "" where it is not kept.
+func (s *Service) operator(dir string) string {
+	if s.RootKey != "" {
+		return s.RootKey
+	}
+	text, _ := os.ReadFile(filepath.Join(dir, RootKeyFile)) // the service runs without it
+	return strings.TrimSpace(string(text))
 }
 
 // ready tells why requests should go elsewhere, if they should.
@@ -116,9 +137,12 @@ func (s *Service) ready(ctx context.Context) error {
 // Those that come are still answered.
 func (s *Service) Drain() { s.draining.Store(true) }
 
-// Close saves what is only in memory and closes the database. No request may be
-// under way: shut the HTTP server down before.
+// Close saves what is only in memory and closes the database. Calls of Client
+// that are under way are answered before, those that come later are refused with
+// latchkey.ErrUnavailable. No HTTP request may be under way: shut the HTTP
+// server down before.
 func (s *Service) Close(ctx context.Context) error {
 	s.Drain()
+	s.gate.close()
 	return errors.Join(s.engine.Close(ctx), s.db.Close())
 }

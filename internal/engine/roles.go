@@ -35,7 +35,7 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 		role := latchkey.Role{ID: NewID("role"), Name: r.Name, Description: r.Description}
 		err := c.insertRole(ctx, role)
 		if store.IsDuplicate(err) {
-			return latchkey.CreatedRole{}, roleExists.because("A role named %q exists already in this workspace; letter case does not count.", r.Name)
+			return latchkey.CreatedRole{}, roleTaken(r.Name)
 		}
 		if err != nil {
 			return latchkey.CreatedRole{}, err
@@ -100,6 +100,43 @@ func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pa
 		granted[row.RoleID] = append(granted[row.RoleID], storedPermission(row.Permission))
 	}
 	return granted, err
+}
+
+// UpdateRole changes name or description of a role and returns it, with its
+// permissions, as it is then. Fields that are absent stay; a description of null
+// is removed. Keys keep the role under its new name.
+//
+// The root key needs rbac.*.update_role. An unknown role is a 404, and a name
+// that another one has, in any letter case, a 409.
+func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateRoleRequest) (latchkey.Role, error) {
+	if err := who.require("rbac.*.update_role"); err != nil {
+		return latchkey.Role{}, err
+	}
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Role, error) {
+		row, err := c.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
+		if err != nil {
+			return latchkey.Role{}, orMissing(err, unknownRole(r.Role))
+		}
+		row.Name = r.Name.Or(row.Name)
+		if !r.Description.IsZero() {
+			row.Description = r.Description.Or("")
+		}
+		granted, err := c.RolePermissions(ctx, row.ID)
+		if err != nil {
+			return latchkey.Role{}, err
+		}
+		role := roleWith(row, storedPermissions(granted))
+		c.touch(role.ID)
+		c.audit("role.update", "Updated role "+role.ID, roleTarget(role))
+		err = c.UpdateRole(ctx, write.UpdateRoleParams{
+			ID: role.ID, Name: role.Name, NameFolded: foldName(role.Name), Description: role.Description,
+			Search: searchText(role.ID, role.Name, role.Description),
+		})
+		if store.IsDuplicate(err) {
+			return latchkey.Role{}, roleTaken(role.Name)
+		}
+		return role, err
+	})
 }
 
 // DeleteRole deletes a role and takes it, and what it granted, from every key
@@ -264,6 +301,10 @@ func storedPermissions(rows []read.Permission) []latchkey.Permission {
 
 func roleTarget(role latchkey.Role) latchkey.AuditTarget {
 	return latchkey.AuditTarget{Type: "role", ID: role.ID, Name: role.Name}
+}
+
+func roleTaken(name string) *latchkey.Error {
+	return roleExists.because("A role named %q exists already in this workspace; letter case does not count.", name)
 }
 
 func unknownRole(name string) *latchkey.Error {

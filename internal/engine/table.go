@@ -36,10 +36,12 @@ var Ops = []*Op{
 	plain("permissions.createPermission", "rbac.*.create_permission", (*Engine).CreatePermission, refuses(409)),
 	plain("permissions.getPermission", "rbac.*.read_permission", (*Engine).GetPermission, reads, refuses(404)),
 	paged("permissions.listPermissions", "rbac.*.read_permission", (*Engine).ListPermissions, reads),
+	plain("permissions.updatePermission", "rbac.*.update_permission", (*Engine).UpdatePermission, refuses(404, 409)),
 	plain("permissions.deletePermission", "rbac.*.delete_permission", (*Engine).DeletePermission, refuses(404)),
 	plain("permissions.createRole", "rbac.*.create_role; with permissions: and rbac.*.add_permission_to_role; new slugs: and rbac.*.create_permission", (*Engine).CreateRole, refuses(409)),
 	plain("permissions.getRole", "rbac.*.read_role", (*Engine).GetRole, reads, refuses(404)),
 	paged("permissions.listRoles", "rbac.*.read_role", (*Engine).ListRoles, reads),
+	plain("permissions.updateRole", "rbac.*.update_role", (*Engine).UpdateRole, refuses(404, 409)),
 	plain("permissions.deleteRole", "rbac.*.delete_role", (*Engine).DeleteRole, refuses(404)),
 	plain("permissions.setRolePermissions", "rbac.*.add_permission_to_role and rbac.*.remove_permission_from_role; new slugs: and rbac.*.create_permission", (*Engine).SetRolePermissions, refuses(404)),
 

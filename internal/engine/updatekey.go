@@ -85,11 +85,24 @@ func (c *Change) updateFields(ctx context.Context, k *read.Key, r *latchkey.Upda
 // updateCredits changes balance and schedule, each only if it was named. An
 // unlimited key has no schedule.
 func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool) error {
+	refill, scheduled := r.Refill.Get()
+	if scheduled {
+		if err := checkRefill(&refill); err != nil {
+			return err
+		}
+	}
 	if none || r.Remaining.IsNull() {
 		return c.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
 	}
-	if refill, ok := r.Refill.Get(); ok || r.Refill.IsNull() {
-		if err := c.updateSchedule(ctx, k, refill, ok); err != nil {
+	if scheduled || r.Refill.IsNull() {
+		var columns creditColumns
+		if scheduled {
+			columns.set(&refill, c.now)
+		}
+		err := c.SetSchedule(ctx, write.SetScheduleParams{
+			ID: k.ID, RefillInterval: columns.interval, RefillAmount: columns.amount, RefillDay: columns.day, RefillAt: columns.refillAt,
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -99,24 +112,16 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 	return nil
 }
 
-func (c *Change) updateSchedule(ctx context.Context, k *read.Key, r latchkey.Refill, wanted bool) error {
-	var columns creditColumns
-	if wanted {
-		if err := checkRefillDay(&r); err != nil {
-			return err
-		}
-		if r.Interval == latchkey.Daily && r.RefillDay != 0 {
-			return invalid(latchkey.Fault{
-				Location: "/properties/credits/properties/refill/properties/refillDay",
-				Message:  "a daily refill has no refillDay",
-				Fix:      "Leave refillDay out, or make the refill monthly.",
-			})
-		}
-		columns.set(&r, c.now)
+// checkRefill refuses a schedule with a day where there is none, or without one.
+func checkRefill(r *latchkey.Refill) error {
+	if r.Interval == latchkey.Daily && r.RefillDay != 0 {
+		return invalid(latchkey.Fault{
+			Location: "/properties/credits/properties/refill/properties/refillDay",
+			Message:  "a daily refill has no refillDay",
+			Fix:      "Leave refillDay out, or make the refill monthly.",
+		})
 	}
-	return c.SetSchedule(ctx, write.SetScheduleParams{
-		ID: k.ID, RefillInterval: columns.interval, RefillAmount: columns.amount, RefillDay: columns.day, RefillAt: columns.refillAt,
-	})
+	return checkRefillDay(r)
 }
 
 // RerollKey makes a new key that stands for the same as an old one: name,

@@ -16,6 +16,11 @@ var (
 	problemJSON = []string{"application/problem+json"}
 )
 
+// honours tells clients what they can rely on when they repeat a request. A
+// client repeats one that is not safe to repeat only if it has read this, for
+// other services that speak the same API ignore the header Idempotency-Key.
+var honours = []string{"Idempotency-Key"}
+
 // errorDocs is what every error type begins with.
 const errorDocs = "https://unkey.com/docs/errors/"
 
@@ -158,6 +163,7 @@ func (x *exchange) member(name string, value any) error {
 
 func (x *exchange) close(status int, contentType []string) {
 	x.out.WriteByte('}')
+	x.w.Header()["Latchkey-Honors"] = honours
 	x.send(status, contentType, x.out.Bytes())
 }
 

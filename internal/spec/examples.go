@@ -230,6 +230,10 @@ var examples = map[string]example{
 		request: latchkey.ListPermissionsRequest{Search: "forecast"},
 		answer:  []latchkey.Permission{readPermission},
 	},
+	"permissions.updatePermission": {
+		request: latchkey.UpdatePermissionRequest{Permission: readPermission.ID, Slug: latchkey.Set(readPermission.Slug)},
+		answer:  readPermission,
+	},
 	"permissions.deletePermission": {
 		request: latchkey.DeletePermissionRequest{Permission: sendPermission.Slug},
 		answer:  latchkey.Empty{},
@@ -245,6 +249,10 @@ var examples = map[string]example{
 	"permissions.listRoles": {
 		request: latchkey.ListRolesRequest{Limit: 2},
 		answer:  []latchkey.Role{alertsRole, readerRole},
+	},
+	"permissions.updateRole": {
+		request: latchkey.UpdateRoleRequest{Role: readerRole.ID, Description: latchkey.Set(readerRole.Description)},
+		answer:  readerRole,
 	},
 	"permissions.deleteRole": {
 		request: latchkey.DeleteRoleRequest{Role: alertsRole.Name},

@@ -17,8 +17,8 @@ VERSION = version("unkey.py")
 # Whether the client is one that has newer operations and arguments.
 NEWEST = hasattr(Permissions, "update_role")
 
-# The methods that were answered with success, and those that were refused.
-answered, refusals = set(), set()
+# The methods that were answered with success.
+answered = set()
 
 _loop = asyncio.new_event_loop()
 
@@ -47,13 +47,9 @@ class _Group:
 
     def _call(self, method, request):
         name = method if self._way == "blocking" else method + "_async"
-        try:
-            answer = getattr(self._methods, name)(**request)
-            if self._way == "async":
-                answer = _loop.run_until_complete(answer)
-        except Exception:
-            refusals.add(f"{self._name}.{name}")
-            raise
+        answer = getattr(self._methods, name)(**request)
+        if self._way == "async":
+            answer = _loop.run_until_complete(answer)
         answered.add(f"{self._name}.{name}")
         return answer
 

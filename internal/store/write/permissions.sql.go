@@ -62,3 +62,28 @@ func (q *Queries) TakePermissionFromRoles(ctx context.Context, permissionID stri
 	_, err := q.db.ExecContext(ctx, takePermissionFromRoles, permissionID)
 	return err
 }
+
+const updatePermission = `-- name: UpdatePermission :exec
+UPDATE permissions SET name = $2, slug = $3, slug_folded = $4, description = $5, search = $6 WHERE id = $1
+`
+
+type UpdatePermissionParams struct {
+	ID          string
+	Name        string
+	Slug        string
+	SlugFolded  string
+	Description string
+	Search      string
+}
+
+func (q *Queries) UpdatePermission(ctx context.Context, arg UpdatePermissionParams) error {
+	_, err := q.db.ExecContext(ctx, updatePermission,
+		arg.ID,
+		arg.Name,
+		arg.Slug,
+		arg.SlugFolded,
+		arg.Description,
+		arg.Search,
+	)
+	return err
+}

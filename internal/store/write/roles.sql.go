@@ -79,3 +79,26 @@ func (q *Queries) TakeRoleFromKeys(ctx context.Context, roleID string) error {
 	_, err := q.db.ExecContext(ctx, takeRoleFromKeys, roleID)
 	return err
 }
+
+const updateRole = `-- name: UpdateRole :exec
+UPDATE roles SET name = $2, name_folded = $3, description = $4, search = $5 WHERE id = $1
+`
+
+type UpdateRoleParams struct {
+	ID          string
+	Name        string
+	NameFolded  string
+	Description string
+	Search      string
+}
+
+func (q *Queries) UpdateRole(ctx context.Context, arg UpdateRoleParams) error {
+	_, err := q.db.ExecContext(ctx, updateRole,
+		arg.ID,
+		arg.Name,
+		arg.NameFolded,
+		arg.Description,
+		arg.Search,
+	)
+	return err
+}

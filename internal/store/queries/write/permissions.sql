@@ -9,3 +9,6 @@ DELETE FROM key_permissions WHERE permission_id = $1;
 
 -- name: TakePermissionFromRoles :exec
 DELETE FROM role_permissions WHERE permission_id = $1;
+
+-- name: UpdatePermission :exec
+UPDATE permissions SET name = $2, slug = $3, slug_folded = $4, description = $5, search = $6 WHERE id = $1;

@@ -16,3 +16,6 @@ DELETE FROM role_permissions WHERE role_id = $1 AND permission_id = $2;
 -- name: ClearRole :exec
 -- Takes all permissions from a role.
 DELETE FROM role_permissions WHERE role_id = $1;
+
+-- name: UpdateRole :exec
+UPDATE roles SET name = $2, name_folded = $3, description = $4, search = $5 WHERE id = $1;

@@ -1,0 +1,184 @@
+package latchkey
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Call sends any operation by its name and returns the data of the answer as
+// JSON, with the pagination of a list. It is the way to operations that a
+// client does not know yet.
+func (c *Client) Call(ctx context.Context, operation string, request any, opts ...CallOption) (json.RawMessage, *Pagination, error) {
+	var data json.RawMessage
+	answer, err := c.send(ctx, &Attempt{Operation: operation, Request: request, into: &data}, opts)
+	if err == nil && answer.Data != nil {
+		data, err = compactJSON(answer.Data)
+	}
+	return data, answer.Pagination, err
+}
+
+// compactJSON writes a value as a service does.
+func compactJSON(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+// call sends an operation that answers with data.
+func call[T any](ctx context.Context, c *Client, operation string, request any, opts []CallOption) (T, error) {
+	data, _, err := fetch[T](ctx, c, operation, request, opts)
+	return data, err
+}
+
+// list sends an operation that answers with one page.
+func list[T any](ctx context.Context, c *Client, operation string, request any, opts []CallOption) (Page[T], error) {
+	data, answer, err := fetch[[]T](ctx, c, operation, request, opts)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	if answer.Pagination == nil {
+		return Page[T]{}, fmt.Errorf("latchkey: %s: the answer is not a page; is this a Latchkey service?", operation)
+	}
+	return Page[T]{Data: data, Pagination: *answer.Pagination}, nil
+}
+
+// do sends an operation that has nothing to report but success.
+func do(ctx context.Context, c *Client, operation string, request any, opts []CallOption) error {
+	_, err := c.send(ctx, &Attempt{Operation: operation, Request: request, into: new(json.RawMessage)}, opts)
+	return err
+}
+
+// fetching is a call whose answer has data.
+type fetching[T any] struct {
+	Attempt
+	decoded *T // nil until HTTP has found data in the answer
+}
+
+// fetch sends an operation and finds the data of its answer, either decoded
+// from JSON or as the value it was in process. An answer without data is an
+// error: it must not pass for one that says no, or zero.
+func fetch[T any](ctx context.Context, c *Client, operation string, request any, opts []CallOption) (T, Answer, error) {
+	f := &fetching[T]{Attempt: Attempt{Operation: operation, Request: request}}
+	f.into = &f.decoded
+	answer, err := c.send(ctx, &f.Attempt, opts)
+	if err != nil {
+		return *new(T), answer, err
+	}
+	data, inProcess := answer.Data.(T)
+	switch {
+	case f.decoded != nil:
+		data = *f.decoded
+	case !inProcess:
+		return data, answer, fmt.Errorf("latchkey: %s: the answer has no data; is this a Latchkey service?", operation)
+	}
+	return data, answer, nil
+}
+
+// send makes a call: one attempt, and more where that is safe and of use.
+func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answer, error) {
+	o := c.defaults.with(opts)
+	// One root key for all attempts, because the service keeps the answer to a
+	// repeated request for the root key that sent it first.
+	var err error
+	if a.RootKey, err = c.currentRootKey(ctx); err != nil {
+		return Answer{}, fmt.Errorf("latchkey: %s: root key: %w", a.Operation, err)
+	}
+	a.Header, a.IdempotencyKey = o.header, c.idempotencyKey(a.Operation, o)
+	answer, err := c.attempts(ctx, a, o)
+	if o.response != nil {
+		*o.response = ResponseInfo{RequestID: requestID(answer, err), Attempts: a.Number, Header: answer.Header}
+	}
+	return answer, err
+}
+
+// idempotencyKey returns the caller's key or, for a write that may be repeated,
+// a random one of 128 bits.
+func (c *Client) idempotencyKey(operation string, o *callOptions) string {
+	if o.idempotencyKey != "" || o.retry.MaxAttempts == 1 || c.honours.is(ignored) || natures[operation] != writes {
+		return o.idempotencyKey
+	}
+	return rand.Text()
+}
+
+// safe reports whether the service does what an attempt asks at most once,
+// however often it arrives, as far as is known at this moment.
+func (c *Client) safe(a *Attempt) bool {
+	return natures[a.Operation] == reads || a.IdempotencyKey != "" && c.honours.is(honoured)
+}
+
+// attempts sends a call until it is answered, or must not or need not be sent
+// again. All that follows the first attempt ends within the policy's MaxElapsed.
+func (c *Client) attempts(ctx context.Context, a *Attempt, o *callOptions) (Answer, error) {
+	var begun time.Time
+	if o.retry.MaxAttempts > 1 { // a clock that nobody reads is a good part of a call in process
+		begun = time.Now()
+	}
+	timeout := o.timeout
+	for {
+		answer, err := c.attempt(ctx, a, timeout)
+		if err == nil {
+			return answer, nil
+		}
+		err = withAttempts(err, a.Number)
+		if ctx.Err() != nil || a.Number >= o.retry.MaxAttempts || !o.retry.worthwhile(err, c.safe(a)) {
+			return answer, err
+		}
+		wait := o.retry.wait(a.Number, err)
+		left := o.retry.MaxElapsed - time.Since(begun) - wait
+		if left <= 0 || endsWithin(ctx, wait) {
+			return answer, err
+		}
+		if gaveUp := sleep(ctx, wait); gaveUp != nil {
+			return answer, fmt.Errorf("%w; waiting to try again: %w", err, gaveUp)
+		}
+		if timeout = left; o.timeout > 0 {
+			timeout = min(left, o.timeout)
+		}
+	}
+}
+
+// attempt makes one attempt.
+func (c *Client) attempt(ctx context.Context, a *Attempt, timeout time.Duration) (Answer, error) {
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	a.Number++
+	a.honoured = c.honours.is(honoured)
+	logged := c.begin(ctx)
+	answer, err := c.transport.Send(ctx, a)
+	c.honours.learn(answer.Header, err)
+	logged.end(ctx, a, answer, err)
+	return answer, err
+}
+
+// withAttempts says in an error how often the call was sent.
+func withAttempts(err error, attempts int) error {
+	var refused *Error
+	switch {
+	case errors.As(err, &refused):
+		counted := *refused
+		counted.Attempts = attempts
+		return &counted
+	case attempts > 1:
+		return fmt.Errorf("%w (attempt %d)", err, attempts)
+	}
+	return err
+}
+
+// requestID returns what the service calls the request.
+func requestID(answer Answer, err error) string {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.RequestID
+	}
+	return answer.RequestID
+}

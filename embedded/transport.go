@@ -1,0 +1,159 @@
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// gate lets calls in until it is closed, and then waits for those inside.
+type gate struct {
+	sync.RWMutex
+	closed bool
+}
+
+// close closes the gate and returns when nobody is inside.
+func (g *gate) close() {
+	g.Lock()
+	defer g.Unlock()
+	g.closed = true
+}
+
+// errorDocs is what every error type begins with.
+const errorDocs = "https://unkey.com/docs/errors/"
+
+// Send carries a call straight to the engine: no socket, no JSON. It asks what
+// the HTTP door asks, in the same order, and refuses in the same words. Service
+// is a [latchkey.Transport], so that a client with another root key than the
+// operator's is latchkey.New(latchkey.Config{Transport: service, RootKey: …}).
+//
+// The address that a verification comes from, for APIs that keep a list of
+// those permitted, is the last of the header X-Forwarded-For, which
+// [latchkey.WithHeader] sets; without it there is none, and the list refuses.
+func (s *Service) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answer, error) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	id := newRequestID()
+	answer, err := s.operate(ctx, a, id)
+	if err != nil {
+		return latchkey.Answer{}, named(ctx, a, err, id)
+	}
+	return latchkey.Answer{Data: answer.Data, Pagination: answer.Pagination, RequestID: id}, nil
+}
+
+func (s *Service) operate(ctx context.Context, a *latchkey.Attempt, id string) (engine.Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return engine.Answer{}, fmt.Errorf("latchkey: %s: %w", a.Operation, err)
+	}
+	if s.gate.closed {
+		return engine.Answer{}, refusal(http.StatusServiceUnavailable, "unkey/application/service_unavailable", "The service has been closed.")
+	}
+	op, known := engine.Lookup(a.Operation)
+	if !known {
+		return engine.Answer{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found", "There is no operation of this name.")
+	}
+	request, err := decode(op, a)
+	if err != nil {
+		return engine.Answer{}, err
+	}
+	from := origin(a, id)
+	if op.Open {
+		return s.engine.Do(ctx, op, engine.Caller{Request: from}, request)
+	}
+	who, err := s.engine.Authenticate(ctx, a.RootKey, from)
+	if err != nil {
+		return engine.Answer{}, err
+	}
+	if _, err := s.engine.Admit(ctx, who); err != nil {
+		return engine.Answer{}, err
+	}
+	return s.engine.Do(ctx, op, who, request)
+}
+
+// decode returns the request as the engine wants it, checked. What is not of the
+// operation's type goes through JSON, as it would over HTTP.
+func decode(op *engine.Op, a *latchkey.Attempt) (any, error) {
+	if a.RootKey == "" && !op.Open {
+		return nil, engine.Invalid(latchkey.Fault{
+			Location: "security", Message: "the call has no root key", Fix: "give the client one with SetRootKey or its configuration",
+		})
+	}
+	request, faults := a.Request, []latchkey.Fault(nil)
+	switch t := reflect.TypeOf(request); {
+	case t != nil && t.Kind() == reflect.Pointer && t.Elem() == op.Request && !reflect.ValueOf(request).IsNil():
+		faults = op.Check(request)
+	case t == op.Request:
+		request = pointerTo(request)
+		faults = op.Check(request)
+	default:
+		text, err := json.Marshal(request)
+		if err != nil {
+			return nil, fmt.Errorf("latchkey: %s: request: %w", a.Operation, err)
+		}
+		request, faults = op.Decode(text)
+	}
+	if len(faults) > 0 {
+		return nil, engine.Invalid(faults...)
+	}
+	return request, nil
+}
+
+func pointerTo(v any) any {
+	p := reflect.New(reflect.TypeOf(v))
+	p.Elem().Set(reflect.ValueOf(v))
+	return p.Interface()
+}
+
+// newRequestID names a call in the log. It is no secret, and made faster than
+// the ids that must never meet.
+func newRequestID() string {
+	const length, alphanumeric = 12, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	id := [4 + length]byte{'r', 'e', 'q', '_'}
+	for i, random := 4, rand.Uint64(); i < len(id); i++ {
+		id[i] = alphanumeric[random%uint64(len(alphanumeric))]
+		random /= uint64(len(alphanumeric))
+	}
+	return string(id[:])
+}
+
+// origin is what the engine is told of a call besides its request.
+func origin(a *latchkey.Attempt, id string) engine.Request {
+	from := engine.Request{RequestID: id, UserAgent: "embedded", IdempotencyKey: a.IdempotencyKey}
+	if a.Header == nil {
+		return from
+	}
+	hops := strings.Join(a.Header["X-Forwarded-For"], ",")
+	from.RemoteIP = strings.TrimSpace(hops[strings.LastIndexByte(hops, ',')+1:])
+	if agent := a.Header.Get("User-Agent"); agent != "" {
+		from.UserAgent = agent
+	}
+	return from
+}
+
+// named completes an error with the request's id. A caller that gave up finds
+// its context's error in it, as it would over HTTP.
+func named(ctx context.Context, a *latchkey.Attempt, err error, id string) error {
+	var refused *latchkey.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if gone := ctx.Err(); gone != nil && (refused.Status == http.StatusRequestTimeout || refused.Status == 499) {
+		return fmt.Errorf("latchkey: %s: %w", a.Operation, gone)
+	}
+	answer := *refused
+	answer.RequestID = id
+	return &answer
+}
+
+func refusal(status int, kind, detail string) *latchkey.Error {
+	return &latchkey.Error{Status: status, Title: http.StatusText(status), Type: errorDocs + kind, Detail: detail}
+}
