@@ -5,7 +5,7 @@ TOOLS := $(CURDIR)/.tools
 SQLC := $(TOOLS)/sqlc
 STATICCHECK := $(TOOLS)/staticcheck
 
-.PHONY: check fmt vet lint generated generate test fuzz bench build clean
+.PHONY: check fmt vet lint generated generate test adapters fuzz bench build clean
 
 check: fmt vet lint generated test
 
@@ -28,6 +28,11 @@ generate: $(SQLC)
 
 test:
 	go test -race ./...
+
+# The adapters are a module of their own, so that nobody who uses the root
+# downloads web frameworks.
+adapters:
+	cd adapters && go vet ./... && go test -race ./...
 
 # A look at each fuzz target, some seconds long.
 fuzz:

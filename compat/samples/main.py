@@ -1,0 +1,144 @@
+"""Runs every sample in the folder it is given, where the program latchkey stands."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import checks
+from pages import extract, unmarked
+from programs import PATIENCE, Latchkey, service
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+PYTHON = sys.executable
+NEXT = [str(HERE / "node_modules/.bin/next"), "dev", "--hostname", "127.0.0.1", "--port", "PORT"]
+
+
+@dataclass
+class Service:
+    """How to start a service and what to check while Latchkey runs and after it stopped."""
+
+    command: list[str]
+    running: list[Callable[[checks.Visit], None]]
+    stopped: Callable[[checks.Visit], None] = checks.guards_stopped
+    folder: str = "."
+
+
+# Programs that print.
+SCRIPTS = {
+    "tour.py": [PYTHON, "tour.py"],
+    "async_tour.py": [PYTHON, "async_tour.py"],
+    "patient.py": [PYTHON, "patient.py"],
+    "tour.ts": ["node", "built/tour.js"],
+    "patient.ts": ["node", "built/patient.js"],
+}
+
+# Programs that serve. PORT becomes the port to listen at.
+SERVICES = {
+    "readme.go": Service(["./readme"], [checks.guards_readme]),
+    "readme.mjs": Service(["node", "readme.mjs"], [checks.guards_readme]),
+    "readme.py": Service([PYTHON, "readme.py"], [checks.guards_readme]),
+    "fastapi_app.py": Service([PYTHON, "-m", "uvicorn", "fastapi_app:app", "--port", "PORT"], [checks.issues_keys, checks.guards_more]),
+    "flask_app.py": Service([PYTHON, "-m", "flask", "--app", "flask_app", "run", "--port", "PORT"], [checks.guards_more]),
+    "django/urls.py": Service(
+        [PYTHON, "-m", "django", "runserver", "--noreload", "127.0.0.1:PORT"], [checks.has_open_path, checks.guards_more], folder="django"
+    ),
+    "hono_app.ts": Service(["node", "built/hono_app.js"], [checks.guards_more]),
+    "express_app.ts": Service(["node", "built/express_app.js"], [checks.guards_more]),
+    "next/app/documents/route.ts": Service(NEXT, [checks.guards_more], folder="next"),
+    "next/proxy.ts": Service(
+        NEXT, [partial(checks.guards_more, path="/api/documents")], partial(checks.guards_stopped, path="/api/documents"), folder="next"
+    ),
+    "ratelimit_app.ts": Service(["node", "built/ratelimit_app.js"], [checks.limits], checks.limits_stopped),
+}
+
+# What the services consist of besides.
+PARTS = {
+    "guard.py",
+    "guard.ts",
+    "django/latchkey_middleware.py",
+    "django/settings.py",
+    "next/with-key.ts",
+    "next/app/api/documents/route.ts",
+}
+
+# What every program is started with. Settings of the person who runs this are
+# not for the samples.
+ENV = {
+    **{name: value for name, value in os.environ.items() if not name.startswith(("LATCHKEY_", "UNKEY_"))},
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "DJANGO_SETTINGS_MODULE": "settings",
+    "DJANGO_SECRET_KEY": "only-for-this-run",
+    "NEXT_TELEMETRY_DISABLED": "1",
+}
+
+
+class Run:
+    """One run of all samples, in a folder of its own."""
+
+    def __init__(self, work):
+        self.work, self.tally, self.env = work, checks.Tally(), {**ENV, "PYTHONPATH": str(work)}
+
+    def all(self):
+        samples = {}
+        for page in ("README.md", "docs/python.md", "docs/typescript.md"):
+            forgotten = unmarked(ROOT / page)
+            self.tally.check(f"{page}: every block is a sample", not forgotten, f"not marked: {forgotten}")
+            samples |= extract(ROOT / page, self.work)
+        run = SCRIPTS.keys() | SERVICES.keys() | PARTS
+        self.tally.check("every sample is run", samples.keys() == run, f"only on a page or only here: {samples.keys() ^ run}")
+        self.compile()
+        for file, command in SCRIPTS.items():
+            self.attempt(file, self.script, command, samples.get(file, ""))
+        for file, about in SERVICES.items():
+            self.attempt(file, self.service, about)
+
+    def attempt(self, file, run, *details):
+        """Runs a sample. One that can't go on counts as a failed check, and the next is run all the same."""
+        try:
+            run(file, *details)
+        except Exception as error:
+            self.tally.check(f"{file}: goes on to the end", False, repr(error))
+
+    def compile(self):
+        """Compiles the Go sample as part of this module, and checks and compiles the TypeScript ones."""
+        (self.work / "next/guard.ts").write_text((self.work / "guard.ts").read_text())
+        (self.work / "tsconfig.json").write_text((HERE / "tsconfig.json").read_text())
+        self.execute("readme.go: compiles", ["go", "build", "-o", "readme", "readme.go"], self.env)
+        self.execute("*.ts: types", [str(HERE / "node_modules/.bin/tsc")], self.env)
+
+    def execute(self, what, command, env):
+        """Runs a program to its end, checks that it succeeds, and returns what it prints."""
+        done = subprocess.run(command, cwd=self.work, env=env, capture_output=True, text=True, timeout=2 * PATIENCE)
+        self.tally.check(what, done.returncode == 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def latchkey(self):
+        return Latchkey(self.work / "latchkey", tempfile.mkdtemp(dir=self.work), self.env)
+
+    def script(self, file, command, text):
+        with self.latchkey() as latchkey:
+            output = self.execute(f"{file}: runs", command, {**self.env, **latchkey.env})
+        checks.printed(self.tally, file, text, output)
+
+    def service(self, file, about):
+        with self.latchkey() as latchkey:
+            api = latchkey.call("apis.createApi", name="documents")["apiId"]
+            env = {**self.env, **latchkey.env, "LATCHKEY_API_ID": api}
+            with service(about.command, self.work / about.folder, env) as program:
+                visit = checks.Visit(self.tally, file, program.url, latchkey, checks.issue_keys(latchkey, api))
+                for check in about.running:
+                    check(visit)
+                latchkey.stop()
+                about.stopped(visit)
+
+
+run = Run(Path(sys.argv[1]))
+run.all()
+print(f"{run.tally.passed} passed, {run.tally.failed} failed")
+sys.exit(run.tally.failed > 0)
