@@ -1,0 +1,108 @@
+package protect
+
+import (
+	"crypto/sha256"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+)
+
+// cache keeps valid answers that nothing is counted for. Its size is bounded: a
+// new answer takes the place of an arbitrary one, which needs no bookkeeping on
+// the way of every request and does well as long as most keys fit.
+type cache struct {
+	ttl time.Duration
+	max int
+	now func() time.Time
+
+	mu      sync.Mutex
+	answers map[question]answer
+}
+
+// question is what an answer depends on. Keys are kept as SHA-256 only.
+type question struct {
+	key         [sha256.Size]byte
+	permissions string
+}
+
+type answer struct {
+	v     latchkey.Verification
+	until time.Time
+}
+
+// newCache returns nil if there is nothing to keep.
+func newCache(cfg Cache, now func() time.Time) *cache {
+	if cfg.TTL <= 0 {
+		return nil
+	}
+	if cfg.Max <= 0 {
+		cfg.Max = 10_000
+	}
+	return &cache{ttl: cfg.TTL, max: cfg.Max, now: now, answers: map[question]answer{}}
+}
+
+// verify answers r from what is kept, or asks. It must not be called with a
+// question that counts.
+func (c *cache) verify(r latchkey.VerifyKeyRequest, ask func() (latchkey.Verification, error)) (latchkey.Verification, error) {
+	q := question{sha256.Sum256([]byte(r.Key)), r.Permissions}
+	asked := c.now() // the time to live begins with the question: a change after it may be missing in the answer
+	if v, ok := c.get(q, asked); ok {
+		return v, nil
+	}
+	v, err := ask()
+	if err == nil && v.Valid && countless(v) {
+		c.put(q, v, asked)
+	}
+	return v, err
+}
+
+func (c *cache) get(q question, now time.Time) (latchkey.Verification, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.answers[q]
+	if !ok || !now.Before(a.until) {
+		return latchkey.Verification{}, false
+	}
+	return clone(a.v), true
+}
+
+func (c *cache) put(q question, v latchkey.Verification, asked time.Time) {
+	until := asked.Add(c.ttl)
+	if !v.Expires.IsZero() && v.Expires.Before(until) {
+		until = v.Expires.Time
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.answers[q]; !known && len(c.answers) >= c.max {
+		for old := range c.answers {
+			delete(c.answers, old)
+			break
+		}
+	}
+	c.answers[q] = answer{clone(v), until}
+}
+
+// counts reports whether a question is more than a look: it spends, uses a
+// limit, or leaves tags.
+func counts(r latchkey.VerifyKeyRequest) bool {
+	return r.Credits != nil || len(r.Ratelimits) > 0 || len(r.Tags) > 0
+}
+
+// countless reports whether the key has neither a balance nor limits that this
+// verification had to count.
+func countless(v latchkey.Verification) bool {
+	return v.Credits.IsZero() && len(v.Ratelimits) == 0
+}
+
+// clone copies what handlers could change under each other.
+func clone(v latchkey.Verification) latchkey.Verification {
+	v.Permissions, v.Roles = slices.Clone(v.Permissions), slices.Clone(v.Roles)
+	if v.Identity != nil {
+		identity := *v.Identity
+		identity.Ratelimits = slices.Clone(identity.Ratelimits)
+		v.Identity = &identity
+	}
+	return v
+}
