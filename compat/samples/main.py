@@ -40,7 +40,7 @@ SCRIPTS = {
 
 # Programs that serve. PORT becomes the port to listen at.
 SERVICES = {
-    "readme.go": Service(["./readme"], [checks.guards_readme]),
+    "readme.go": Service(["./readme"], [partial(checks.guards, text="documents")]),
     "readme.mjs": Service(["node", "readme.mjs"], [checks.guards_readme]),
     "readme.py": Service([PYTHON, "readme.py"], [checks.guards_readme]),
     "fastapi_app.py": Service([PYTHON, "-m", "uvicorn", "fastapi_app:app", "--port", "PORT"], [checks.issues_keys, checks.guards_more]),
