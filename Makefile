@@ -21,7 +21,7 @@ lint: $(STATICCHECK)
 # What is generated and committed must be what its sources make today.
 generated: $(SQLC)
 	cd internal/store && $(SQLC) diff
-	go test -count=1 -run Golden ./internal/spec
+	go test -count=1 -run TestCommittedDocumentIsCurrent ./internal/spec
 
 generate: $(SQLC)
 	PATH="$(TOOLS):$$PATH" go generate ./...

@@ -94,6 +94,14 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 	if none || r.Remaining.IsNull() {
 		return c.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
 	}
+	balance, limited := r.Remaining.Get()
+	if scheduled && !limited && !k.Remaining.Valid {
+		return invalid(latchkey.Fault{
+			Location: "/properties/credits/properties/refill",
+			Message:  "the key has unlimited credits, which can't be refilled",
+			Fix:      "Send the first balance as remaining too.",
+		})
+	}
 	if scheduled || r.Refill.IsNull() {
 		var columns creditColumns
 		if scheduled {
@@ -106,7 +114,7 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 			return err
 		}
 	}
-	if balance, ok := r.Remaining.Get(); ok {
+	if limited {
 		return c.SetBalance(ctx, k.ID, sql.NullInt64{Int64: balance, Valid: true})
 	}
 	return nil
