@@ -126,7 +126,10 @@ func TestCreditsSurviveKill(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(50+round*17) * time.Millisecond)
+		patience := time.Now().Add(time.Minute)
+		for valid.Load() < int64(50+round*17) && time.Now().Before(patience) {
+			time.Sleep(time.Millisecond)
+		}
 		p.kill()
 		wg.Wait()
 		p = startProcess(t, dir)

@@ -1,0 +1,296 @@
+package latchkey_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/latchkeyhq/latchkey"
+)
+
+func TestConfigurationIsCheckedAtOnce(t *testing.T) {
+	ask := func(context.Context) (string, error) { return rootKey, nil }
+	transport := latchkey.Transport(fixed(nil))
+	for what, cfg := range map[string]latchkey.Config{
+		"no URL":                   {RootKey: rootKey},
+		"no scheme":                {BaseURL: "localhost:7070", RootKey: rootKey},
+		"another scheme":           {BaseURL: "ftp://localhost", RootKey: rootKey},
+		"no host":                  {BaseURL: "http:///v2", RootKey: rootKey},
+		"a query":                  {BaseURL: "http://localhost?a=b", RootKey: rootKey},
+		"an empty query":           {BaseURL: "http://localhost?", RootKey: rootKey},
+		"a fragment":               {BaseURL: "http://localhost#a", RootKey: rootKey},
+		"a password":               {BaseURL: "http://user:" + rootKey + "@localhost", RootKey: rootKey},
+		"mixed up":                 {BaseURL: rootKey, RootKey: "http://localhost"},
+		"not even a URL":           {BaseURL: "http://" + rootKey + "\x7f"},
+		"a key with a line break":  {BaseURL: "http://localhost", RootKey: rootKey + "\n"},
+		"a key with white space":   {BaseURL: "http://localhost", RootKey: " " + rootKey},
+		"a key beyond ASCII":       {BaseURL: "http://localhost", RootKey: rootKey + "é"},
+		"two sources of the key":   {BaseURL: "http://localhost", RootKey: rootKey, RootKeyFunc: ask},
+		"a URL and a transport":    {BaseURL: "http://localhost", Transport: transport},
+		"a client and a transport": {HTTPClient: http.DefaultClient, Transport: transport},
+	} {
+		c, err := latchkey.New(cfg)
+		if err == nil || c != nil {
+			t.Errorf("%s: accepted", what)
+		} else if strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%s: the error shows the root key: %v", what, err)
+		}
+	}
+	for _, cfg := range []latchkey.Config{
+		{BaseURL: latchkey.UnkeyCloud, RootKey: rootKey},
+		{BaseURL: "http://[::1]:7070/", RootKeyFunc: ask},
+		{BaseURL: "http://localhost"}, // for operations that need no root key
+		{Transport: transport},
+	} {
+		newClient(t, cfg)
+	}
+}
+
+// fixed is a transport that answers all calls alike.
+type fixed []latchkey.Answer
+
+func (f fixed) Send(context.Context, *latchkey.Attempt) (latchkey.Answer, error) { return f[0], nil }
+
+func TestPathPrefixIsKept(t *testing.T) {
+	for base, want := range map[string]string{
+		"http://latchkey.test":        "http://latchkey.test/v2/apis.getApi",
+		"http://latchkey.test/":       "http://latchkey.test/v2/apis.getApi",
+		"http://latchkey.test/a/b":    "http://latchkey.test/a/b/v2/apis.getApi",
+		"http://latchkey.test/a%2Fb/": "http://latchkey.test/a%2Fb/v2/apis.getApi",
+	} {
+		s := &service{}
+		c := s.client(t, func(cfg *latchkey.Config) { cfg.BaseURL = base })
+		if err := calls["read"](t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		same(t, base, s.requests[0].URL.String(), want)
+	}
+}
+
+func TestRequestsAreWhatServicesExpect(t *testing.T) {
+	s := &service{}
+	c := s.client(t)
+	err := calls["count"](t.Context(), c,
+		latchkey.WithHeader("x-tenant", "a"), latchkey.WithHeader("X-Tenant", "b"),
+		latchkey.WithHeader("Authorization", "Bearer other"), latchkey.WithHeader("content-type", "text/plain"),
+		latchkey.WithHeader("Accept", "*/*"), latchkey.WithHeader("idempotency-key", "once"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.requests[0]
+	same(t, "method", r.Method, "POST")
+	same(t, "body", s.bodies[0], `{"key":"sk_open"}`)
+	for name, want := range map[string]string{
+		"Authorization": "Bearer " + rootKey, "Content-Type": "application/json", "Accept": "application/json",
+		"User-Agent": "latchkey-go", "X-Tenant": "a,b", "Idempotency-Key": "once",
+	} {
+		same(t, name, strings.Join(r.Header[name], ","), want)
+	}
+
+	if _, err := c.Liveness(t.Context(), latchkey.WithHeader("User-Agent", "mine/1")); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "method of liveness", s.requests[1].Method, "GET")
+	same(t, "user agent", s.requests[1].Header.Get("User-Agent"), "mine/1")
+}
+
+// TestOnlyWritesNameThemselves: calls that write carry an Idempotency-Key of
+// 128 random bits, one a call, until the service is known to ignore it or
+// nobody would make use of it. Counting is too hot for a write to disk.
+func TestOnlyWritesNameThemselves(t *testing.T) {
+	seen := map[string]bool{}
+	named := func(s *service, c *latchkey.Client, call string, opts ...latchkey.CallOption) bool {
+		t.Helper()
+		if err := calls[call](t.Context(), c, opts...); err != nil {
+			t.Fatal(err)
+		}
+		key := s.requests[len(s.requests)-1].Header.Get("Idempotency-Key")
+		if key != "" && (seen[key] || len(key) < 26) { // 26 characters of base32
+			t.Errorf("the key %q is short or was used before", key)
+		}
+		seen[key] = true
+		return key != ""
+	}
+	s := &service{honours: true}
+	c := s.client(t)
+	same(t, "first write", named(s, c, "write"), true)
+	same(t, "second write", named(s, c, "write"), true)
+	same(t, "read", named(s, c, "read"), false)
+	same(t, "count", named(s, c, "count"), false)
+	same(t, "write that is never repeated", named(s, c, "write", latchkey.WithRetry(latchkey.NoRetry)), false)
+	same(t, "count with a key", named(s, c, "count", latchkey.WithIdempotencyKey("a key that the caller gives")), true)
+	s.honours = false
+	same(t, "write before an answer that honours nothing", named(s, c, "write"), true)
+	same(t, "write after it", named(s, c, "write"), false)
+	s.honours = true
+	same(t, "write before an answer that honours it", named(s, c, "write"), false)
+	same(t, "write after it", named(s, c, "write"), true)
+}
+
+// TestErrorsOnTheWayTeachNothing: a proxy's 502 does not make the client believe
+// that the service behind it ignores keys.
+func TestErrorsOnTheWayTeachNothing(t *testing.T) {
+	s := &service{honours: true, plan: []fault{fine, proxy502}, last: fine}
+	c := s.client(t, func(cfg *latchkey.Config) { cfg.Retry = latchkey.RetryPolicy{MaxAttempts: 2, Initial: 1} })
+	for range 2 {
+		if err := calls["write"](t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "sends", s.sends, 3)
+	same(t, "done", s.done, 2)
+}
+
+// TestRedirectsAreNotFollowed: neither root key nor request reach another host,
+// or the same one by another name, even if the HTTP client would take them there.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		var asked []string
+		c := newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: &http.Client{
+			CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
+			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				asked = append(asked, r.URL.Host)
+				res := response(r, status, "")
+				res.Header.Set("Location", "https://sub.latchkey.test/v2/apis.getApi")
+				return res, nil
+			}),
+		}})
+		for _, call := range calls {
+			asked = nil
+			err := call(t.Context(), c)
+			var refused *latchkey.Error
+			if !errors.As(err, &refused) || refused.Status != status || !strings.Contains(refused.Detail, "sub.latchkey.test") {
+				t.Errorf("%d: %v", status, err)
+			}
+			same(t, fmt.Sprint(status, " hosts"), strings.Join(asked, " "), "latchkey.test")
+		}
+	}
+}
+
+func TestHTTPClientOfTheCallerIsLeftAlone(t *testing.T) {
+	mine := &http.Client{Transport: &service{}}
+	newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", HTTPClient: mine})
+	if mine.CheckRedirect != nil {
+		t.Error("it was changed")
+	}
+}
+
+// TestRootKeyIsAskedForOncePerCall: all attempts of a call come from the same
+// root key, or a service could not tell that they are one.
+func TestRootKeyIsAskedForOncePerCall(t *testing.T) {
+	asked := 0
+	s := &service{plan: []fault{undialed, busy429, fine}}
+	c := s.client(t, func(cfg *latchkey.Config) {
+		cfg.RootKey = ""
+		cfg.RootKeyFunc = func(context.Context) (string, error) { asked++; return fmt.Sprint("unkey_", asked), nil }
+	})
+	inBubble(t, func(t *testing.T) {
+		for range 2 {
+			if err := calls["write"](t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	same(t, "asked", asked, 2)
+	for i, want := range []string{"unkey_1", "unkey_1", "unkey_1", "unkey_2"} {
+		same(t, fmt.Sprint("send ", i), s.requests[i].Header.Get("Authorization"), "Bearer "+want)
+	}
+}
+
+func TestRootKeyCanBeChangedWhileCallsRun(t *testing.T) {
+	s := &service{}
+	c := s.client(t)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			c.SetRootKey(fmt.Sprint("unkey_", i))
+			if err := calls["read"](t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	c.SetRootKey("unkey_last")
+	if err := calls["read"](t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "after it was set", s.requests[8].Header.Get("Authorization"), "Bearer unkey_last")
+}
+
+func TestRootKeyThatCannotBeIsNotSent(t *testing.T) {
+	s, cause := &service{}, errors.New("the vault is sealed")
+	result := func(text string, err error) func(context.Context) (string, error) {
+		return func(context.Context) (string, error) { return text, err }
+	}
+	bad := s.client(t, func(cfg *latchkey.Config) { cfg.RootKey, cfg.RootKeyFunc = "", result(rootKey+"\r\nX: y", nil) })
+	failing := s.client(t, func(cfg *latchkey.Config) { cfg.RootKey, cfg.RootKeyFunc = "", result("", cause) })
+	set := s.client(t)
+	set.SetRootKey(rootKey + "\n")
+	for what, c := range map[string]*latchkey.Client{"bad": bad, "failing": failing, "set": set} {
+		err := calls["read"](t.Context(), c)
+		if err == nil || strings.Contains(err.Error(), "sesame") || errors.Is(err, cause) != (what == "failing") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	same(t, "sends", s.sends, 0)
+}
+
+func TestResponseInfoTellsOfAnyAnswer(t *testing.T) {
+	for _, c := range []struct {
+		plan     []fault
+		id       string
+		attempts int
+		header   bool
+	}{
+		{nil, "req_1", 1, true},
+		{[]fault{undialed, busy429}, "req_1", 3, true},
+		{[]fault{busy429, busy429, busy429}, "req_429", 3, true},
+		{[]fault{undialed, undialed, undialed}, "", 3, false},
+	} {
+		s := &service{plan: c.plan}
+		var info latchkey.ResponseInfo
+		var err error
+		inBubble(t, func(t *testing.T) { err = calls["write"](t.Context(), s.client(t), latchkey.WithResponse(&info)) })
+		same(t, fmt.Sprint(c.plan, " id"), info.RequestID, c.id)
+		same(t, fmt.Sprint(c.plan, " attempts"), info.Attempts, c.attempts)
+		same(t, fmt.Sprint(c.plan, " header"), info.Header != nil, c.header)
+		if refused := (*latchkey.Error)(nil); errors.As(err, &refused) {
+			same(t, fmt.Sprint(c.plan, " attempts in the error"), refused.Attempts, c.attempts)
+		}
+	}
+}
+
+func TestTimeoutsAreForEachAttempt(t *testing.T) {
+	for what, c := range map[string]struct {
+		timeout int // of the client, in seconds
+		opts    []latchkey.CallOption
+		want    string
+	}{
+		"default":       {0, nil, "10s"},
+		"configured":    {3, nil, "3s"},
+		"none":          {-1, nil, "none"},
+		"per call":      {3, []latchkey.CallOption{latchkey.WithTimeout(5e9)}, "5s"},
+		"none per call": {3, []latchkey.CallOption{latchkey.WithTimeout(0)}, "none"},
+	} {
+		inBubble(t, func(t *testing.T) {
+			got := "none"
+			client := newClient(t, latchkey.Config{
+				BaseURL: "http://latchkey.test", Timeout: seconds(c.timeout),
+				HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					if left, ok := remaining(r.Context()); ok {
+						got = left.String()
+					}
+					return response(r, 200, answerTo(r, "")), nil
+				})},
+			})
+			if err := calls["read"](t.Context(), client, c.opts...); err != nil {
+				t.Fatal(err)
+			}
+			same(t, what, got, c.want)
+		})
+	}
+}
