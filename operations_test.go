@@ -167,7 +167,7 @@ func TestRequestsOfTheCallerAreEncodedAsTheyAre(t *testing.T) {
 	}{
 		{map[string]any{"a": nil}, `{"a":null}`},
 		{json.RawMessage(`{"a":null}`), `{"a":null}`},
-		{own{}, `{"Raw":null,"List":[]}`},
+		{own{none: nil}, `{"Raw":null,"List":[]}`},
 		{&own{Raw: json.RawMessage("1"), List: []int{1}}, `{"Raw":1,"List":[1]}`},
 		{[]string(nil), `[]`},
 		{nil, `null`},
