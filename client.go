@@ -45,16 +45,16 @@ type Config struct {
 // Client calls the operations of a service. It is safe for concurrent use and
 // needs no closing.
 type Client struct {
-	APIs        APIs
-	Keys        Keys
-	Identities  Identities
-	Permissions Permissions
-	Ratelimits  Ratelimits
-	Analytics   Analytics
-	Workspaces  Workspaces
-	RootKeys    RootKeys
-	Migrations  Migrations
-	AuditLogs   AuditLogs
+	APIs        APIs        // sets of keys
+	Keys        Keys        // to make, change and verify them
+	Identities  Identities  // who keys belong to
+	Permissions Permissions // and roles
+	Ratelimits  Ratelimits  // those that belong to no key, and overrides
+	Analytics   Analytics   // what happened
+	Workspaces  Workspaces  // tenants; for the operator
+	RootKeys    RootKeys    // keys to the API itself
+	Migrations  Migrations  // from other systems
+	AuditLogs   AuditLogs   // who changed what
 
 	transport  Transport
 	rootKey    atomic.Pointer[rootKey] // nil to ask askRootKey

@@ -96,6 +96,12 @@ func TestRequestsAreWhatServicesExpect(t *testing.T) {
 	}
 	same(t, "method of liveness", s.requests[1].Method, "GET")
 	same(t, "user agent", s.requests[1].Header.Get("User-Agent"), "mine/1")
+
+	c.SetRootKey("")
+	if _, err := c.Liveness(t.Context(), latchkey.WithHeader("Authorization", "Bearer other")); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "credentials of nobody", s.requests[2].Header.Get("Authorization"), "")
 }
 
 // TestOnlyWritesNameThemselves: calls that write carry an Idempotency-Key of
@@ -153,7 +159,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		c := newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
 			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-				asked = append(asked, r.URL.Host)
+				if asked = append(asked, r.URL.Host); len(asked) > 1 {
+					return response(r, 200, answerTo(r)), nil
+				}
 				res := response(r, status, "")
 				res.Header.Set("Location", "https://sub.latchkey.test/v2/apis.getApi")
 				return res, nil
@@ -284,7 +292,7 @@ func TestTimeoutsAreForEachAttempt(t *testing.T) {
 					if left, ok := remaining(r.Context()); ok {
 						got = left.String()
 					}
-					return response(r, 200, answerTo(r, "")), nil
+					return response(r, 200, answerTo(r)), nil
 				})},
 			})
 			if err := calls["read"](t.Context(), client, c.opts...); err != nil {

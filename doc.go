@@ -1,6 +1,6 @@
 // Package latchkey is the vocabulary and the client of Latchkey, a service that
 // issues, verifies and revokes API keys and enforces identities, permissions,
-// credits and rate limits.
+// credits and rate limits. It needs nothing but the standard library.
 //
 // The request and answer types of every operation live here, one file a noun.
 // They are the wire format itself: the json tags name the fields, the check
@@ -17,4 +17,13 @@
 //	v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key})
 //	if err != nil { … }           // the question could not be answered
 //	if !v.Valid { … v.Code … }    // it was answered: this key may not pass
+//
+// Calls have one shape: a context, the operation's request, and any number of
+// [CallOption]s. Lists are read page by page with List and walked with All. What
+// is lost on the way is sent again only where the service can't do it twice: see
+// [RetryPolicy]. A [Limiter] puts a rate limit in front of anything.
+//
+// Package embedded has the service itself, in process, behind the same client;
+// package protect guards handlers and functions; package latchkeytest gives
+// tests a service of their own.
 package latchkey

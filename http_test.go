@@ -57,7 +57,7 @@ func serveOneThenDrop(listener net.Listener, requests *atomic.Int32) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			requests.Add(1)
 			if n == 0 {
-				body := answerTo(r, "")
+				body := answerTo(r)
 				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "+itoa(len(body))+"\r\n\r\n"+body)
 			}
 		}

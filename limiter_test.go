@@ -167,6 +167,23 @@ func TestDeniedAreRefusedHereUntilReset(t *testing.T) {
 	})
 }
 
+// TestLateRefusalsSayNoLess: of two uses under way at once the cheaper was
+// refused first; that the dearer is refused too takes nothing back.
+func TestLateRefusalsSayNoLess(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := &limits{}
+		l := limiter(t, s, latchkey.LimiterConfig{BlockDenied: 1})
+		s.decide = func(r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
+			if r.Cost.Or(1) == 8 {
+				same(t, "cost 7 meanwhile", l.Allow(t.Context(), "a", 7).Allowed, false)
+			}
+			return latchkey.LimitResult{Limit: 10, Reset: latchkey.At(time.Now().Add(time.Minute))}, nil
+		}
+		same(t, "cost 8", l.Allow(t.Context(), "a", 8).Allowed, false)
+		same(t, "cost 7 is refused here", l.Allow(t.Context(), "a", 7).Local, true)
+	})
+}
+
 // TestWrongClocksBlockNoLongerThanAWindow: a service whose clock is ahead must
 // not shut anybody out for long.
 func TestWrongClocksBlockNoLongerThanAWindow(t *testing.T) {
@@ -240,14 +257,14 @@ func TestBlockingNeverRefusesMoreThanItMay(t *testing.T) {
 
 func TestHandlerTellsWhereOneStands(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		remaining, down := int64(2), false
+		remaining, down, window := int64(3), false, 2500*time.Millisecond
 		s := &limits{decide: func(*latchkey.LimitRequest) (latchkey.LimitResult, error) {
 			if down {
 				return latchkey.LimitResult{}, &latchkey.Error{Status: 500}
 			}
 			remaining--
 			return latchkey.LimitResult{
-				Success: remaining >= 0, Limit: 10, Remaining: max(0, remaining), Reset: latchkey.At(time.Now().Add(2500 * time.Millisecond)),
+				Success: remaining >= 0, Limit: 10, Remaining: max(0, remaining), Reset: latchkey.At(time.Now().Add(window)),
 			}, nil
 		}}
 		served := 0
@@ -263,17 +280,19 @@ func TestHandlerTellsWhereOneStands(t *testing.T) {
 			status                         int
 			limit, remaining, reset, retry string
 			down                           bool
+			window                         time.Duration
 		}{
-			{200, "10", "1", "3", "", false},
-			{200, "10", "0", "3", "", false},
-			{429, "10", "0", "3", "3", false},
-			{503, "", "", "", "", true},
+			{200, "10", "2", "3", "", false, 2500 * time.Millisecond},
+			{200, "10", "1", "1", "", false, -time.Hour}, // clocks differ
+			{200, "10", "0", "60", "", false, time.Hour},
+			{429, "10", "0", "3", "3", false, 2500 * time.Millisecond},
+			{503, "", "", "", "", true, 0},
 		} {
-			down = c.down
+			down, window = c.down, c.window
 			w := get()
 			got := fmt.Sprint(w.Code, w.Header().Get("RateLimit-Limit"), w.Header().Get("RateLimit-Remaining"), w.Header().Get("RateLimit-Reset"), w.Header().Get("Retry-After"))
 			same(t, "answer", got, fmt.Sprint(c.status, c.limit, c.remaining, c.reset, c.retry))
 		}
-		same(t, "served", served, 2)
+		same(t, "served", served, 3)
 	})
 }

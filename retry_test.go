@@ -162,7 +162,7 @@ func TestWaitsAsLongAsTheServiceAsks(t *testing.T) {
 				sends := 0
 				client := newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 					if sends++; sends > 1 {
-						return response(r, 200, answerTo(r, "")), nil
+						return response(r, 200, answerTo(r)), nil
 					}
 					res := response(r, status, problem(status))
 					res.Header.Set(c.header, c.value)

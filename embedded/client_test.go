@@ -155,7 +155,7 @@ func TestAddressesAreTakenFromTheHeader(t *testing.T) {
 	}
 	for header, want := range map[string]latchkey.Code{
 		"": latchkey.Forbidden, "192.0.2.1": latchkey.Forbidden, "198.51.100.7": latchkey.Valid,
-		"192.0.2.1, 198.51.100.7": latchkey.Valid, "198.51.100.7, 192.0.2.1": latchkey.Forbidden,
+		"192.0.2.1, 192.0.2.2,198.51.100.7 ": latchkey.Valid, "198.51.100.7, 192.0.2.1": latchkey.Forbidden,
 	} {
 		v, err := s.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key}, latchkey.WithHeader("X-Forwarded-For", header))
 		if err != nil || v.Code != want {
