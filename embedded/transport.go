@@ -28,9 +28,6 @@ func (g *gate) close() {
 	g.closed = true
 }
 
-// errorDocs is what every error type begins with.
-const errorDocs = "https://unkey.com/docs/errors/"
-
 // Send carries a call straight to the engine: no socket, no JSON. It asks what
 // the HTTP door asks, in the same order, and refuses in the same words. Service
 // is a [latchkey.Transport], so that a client with another root key than the
@@ -155,5 +152,5 @@ func named(ctx context.Context, a *latchkey.Attempt, err error, id string) error
 }
 
 func refusal(status int, kind, detail string) *latchkey.Error {
-	return &latchkey.Error{Status: status, Title: http.StatusText(status), Type: errorDocs + kind, Detail: detail}
+	return engine.Refusal(status, http.StatusText(status), kind, detail)
 }

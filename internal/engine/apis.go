@@ -23,7 +23,7 @@ func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAP
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
 		id := NewID("api")
-		c.audit("api.create", "Created API "+id, latchkey.AuditTarget{Type: "api", ID: id, Name: r.Name})
+		c.audit("api.create", "Created API "+id, target("api", id, r.Name))
 		return latchkey.CreatedAPI{APIID: id}, c.InsertAPI(ctx, write.InsertAPIParams{
 			ID: id, WorkspaceID: who.WorkspaceID(), KeyspaceID: NewID("ks"),
 			Name: r.Name, Search: searchText(id, r.Name), CreatedAt: c.now,
@@ -184,7 +184,7 @@ func networkText(text string) (string, bool) {
 }
 
 func apiTarget(row *read.API) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "api", ID: row.ID, Name: row.Name}
+	return target("api", row.ID, row.Name)
 }
 
 // unknownAPI is the one refusal for an API that does not exist, and for one

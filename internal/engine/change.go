@@ -39,6 +39,11 @@ func (c *Change) audit(event, description string, targets ...latchkey.AuditTarge
 	})
 }
 
+// target names what a change was made to.
+func target(kind, id, name string) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: kind, ID: id, Name: name}
+}
+
 // change makes a change: work, its audit records and the answer kept for an
 // Idempotency-Key are committed together, or not at all. It returns after the
 // commit, when no node memory holds what was before.

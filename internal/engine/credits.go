@@ -211,11 +211,6 @@ func (e *Engine) system(workspace string) Caller {
 	return Caller{root: &rootKey{id: system, name: system, workspace: workspace}}
 }
 
-// target names what a change was made to.
-func target(kind, id, name string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: kind, ID: id, Name: name}
-}
-
 // UpdateCredits changes a key's balance: set makes it the value, or unlimited
 // where the value is null or absent; increment and decrement change it by the
 // value, never below 0. The schedule of refills stays, except that an unlimited

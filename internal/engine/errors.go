@@ -10,9 +10,9 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
-// errorDocs is what every error type begins with. Clients of Unkey compare
+// ErrorDocs is what every error type begins with. Clients of Unkey compare
 // these URLs, so they are part of the protocol.
-const errorDocs = "https://unkey.com/docs/errors/"
+const ErrorDocs = "https://unkey.com/docs/errors/"
 
 // kind is a kind of refusal: everything about an error but what happened this time.
 type kind struct {
@@ -64,12 +64,18 @@ func taken(noun string) kind {
 
 // because makes the error of this kind that says what happened.
 func (k kind) because(format string, args ...any) *latchkey.Error {
-	return &latchkey.Error{
-		Status: k.status,
-		Title:  k.title,
-		Type:   errorDocs + k.suffix,
-		Detail: fmt.Sprintf(format, args...),
-	}
+	return Refusal(k.status, k.title, k.suffix, fmt.Sprintf(format, args...))
+}
+
+// Refusal makes an error of a door's own, which no operation answers with. The
+// suffix completes its type.
+func Refusal(status int, title, suffix, detail string) *latchkey.Error {
+	return &latchkey.Error{Status: status, Title: title, Type: ErrorDocs + suffix, Detail: detail}
+}
+
+// Unexpected is the answer to what is not the caller's business.
+func Unexpected() *latchkey.Error {
+	return unexpected.because("Something went wrong on our side. The log has the reason under this request id.")
 }
 
 // invalid makes the error of a request that breaks rules of its fields.
@@ -111,5 +117,5 @@ func (e *Engine) public(ctx context.Context, who Caller, operation string, err e
 		return requestTimeout.because("The request took too long.")
 	}
 	e.log.ErrorContext(ctx, "operation failed", "operation", operation, "request", who.RequestID, "error", err)
-	return unexpected.because("Something went wrong on our side. The log has the reason under this request id.")
+	return Unexpected()
 }

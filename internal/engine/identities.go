@@ -234,7 +234,7 @@ func identityWith(row read.Identity, limits []latchkey.Ratelimit) latchkey.Ident
 }
 
 func identityTarget(id, externalID string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "identity", ID: id, Name: externalID}
+	return target("identity", id, externalID)
 }
 
 func unknownIdentity() *latchkey.Error {

@@ -85,7 +85,7 @@ func storedLimits(rows []read.Limit) []latchkey.Ratelimit {
 }
 
 func limitTarget(limit latchkey.Ratelimit) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "ratelimit", ID: limit.ID, Name: limit.Name}
+	return target("ratelimit", limit.ID, limit.Name)
 }
 
 // metaText returns metadata as it is stored: in its shortest form, or "" for

@@ -191,5 +191,5 @@ func namespaceOf(row read.Namespace) latchkey.Namespace {
 func unknownNamespace() *latchkey.Error { return nsNotFound.because("This namespace does not exist.") }
 
 func namespaceTarget(id, name string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "ratelimitNamespace", ID: id, Name: name}
+	return target("ratelimitNamespace", id, name)
 }

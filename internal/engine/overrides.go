@@ -126,5 +126,5 @@ func unknownOverride() *latchkey.Error {
 }
 
 func overrideTarget(id, identifier string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "ratelimitOverride", ID: id, Name: identifier}
+	return target("ratelimitOverride", id, identifier)
 }

@@ -223,7 +223,7 @@ func storedPermission(row read.Permission) latchkey.Permission {
 }
 
 func permissionTarget(p latchkey.Permission) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "permission", ID: p.ID, Name: p.Slug}
+	return target("permission", p.ID, p.Slug)
 }
 
 func slugTaken(slug string) *latchkey.Error {

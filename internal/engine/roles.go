@@ -173,15 +173,12 @@ func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey
 			return nil, err
 		}
 	}
-	mayCreate := func() error {
-		return who.require("rbac.*.create_permission", who.resource("rbac/permissions/*", "create_permission"))
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
 		row, err := c.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
 		if err != nil {
 			return nil, orMissing(err, unknownRole(r.RoleID))
 		}
-		wanted, err := c.permissionsFor(ctx, r.Permissions, mayCreate)
+		wanted, err := c.permissionsFor(ctx, r.Permissions, c.mayCreatePermissions)
 		if err != nil {
 			return nil, err
 		}
@@ -300,7 +297,7 @@ func storedPermissions(rows []read.Permission) []latchkey.Permission {
 }
 
 func roleTarget(role latchkey.Role) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "role", ID: role.ID, Name: role.Name}
+	return target("role", role.ID, role.Name)
 }
 
 func roleTaken(name string) *latchkey.Error {

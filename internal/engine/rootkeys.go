@@ -239,5 +239,5 @@ func rootKeyOf(row read.RootKey) (latchkey.RootKey, error) {
 func noSuchRootKey() *latchkey.Error { return keyNotFound.because("This root key does not exist.") }
 
 func rootKeyTarget(id, name string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "rootKey", ID: id, Name: name}
+	return target("rootKey", id, name)
 }

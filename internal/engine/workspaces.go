@@ -131,5 +131,5 @@ func workspaceOf(row read.Workspace) latchkey.Workspace {
 func unknownWorkspace() *latchkey.Error { return wsNotFound.because("This workspace does not exist.") }
 
 func workspaceTarget(id, name string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: "workspace", ID: id, Name: name}
+	return target("workspace", id, name)
 }

@@ -21,9 +21,6 @@ var (
 // other services that speak the same API ignore the header Idempotency-Key.
 var honours = []string{"Idempotency-Key"}
 
-// errorDocs is what every error type begins with.
-const errorDocs = "https://unkey.com/docs/errors/"
-
 // The refusals that are HTTP's own and not an operation's.
 var (
 	routeNotFound  = refusal(http.StatusNotFound, "Not Found", "route_not_found", "There is nothing at this path. Operations stand under /v2/, for example POST /v2/keys.verifyKey; /openapi.json lists them.")
@@ -38,15 +35,7 @@ func bodyTooLarge(limit int64) *latchkey.Error {
 }
 
 func refusal(status int, title, code, detail string) *latchkey.Error {
-	return &latchkey.Error{Status: status, Title: title, Type: errorDocs + "user/bad_request/" + code, Detail: detail}
-}
-
-// unexpected is the answer to what is not the client's business.
-var unexpected = &latchkey.Error{
-	Status: http.StatusInternalServerError,
-	Title:  "Internal Server Error",
-	Type:   errorDocs + "unkey/application/unexpected_error",
-	Detail: "Something went wrong on our side. The log has the reason under this request id.",
+	return engine.Refusal(status, title, "user/bad_request/"+code, detail)
 }
 
 func (x *exchange) notFound() { x.fail(routeNotFound) }
@@ -109,7 +98,7 @@ func (x *exchange) fail(err error) {
 func (x *exchange) breakDown(cause error) {
 	x.cause = cause
 	if x.status == 0 {
-		x.fail(unexpected)
+		x.fail(engine.Unexpected())
 	}
 }
 

@@ -21,8 +21,6 @@ type refusal struct {
 	detail string
 }
 
-const errorTypes = "https://unkey.com/docs/errors/"
-
 // refusals are all that an operation can be refused with. The first one that fits
 // an operation describes a status: a conflict of names only fits operations that
 // make something with a name.
@@ -146,7 +144,7 @@ func (r refusal) hasFaults() bool {
 }
 
 func (r refusal) example() json.RawMessage {
-	p := problem{Title: r.title, Detail: r.detail, Status: r.status, Type: errorTypes + r.kind}
+	p := problem{Title: r.title, Detail: r.detail, Status: r.status, Type: engine.ErrorDocs + r.kind}
 	if r.hasFaults() {
 		p.Errors = []latchkey.Fault{}
 	}
