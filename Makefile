@@ -5,7 +5,7 @@ TOOLS := $(CURDIR)/.tools
 SQLC := $(TOOLS)/sqlc
 STATICCHECK := $(TOOLS)/staticcheck
 
-.PHONY: check fmt vet lint generated generate test adapters fuzz bench build clean
+.PHONY: check fmt vet lint generated generate test shared adapters fuzz bench microbench build clean
 
 check: fmt vet lint generated test
 
@@ -29,6 +29,14 @@ generate: $(SQLC)
 test:
 	go test -race ./...
 
+# The same tests over the servers that nodes share, in each combination. They
+# are started for the tests alone and end with them.
+SHARED := ./internal/engine ./internal/server ./embedded ./conformance
+shared:
+	LATCHKEY_TEST_DATABASE=postgres LATCHKEY_TEST_REDIS=1 go test -count=1 -p 2 $(SHARED)
+	LATCHKEY_TEST_DATABASE=postgres go test -count=1 -p 2 $(SHARED)
+	LATCHKEY_TEST_REDIS=1 go test -count=1 -p 2 $(SHARED)
+
 # The adapters are a module of their own, so that nobody who uses the root
 # downloads web frameworks.
 adapters:
@@ -40,7 +48,11 @@ fuzz:
 		go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' | while read -r target; do \
 			echo "$$pkg $$target"; go test -run xxx -fuzz "^$$target$$" -fuzztime 10s "$$pkg"; done; done
 
+# Beside ceilings and rivals, in a quarter of an hour; bench/README.md says how.
 bench:
+	cd bench && go build -o .bin/bench . && .bin/bench
+
+microbench:
 	go test -run xxx -bench . -benchmem ./internal/engine ./internal/server ./internal/check ./internal/ratelimit ./internal/rbac
 
 build:

@@ -19,7 +19,7 @@ const module = "github.com/latchkeyhq/latchkey"
 var imports = map[string][]string{
 	".":                    {},
 	"cmd/latchkey":         {"internal/cli"},
-	"internal/cli":         {"embedded", "internal/engine"},
+	"internal/cli":         {"embedded", "internal/engine", "internal/store"},
 	"embedded":             {"internal/server", "internal/engine", "internal/store", "internal/vault"},
 	"internal/server":      {"internal/engine"},
 	"internal/engine":      {"internal/check", "internal/rbac", "internal/vault", "internal/ratelimit", "internal/store", "internal/store/read", "internal/store/write"},
@@ -31,9 +31,11 @@ var imports = map[string][]string{
 	"internal/ratelimit":   {"internal/wildcard"},
 	"internal/vault":       {},
 	"internal/wildcard":    {},
+	"internal/testenv":     {},
 	"internal/spec":        {"internal/engine", "internal/check"},
 	"internal/spec/gen":    {"internal/spec"},
 	"conformance":          {"internal/engine"},
+	"conformance/cluster":  {},
 	"protect":              {},
 	"latchkeytest":         {"embedded"},
 }
