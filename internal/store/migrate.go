@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -13,52 +14,190 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate runs the migrations that the database has not seen, in the order of
-// their numbers, each in a transaction of its own. There is no way back: a
-// newer schema is refused by an older program.
-func migrate(ctx context.Context, db *sql.DB) error {
-	const table = `CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY)`
-	if _, err := db.ExecContext(ctx, table); err != nil {
-		return fmt.Errorf("schema: %w", err)
-	}
-	var at int
-	if err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM schema_migrations`).Scan(&at); err != nil {
-		return fmt.Errorf("schema: %w", err)
-	}
+// Migration is one step of the schema.
+type Migration struct {
+	Number  int
+	Name    string // what it brings; "" for one that this program doesn't know and that has no name in the data
+	Oldest  int    // programs that know fewer migrations than this can't work with the schema after it
+	Applied bool
+	text    string
+}
+
+// dialect is how the schema of one kind of database is written.
+type dialect struct {
+	tables string // counts the tables of a name
+	text   string // what the type TEXT is written as
+}
+
+// On PostgreSQL every TEXT column is told to compare bytes. That is the order
+// of SQLite, so pages and copies have the same order everywhere; it is the
+// fastest one; and it is the only one that an update of the system's C library
+// doesn't change under the indexes, which silently breaks them. CockroachDB
+// compares bytes by default and has another type for what has a collation.
+var (
+	embedded = dialect{tables: "SELECT COUNT(*) FROM sqlite_schema WHERE name = $1", text: "TEXT"}
+	bytewise = dialect{tables: catalog, text: `TEXT COLLATE "C"`}
+	portable = dialect{tables: catalog, text: "TEXT"}
+)
+
+const catalog = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
+
+// textColumn finds the columns of type TEXT in a migration, at the beginning of a
+// line or where one is added.
+var textColumn = regexp.MustCompile(`(?m)(^\s+|ADD COLUMN )(\w+\s+)TEXT\b`)
+
+func (d dialect) write(ddl string) string { return textColumn.ReplaceAllString(ddl, "${1}${2}"+d.text) }
+
+// known returns the migrations of this program, in the order of their numbers.
+func known() ([]Migration, error) {
 	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Migration, len(files))
+	for i, file := range files {
+		if all[i], err = parseMigration(file); err != nil {
+			return nil, fmt.Errorf("schema: %s: %w", file, err)
+		}
+		if all[i].Number != i+1 {
+			return nil, fmt.Errorf("schema: %s should have number %d", file, i+1)
+		}
+	}
+	return all, nil
+}
+
+// parseMigration reads a file. Its first line may say "-- oldest: 7": that
+// programs which know 7 migrations can still work with the schema after it, so
+// that they may run beside this one until they are replaced. Otherwise only
+// those can that know it.
+func parseMigration(file string) (Migration, error) {
+	text, err := migrations.ReadFile(file)
+	if err != nil {
+		return Migration{}, err
+	}
+	number, name, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_")
+	m := Migration{Name: name, text: string(text)}
+	if m.Number, err = strconv.Atoi(number); err != nil {
+		return m, err
+	}
+	m.Oldest = m.Number
+	first, _, _ := strings.Cut(m.text, "\n")
+	if oldest, says := strings.CutPrefix(first, "-- oldest: "); says {
+		m.Oldest, err = strconv.Atoi(oldest)
+	}
+	return m, err
+}
+
+// applied returns the migrations that the data has seen, in order; none if there
+// is no data. The table had only the numbers at first, and then each migration
+// needs the program of its own time.
+func applied(ctx context.Context, db *sql.DB, d dialect) ([]Migration, error) {
+	var tables int
+	if err := db.QueryRowContext(ctx, d.tables, "schema_migrations").Scan(&tables); err != nil || tables == 0 {
+		return nil, err
+	}
+	rows, err := db.QueryContext(ctx, "SELECT * FROM schema_migrations ORDER BY version")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var all []Migration
+	for rows.Next() {
+		m := Migration{Applied: true}
+		var name sql.NullString
+		var oldest sql.NullInt64
+		if err := rows.Scan([]any{&m.Number, &name, &oldest}[:len(columns)]...); err != nil {
+			return nil, err
+		}
+		m.Name, m.Oldest = name.String, m.Number
+		if oldest.Valid {
+			m.Oldest = int(oldest.Int64)
+		}
+		all = append(all, m)
+	}
+	return all, rows.Err()
+}
+
+// pending returns the migrations that are still to be applied, or an error if
+// this program is too old for the data.
+func pending(seen []Migration) ([]Migration, error) {
+	all, err := known()
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range seen {
+		if m.Oldest > len(all) {
+			return nil, fmt.Errorf("schema: the data is of a newer version of Latchkey (schema %d, this one knows %d); use that version", m.Number, len(all))
+		}
+	}
+	if len(seen) == 0 {
+		return all, nil
+	}
+	return all[min(seen[len(seen)-1].Number, len(all)):], nil
+}
+
+// upToDate reports whether there is nothing to migrate.
+func upToDate(ctx context.Context, db *sql.DB, d dialect) (bool, error) {
+	seen, err := applied(ctx, db, d)
+	if err != nil {
+		return false, fmt.Errorf("schema: %w", err)
+	}
+	todo, err := pending(seen)
+	return len(todo) == 0, err
+}
+
+// migrate runs the migrations that the database has not seen, in the order of
+// their numbers, each in a transaction of its own. There is no way back. A newer
+// schema is refused by a program that its migrations are too new for.
+func migrate(ctx context.Context, db *sql.DB, d dialect) error {
+	if err := register(ctx, db, d); err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	seen, err := applied(ctx, db, d)
+	if err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	todo, err := pending(seen)
 	if err != nil {
 		return err
 	}
-	if at > len(files) {
-		return fmt.Errorf("schema: the data is of a newer version of Latchkey (schema %d, this one knows %d); use that version", at, len(files))
-	}
-	for _, file := range files[at:] {
-		if err := step(ctx, db, file); err != nil {
-			return fmt.Errorf("schema: %s: %w", file, err)
+	for _, m := range todo {
+		if err := step(ctx, db, d, m); err != nil {
+			return fmt.Errorf("schema: migration %d: %w", m.Number, err)
 		}
 	}
 	return nil
 }
 
-func step(ctx context.Context, db *sql.DB, file string) error {
-	number, _, _ := strings.Cut(strings.TrimPrefix(file, "migrations/"), "_")
-	version, err := strconv.Atoi(number)
-	if err != nil {
+// register makes the table of migrations, or widens the one that had only their
+// numbers, which exists on SQLite alone.
+func register(ctx context.Context, db *sql.DB, d dialect) error {
+	const table = `CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT, oldest BIGINT)`
+	if _, err := db.ExecContext(ctx, table); err != nil || d != embedded {
 		return err
 	}
-	text, err := migrations.ReadFile(file)
-	if err != nil {
+	var columns int
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM pragma_table_info('schema_migrations')").Scan(&columns); err != nil || columns > 1 {
 		return err
 	}
+	_, err := db.ExecContext(ctx, `ALTER TABLE schema_migrations ADD COLUMN name TEXT; ALTER TABLE schema_migrations ADD COLUMN oldest BIGINT`)
+	return err
+}
+
+func step(ctx context.Context, db *sql.DB, d dialect, m Migration) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+	if _, err := tx.ExecContext(ctx, d.write(m.text)); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (version) VALUES ($1)`, version); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (version, name, oldest) VALUES ($1, $2, $3)`, m.Number, m.Name, m.Oldest); err != nil {
 		return err
 	}
 	return tx.Commit()

@@ -4,128 +4,121 @@
 // A [DB] reads; a [Tx], which exists only inside [DB.Update], reads and writes.
 // The SQL stands in queries/, one file a noun, in a grammar that SQLite and
 // PostgreSQL share; sqlc turns it into the packages read and write.
+//
+// On SQLite one process owns the data. On PostgreSQL many nodes share it: their
+// changes are serial all the same, and [DB.Follow] tells each of them what the
+// others have changed.
 package store
 
 import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
+	"strings"
 
-	"github.com/gofrs/flock"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:generate sqlc generate
 
-var (
-	// ErrNotFound says that there is no such row.
-	ErrNotFound = sql.ErrNoRows
-	// ErrLocked says that another process owns the data folder.
-	ErrLocked = errors.New("another process is using this data folder")
-	// ErrClosed says that the database was closed.
-	ErrClosed = errors.New("the database is closed")
-)
-
-// readers is how many connections read side by side. SQLite readers don't
-// block one another; more than a few only cost memory.
-const readers = 4
-
 type (
 	reads  = read.Queries
 	writes = write.Queries
+	// runner is what runs SQL: a pool, a connection, or something before these.
+	runner = read.DBTX
 )
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	*reads
-	pool       *sql.DB
-	statements *statements
-	writer     *writer
-	lock       *flock.Flock
+	pool   *sql.DB
+	shared *postgres // what nodes that share the database need besides; nil on SQLite
+	node   string
+	writer *writer
+	spends *spender
+	end    func() error // gives back what Open has taken
 }
 
 // Tx is one transaction. It is valid only inside the function given to Update.
 type Tx struct {
 	*reads
 	*writes
-	statements *statements
+	on      runner
+	head    head
+	touched []string
+	wrote   bool // since this was last made false
 }
 
-// Open opens the database in the folder dir, makes it if there is none, and
-// brings its schema up to date. Only one process can have it open at a time.
-func Open(ctx context.Context, dir string) (*DB, error) {
-	lock := flock.New(filepath.Join(dir, "latchkey.lock"))
-	if ok, err := lock.TryLock(); err != nil {
-		return nil, fmt.Errorf("store: lock: %w", err)
-	} else if !ok {
-		return nil, fmt.Errorf("store: %s: %w", dir, ErrLocked)
-	}
-	db, err := open(ctx, filepath.Join(dir, "latchkey.db"))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("store: %s: %w", dir, err), lock.Unlock())
-	}
-	db.lock = lock
-	return db, nil
+// head is how far the logs have come: their last places.
+type head struct{ changes, audit int64 }
+
+func newTx(on runner) *Tx {
+	tx := &Tx{reads: read.New(on), on: on}
+	tx.writes = write.New(noting{on, &tx.wrote})
+	return tx
 }
 
-func open(ctx context.Context, file string) (*DB, error) {
-	if err := create(file); err != nil {
-		return nil, err
-	}
-	pool, err := sql.Open("sqlite", dsn(file))
-	if err != nil {
-		return nil, err
-	}
-	pool.SetMaxOpenConns(readers + 1)
-	pool.SetMaxIdleConns(readers + 1)
-	if err := migrate(ctx, pool); err != nil {
-		return nil, errors.Join(err, pool.Close())
-	}
-	writer, err := startWriter(ctx, pool)
-	if err != nil {
-		return nil, errors.Join(err, pool.Close())
-	}
-	s := prepare(pool)
-	return &DB{reads: read.New(s), pool: pool, statements: s, writer: writer}, nil
+func (tx *Tx) exec(ctx context.Context, text string) error {
+	_, err := tx.on.ExecContext(ctx, text)
+	return err
 }
 
-// create makes the file where there is none, readable by its owner only; what
-// SQLite puts beside it gets the same mode.
-func create(file string) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
+// Open opens a database and brings its schema up to date. Where is either the
+// folder of a SQLite database, also as sqlite://folder, which is made if there
+// is none and which only one process can have open at a time, or the URL of a
+// PostgreSQL database, which any number of nodes can share:
+//
+//	postgres://user:password@host:5432/name?sslmode=verify-full
+//
+// All parameters that pgx knows may stand in the URL, among them several hosts,
+// and besides:
+//
+//   - pool_max_conns bounds the connections that read and spend, 16 by default.
+//     A node uses that many, one more that writes, one that follows the
+//     changes of other nodes, and two for a moment when it starts.
+//   - statement_timeout (2s), lock_timeout (1500ms),
+//     idle_in_transaction_session_timeout (3s), tcp_keepalives_idle (30s),
+//     tcp_user_timeout (10s) and connect_timeout (2, in seconds) have the
+//     defaults that stand here. Whatever is set, no round trip takes longer
+//     than 2.5 s, because a frozen server sends no error.
+//
+// Behind PgBouncer in transaction mode add default_query_exec_mode=exec, since
+// prepared statements stay with a connection, and name the five server settings
+// above in PgBouncer's ignore_startup_parameters. Notifications don't get
+// through it, so changes are heard by asking, every 200 ms.
+//
+// CockroachDB and YugabyteDB speak the same protocol. What they lack is left
+// out by what SELECT version() says: notifications, and on CockroachDB
+// collations, which there are bytewise anyway.
+func Open(ctx context.Context, where string) (*DB, error) {
+	if isPostgres(where) {
+		return openPostgres(ctx, where)
 	}
-	return f.Close()
+	return openSQLite(ctx, folder(where))
 }
 
-// dsn names the file and the settings of each connection. A commit waits for
-// the disk (synchronous=FULL); readers go on while it does (WAL).
-func dsn(file string) string {
-	q := url.Values{"_pragma": {
-		"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-16000)", "temp_store(MEMORY)",
-	}}
-	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String()
+func isPostgres(where string) bool {
+	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
 }
 
-// Close waits for the writes under way and closes the database. All rows are
-// then in the one file.
+func folder(where string) string { return strings.TrimPrefix(where, "sqlite://") }
+
+// assemble makes a DB of a pool, what reads run on, how this node writes, and
+// what gives all that back.
+func assemble(pool *sql.DB, on runner, session session, end func() error) *DB {
+	return &DB{
+		reads: read.New(on), pool: pool, end: end,
+		writer: startWriter(session),
+		spends: &spender{waiting: map[string][]*spend{}},
+	}
+}
+
+// Stats tells how the connections are used that read.
+func (db *DB) Stats() sql.DBStats { return db.pool.Stats() }
+
+// Close waits for the writes under way and closes the database. On SQLite all
+// rows are then in the one file. Whoever follows the changes must have stopped.
 func (db *DB) Close() error {
-	return errors.Join(db.statements.close(), db.writer.close(), db.pool.Close(), db.lock.Unlock())
-}
-
-// IsDuplicate reports whether a write was refused because a unique value is taken.
-func IsDuplicate(err error) bool {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	return errors.Join(db.spends.close(), db.writer.close(), db.end())
 }

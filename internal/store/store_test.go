@@ -4,20 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/latchkeyhq/latchkey/internal/testenv"
 	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func openIn(t *testing.T, dir string) *DB {
+// each runs a test over every engine that the machine has. Where is an empty
+// database.
+func each(t *testing.T, test func(t *testing.T, where string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, t.TempDir()) })
+	t.Run("postgres", func(t *testing.T) { test(t, testenv.Postgres(t)) })
+}
+
+func open(t testing.TB, where string) *DB {
 	t.Helper()
-	db, err := Open(t.Context(), dir)
+	db, err := Open(t.Context(), where)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,205 +46,177 @@ func has(t *testing.T, db *DB, name string) bool {
 }
 
 func TestWhatIsCommittedIsThereAfterReopening(t *testing.T) {
-	dir := t.TempDir()
-	db := openIn(t, dir)
-	if err := db.Update(t.Context(), put("a", "1")); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if db = openIn(t, dir); !has(t, db, "a") {
-		t.Error("the row is gone")
-	}
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		if err := db.Update(t.Context(), put("a", "1")); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if db = open(t, where); !has(t, db, "a") {
+			t.Error("the row is gone")
+		}
+	})
 }
 
 // TestAChangeThatFailsIsUndoneAlone: changes that share a commit don't share
 // their fate. A duplicate, a plain error and a panic each undo what they did.
 func TestAChangeThatFailsIsUndoneAlone(t *testing.T) {
-	db := openIn(t, t.TempDir())
-	if err := db.Update(t.Context(), put("taken", "1")); err != nil {
-		t.Fatal(err)
-	}
-	const n = 200
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			name := fmt.Sprintf("row %d", i)
-			err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
-				if err := put(name, "1")(ctx, tx); err != nil {
-					return err
-				}
-				switch i % 4 {
-				case 1:
-					return errors.New("no")
-				case 2:
-					return put("taken", "2")(ctx, tx)
-				case 3:
-					panic("oh")
-				}
-				return nil
-			})
-			switch {
-			case i%4 == 0 && err != nil,
-				i%4 == 1 && (err == nil || err.Error() != "no"),
-				i%4 == 2 && !IsDuplicate(err),
-				i%4 == 3 && (err == nil || !strings.Contains(err.Error(), "panic")):
-				t.Errorf("%s: %v", name, err)
-			}
-		})
-	}
-	wg.Wait()
-	for i := range n {
-		if name := fmt.Sprintf("row %d", i); has(t, db, name) != (i%4 == 0) {
-			t.Errorf("%s: there is %v", name, has(t, db, name))
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		if err := db.Update(t.Context(), put("taken", "1")); err != nil {
+			t.Fatal(err)
 		}
-	}
+		const n = 200
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				name := fmt.Sprintf("row %d", i)
+				err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+					if err := put(name, "1")(ctx, tx); err != nil {
+						return err
+					}
+					switch i % 4 {
+					case 1:
+						return errors.New("no")
+					case 2:
+						return put("taken", "2")(ctx, tx)
+					case 3:
+						panic("oh")
+					}
+					return nil
+				})
+				switch {
+				case i%4 == 0 && err != nil,
+					i%4 == 1 && (err == nil || err.Error() != "no"),
+					i%4 == 2 && !IsDuplicate(err),
+					i%4 == 3 && (err == nil || !strings.Contains(err.Error(), "panic")):
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range n {
+			if name := fmt.Sprintf("row %d", i); has(t, db, name) != (i%4 == 0) {
+				t.Errorf("%s: there is %v", name, has(t, db, name))
+			}
+		}
+	})
 }
 
 func TestAChangeSeesWhatItWrote(t *testing.T) {
-	db := openIn(t, t.TempDir())
-	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
-		if err := put("a", "1")(ctx, tx); err != nil {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+			if err := put("a", "1")(ctx, tx); err != nil {
+				return err
+			}
+			if has(t, db, "a") {
+				t.Error("others see it before the commit")
+			}
+			value, err := tx.DataKey(ctx, "a")
+			if string(value) != "1" {
+				t.Errorf("read %q", value)
+			}
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		if has(t, db, "a") {
-			t.Error("others see it before the commit")
-		}
-		value, err := tx.DataKey(ctx, "a")
-		if string(value) != "1" {
-			t.Errorf("read %q", value)
-		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestAChangeOfACallerWhoIsGoneIsNotBegun(t *testing.T) {
-	db := openIn(t, t.TempDir())
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := db.Update(ctx, put("a", "1")); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
-	if has(t, db, "a") {
-		t.Error("it was made all the same")
-	}
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := db.Update(ctx, put("a", "1")); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		if has(t, db, "a") {
+			t.Error("it was made all the same")
+		}
+	})
 }
 
 // TestAChangeThatHasBegunIsFinished: SQLite undoes a whole transaction whose
 // statement is interrupted, and with it the changes of others.
 func TestAChangeThatHasBegunIsFinished(t *testing.T) {
-	db := openIn(t, t.TempDir())
-	ctx, cancel := context.WithCancel(t.Context())
-	err := db.Update(ctx, func(ctx context.Context, tx *Tx) error {
-		cancel()
-		return put("a", "1")(ctx, tx)
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		ctx, cancel := context.WithCancel(t.Context())
+		err := db.Update(ctx, func(ctx context.Context, tx *Tx) error {
+			cancel()
+			return put("a", "1")(ctx, tx)
+		})
+		if err != nil || !has(t, db, "a") {
+			t.Errorf("error %v, there is %v", err, has(t, db, "a"))
+		}
 	})
-	if err != nil || !has(t, db, "a") {
-		t.Errorf("error %v, there is %v", err, has(t, db, "a"))
-	}
-}
-
-func TestASecondOwnerOfTheFolderIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	db := openIn(t, dir)
-	if _, err := Open(t.Context(), dir); !errors.Is(err, ErrLocked) {
-		t.Errorf("error %v, want %v", err, ErrLocked)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	openIn(t, dir)
-}
-
-func TestDataOfANewerVersionIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	db := openIn(t, dir)
-	if _, err := db.pool.ExecContext(t.Context(), `INSERT INTO schema_migrations (version) VALUES (999)`); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "newer version") {
-		t.Errorf("error %v", err)
-	}
 }
 
 func TestAClosedDatabaseRefusesChanges(t *testing.T) {
-	db := openIn(t, t.TempDir())
-	var wg sync.WaitGroup
-	for i := range 50 {
-		wg.Go(func() {
-			if err := db.Update(context.Background(), put(fmt.Sprint(i), "1")); err != nil && !errors.Is(err, ErrClosed) {
-				t.Error(err)
-			}
-		})
-	}
-	if err := db.Close(); err != nil {
-		t.Error(err)
-	}
-	wg.Wait()
-	if err := db.Update(context.Background(), put("late", "1")); !errors.Is(err, ErrClosed) {
-		t.Errorf("error %v, want %v", err, ErrClosed)
-	}
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				if err := db.Update(context.Background(), put(fmt.Sprint(i), "1")); err != nil && !errors.Is(err, ErrClosed) {
+					t.Error(err)
+				}
+			})
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if err := db.Update(context.Background(), put("late", "1")); !errors.Is(err, ErrClosed) {
+			t.Errorf("error %v, want %v", err, ErrClosed)
+		}
+	})
 }
 
 // BenchmarkUpdate shows what sharing a commit is worth: one writer waits for
 // the disk each time, 64 wait together.
 func BenchmarkUpdate(b *testing.B) {
-	for _, writers := range []int{1, 64} {
-		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			db, err := Open(b.Context(), b.TempDir())
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer db.Close()
-			if err := db.Update(b.Context(), put("a", "1")); err != nil {
-				b.Fatal(err)
-			}
-			var wg sync.WaitGroup
-			for range writers {
-				wg.Go(func() {
-					for range b.N / writers {
-						if err := db.Update(b.Context(), func(ctx context.Context, tx *Tx) error { return tx.UpdateDataKey(ctx, []byte("2"), "a") }); err != nil {
-							b.Error(err)
-							return
-						}
-					}
-				})
-			}
-			wg.Wait()
-		})
+	for name, where := range durable {
+		for _, writers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/writers=%d", name, writers), func(b *testing.B) {
+				db := open(b, where(b))
+				if err := db.Update(b.Context(), put("a", "1")); err != nil {
+					b.Fatal(err)
+				}
+				work := func(ctx context.Context, tx *Tx) error {
+					tx.Touch("a")
+					return tx.UpdateDataKey(ctx, []byte("2"), "a")
+				}
+				atOnce(b, writers, func() error { return db.Update(b.Context(), work) })
+			})
+		}
 	}
 }
 
-func TestAClosedDatabaseIsOneFileThatOthersCannotRead(t *testing.T) {
-	dir := t.TempDir()
-	db := openIn(t, dir)
-	if err := db.Update(t.Context(), put("a", "1")); err != nil || !has(t, db, "a") {
-		t.Fatal(err)
+// durable are databases whose commits are on disk.
+var durable = map[string]func(*testing.B) string{
+	"sqlite":   func(b *testing.B) string { return b.TempDir() },
+	"postgres": func(b *testing.B) string { return testenv.StartPostgres(b).URL },
+}
+
+// atOnce shares the iterations of a benchmark out among callers.
+func atOnce(b *testing.B, callers int, call func() error) {
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for range b.N / callers {
+				if err := call(); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
 	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		info, err := f.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if f.Name() != "latchkey.db" && f.Name() != "latchkey.lock" {
-			t.Errorf("%s is left, %d bytes", f.Name(), info.Size())
-		}
-		if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode != 0o600 {
-			t.Errorf("%s has mode %o", f.Name(), mode)
-		}
-	}
+	wg.Wait()
 }

@@ -1,26 +1,46 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"math/rand/v2"
+	"slices"
 	"sync"
-
-	"github.com/latchkeyhq/latchkey/internal/store/read"
-	"github.com/latchkeyhq/latchkey/internal/store/write"
+	"time"
 )
 
-// batch is how many changes share one commit at most.
-const batch = 256
+// session is how a node writes: the connection and what a transaction begins
+// and ends with. Only the writer uses it.
+type session interface {
+	limits() limits
+	// begin waits for this node's turn and begins a transaction. An error
+	// leaves none open.
+	begin(context.Context) (*Tx, error)
+	// broken reports whether the transaction can't be gone on with, because of a
+	// statement that failed in it.
+	broken() bool
+	// commit notes how far the logs have come, if that is further than when the
+	// transaction began, and commits.
+	commit(ctx context.Context, begun head) error
+	// abandon undoes the transaction, whatever state it is in.
+	abandon()
+	close() error
+}
 
-// writer owns the one connection that writes. Changes that arrive while a
-// commit waits for the disk are put into the next one together: a group
+// limits is what a writer keeps to.
+type limits struct {
+	group    int           // the most changes that share a commit
+	patience time.Duration // how long a change is tried again; zero for once
+}
+
+// writer owns the one connection of this node that writes. Changes that arrive
+// while a commit waits for the disk are put into the next one together: a group
 // commit, so that many callers share the price of one fsync.
 type writer struct {
-	conn *sql.Conn
-	tx   *Tx
+	session session
+	limits
 	jobs chan *job
 
 	mu     sync.RWMutex // held for reading while a job is handed over
@@ -28,41 +48,40 @@ type writer struct {
 	done   chan struct{}
 }
 
-// job is one change and, once done is closed, its outcome.
+// job is one change.
 type job struct {
-	ctx  context.Context
-	work func(context.Context, *Tx) error
-	err  error
-	done chan struct{}
+	claim
+	work   func(context.Context, *Tx) error
+	since  time.Time
+	result error // of the last time that work ran
 }
 
 // Update runs work in a transaction and returns once its changes are on disk.
-// An error undoes what work did and nothing else. Work must be quick, must not
-// call Update, and must tolerate that its context no longer ends: a change that
-// has begun is finished.
+// An error undoes what work did and nothing else. All changes of all nodes are
+// serial: while work runs, no other work does, here or elsewhere.
+//
+// Work must be quick, must not call Update, and must tolerate that its context
+// no longer ends: a change that has begun is finished. It may run more than
+// once, each time on a transaction that knows nothing of the times before:
+// because a change that shared the commit failed, and on PostgreSQL, for about
+// 5 s, because the connection or the turn was lost before the commit was sent.
+// So what work leaves outside the transaction must be what its last run left.
+//
+// If the answer to the commit is lost, the error is [ErrUnknownOutcome], and
+// the change is there or not.
 func (db *DB) Update(ctx context.Context, work func(ctx context.Context, tx *Tx) error) error {
-	j := &job{ctx: ctx, work: work, done: make(chan struct{})}
+	j := &job{claim: newClaim(ctx), work: work, since: time.Now()}
 	if err := db.writer.hand(j); err != nil {
 		return err
 	}
-	<-j.done
-	return j.err
+	return j.await()
 }
 
-func startWriter(ctx context.Context, pool *sql.DB) (*writer, error) {
-	conn, err := pool.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s := prepare(conn)
-	w := &writer{
-		conn: conn,
-		tx:   &Tx{reads: read.New(s), writes: write.New(s), statements: s},
-		jobs: make(chan *job, batch),
-		done: make(chan struct{}),
-	}
+func startWriter(s session) *writer {
+	l := s.limits()
+	w := &writer{session: s, limits: l, jobs: make(chan *job, l.group), done: make(chan struct{})}
 	go w.run()
-	return w, nil
+	return w
 }
 
 func (w *writer) hand(j *job) error {
@@ -89,15 +108,14 @@ func (w *writer) close() error {
 	close(w.jobs)
 	w.mu.Unlock()
 	<-w.done
-	err := w.exec(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(err, w.tx.statements.close(), w.conn.Close())
+	return w.session.close()
 }
 
 func (w *writer) run() {
 	defer close(w.done)
 	for first := range w.jobs {
-		group := append(make([]*job, 0, batch), first)
-		for more := true; more && len(group) < batch; {
+		group := append(make([]*job, 0, w.group), first)
+		for more := true; more && len(group) < w.group; {
 			select {
 			case j, ok := <-w.jobs:
 				if more = ok; ok {
@@ -107,74 +125,65 @@ func (w *writer) run() {
 				more = false
 			}
 		}
-		w.commit(group)
+		w.persist(slices.DeleteFunc(group, w.late))
 	}
 }
 
-// commit runs a group in one transaction and reports to each job. A job that
-// fails is undone alone; if the transaction itself fails, every job has failed.
-func (w *writer) commit(group []*job) {
-	if err := w.transact(group); err != nil {
-		for _, j := range group {
-			if j.err == nil {
-				j.err = err
-			}
+// late refuses a job that has waited for its turn as long as one is tried, so
+// that nobody waits longer the more others wait.
+func (w *writer) late(j *job) bool {
+	if w.patience == 0 || time.Since(j.since) < w.patience {
+		return false
+	}
+	j.finish(fmt.Errorf("%w: no turn in %v", errUnavailable, w.patience))
+	return true
+}
+
+// persist commits a group and reports to each job. What is lost before the
+// commit was sent is tried again, as long as the oldest job is young enough.
+func (w *writer) persist(group []*job) {
+	for pause := 2 * time.Millisecond; len(group) > 0; pause = min(2*pause, 250*time.Millisecond) {
+		err := w.transact(group)
+		if err == nil || !worthRepeating(err) || time.Since(group[0].since)+pause > w.patience {
+			report(group, err)
+			return
 		}
+		forget(group)
+		time.Sleep(pause/2 + rand.N(pause))
+		group = slices.DeleteFunc(group, gone)
+	}
+}
+
+// forget makes the jobs of a group as if they had never run.
+func forget(group []*job) {
+	for _, j := range group {
+		j.undo()
+		j.result = nil
+	}
+}
+
+// report tells each job of a group what came of it. If the transaction failed,
+// every job has: what one found may have been the work of another.
+func report(group []*job, err error) {
+	if err != nil && isConflict(err) {
+		err = fmt.Errorf("%w: %w", errUnavailable, err)
 	}
 	for _, j := range group {
-		close(j.done)
+		j.finish(cmp.Or(err, j.result))
 	}
 }
 
-func (w *writer) transact(group []*job) error {
-	ctx := context.Background()
-	if err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return fmt.Errorf("store: begin: %w", err)
+// gone lets a job go whose caller has gone.
+func gone(j *job) bool {
+	err := j.ctx.Err()
+	if err != nil {
+		j.finish(err)
 	}
-	for _, j := range group {
-		if err := w.attempt(j); err != nil {
-			return errors.Join(err, w.exec(ctx, "ROLLBACK"))
-		}
-	}
-	if err := w.exec(ctx, "COMMIT"); err != nil {
-		// The disk may be full: SQLite has kept the transaction open or undone it.
-		_ = w.exec(ctx, "ROLLBACK")
-		return fmt.Errorf("store: commit: %w", err)
-	}
-	return nil
+	return err != nil
 }
 
-// attempt runs one job between savepoints. It returns an error only if the
-// transaction can't go on. The job's context is looked at before, not during:
-// SQLite undoes a whole transaction whose statement is interrupted.
-func (w *writer) attempt(j *job) error {
-	if j.err = j.ctx.Err(); j.err != nil {
-		return nil
-	}
-	ctx := context.WithoutCancel(j.ctx)
-	if err := w.exec(ctx, "SAVEPOINT job"); err != nil {
-		return fmt.Errorf("store: savepoint: %w", err)
-	}
-	if j.err = w.protect(ctx, j); j.err != nil {
-		if err := w.exec(ctx, "ROLLBACK TO job"); err != nil {
-			return fmt.Errorf("store: undo: %w", errors.Join(j.err, err))
-		}
-	}
-	return w.exec(ctx, "RELEASE job")
-}
-
-// protect turns a panic of one job into its error: the other jobs of the group
-// are not to blame.
-func (w *writer) protect(ctx context.Context, j *job) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("store: panic in a change: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return j.work(ctx, w.tx)
-}
-
-func (w *writer) exec(ctx context.Context, text string) error {
-	_, err := w.tx.statements.ExecContext(ctx, text)
-	return err
+// worthRepeating reports whether a transaction that failed may succeed when it
+// is begun anew.
+func worthRepeating(err error) bool {
+	return !errors.Is(err, ErrUnknownOutcome) && (IsUnavailable(err) || isConflict(err))
 }

@@ -64,15 +64,3 @@ func (q *Queries) AuditLogsPage(ctx context.Context, arg AuditLogsPageParams) ([
 	}
 	return items, nil
 }
-
-const lastAuditLog = `-- name: LastAuditLog :one
-SELECT CAST(COALESCE(MAX(seq), 0) AS BIGINT) FROM audit_logs
-`
-
-// The last place in the log, 0 if nothing is logged.
-func (q *Queries) LastAuditLog(ctx context.Context) (int64, error) {
-	row := q.db.QueryRowContext(ctx, lastAuditLog)
-	var column_1 int64
-	err := row.Scan(&column_1)
-	return column_1, err
-}

@@ -64,6 +64,91 @@ func (q *Queries) DirectPermissions(ctx context.Context, keyID string) ([]Direct
 	return items, nil
 }
 
+const grantsOfPage = `-- name: GrantsOfPage :many
+WITH page AS (
+    SELECT k.id, k.identity_id FROM keys k
+    WHERE CAST($1 AS TEXT) = '' AND k.api_id = $2
+        AND k.id >= $3 AND k.id <= $4 AND k.deleted_at = 0
+    UNION ALL
+    SELECT k.id, k.identity_id FROM keys k
+    WHERE k.identity_id = CAST($1 AS TEXT) AND k.identity_id <> '' AND k.api_id = $2
+        AND k.id >= $3 AND k.id <= $4 AND k.deleted_at = 0
+)
+SELECT k.id AS key_id, 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
+    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply
+FROM page k JOIN key_permissions kp ON kp.key_id = k.id JOIN permissions p ON p.id = kp.permission_id
+UNION ALL
+SELECT k.id, 'role', r.id, r.name, '', 0, 0, FALSE
+FROM page k JOIN key_roles kr ON kr.key_id = k.id JOIN roles r ON r.id = kr.role_id
+UNION ALL
+SELECT k.id, 'permission', p.id, p.slug, '', 0, 0, FALSE
+FROM page k JOIN key_roles kr ON kr.key_id = k.id
+JOIN role_permissions rp ON rp.role_id = kr.role_id JOIN permissions p ON p.id = rp.permission_id
+UNION ALL
+SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+FROM page k JOIN limits l ON l.owner_id = k.id
+UNION ALL
+SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+FROM page k JOIN limits l ON l.owner_id = k.identity_id
+`
+
+type GrantsOfPageParams struct {
+	IdentityID string
+	APIID      string
+	FromID     string
+	ToID       string
+}
+
+type GrantsOfPageRow struct {
+	KeyID     string
+	Kind      string
+	ID        string
+	Name      string
+	OwnerID   string
+	Amount    int64
+	Duration  int64
+	AutoApply bool
+}
+
+// What the keys of a page hold, in the words of KeyGrants: of the keys of an API from one id to
+// another, or of those of them that belong to an identity.
+func (q *Queries) GrantsOfPage(ctx context.Context, arg GrantsOfPageParams) ([]GrantsOfPageRow, error) {
+	rows, err := q.db.QueryContext(ctx, grantsOfPage,
+		arg.IdentityID,
+		arg.APIID,
+		arg.FromID,
+		arg.ToID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GrantsOfPageRow
+	for rows.Next() {
+		var i GrantsOfPageRow
+		if err := rows.Scan(
+			&i.KeyID,
+			&i.Kind,
+			&i.ID,
+			&i.Name,
+			&i.OwnerID,
+			&i.Amount,
+			&i.Duration,
+			&i.AutoApply,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const hashTaken = `-- name: HashTaken :one
 SELECT COUNT(*) > 0 AS taken FROM keys WHERE hash = $1
 `

@@ -50,6 +50,13 @@ type Cell struct {
 	ExpiresAt   int64
 }
 
+type Change struct {
+	Seq     int64
+	Node    string
+	Time    int64
+	Touched string
+}
+
 type DataKey struct {
 	ID      string
 	Wrapped []byte
@@ -104,12 +111,18 @@ type Limit struct {
 }
 
 type Namespace struct {
-	ID          string
-	WorkspaceID string
-	Name        string
-	Search      string
-	CreatedAt   int64
-	DeletedAt   int64
+	ID           string
+	WorkspaceID  string
+	Name         string
+	Search       string
+	CreatedAt    int64
+	DeletedAt    int64
+	WhenDegraded string
+}
+
+type Node struct {
+	ID    string
+	Beats int64
 }
 
 type Override struct {

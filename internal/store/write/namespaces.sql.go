@@ -41,3 +41,12 @@ func (q *Queries) MarkNamespaceDeleted(ctx context.Context, iD string, deletedAt
 	_, err := q.db.ExecContext(ctx, markNamespaceDeleted, iD, deletedAt)
 	return err
 }
+
+const updateNamespace = `-- name: UpdateNamespace :exec
+UPDATE namespaces SET when_degraded = $2 WHERE id = $1
+`
+
+func (q *Queries) UpdateNamespace(ctx context.Context, iD string, whenDegraded string) error {
+	_, err := q.db.ExecContext(ctx, updateNamespace, iD, whenDegraded)
+	return err
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+)
+
+// The texts that count in shared rows. The keys come sorted, and rows are locked
+// in the order in which they are inserted, so transactions that count can't wait
+// for one another in a circle.
+const (
+	lockCells = `INSERT INTO cells (workspace_id, namespace, identifier, duration, sequence, current, previous, expires_at)
+SELECT k.w, k.n, k.i, k.d, 0, 0, 0, 0 FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS BIGINT[])) AS k (w, n, i, d)
+ON CONFLICT (workspace_id, namespace, identifier, duration) DO UPDATE SET sequence = cells.sequence
+RETURNING workspace_id, namespace, identifier, duration, sequence, current, previous, expires_at`
+	saveCells = `UPDATE cells SET sequence = k.s, current = k.c, previous = k.p, expires_at = k.e
+FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS BIGINT[]),
+    CAST($5 AS BIGINT[]), CAST($6 AS BIGINT[]), CAST($7 AS BIGINT[]), CAST($8 AS BIGINT[])) AS k (w, n, i, d, s, c, p, e)
+WHERE cells.workspace_id = k.w AND cells.namespace = k.n AND cells.identifier = k.i AND cells.duration = k.d`
+	dropCells = `DELETE FROM cells WHERE (workspace_id, namespace, identifier, duration) IN (
+    SELECT c.workspace_id, c.namespace, c.identifier, c.duration FROM cells c
+    WHERE c.expires_at <= $1 ORDER BY c.expires_at LIMIT CAST($2 AS BIGINT) FOR UPDATE SKIP LOCKED)`
+)
+
+// CountCells gives decide the cells of the keys, in their order, and saves those
+// that it returns, in one transaction that holds their rows. Of the keys only
+// the key columns matter; they must be sorted, each there once. A key without a
+// row has a cell of zeros, and gets a row only if decide returns it.
+//
+// It stands beside the serial changes and needs a database that is Shared. As
+// counts of rate limits may be lost with the last moments before a crash, the
+// commit doesn't wait for the disk where the engine can do that.
+func (db *DB) CountCells(ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell) error {
+	tx, err := db.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("store: cells: %w", err)
+	}
+	defer tx.Rollback()
+	rows, err := tx.QueryContext(ctx, lockCells, keyColumns(keys)...)
+	if err != nil {
+		return fmt.Errorf("store: cells: %w", err)
+	}
+	cells, err := scanCells(rows)
+	if err != nil {
+		return fmt.Errorf("store: cells: %w", err)
+	}
+	changed := decide(inOrder(cells, keys))
+	if len(changed) == 0 {
+		return nil // and the rows that were made to be locked are gone again
+	}
+	if _, err := tx.ExecContext(ctx, "SELECT set_config('synchronous_commit', 'off', true)"); err != nil {
+		return fmt.Errorf("store: cells: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, saveCells, append(keyColumns(changed), countColumns(changed)...)...); err != nil {
+		return fmt.Errorf("store: cells: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("store: cells: %w", err)
+	}
+	return nil
+}
+
+// DropSharedCells drops up to most cells that no longer matter at a time, except
+// those that are being counted in, and returns how many it dropped. It stands
+// beside the serial changes, so that nothing waits for it.
+func (db *DB) DropSharedCells(ctx context.Context, now, most int64) (int64, error) {
+	result, err := db.pool.ExecContext(ctx, dropCells, now, most)
+	if err != nil {
+		return 0, fmt.Errorf("store: cells: %w", err)
+	}
+	return result.RowsAffected()
+}
+
+func scanCells(rows *sql.Rows) ([]read.Cell, error) {
+	defer rows.Close()
+	var cells []read.Cell
+	for rows.Next() {
+		var c read.Cell
+		err := rows.Scan(&c.WorkspaceID, &c.Namespace, &c.Identifier, &c.Duration, &c.Sequence, &c.Current, &c.Previous, &c.ExpiresAt)
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, c)
+	}
+	return cells, rows.Err()
+}
+
+// inOrder returns the cells in the order of their keys.
+func inOrder(cells, keys []read.Cell) []read.Cell {
+	byKey := make(map[read.Cell]read.Cell, len(cells))
+	for _, c := range cells {
+		byKey[keyOf(c)] = c
+	}
+	ordered := make([]read.Cell, len(keys))
+	for i, key := range keys {
+		ordered[i] = byKey[keyOf(key)]
+	}
+	return ordered
+}
+
+// keyOf returns the key columns of a cell alone.
+func keyOf(c read.Cell) read.Cell {
+	return read.Cell{WorkspaceID: c.WorkspaceID, Namespace: c.Namespace, Identifier: c.Identifier, Duration: c.Duration}
+}
+
+// list returns one column of the cells, as an argument for unnest.
+func list[T any](cells []read.Cell, of func(read.Cell) T) any {
+	values := make([]T, len(cells))
+	for i, c := range cells {
+		values[i] = of(c)
+	}
+	return values
+}
+
+func keyColumns(cells []read.Cell) []any {
+	return []any{
+		list(cells, func(c read.Cell) string { return c.WorkspaceID }),
+		list(cells, func(c read.Cell) string { return c.Namespace }),
+		list(cells, func(c read.Cell) string { return c.Identifier }),
+		list(cells, func(c read.Cell) int64 { return c.Duration }),
+	}
+}
+
+func countColumns(cells []read.Cell) []any {
+	return []any{
+		list(cells, func(c read.Cell) int64 { return c.Sequence }),
+		list(cells, func(c read.Cell) int64 { return c.Current }),
+		list(cells, func(c read.Cell) int64 { return c.Previous }),
+		list(cells, func(c read.Cell) int64 { return c.ExpiresAt }),
+	}
+}

@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/latchkeyhq/latchkey/internal/testenv"
+)
+
+// touch makes a change that touches ids.
+func touch(t *testing.T, db *DB, ids ...string) {
+	t.Helper()
+	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+		tx.Touch(ids...)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// follow follows a database until the test ends, and returns what is heard that
+// isn't empty, after the first reading.
+func follow(t *testing.T, db *DB) <-chan Heard {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done, heard := make(chan struct{}), make(chan Heard, 1000)
+	go func() {
+		defer close(done)
+		db.Follow(ctx, func(h Heard) {
+			if h.All || len(h.Changes) > 0 {
+				heard <- h
+			}
+		})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	if first := next(t, heard); !first.All {
+		t.Fatalf("the first reading is %+v", first)
+	}
+	return heard
+}
+
+func next(t *testing.T, heard <-chan Heard) Heard {
+	t.Helper()
+	select {
+	case h := <-heard:
+		return h
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing is heard")
+		return Heard{}
+	}
+}
+
+// TestChangesOfOthersAreHeardInOrder, each once, and one's own are not.
+func TestChangesOfOthersAreHeardInOrder(t *testing.T) {
+	for _, listens := range []bool{true, false} {
+		t.Run(fmt.Sprintf("listens=%v", listens), func(t *testing.T) {
+			where := testenv.Postgres(t)
+			db, other := open(t, where), open(t, where)
+			db.shared.listens = listens
+			heard := follow(t, db)
+			var want, got []string
+			for i := range 20 {
+				id := fmt.Sprintf("id %d", i)
+				touch(t, db, "mine")
+				began := time.Now()
+				touch(t, other, id, id)
+				want = append(want, id)
+				for len(got) < len(want) {
+					h := next(t, heard)
+					if h.All || time.Since(h.At) > time.Second {
+						t.Fatalf("heard %+v", h)
+					}
+					for _, c := range h.Changes {
+						if lag := time.Since(c.Made).Abs(); lag > time.Second {
+							t.Errorf("it was made %v ago", lag)
+						}
+						got = append(got, c.IDs...)
+					}
+				}
+				if lag := time.Since(began); lag > time.Second {
+					t.Errorf("heard after %v", lag)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("heard %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestWhatWasMissedIsSaid: rows that were dropped before they were read, a log
+// that isn't the one that was read before, and changes too large to name.
+func TestWhatWasMissedIsSaid(t *testing.T) {
+	where := testenv.Postgres(t)
+	db, other := open(t, where), open(t, where)
+	run := func(text string) {
+		t.Helper()
+		if _, err := other.pool.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	touch(t, other, "a")
+	heard := follow(t, db)
+	steps := []struct {
+		name string
+		do   func()
+	}{
+		{"a gap", func() { run("UPDATE heads SET changes = changes + 5"); touch(t, other, "b") }},
+		{"a log that was rolled back", func() { run("DELETE FROM changes WHERE seq > 1; UPDATE heads SET changes = 1") }},
+		{"another log of the same length", func() { run("UPDATE changes SET touched = '[]' WHERE seq = (SELECT changes FROM heads)") }},
+		{"more than can be named", func() { touch(t, other, slices.Collect(numbers(mostTouched+1))...) }},
+	}
+	for _, s := range steps {
+		s.do()
+		if h := next(t, heard); !h.All {
+			t.Errorf("%s: heard %+v", s.name, h)
+		}
+		touch(t, other, s.name)
+		if h := next(t, heard); h.All || len(h.Changes) != 1 || h.Changes[0].IDs[0] != s.name {
+			t.Errorf("after %s: heard %+v", s.name, h)
+		}
+	}
+}
+
+func numbers(n int) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := range n {
+			if !yield(fmt.Sprint(i)) {
+				return
+			}
+		}
+	}
+}
+
+// TestDroppedChangesAreNoGap for those who have read them.
+func TestDroppedChangesAreNoGap(t *testing.T) {
+	where := testenv.Postgres(t)
+	db, other := open(t, where), open(t, where)
+	for range 10 {
+		touch(t, other, "old")
+	}
+	heard := follow(t, db)
+	err := other.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+		n, err := tx.DropChanges(ctx, time.Now().Add(time.Hour).UnixMilli(), 100)
+		if n != 9 {
+			t.Errorf("%d were dropped, want 9", n)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * poll)
+	touch(t, other, "new")
+	if h := next(t, heard); h.All || h.Changes[0].IDs[0] != "new" {
+		t.Errorf("heard %+v", h)
+	}
+}
+
+// TestAFollowerGoesOnWhereItWas when its connection is cut, and hears of what
+// was changed in between, without having missed anything.
+func TestAFollowerGoesOnWhereItWas(t *testing.T) {
+	where := testenv.Postgres(t)
+	other := open(t, where)
+	through, proxy := behind(t, where)
+	heard := follow(t, open(t, through))
+	faults := map[string]func(){
+		"cut":         proxy.Cut,
+		"refused":     func() { proxy.Refuse(); time.Sleep(time.Second); proxy.Accept() },
+		"partitioned": func() { proxy.Partition(); time.Sleep(2 * time.Second); proxy.Heal() },
+	}
+	for name, fault := range faults {
+		go fault()
+		for i := range 20 {
+			touch(t, other, fmt.Sprintf("%s %d", name, i))
+			time.Sleep(50 * time.Millisecond)
+		}
+		for got := 0; got < 20; {
+			h := next(t, heard)
+			if h.All {
+				t.Fatalf("%s: all", name)
+			}
+			for _, c := range h.Changes {
+				if want := fmt.Sprintf("%s %d", name, got); c.IDs[0] != want {
+					t.Fatalf("heard %q, want %q", c.IDs[0], want)
+				}
+				got++
+			}
+		}
+	}
+}
+
+// TestAFollowerIsHeardFromAllTheTime: also when nothing happens, each reading is told.
+func TestAFollowerIsHeardFromAllTheTime(t *testing.T) {
+	db := open(t, testenv.Postgres(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n, last := 0, time.Now()
+	db.Follow(ctx, func(h Heard) {
+		if silence := h.At.Sub(last); silence > 600*time.Millisecond {
+			t.Errorf("silence for %v", silence)
+		}
+		last = h.At
+		if n++; n == 8 {
+			cancel()
+		}
+	})
+	if n != 8 {
+		t.Errorf("heard %d times", n)
+	}
+}
+
+// TestAloneThereIsNothingToFollow: Follow ends with its context.
+func TestAloneThereIsNothingToFollow(t *testing.T) {
+	db := open(t, t.TempDir())
+	if db.Shared() {
+		t.Error("a folder is shared")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	db.Follow(ctx, func(h Heard) { t.Errorf("heard %+v", h) })
+}

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+)
+
+// together makes changes in one group: while the first one runs, the others
+// arrive. It returns what came of each.
+func together(t *testing.T, db *DB, works ...func(context.Context, *Tx) error) []error {
+	t.Helper()
+	errs := make([]error, len(works))
+	var wg sync.WaitGroup
+	running, arrived := make(chan struct{}), make(chan struct{})
+	wg.Go(func() {
+		var once sync.Once
+		_ = db.Update(t.Context(), func(context.Context, *Tx) error {
+			once.Do(func() { close(running) })
+			<-arrived
+			return nil
+		})
+	})
+	<-running
+	for i, work := range works {
+		wg.Go(func() { errs[i] = db.Update(t.Context(), work) })
+		for len(db.writer.jobs) <= i {
+			select {
+			case <-t.Context().Done():
+				t.Fatal("a change doesn't arrive")
+			default:
+				runtime.Gosched()
+			}
+		}
+	}
+	close(arrived)
+	wg.Wait()
+	return errs
+}
+
+// counted counts how often a change is run.
+func counted(runs *int, work func(context.Context, *Tx) error) func(context.Context, *Tx) error {
+	return func(ctx context.Context, tx *Tx) error { *runs++; return work(ctx, tx) }
+}
+
+// TestAGroupRunsAgainOnlyIfSomethingIsToBeUndone: what fails before it writes
+// costs the others nothing; what fails after that, however it does, is undone
+// alone, and the others are made once.
+func TestAGroupRunsAgainOnlyIfSomethingIsToBeUndone(t *testing.T) {
+	no := errors.New("no")
+	bad := func(ctx context.Context, tx *Tx) error {
+		_, err := tx.on.ExecContext(ctx, "SELECT nothing FROM nowhere")
+		return err
+	}
+	kinds := map[string]struct {
+		work           func(context.Context, *Tx) error
+		runs, postgres int // of the others
+		made           bool
+	}{
+		"refused": {func(ctx context.Context, tx *Tx) error {
+			tx.Touch("refused")
+			_ = tx.NextAudit(1 << 40)
+			return no
+		}, 1, 1, false},
+		"refused late": {func(ctx context.Context, tx *Tx) error { return errors.Join(put("bad", "1")(ctx, tx), no) }, 2, 2, false},
+		"panics late": {func(ctx context.Context, tx *Tx) error {
+			panic(put("bad", "1")(ctx, tx))
+		}, 2, 2, false},
+		"fails":                    {bad, 1, 2, false},
+		"fails and doesn't say so": {func(ctx context.Context, tx *Tx) error { _ = bad(ctx, tx); return nil }, 1, 2, true},
+	}
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		for name, kind := range kinds {
+			t.Run(name, func(t *testing.T) {
+				runs := [2]int{}
+				before, _ := places(t, db)
+				good := func(i int) func(context.Context, *Tx) error {
+					return counted(&runs[i], func(ctx context.Context, tx *Tx) error {
+						return logged(tx, ctx, fmt.Sprint(name, i))
+					})
+				}
+				errs := together(t, db, good(0), kind.work, good(1))
+				want, made := kind.runs, kind.made
+				if db.Shared() {
+					want, made = kind.postgres, false
+				}
+				if errs[0] != nil || errs[2] != nil || (errs[1] == nil) != made {
+					t.Errorf("errors %v", errs)
+				}
+				if runs[0] != want {
+					t.Errorf("the change before it ran %d times, want %d", runs[0], want)
+				}
+				after, ids := places(t, db)
+				if !slices.Equal(ids[len(before):], []string{name + "0", name + "1"}) {
+					t.Errorf("the log has %q", ids[len(before):])
+				}
+				if last := after[len(after)-1]; last >= 1<<40 {
+					t.Errorf("place %d was not given back", last)
+				}
+				if has(t, db, "bad") {
+					t.Error("what failed is there")
+				}
+			})
+		}
+		if db.Shared() {
+			gapless(t, db)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/latchkeyhq/latchkey/internal/testenv"
+)
+
+// execute runs a statement of the test's own.
+func execute(t *testing.T, db *DB, text string) {
+	t.Helper()
+	if _, err := db.pool.ExecContext(t.Context(), text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestANewerSchemaIsRefusedUnlessItAllowsThisProgram: old and new nodes can run
+// side by side if the new schema says so, and only then.
+func TestANewerSchemaIsRefusedUnlessItAllowsThisProgram(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		all, err := known()
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := open(t, where)
+		execute(t, db, fmt.Sprintf("INSERT INTO schema_migrations (version, name, oldest) VALUES (998, 'wider', %d)", len(all)))
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		db = open(t, where)
+		status, err := MigrationStatus(t.Context(), where)
+		if err != nil || len(status) != len(all)+1 || status[len(all)] != (Migration{Number: 998, Name: "wider", Oldest: len(all), Applied: true}) {
+			t.Errorf("status %+v (%v)", status, err)
+		}
+		execute(t, db, "INSERT INTO schema_migrations (version) VALUES (999)")
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "newer version") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// TestStatusChangesNothing: it works without data, and beside a service.
+func TestStatusChangesNothing(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		for _, applied := range []bool{false, true} {
+			for range 2 {
+				status, err := MigrationStatus(t.Context(), where)
+				if err != nil || len(status) < 2 {
+					t.Fatalf("status %+v (%v)", status, err)
+				}
+				for i, m := range status {
+					if m.Number != i+1 || m.Name == "" || m.Oldest < 1 || m.Oldest > m.Number || m.Applied != applied {
+						t.Errorf("migration %+v, want applied: %v", m, applied)
+					}
+				}
+			}
+			if !applied {
+				open(t, where)
+			}
+		}
+	})
+}
+
+// TestDataOfTheFirstSchemaOpens: its table of migrations had numbers only, and
+// its audit log goes on where it ended.
+func TestDataOfTheFirstSchemaOpens(t *testing.T) {
+	dir := t.TempDir()
+	first, err := migrations.ReadFile("migrations/0001_begin.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := sql.Open("sqlite", dsn(filepath.Join(dir, "latchkey.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY)", string(first), "INSERT INTO schema_migrations VALUES (1)",
+		"INSERT INTO audit_logs VALUES (1234, '', '', 0, '', '', '', '', '', '', '', '', '')",
+	} {
+		if _, err := old.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	status, err := MigrationStatus(t.Context(), dir)
+	if err != nil || !status[0].Applied || status[1].Applied {
+		t.Errorf("status %+v (%v)", status, err)
+	}
+	db := open(t, dir)
+	err = db.Update(t.Context(), func(_ context.Context, tx *Tx) error {
+		if place := tx.NextAudit(1); place != 1235 {
+			t.Errorf("the next place is %d", place)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if status, err = MigrationStatus(t.Context(), dir); err != nil || !status[1].Applied {
+		t.Errorf("status %+v (%v)", status, err)
+	}
+}
+
+// TestNodesMayStartAtOnce on an empty database: one of them makes the schema.
+func TestNodesMayStartAtOnce(t *testing.T) {
+	where := testenv.Postgres(t)
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			db, err := Open(t.Context(), where)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer db.Close()
+			if err := db.Update(t.Context(), put(fmt.Sprint(i), "1")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestTextIsComparedByBytes on PostgreSQL, whatever the database's own collation.
+func TestTextIsComparedByBytes(t *testing.T) {
+	db := open(t, testenv.Postgres(t))
+	rows, err := db.pool.QueryContext(t.Context(), `SELECT table_name, column_name, COALESCE(collation_name, '') FROM information_schema.columns
+		WHERE table_schema = current_schema() AND data_type = 'text' AND table_name <> 'schema_migrations'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	n := 0
+	for rows.Next() {
+		var table, column, collation string
+		if err := rows.Scan(&table, &column, &collation); err != nil {
+			t.Fatal(err)
+		}
+		if n++; collation != "C" {
+			t.Errorf("%s.%s has collation %q", table, column, collation)
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d columns", n)
+	}
+}

@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	neturl "net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/latchkeyhq/latchkey/internal/testenv"
+)
+
+// TestSettingsOfTheURLHold, and where it has none, ours do.
+func TestSettingsOfTheURLHold(t *testing.T) {
+	where := testenv.Postgres(t)
+	for url, want := range map[string]string{
+		where:                             "2s",
+		where + "&statement_timeout=1234": "1234ms",
+	} {
+		db := open(t, url+"&pool_max_conns=3")
+		var got string
+		if err := db.pool.QueryRowContext(t.Context(), "SHOW statement_timeout").Scan(&got); err != nil || got != want {
+			t.Errorf("statement_timeout is %q, want %q (%v)", got, want, err)
+		}
+		if most := db.Stats().MaxOpenConnections; most != 3 {
+			t.Errorf("the pool has up to %d connections", most)
+		}
+	}
+}
+
+// TestNoErrorHasThePassword, however the URL is wrong.
+func TestNoErrorHasThePassword(t *testing.T) {
+	for _, where := range []string{
+		"postgres://user:hunter2@127.0.0.1:1/name",
+		"postgres://user:hunter2%zz@127.0.0.1:1/name",
+		"postgres://user:hunter2@127.0.0.1:port/name",
+		"postgres://user:hunter2@127.0.0.1:1/name?sslmode=nonsense",
+		"postgres://user:hunter2@127.0.0.1:1/name?pool_max_conns=many",
+		"postgres://127.0.0.1:1/name?user=user&password=hunter2&sslmode=nonsense",
+		"postgres://user:hunter2@[::1/name",
+		"postgresql://user:hunter2/3@127.0.0.1:1/name",
+	} {
+		_, err := Open(t.Context(), where)
+		_, err2 := MigrationStatus(t.Context(), where)
+		_, err3 := Copy(t.Context(), where, where, nil)
+		for _, err := range []error{err, err2, err3} {
+			if err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("error %v", err)
+			}
+		}
+	}
+}
+
+// TestWhatErrorsMean holds the lists of what is a duplicate and what says that
+// the database is out of reach.
+func TestWhatErrorsMean(t *testing.T) {
+	state := func(code string) error { return fmt.Errorf("noun: %w", &pgconn.PgError{Code: code, Severity: "ERROR"}) }
+	for _, err := range []error{
+		state("57P01"), state("57P02"), state("57P03"), state("08006"), state("53300"), state("25006"), state("57014"), state("55P03"),
+		fmt.Errorf("x: %w", ErrUnknownOutcome), io.ErrUnexpectedEOF, driver.ErrBadConn, context.DeadlineExceeded,
+		&net.OpError{Op: "read", Err: errors.New("connection reset by peer")},
+	} {
+		if !IsUnavailable(err) || IsDuplicate(err) {
+			t.Errorf("%v: unavailable %v, duplicate %v", err, IsUnavailable(err), IsDuplicate(err))
+		}
+	}
+	for _, err := range []error{nil, ErrNotFound, ErrClosed, ErrLocked, context.Canceled, state("23505"), state("22003"), state("42601"), errors.New("no")} {
+		if IsUnavailable(err) {
+			t.Errorf("%v says that the database is out of reach", err)
+		}
+	}
+	if !IsDuplicate(state("23505")) || IsDuplicate(state("23502")) || IsDuplicate(nil) {
+		t.Error("a duplicate is not what it should be")
+	}
+}
+
+// TestADatabaseThatIsNotThereIsUnavailable, at once.
+func TestADatabaseThatIsNotThereIsUnavailable(t *testing.T) {
+	if _, err := Open(t.Context(), "postgres://user@127.0.0.1:1/name"); !IsUnavailable(err) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestOtherWaysToSpeakWork: those that a pooler in transaction mode needs.
+func TestOtherWaysToSpeakWork(t *testing.T) {
+	for _, mode := range []string{"exec", "simple_protocol", "cache_describe"} {
+		t.Run(mode, func(t *testing.T) {
+			db := open(t, testenv.Postgres(t)+"&default_query_exec_mode="+mode)
+			everyQuery(t, db)
+		})
+	}
+}
+
+// TestReadsSurviveCutConnections: a read that meets a broken connection is asked
+// again on another one, also when all of the pool are broken.
+func TestReadsSurviveCutConnections(t *testing.T) {
+	url := testenv.Postgres(t)
+	u, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := testenv.NewProxy(t, u.Host)
+	db := open(t, strings.Replace(url, u.Host, proxy.Addr, 1))
+	for range 20 {
+		var all sync.WaitGroup
+		for range 8 { // so that there are several connections
+			all.Go(func() {
+				if _, err := db.CountWorkspaces(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		proxy.Cut()
+	}
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	"modernc.org/sqlite"
+)
+
+// readers is how many connections read side by side. SQLite readers don't
+// block one another; more than a few only cost memory.
+const readers = 4
+
+// openSQLite opens the database in the folder dir.
+func openSQLite(ctx context.Context, dir string) (*DB, error) {
+	unlock, err := lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	db, err := openFile(ctx, filepath.Join(dir, "latchkey.db"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %s: %w", dir, err), unlock())
+	}
+	end := db.end
+	db.end = func() error { return errors.Join(end(), unlock()) }
+	return db, nil
+}
+
+// lock makes this process the owner of a folder.
+func lock(dir string) (unlock func() error, err error) {
+	lock := flock.New(filepath.Join(dir, "latchkey.lock"))
+	if ok, err := lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("store: lock: %w", err)
+	} else if !ok {
+		return nil, fmt.Errorf("store: %s: %w", dir, ErrLocked)
+	}
+	return lock.Unlock, nil
+}
+
+func openFile(ctx context.Context, file string) (*DB, error) {
+	if err := create(file); err != nil {
+		return nil, err
+	}
+	pool, err := sql.Open("sqlite", dsn(file))
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(readers + 1)
+	pool.SetMaxIdleConns(readers + 1)
+	if err := migrate(ctx, pool, embedded); err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	session, err := newAlone(ctx, pool)
+	if err != nil {
+		return nil, errors.Join(err, pool.Close())
+	}
+	prepared := prepare(pool)
+	end := func() error { return errors.Join(prepared.close(), pool.Close()) }
+	return assemble(pool, prepared, session, end), nil
+}
+
+// create makes the file where there is none, readable by its owner only; what
+// SQLite puts beside it gets the same mode.
+func create(file string) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// dsn names the file and the settings of each connection. A commit waits for
+// the disk (synchronous=FULL); readers go on while it does (WAL). The log is
+// brought home at 16 MB and not at 4: a group of new keys touches hundreds of
+// pages, many of them again and again, and what is brought home is synced twice.
+func dsn(file string) string {
+	q := url.Values{"_pragma": {
+		"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(4000)", "busy_timeout(10000)", "cache_size(-16000)", "temp_store(MEMORY)",
+	}}
+	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String()
+}
+
+// alone is the session of a process that has the database for itself. Its one
+// connection lasts as long as the process, and so does what it knows of the heads.
+type alone struct {
+	conn     *sql.Conn
+	prepared *statements
+	tx       *Tx
+	at       head // as committed
+	undone   bool // there was a rollback since the transaction began
+}
+
+func newAlone(ctx context.Context, pool *sql.DB) (*alone, error) {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	prepared := prepare(conn)
+	tx := newTx(prepared)
+	at, err := tx.Head(ctx)
+	if err != nil {
+		return nil, errors.Join(err, prepared.close(), conn.Close())
+	}
+	s := &alone{conn: conn, prepared: prepared, tx: tx, at: head{at.Changes, at.Audit}}
+	return s, s.onRollback(func() { s.undone = true })
+}
+
+// onRollback has SQLite say when it undoes a transaction, asked to or not. It
+// says so during the statement. Nil ends that.
+func (s *alone) onRollback(say func()) error {
+	return s.conn.Raw(func(c any) error {
+		c.(sqlite.HookRegisterer).RegisterRollbackHook(say)
+		return nil
+	})
+}
+
+func (s *alone) limits() limits { return limits{group: 256} }
+
+func (s *alone) begin(ctx context.Context) (*Tx, error) {
+	s.tx.start(s.at)
+	s.undone = false
+	return s.tx, s.tx.exec(ctx, "BEGIN IMMEDIATE")
+}
+
+// broken is true after an error of which SQLite has undone the transaction; what
+// is written after that would be committed at once.
+func (s *alone) broken() bool { return s.undone }
+
+// commit leaves the change log alone: nobody else would read it.
+func (s *alone) commit(ctx context.Context, begun head) error {
+	if s.tx.head != begun {
+		if err := s.tx.SetHeads(ctx, s.tx.head.changes, s.tx.head.audit); err != nil {
+			return err
+		}
+	}
+	if err := s.tx.exec(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	s.at = s.tx.head
+	return nil
+}
+
+// abandon undoes what SQLite may have kept open; a full disk, for example,
+// leaves that to chance.
+func (s *alone) abandon() { _ = s.tx.exec(context.Background(), "ROLLBACK") }
+
+func (s *alone) close() error {
+	err := s.tx.exec(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	return errors.Join(err, s.onRollback(nil), s.prepared.close(), s.conn.Close())
+}

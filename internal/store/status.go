@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// MigrationStatus tells how far the schema of a database has come: all
+// migrations that this program knows or that the data has seen, in order. Where
+// is as for Open. It changes nothing, and a service may run meanwhile. A folder
+// or a database without data has seen none.
+func MigrationStatus(ctx context.Context, where string) ([]Migration, error) {
+	seen, err := appliedAt(ctx, where)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	all, err := known()
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range seen {
+		switch {
+		case i >= len(all):
+			all = append(all, m)
+		case m.Number == all[i].Number:
+			all[i].Applied = true
+		}
+	}
+	return all, nil
+}
+
+func appliedAt(ctx context.Context, where string) ([]Migration, error) {
+	if isPostgres(where) {
+		p, err := newPostgres(where)
+		if err != nil {
+			return nil, err
+		}
+		seen, err := p.applied(ctx)
+		return seen, errors.Join(err, p.own.Close())
+	}
+	file := filepath.Join(folder(where), "latchkey.db")
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	db, err := sql.Open("sqlite", dsn(file))
+	if err != nil {
+		return nil, err
+	}
+	seen, err := applied(ctx, db, embedded)
+	return seen, errors.Join(err, db.Close())
+}
+
+func (p *postgres) applied(ctx context.Context) ([]Migration, error) {
+	if err := p.learn(ctx); err != nil {
+		return nil, err
+	}
+	return applied(ctx, p.own, p.dialect)
+}
