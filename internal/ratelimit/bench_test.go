@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 	"testing"
+
+	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
 // manyKeys is how many identifiers a busy process might have live at once.
@@ -107,6 +109,58 @@ func BenchmarkResolve(b *testing.B) {
 			for b.Loop() {
 				overrides.Resolve(identifier)
 			}
+		})
+	}
+}
+func BenchmarkTakeOne(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		keys int
+	}{{"hot key", 1}, {"100k keys", manyKeys}} {
+		requests := requestsOn(bench.keys)
+		b.Run(bench.name, func(b *testing.B) {
+			m := NewMemory()
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				m.TakeOne(b.Context(), 1_000, requests[i%len(requests)])
+			}
+		})
+		b.Run(bench.name+" parallel", func(b *testing.B) {
+			m := NewMemory()
+			var workers atomic.Int64
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := int(workers.Add(1)) * 7919; pb.Next(); i += 104_729 {
+					m.TakeOne(b.Context(), 1_000, requests[i%len(requests)])
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkRedis(b *testing.B) {
+	for name, fast := range map[string]bool{"exact": false, "fast": true} {
+		request := requestsOn(1)[0]
+		b.Run(name, func(b *testing.B) {
+			r := openRedis(b, RedisConfig{URL: testenv.Redis(b), Fast: fast})
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.TakeOne(b.Context(), 1_000, request); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+" parallel", func(b *testing.B) {
+			r := openRedis(b, RedisConfig{URL: testenv.Redis(b), Fast: fast})
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := r.TakeOne(b.Context(), 1_000, request); err != nil {
+						b.Error(err)
+					}
+				}
+			})
 		})
 	}
 }

@@ -13,7 +13,7 @@ type Cell struct {
 // Expires returns when the counts no longer matter, in unix milliseconds: the
 // end of the window after the Cell's. It is at most the largest int64.
 func (c Cell) Expires() int64 {
-	return startOf(uint64(c.Sequence)+2, c.Duration)
+	return c.window().expires(c.Duration)
 }
 
 // Changed returns the cells that changed since the last call, each Key once, for
@@ -25,38 +25,24 @@ func (c Cell) Expires() int64 {
 // millisecond if a hundred thousand cells have changed.
 func (m *Memory) Changed() []Cell {
 	var cells []Cell
-	for i := range m.shards {
-		cells = m.shards[i].appendChanged(cells)
+	for i := range m.table.shards {
+		s := &m.table.shards[i]
+		s.mu.Lock()
+		s.unmark(func(e *entry[window]) { cells = append(cells, e.state.cell(e.Key)) })
+		s.mu.Unlock()
 	}
-	return cells
-}
-
-func (s *shard) appendChanged(cells []Cell) []Cell {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key := range s.changed {
-		w := s.windows[key]
-		w.changed = false
-		s.windows[key] = w
-		cells = append(cells, w.cell(key))
-	}
-	clear(s.changed)
 	return cells
 }
 
 // Keep makes the next call of Changed return these cells again, in the state
 // they have by then, except those that Sweep has dropped.
 func (m *Memory) Keep(cells []Cell) {
-	for _, c := range cells {
-		m.shard(c.Key).keep(c.Key)
-	}
-}
-
-func (s *shard) keep(key Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if w, live := s.windows[key]; live {
-		s.change(key, w)
+	for i := range cells {
+		s, hash := m.table.at(&cells[i].Key)
+		if e := s.find(hash, &cells[i].Key); e != nil {
+			s.mark(e)
+		}
+		s.mu.Unlock()
 	}
 }
 
@@ -64,17 +50,11 @@ func (s *shard) keep(key Key) {
 // counted already, the larger count of each window stands, so that loading the
 // same cells twice, or old beside new ones, does no harm.
 func (m *Memory) Load(cells []Cell) {
-	for _, c := range cells {
-		m.shard(c.Key).load(c)
+	for i := range cells {
+		s, hash := m.table.at(&cells[i].Key)
+		s.use(hash, &cells[i].Key).state.merge(cells[i].window())
+		s.mu.Unlock()
 	}
-}
-
-func (s *shard) load(c Cell) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.windows[c.Key]
-	w.merge(c.window())
-	s.windows[c.Key] = w
 }
 
 func (w window) cell(key Key) Cell {

@@ -37,6 +37,10 @@ type Request struct {
 	Key
 	Limit int64
 	Cost  int64
+	// Refuse asks to be refused rather than decided with this node's share
+	// while counters that nodes share are out of reach. Where that can't
+	// happen, it means nothing.
+	Refuse bool
 }
 
 // Decision is the answer to one Request.
@@ -64,4 +68,7 @@ type Limiter interface {
 	// The error speaks of the backend, never of a limit; after one, nothing is
 	// known about what was counted.
 	Take(ctx context.Context, now int64, requests []Request) ([]Decision, error)
+	// TakeOne is Take for a batch of one, which most are: it allocates nothing
+	// where nobody else has to be asked.
+	TakeOne(ctx context.Context, now int64, request Request) (Decision, error)
 }

@@ -1,19 +1,6 @@
 package ratelimit
 
-import (
-	"context"
-	"hash/maphash"
-	"math/bits"
-	"runtime"
-	"sync"
-)
-
-// shardCount is the number of shards of a Memory: one for each bit of a shardSet.
-const shardCount = 64
-
-// sliceSize is how many windows of a shard are swept before calls that wait for
-// the shard go first, which bounds their wait to microseconds.
-const sliceSize = 64
+import "context"
 
 // Memory is the Limiter of one process. It is exact: however many calls come at
 // once, no more than the limit passes, and a call is not refused for the sake
@@ -24,110 +11,87 @@ const sliceSize = 64
 // other bound, because forgetting a live Key would forgive what it used; room
 // that was once needed is kept for reuse.
 type Memory struct {
-	seed   maphash.Seed
-	shards [shardCount]shard
-}
-
-// shard holds the windows of the keys whose hash picks it.
-type shard struct {
-	mu      sync.Mutex
-	windows map[Key]window
-	changed map[Key]struct{} // keys of the windows that are marked changed
+	table *table[window] // a mark stands for what Changed has yet to return
 }
 
 var _ Limiter = (*Memory)(nil)
 
 // NewMemory returns a Memory in which nothing is counted.
-func NewMemory() *Memory {
-	m := &Memory{seed: maphash.MakeSeed()}
-	for i := range m.shards {
-		m.shards[i].windows = make(map[Key]window)
-		m.shards[i].changed = make(map[Key]struct{})
-	}
-	return m
-}
+func NewMemory() *Memory { return &Memory{table: newTable[window]()} }
 
 // Take decides the requests as Limiter says. A now before the epoch counts as
 // the epoch, and for each Key a now before the last window in which something
 // was counted as the beginning of that window: a clock that steps back forgives
 // nothing.
 func (m *Memory) Take(_ context.Context, now int64, requests []Request) ([]Decision, error) {
-	now = max(now, 0)
 	if len(requests) == 1 {
-		return []Decision{m.takeOne(now, requests[0])}, nil
+		return []Decision{m.takeOne(max(now, 0), &requests[0])}, nil
 	}
-	return m.takeAll(now, requests), nil
+	return m.takeAll(max(now, 0), requests), nil
 }
 
-func (m *Memory) takeOne(now int64, r Request) Decision {
-	s := m.shard(r.Key)
-	s.mu.Lock()
+// TakeOne is Take for a batch of one, which allocates nothing but the room for a
+// new Key.
+func (m *Memory) TakeOne(_ context.Context, now int64, r Request) (Decision, error) {
+	return m.takeOne(max(now, 0), &r), nil
+}
+
+func (m *Memory) takeOne(now int64, r *Request) Decision {
+	s, hash := m.table.at(&r.Key)
 	defer s.mu.Unlock()
-	w := s.windows[r.Key]
-	decision := w.take(now, r)
-	if decision.Passed {
-		s.count(r, w)
+	e := s.find(hash, &r.Key)
+	var w window
+	if e != nil {
+		w = e.state
+	}
+	decision := w.take(now, *r)
+	if decision.Passed && r.Cost > 0 {
+		if e == nil {
+			e = s.use(hash, &r.Key)
+		}
+		e.state = w
+		s.mark(e)
 	}
 	return decision
 }
 
-// takeAll works on copies of the windows and stores them if all requests passed,
-// so a refused batch leaves nothing to take back.
 func (m *Memory) takeAll(now int64, requests []Request) []Decision {
-	shards := m.shardsOf(requests)
-	m.lock(shards)
-	defer m.unlock(shards)
-
-	decisions := make([]Decision, len(requests))
-	after := make(map[Key]window, len(requests))
-	passed := true
-	for i, r := range requests {
-		w, seen := after[r.Key]
-		if !seen {
-			w = m.shard(r.Key).windows[r.Key]
+	b := m.table.batch(requests)
+	defer m.table.unlock(m.table.lock(b.counters))
+	windows := make([]window, len(b.counters))
+	for i := range b.counters {
+		c := &b.counters[i]
+		if e := m.table.shard(c.hash).find(c.hash, &c.Key); e != nil {
+			windows[i] = e.state
 		}
-		decisions[i] = w.take(now, r)
-		after[r.Key] = w
-		passed = passed && decisions[i].Passed
 	}
-	if !passed {
-		m.refund(now, requests, decisions)
-		return decisions
-	}
-	for _, r := range requests {
-		m.shard(r.Key).count(r, after[r.Key])
+	decisions := b.take(now, windows)
+	if allPassed(decisions) {
+		m.keep(b.counters, windows)
 	}
 	return decisions
 }
 
-// refund corrects the decisions of a refused batch: those that passed report
-// what remains without it, which is what a request of no cost would be told.
-func (m *Memory) refund(now int64, requests []Request, decisions []Decision) {
-	for i, r := range requests {
-		if decisions[i].Passed {
-			r.Cost = 0
-			w := m.shard(r.Key).windows[r.Key]
-			decisions[i] = w.take(now, r)
+// keep stores the windows that an accepted batch led to.
+func (m *Memory) keep(counters []counter, windows []window) {
+	for i := range counters {
+		if c := &counters[i]; c.counted {
+			s := m.table.shard(c.hash)
+			e := s.use(c.hash, &c.Key)
+			e.state = windows[i]
+			s.mark(e)
 		}
 	}
 }
 
-// count stores the window that an accepted request led to. A request of no cost
-// changed nothing that matters, so it neither makes a Key live nor keeps it so.
-func (s *shard) count(r Request, w window) {
-	if r.Cost > 0 {
-		s.change(r.Key, w)
+// allPassed tells whether a batch passed as a whole.
+func allPassed(decisions []Decision) bool {
+	for i := range decisions {
+		if !decisions[i].Passed {
+			return false
+		}
 	}
-}
-
-// change stores a window for Changed to return. The mark on the window spares
-// all but the first change a write to the set.
-func (s *shard) change(key Key, w window) {
-	if !w.changed {
-		w.changed = true
-		s.changed[key] = struct{}{}
-	}
-	s.windows[key] = w
+	return true
 }
 
 // Sweep drops the windows that no longer matter at the time now, in unix
@@ -136,63 +100,9 @@ func (s *shard) change(key Key, w window) {
 // A dropped window is forgotten even for a clock that later steps back; a caller
 // who expects such steps sweeps with a now that lies behind by as much.
 func (m *Memory) Sweep(now int64) {
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.visit(func(key Key, w window) {
-			if w.cell(key).Expires() <= now {
-				delete(s.windows, key)
-				delete(s.changed, key)
-			}
-		})
-	}
-}
-
-// visit calls do for each window with the shard locked, and unlocks it for a
-// moment after each sliceSize of them. Windows that others add meanwhile may be
-// left out; do may delete the one it is called for.
-func (s *shard) visit(do func(Key, window)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	visited := 0
-	for key, w := range s.windows {
-		do(key, w)
-		if visited++; visited%sliceSize == 0 {
-			s.mu.Unlock()
-			runtime.Gosched()
-			s.mu.Lock()
+	m.table.visit(func(s *shard[window], e *entry[window]) {
+		if e.state.expires(e.Duration) <= now {
+			s.drop(e)
 		}
-	}
-}
-
-func (m *Memory) shard(key Key) *shard {
-	return &m.shards[m.shardIndex(key)]
-}
-
-func (m *Memory) shardIndex(key Key) int {
-	return int(maphash.Comparable(m.seed, key) % shardCount)
-}
-
-// shardSet is a set of shards: bit i stands for shard i.
-type shardSet uint64
-
-func (m *Memory) shardsOf(requests []Request) shardSet {
-	var set shardSet
-	for _, r := range requests {
-		set |= 1 << m.shardIndex(r.Key)
-	}
-	return set
-}
-
-// lock locks the shards of the set in ascending order. As every batch does so,
-// no two can wait for each other.
-func (m *Memory) lock(set shardSet) {
-	for ; set != 0; set &= set - 1 {
-		m.shards[bits.TrailingZeros64(uint64(set))].mu.Lock()
-	}
-}
-
-func (m *Memory) unlock(set shardSet) {
-	for ; set != 0; set &= set - 1 {
-		m.shards[bits.TrailingZeros64(uint64(set))].mu.Unlock()
-	}
+	})
 }

@@ -28,87 +28,85 @@ func inParallel(n int, do func(i int) bool) int {
 	return int(passed.Load())
 }
 
-// allPassed tells whether a batch passed as a whole.
-func allPassed(decisions []Decision) bool {
-	for _, d := range decisions {
-		if !d.Passed {
-			return false
-		}
-	}
-	return true
-}
-
 func TestParallelCallsPassExactlyTheLimit(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		batch []Request
-		want  int
-	}{
-		{"one", []Request{ask("a", 100, 1)}, 100},
-		{"cost 3", []Request{ask("a", 100, 3)}, 33},
-		{"the same key twice", []Request{ask("a", 100, 1), ask("a", 100, 2)}, 33},
-		{"the smaller limit", []Request{ask("a", 100, 1), ask("b", 40, 1)}, 40},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			for range 20 {
-				m := NewMemory()
-				got := inParallel(200, func(int) bool { return allPassed(take(m, 0, c.batch...)) })
-				if got != c.want {
-					t.Fatalf("%d of 200 calls passed, want %d", got, c.want)
+	each(t, func(t *testing.T, open func() Limiter) {
+		for _, c := range []struct {
+			name  string
+			batch []Request
+			want  int
+		}{
+			{"one", []Request{ask("a", 100, 1)}, 100},
+			{"cost 3", []Request{ask("a", 100, 3)}, 33},
+			{"the same key twice", []Request{ask("a", 100, 1), ask("a", 100, 2)}, 33},
+			{"the smaller limit", []Request{ask("a", 100, 1), ask("b", 40, 1)}, 40},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				for range 8 {
+					m := open()
+					got := inParallel(200, func(int) bool { return allPassed(take(m, 0, c.batch...)) })
+					if got != c.want {
+						t.Fatalf("%d of 200 calls passed, want %d", got, c.want)
+					}
 				}
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 // Batches that name the same keys in different orders all finish, and what they
 // count on each key is what passed.
 func TestParallelBatchesCountAllOrNothing(t *testing.T) {
-	const limit, size = 60, 8
-	m := NewMemory()
-	var count [20]atomic.Int64
-	inParallel(1_000, func(i int) bool {
-		rng := rand.New(rand.NewPCG(1, uint64(i)))
-		picks := rng.Perm(len(count))[:size]
-		var batch []Request
-		for _, k := range picks {
-			batch = append(batch, ask(fmt.Sprint(k), limit, 1))
-		}
-		passed := allPassed(take(m, 0, batch...))
-		for _, k := range picks {
-			if passed {
-				count[k].Add(1)
+	each(t, func(t *testing.T, open func() Limiter) {
+		const limit, size = 60, 8
+		m := open()
+		var count [20]atomic.Int64
+		inParallel(1_000, func(i int) bool {
+			rng := rand.New(rand.NewPCG(1, uint64(i)))
+			picks := rng.Perm(len(count))[:size]
+			var batch []Request
+			for _, k := range picks {
+				batch = append(batch, ask(fmt.Sprint(k), limit, 1))
 			}
+			passed := allPassed(take(m, 0, batch...))
+			for _, k := range picks {
+				if passed {
+					count[k].Add(1)
+				}
+			}
+			return passed
+		})
+		for k := range count {
+			wantAsk(t, m, 0, ask(fmt.Sprint(k), limit, 0), passed(limit-count[k].Load(), 1_000))
 		}
-		return passed
 	})
-	for k := range count {
-		wantAsk(t, m, 0, ask(fmt.Sprint(k), limit, 0), passed(limit-count[k].Load(), 1_000))
-	}
 }
 
 func TestABatchIsAllOrNothing(t *testing.T) {
-	m := NewMemory()
-	wantTake(t, m, 0, nil, []Decision{}...)
-	wantAsk(t, m, 0, ask("a", 10, 4), passed(6, 1_000))
-	wantTake(t, m, 0,
-		[]Request{ask("a", 10, 1), ask("b", 2, 3), ask("c", 5, 5), ask("d", 0, 1)},
-		passed(6, 1_000), refused(1_000), passed(5, 1_000), refused(1_000))
-	wantTake(t, m, 0,
-		[]Request{ask("a", 10, 1), ask("b", 2, 2), ask("c", 5, 5)},
-		passed(5, 1_000), passed(0, 1_000), passed(0, 1_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		wantTake(t, m, 0, nil, []Decision{}...)
+		wantAsk(t, m, 0, ask("a", 10, 4), passed(6, 1_000))
+		wantTake(t, m, 0,
+			[]Request{ask("a", 10, 1), ask("b", 2, 3), ask("c", 5, 5), ask("d", 0, 1)},
+			passed(6, 1_000), refused(1_000), passed(5, 1_000), refused(1_000))
+		wantTake(t, m, 0,
+			[]Request{ask("a", 10, 1), ask("b", 2, 2), ask("c", 5, 5)},
+			passed(5, 1_000), passed(0, 1_000), passed(0, 1_000))
+	})
 }
 
 func TestRequestsOfABatchSeeThoseBeforeThem(t *testing.T) {
-	m := NewMemory()
-	third := []Request{ask("a", 2, 1), ask("a", 2, 1), ask("a", 2, 1)}
-	wantTake(t, m, 0, third, passed(2, 1_000), passed(2, 1_000), refused(1_000))
-	wantTake(t, m, 0, third[:2], passed(1, 1_000), passed(0, 1_000))
-	// The cost of a request that fails stands in the way of those after it.
-	wantTake(t, m, 0,
-		[]Request{ask("b", 2, 3), ask("b", 3, 1), ask("b", 4, 0), ask("b", 5, 2)},
-		refused(1_000), refused(1_000), passed(4, 1_000), refused(1_000))
-	wantTake(t, m, 0, []Request{ask("c", 0, 5), ask("c", 5, 1)}, refused(1_000), refused(1_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		third := []Request{ask("a", 2, 1), ask("a", 2, 1), ask("a", 2, 1)}
+		wantTake(t, m, 0, third, passed(2, 1_000), passed(2, 1_000), refused(1_000))
+		wantTake(t, m, 0, third[:2], passed(1, 1_000), passed(0, 1_000))
+		// The cost of a request that fails stands in the way of those after it.
+		wantTake(t, m, 0,
+			[]Request{ask("b", 2, 3), ask("b", 3, 1), ask("b", 4, 0), ask("b", 5, 2)},
+			refused(1_000), refused(1_000), passed(4, 1_000), refused(1_000))
+		wantTake(t, m, 0, []Request{ask("c", 0, 5), ask("c", 5, 1)}, refused(1_000), refused(1_000))
+	})
 }
 
 func TestSweepKeepsWhatMatters(t *testing.T) {
@@ -153,13 +151,14 @@ func TestSweepDropsAfterTwoDurations(t *testing.T) {
 // A call that waits for a shard gets it before a long visit ends.
 func TestVisitsLetCallsThrough(t *testing.T) {
 	const windows = 8 * sliceSize
-	s := shard{windows: make(map[Key]window)}
+	s := shard[window]{chains: make(map[uint64]*entry[window])}
 	for i := range windows {
-		s.windows[keyOf(fmt.Sprint(i))] = window{}
+		key := keyOf(fmt.Sprint(i))
+		s.use(uint64(i), &key)
 	}
 	var waiting sync.WaitGroup
 	visited, visitedBefore := 0, 0
-	s.visit(func(Key, window) {
+	s.visit(func(*entry[window]) {
 		if visited == 0 {
 			waiting.Go(func() {
 				s.mu.Lock()
@@ -193,4 +192,22 @@ func TestTakeAllocatesOnlyItsResult(t *testing.T) {
 	if n := testing.AllocsPerRun(1_000, func() { take(m, 0, requests...) }); n > 1 {
 		t.Errorf("%v allocations a call, want 1", n)
 	}
+	if n := testing.AllocsPerRun(1_000, func() { m.TakeOne(t.Context(), 0, requests[0]) }); n > 0 {
+		t.Errorf("%v allocations a call of TakeOne, want none", n)
+	}
+}
+
+// TestTakeOneDecidesAsTake plays the same calls on two limiters of a kind.
+func TestTakeOneDecidesAsTake(t *testing.T) {
+	each(t, func(t *testing.T, open func() Limiter) {
+		batches, singles := open(), open()
+		for i := range int64(500) {
+			now := i*37 + i%7*500 // with steps back
+			request := ask([]string{"a", "b", "c"}[i%3], 20+i%5, i%4)
+			got, err := singles.TakeOne(t.Context(), now, request)
+			if want := take(batches, now, request)[0]; err != nil || got != want {
+				t.Fatalf("call %d: %+v, %v, want %+v", i, got, err, want)
+			}
+		}
+	})
 }

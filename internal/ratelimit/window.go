@@ -16,7 +16,6 @@ import (
 type window struct {
 	sequence          uint64
 	current, previous uint64
-	changed           bool // Changed has yet to return it; a Memory keeps a set of such
 }
 
 // take adds the request to the window as of now and decides it. The caller keeps
@@ -55,15 +54,28 @@ func (w *window) roll(sequence uint64) {
 // carried is what the previous window still weighs: the largest whole number not
 // above previous × (duration − elapsed) / duration, exact for all values. The
 // window must have been rolled to now, so that elapsed is below duration.
-func (w *window) carried(now, duration int64) uint64 {
+func (w window) carried(now, duration int64) uint64 {
+	quotient, _ := w.weigh(now, duration)
+	return quotient
+}
+
+// carriedUp is carried, rounded up.
+func (w window) carriedUp(now, duration int64) uint64 {
+	quotient, rest := w.weigh(now, duration)
+	if rest > 0 {
+		quotient++
+	}
+	return quotient
+}
+
+func (w window) weigh(now, duration int64) (quotient, rest uint64) {
 	left := uint64(duration)
 	if start := startOf(w.sequence, duration); start < now {
 		left -= uint64(now - start)
 	}
 	// As left is at most duration, the quotient is at most previous.
 	hi, lo := bits.Mul64(w.previous, left)
-	quotient, _ := bits.Div64(hi, lo, uint64(duration))
-	return quotient
+	return bits.Div64(hi, lo, uint64(duration))
 }
 
 // merge takes over the larger counts of another state of the same Key. Both are
@@ -74,6 +86,23 @@ func (w *window) merge(other window) {
 	w.current = max(w.current, other.current)
 	w.previous = max(w.previous, other.previous)
 }
+
+// less takes away what another window of the same Key counted, as far as it is
+// there.
+func (w *window) less(other window) {
+	w.roll(other.sequence)
+	other.roll(w.sequence)
+	w.current -= min(w.current, other.current)
+	w.previous -= min(w.previous, other.previous)
+}
+
+// empty reports whether nothing is counted.
+func (w window) empty() bool { return w.current == 0 && w.previous == 0 }
+
+// expires returns when the counts no longer matter, in unix milliseconds: the
+// end of the window after this one, or the largest int64 if that is too late to
+// be told.
+func (w window) expires(duration int64) int64 { return startOf(w.sequence+2, duration) }
 
 // startOf returns when the window with the number sequence begins, in unix
 // milliseconds, or the largest int64 if that is too late to be told.

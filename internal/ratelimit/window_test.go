@@ -8,96 +8,112 @@ import (
 )
 
 func TestThePreviousWindowFades(t *testing.T) {
-	m := NewMemory()
-	wantAsk(t, m, 0, ask("a", 10, 10), passed(0, 1_000))
-	wantAsk(t, m, 999, ask("a", 10, 1), refused(1_000))
-	wantAsk(t, m, 1_000, ask("a", 10, 1), refused(2_000))   // carried 10
-	wantAsk(t, m, 1_001, ask("a", 10, 1), passed(0, 2_000)) // carried 9.99, so 9
-	wantAsk(t, m, 1_100, ask("a", 10, 1), refused(2_000))   // carried 9
-	wantAsk(t, m, 1_500, ask("a", 10, 4), passed(0, 2_000)) // carried 5
-	wantAsk(t, m, 1_999, ask("a", 10, 0), passed(5, 2_000)) // carried 0.01, so 0
-	wantAsk(t, m, 2_000, ask("a", 10, 0), passed(5, 3_000)) // carried 5
-	wantAsk(t, m, 3_000, ask("a", 10, 0), passed(10, 4_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		wantAsk(t, m, 0, ask("a", 10, 10), passed(0, 1_000))
+		wantAsk(t, m, 999, ask("a", 10, 1), refused(1_000))
+		wantAsk(t, m, 1_000, ask("a", 10, 1), refused(2_000))   // carried 10
+		wantAsk(t, m, 1_001, ask("a", 10, 1), passed(0, 2_000)) // carried 9.99, so 9
+		wantAsk(t, m, 1_100, ask("a", 10, 1), refused(2_000))   // carried 9
+		wantAsk(t, m, 1_500, ask("a", 10, 4), passed(0, 2_000)) // carried 5
+		wantAsk(t, m, 1_999, ask("a", 10, 0), passed(5, 2_000)) // carried 0.01, so 0
+		wantAsk(t, m, 2_000, ask("a", 10, 0), passed(5, 3_000)) // carried 5
+		wantAsk(t, m, 3_000, ask("a", 10, 0), passed(10, 4_000))
+	})
 }
 
 func TestRefusedCallsAddNothing(t *testing.T) {
-	m := NewMemory()
-	wantAsk(t, m, 0, ask("a", 5, 3), passed(2, 1_000))
-	for range 10 {
-		wantAsk(t, m, 1, ask("a", 5, 3), refused(1_000))
-	}
-	wantAsk(t, m, 2, ask("a", 5, 2), passed(0, 1_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		wantAsk(t, m, 0, ask("a", 5, 3), passed(2, 1_000))
+		for range 10 {
+			wantAsk(t, m, 1, ask("a", 5, 3), refused(1_000))
+		}
+		wantAsk(t, m, 2, ask("a", 5, 2), passed(0, 1_000))
+	})
 }
 
 func TestCostZeroCountsNothing(t *testing.T) {
-	m := NewMemory()
-	wantAsk(t, m, 0, ask("a", 2, 0), passed(2, 1_000))
-	wantAsk(t, m, 0, ask("a", 2, 2), passed(0, 1_000))
-	wantAsk(t, m, 0, ask("a", 2, 0), passed(0, 1_000))
-	wantAsk(t, m, 0, ask("a", 1, 0), refused(1_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		wantAsk(t, m, 0, ask("a", 2, 0), passed(2, 1_000))
+		wantAsk(t, m, 0, ask("a", 2, 2), passed(0, 1_000))
+		wantAsk(t, m, 0, ask("a", 2, 0), passed(0, 1_000))
+		wantAsk(t, m, 0, ask("a", 1, 0), refused(1_000))
+	})
 }
 
 func TestMeaninglessRequestsAreRefused(t *testing.T) {
-	m := NewMemory()
-	for _, r := range []Request{
-		{Key: keyOf("a"), Limit: 0, Cost: 0},
-		{Key: keyOf("a"), Limit: 0, Cost: 1},
-		{Key: keyOf("a"), Limit: -1, Cost: 0},
-		{Key: keyOf("a"), Limit: math.MinInt64, Cost: 1},
-		{Key: keyOf("a"), Limit: 5, Cost: -1},
-		{Key: keyOf("a"), Limit: 5, Cost: math.MinInt64},
-		{Key: Key{Identifier: "a"}, Limit: 5, Cost: 1},
-		{Key: Key{Identifier: "a", Duration: -1}, Limit: 5, Cost: 1},
-	} {
-		if d := take(m, 500, r)[0]; d.Passed || d.Remaining != 0 {
-			t.Errorf("%+v got %+v", r, d)
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		for _, r := range []Request{
+			{Key: keyOf("a"), Limit: 0, Cost: 0},
+			{Key: keyOf("a"), Limit: 0, Cost: 1},
+			{Key: keyOf("a"), Limit: -1, Cost: 0},
+			{Key: keyOf("a"), Limit: math.MinInt64, Cost: 1},
+			{Key: keyOf("a"), Limit: 5, Cost: -1},
+			{Key: keyOf("a"), Limit: 5, Cost: math.MinInt64},
+			{Key: Key{Identifier: "a"}, Limit: 5, Cost: 1},
+			{Key: Key{Identifier: "a", Duration: -1}, Limit: 5, Cost: 1},
+		} {
+			if d := take(m, 500, r)[0]; d.Passed || d.Remaining != 0 {
+				t.Errorf("%+v got %+v", r, d)
+			}
 		}
-	}
-	wantTake(t, m, 500, []Request{ask("a", 5, -1), ask("a", 5, 5)}, refused(500), passed(5, 1_000))
-	wantAsk(t, m, 500, ask("a", 5, 5), passed(0, 1_000))
+		wantTake(t, m, 500, []Request{ask("a", 5, -1), ask("a", 5, 5)}, refused(500), passed(5, 1_000))
+		wantAsk(t, m, 500, ask("a", 5, 5), passed(0, 1_000))
+	})
 }
 
 func TestLimitsOfOneDurationShareACount(t *testing.T) {
-	m := NewMemory()
-	wantAsk(t, m, 0, ask("a", 10, 4), passed(6, 1_000))
-	wantAsk(t, m, 0, ask("a", 5, 1), passed(0, 1_000))
-	wantAsk(t, m, 0, ask("a", 10, 1), passed(4, 1_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		wantAsk(t, m, 0, ask("a", 10, 4), passed(6, 1_000))
+		wantAsk(t, m, 0, ask("a", 5, 1), passed(0, 1_000))
+		wantAsk(t, m, 0, ask("a", 10, 1), passed(4, 1_000))
+	})
 }
 
 func TestNoTextMakesTwoKeysOne(t *testing.T) {
-	m := NewMemory()
-	for _, key := range []Key{
-		{"ws", "a", "b-c", 1_000},
-		{"ws", "a-b", "c", 1_000},
-		{"ws-a", "b", "c", 1_000},
-		{"ws", "a", "b-c", 2_000},
-		{"ws", "a\x00b", "c", 1_000},
-		{"ws", "a", "b\x00c", 1_000},
-	} {
-		wantAsk(t, m, 0, Request{key, 1, 1}, passed(0, key.Duration))
-	}
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		for _, key := range []Key{
+			{"ws", "a", "b-c", 1_000},
+			{"ws", "a-b", "c", 1_000},
+			{"ws-a", "b", "c", 1_000},
+			{"ws", "a", "b-c", 2_000},
+			{"ws", "a\x00b", "c", 1_000},
+			{"ws", "a", "b\x00c", 1_000},
+		} {
+			wantAsk(t, m, 0, Request{Key: key, Limit: 1, Cost: 1}, passed(0, key.Duration))
+		}
+	})
 }
 
 func TestAClockThatStepsBackForgivesNothing(t *testing.T) {
-	m := NewMemory()
-	wantAsk(t, m, 4_500, ask("a", 10, 6), passed(4, 5_000))
-	wantAsk(t, m, 5_500, ask("a", 10, 7), passed(0, 6_000)) // carried 3
-	// Window 5 is reached, so all earlier times are as its beginning: 7 + 6.
-	for _, now := range []int64{5_000, 4_999, 4_500, 1, 0, -1, math.MinInt64} {
-		wantAsk(t, m, now, ask("a", 13, 1), refused(6_000))
-		wantAsk(t, m, now, ask("a", 13, 0), passed(0, 6_000))
-	}
-	// What is accepted while the clock is behind counts in that window too.
-	wantAsk(t, m, 3_000, ask("a", 14, 1), passed(0, 6_000))
-	wantAsk(t, m, 6_000, ask("a", 14, 0), passed(6, 7_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		wantAsk(t, m, 4_500, ask("a", 10, 6), passed(4, 5_000))
+		wantAsk(t, m, 5_500, ask("a", 10, 7), passed(0, 6_000)) // carried 3
+		// Window 5 is reached, so all earlier times are as its beginning: 7 + 6.
+		for _, now := range []int64{5_000, 4_999, 4_500, 1, 0, -1, math.MinInt64} {
+			wantAsk(t, m, now, ask("a", 13, 1), refused(6_000))
+			wantAsk(t, m, now, ask("a", 13, 0), passed(0, 6_000))
+		}
+		// What is accepted while the clock is behind counts in that window too.
+		wantAsk(t, m, 3_000, ask("a", 14, 1), passed(0, 6_000))
+		wantAsk(t, m, 6_000, ask("a", 14, 0), passed(6, 7_000))
+	})
 }
 
 func TestTheRefusedDoNotMoveTheClock(t *testing.T) {
-	m := NewMemory()
-	wantAsk(t, m, 0, ask("a", 10, 10), passed(0, 1_000))
-	wantAsk(t, m, 1_500, ask("a", 4, 1), refused(2_000))
-	wantAsk(t, m, 1_500, ask("a", 10, 0), passed(5, 2_000))
-	wantAsk(t, m, 999, ask("a", 10, 0), passed(0, 1_000))
+	each(t, func(t *testing.T, open func() Limiter) {
+		m := open()
+		wantAsk(t, m, 0, ask("a", 10, 10), passed(0, 1_000))
+		wantAsk(t, m, 1_500, ask("a", 4, 1), refused(2_000))
+		wantAsk(t, m, 1_500, ask("a", 10, 0), passed(5, 2_000))
+		wantAsk(t, m, 999, ask("a", 10, 0), passed(0, 1_000))
+	})
 }
 
 func TestLargeNumbersNeverWrap(t *testing.T) {
@@ -116,7 +132,7 @@ func TestLargeNumbersNeverWrap(t *testing.T) {
 	batch := []Request{ask("batch", most, most), ask("batch", most, most), ask("batch", most, most), ask("batch", most, 0)}
 	wantTake(t, m, 0, batch, passed(most, 1_000), refused(1_000), refused(1_000), refused(1_000))
 
-	eternal := Request{Key{"ws", "ns", "a", most}, 2, 1}
+	eternal := Request{Key: Key{"ws", "ns", "a", most}, Limit: 2, Cost: 1}
 	wantAsk(t, m, 1_700_000_000_000, eternal, passed(1, most))
 	wantAsk(t, m, most-1, eternal, passed(0, most))
 	wantAsk(t, m, most-1, eternal, refused(most))

@@ -1,0 +1,186 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// rowsTable is a database of cells that can be out of reach.
+type rowsTable struct {
+	mu    sync.Mutex
+	cells map[Key]Cell
+	gone  atomic.Bool
+}
+
+func (d *rowsTable) count(_ context.Context, keys []Key, decide func([]Cell) []Cell) error {
+	if d.gone.Load() {
+		return errors.New("out of reach")
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	cells := make([]Cell, len(keys))
+	for i, key := range keys {
+		cells[i] = Cell{Key: key}
+		if c, ok := d.cells[key]; ok {
+			cells[i] = c
+		}
+		if i > 0 && compareKeys(keys[i-1], key) >= 0 {
+			return errors.New("the keys are not sorted, or one is there twice")
+		}
+	}
+	decide(cells) // as after a transaction that came to nothing
+	for _, c := range decide(cells) {
+		d.cells[c.Key] = c
+	}
+	return nil
+}
+
+// openRowsNodes returns nodes that count in one table.
+func openRowsNodes(t *testing.T, n int) ([]*Rows, *rowsTable) {
+	t.Helper()
+	ignore := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	d := &rowsTable{cells: map[Key]Cell{}}
+	nodes := make([]*Rows, n)
+	for i := range nodes {
+		nodes[i] = OpenRows(RowsConfig{Count: d.count, Nodes: func() int { return n }, Log: slog.New(slog.DiscardHandler)})
+		t.Cleanup(nodes[i].Close)
+	}
+	return nodes, d
+}
+
+func (r *Rows) passes(t *testing.T, now int64, requests ...Request) bool {
+	t.Helper()
+	decisions, err := r.Take(t.Context(), now, requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return allPassed(decisions)
+}
+
+const rowsStart = 16_666_666 * 60_000 // the beginning of a window of a minute
+
+func rowsRequest(identifier string, limit int64) Request {
+	return Request{Key: Key{Workspace: "w", Namespace: "n", Identifier: identifier, Duration: 60_000}, Limit: limit, Cost: 1}
+}
+
+// TestRowsAreExact: however many nodes and calls, single and in batches that
+// name the same counters in different orders, no more than the limit passes.
+func TestRowsAreExact(t *testing.T) {
+	nodes, d := openRowsNodes(t, 3)
+	a, b := rowsRequest("a", 300), rowsRequest("b", 300)
+	var passed atomic.Int64
+	var all sync.WaitGroup
+	for _, r := range nodes {
+		for i := range 8 {
+			all.Go(func() {
+				for range 100 {
+					batch := []Request{a, b}
+					if i%2 == 1 {
+						batch = []Request{b, a}
+					}
+					if r.passes(t, rowsStart, batch...) {
+						passed.Add(1)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	if n := passed.Load(); n != 300 || d.cells[a.Key].Current != 300 || d.cells[b.Key].Current != 300 {
+		t.Errorf("%d batches passed, %d and %d are counted, want 300", n, d.cells[a.Key].Current, d.cells[b.Key].Current)
+	}
+}
+
+// TestRowsDecideAsMemory plays the same calls on both.
+func TestRowsDecideAsMemory(t *testing.T) {
+	nodes, _ := openRowsNodes(t, 2)
+	m := NewMemory()
+	for i := range int64(2000) {
+		now := rowsStart + i*127 + i%7*1000 // with steps back
+		batch := []Request{rowsRequest([]string{"a", "b", "c"}[i%3], 20+i%5), rowsRequest([]string{"a", "b"}[i%2], 25)}
+		batch[0].Cost = i % 3
+		if i%4 > 0 {
+			batch = batch[:1]
+		}
+		want, _ := m.Take(t.Context(), now, batch)
+		got, err := nodes[i%2].Take(t.Context(), now, batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := range want {
+			if got[j] != want[j] {
+				t.Fatalf("call %d, request %d: %+v, want %+v", i, j, got[j], want[j])
+			}
+		}
+	}
+}
+
+// TestRowsOutOfReach: each node passes its share of what it last saw was left,
+// or nothing where that is asked for, and the rows know of it afterwards.
+func TestRowsOutOfReach(t *testing.T) {
+	nodes, d := openRowsNodes(t, 2)
+	q := rowsRequest("a", 100)
+	for range 20 {
+		nodes[0].passes(t, rowsStart, q)
+	}
+	nodes[1].passes(t, rowsStart, q) // sees 21
+	nodes[0].passes(t, rowsStart, q) // sees 22
+	d.gone.Store(true)
+	count := func(r *Rows, now int64, q Request) (n int64) {
+		for range 100 {
+			if r.passes(t, now, q) {
+				n++
+			}
+		}
+		return n
+	}
+	refuse := q
+	refuse.Refuse = true
+	if count(nodes[0], rowsStart, refuse) != 0 {
+		t.Error("what asked to be refused passed")
+	}
+	if n := count(nodes[0], rowsStart, q); n != (100-22)/2 {
+		t.Errorf("%d passed at one node, want %d", n, (100-22)/2)
+	}
+	if n := count(nodes[1], rowsStart, q); n != (100-21)/2 {
+		t.Errorf("%d passed at the other, want %d", n, (100-21)/2)
+	}
+	d.gone.Store(false)
+	want := int64(22 + 39 + 39)
+	for patience := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		d.mu.Lock()
+		counted := d.cells[q.Key].Current
+		d.mu.Unlock()
+		if counted == want {
+			break
+		}
+		if time.Now().After(patience) {
+			t.Fatalf("%d are counted afterwards, want %d", counted, want)
+		}
+	}
+	if count(nodes[0], rowsStart, q)+count(nodes[1], rowsStart, q) != 0 {
+		t.Error("more than the limit passed")
+	}
+}
+
+// TestRowsForgetWhatNoLongerMatters holds the bound of what a node remembers.
+func TestRowsForgetWhatNoLongerMatters(t *testing.T) {
+	nodes, _ := openRowsNodes(t, 1)
+	r := nodes[0]
+	r.passes(t, rowsStart, rowsRequest("a", 9))
+	r.passes(t, rowsStart+4*60_000, rowsRequest("b", 9))
+	r.cancel()
+	r.done.Wait() // its maps are the test's now
+	r.sweep()
+	if len(r.seen) != 1 {
+		t.Errorf("%d counters are remembered, want 1", len(r.seen))
+	}
+}
