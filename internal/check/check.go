@@ -56,6 +56,15 @@ func For(t reflect.Type) *Plan {
 func (p *Plan) Decode(data []byte, into any) []latchkey.Fault {
 	v := p.target(into)
 	v.SetZero()
+	if q := (quick{data: data}); q.decode(p.root, v) {
+		return nil
+	}
+	v.SetZero()
+	return p.decode(data, v)
+}
+
+// decode is Decode for a body of any kind, well-formed or not, into v, which is zero.
+func (p *Plan) decode(data []byte, v reflect.Value) []latchkey.Fault {
 	raw, fault := body(p.root, data)
 	if fault != nil {
 		return []latchkey.Fault{*fault}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/latchkeyhq/latchkey"
@@ -32,6 +33,9 @@ func (c *checker) add(n *node, keyword, message, fix string) {
 func (c *checker) text(n *node, s string) {
 	if n.rules.Min != nil || n.rules.Max != nil {
 		c.size(n, int64(utf8.RuneCountInString(s)))
+	}
+	if strings.IndexByte(s, 0) >= 0 { // which not every database can hold
+		c.zeroCharacter(n)
 	}
 	if n.match != nil && !n.match.match(s) {
 		c.wrongPattern(n)

@@ -25,6 +25,7 @@ type node struct {
 	fields []*node        // of an object: in the order of the struct
 	byName map[string]int // of an object: where a JSON name is in fields
 	loose  bool           // of an object: unknown names are ignored
+	must   uint64         // of an object: the bits of its required fields, in the order of fields
 	item   *node          // of a list
 }
 
@@ -114,6 +115,9 @@ func (n *node) compileField(f reflect.StructField, name string) error {
 	if _, taken := n.byName[name]; taken {
 		return fmt.Errorf("the name %q is taken", name)
 	}
+	if len(n.fields) == 64 {
+		return errors.New("an object has at most 64 fields")
+	}
 	rules, err := Parse(f.Tag.Get("check"))
 	if err != nil {
 		return err
@@ -123,6 +127,9 @@ func (n *node) compileField(f reflect.StructField, name string) error {
 		return err
 	}
 	field.name, field.index = name, f.Index[0]
+	if rules.Required {
+		n.must |= 1 << len(n.fields)
+	}
 	n.byName[name] = len(n.fields)
 	n.fields = append(n.fields, field)
 	return field.compileOpt(f.Type)

@@ -195,13 +195,22 @@ func TestTextIsMadeValidUTF8(t *testing.T) {
 		`{"key":"\ud800"}`:             "\ufffd",
 		`{"key":"\udc00\ud800x"}`:      "\ufffd\ufffdx",
 		"{\"key\":\"\\n\xc3\x28\"}":    "\n\ufffd(",
-		`{"key":"\u0000"}`:             "\x00",
 		`{"key":"\"\\\/\ud83d\ude00"}`: `"\/😀`,
 	} {
 		var v verification
 		if faults := Of[verification]().Decode([]byte(body), &v); faults != nil || v.Key != want {
 			t.Errorf("%q: got %q and %v, want %q", body, v.Key, faults, want)
 		}
+	}
+}
+
+func TestTheZeroCharacterIsRefused(t *testing.T) {
+	want := []string{"/properties/key/pattern"}
+	if diff := cmp.Diff(want, locations[verification](t, `{"key":"a\u0000b"}`)); diff != "" {
+		t.Error(diff)
+	}
+	if faults := Of[verification]().Value(verification{Key: "\x00"}); len(faults) != 1 || faults[0].Location != want[0] {
+		t.Errorf("in process: %v", faults)
 	}
 }
 

@@ -47,6 +47,10 @@ func (c *checker) wrongSize(n *node, keyword, end string, bound int64) {
 	c.add(n, keyword, c.subject(n)+" must "+k.verb+" at "+end+" "+strconv.FormatInt(bound, 10)+unit, "")
 }
 
+func (c *checker) zeroCharacter(n *node) {
+	c.add(n, "pattern", c.subject(n)+" must not have the character U+0000", "")
+}
+
 func (c *checker) wrongPattern(n *node) {
 	c.add(n, "pattern", c.subject(n)+" must be made of "+n.match.says+" only", "")
 }
