@@ -156,7 +156,22 @@ type Namespace struct {
 	Name string `json:"name" check:"required"`
 	// CreatedAt is when it was first used, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
+	// WhenDegraded is what limits do while the counters that nodes share are out of reach.
+	WhenDegraded WhenDegraded `json:"whenDegraded" check:"required,enum=share|refuse"`
 }
+
+// WhenDegraded is what the limits of a namespace do while the counters that
+// nodes share are out of reach. Where there is one node, it has no effect.
+type WhenDegraded string
+
+// What limits do without the shared counters.
+const (
+	// WhenDegradedShare lets each of N nodes decide alone with an Nth of the
+	// limit. New namespaces do this.
+	WhenDegradedShare WhenDegraded = "share"
+	// WhenDegradedRefuse refuses until the counters are back.
+	WhenDegradedRefuse WhenDegraded = "refuse"
+)
 
 // ListNamespacesRequest asks for the namespaces of the workspace, page by page.
 type ListNamespacesRequest struct {
@@ -166,6 +181,15 @@ type ListNamespacesRequest struct {
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
 	// Search keeps the namespaces whose id or name contains this text, in any letter case.
 	Search string `json:"search,omitempty" check:"max=256"`
+}
+
+// UpdateNamespaceRequest changes the settings of a namespace. Absent fields stay as they are.
+type UpdateNamespaceRequest struct {
+	// Namespace is the namespace's name or id.
+	Namespace string `json:"namespace" check:"required,min=1,max=512"`
+	// WhenDegraded is what limits do while the counters that nodes share are out of reach:
+	// "share" lets each node decide alone with its share of the limit, "refuse" refuses.
+	WhenDegraded Opt[WhenDegraded] `json:"whenDegraded,omitzero" check:"enum=share|refuse"`
 }
 
 // DeleteNamespaceRequest asks to delete a namespace; using it then answers 410.
@@ -228,6 +252,11 @@ func (s Ratelimits) AllNamespaces(ctx context.Context, r ListNamespacesRequest, 
 		next.Cursor = cursor
 		return s.ListNamespaces(ctx, next, opts...)
 	})
+}
+
+// UpdateNamespace changes the settings of a namespace and returns it.
+func (s Ratelimits) UpdateNamespace(ctx context.Context, r UpdateNamespaceRequest, opts ...CallOption) (Namespace, error) {
+	return call[Namespace](ctx, s.c, "ratelimit.updateNamespace", &r, opts)
 }
 
 // DeleteNamespace deletes a namespace; using it then answers 410.

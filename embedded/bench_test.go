@@ -83,7 +83,13 @@ func directly(b *testing.B, s *Service, key string) {
 // serviceWithKey is a service with a key that has verified once.
 func serviceWithKey(t testing.TB, request latchkey.CreateKeyRequest) (*Service, string) {
 	t.Helper()
-	s, err := Open(t.Context(), quiet(t.TempDir()))
+	return serviceOn(t, quiet(newDir(t)), request)
+}
+
+// serviceOn is serviceWithKey of a configuration.
+func serviceOn(t testing.TB, cfg Config, request latchkey.CreateKeyRequest) (*Service, string) {
+	t.Helper()
+	s, err := Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

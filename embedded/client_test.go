@@ -34,7 +34,7 @@ func client(t *testing.T, s *Service, rootKey string) *latchkey.Client {
 }
 
 func TestClientIsTheOperator(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	s := open(t, quiet(dir))
 	if _, err := s.Client.Workspaces.Create(t.Context(), latchkey.CreateWorkspaceRequest{Name: "another"}); err != nil {
 		t.Errorf("first start: %v", err)
@@ -68,7 +68,7 @@ func TestClientIsTheOperator(t *testing.T) {
 // TestRootKeysMayDoWhatTheyMay: a client in process is bound to its root key as
 // any other, and from the moment that it changes.
 func TestRootKeysMayDoWhatTheyMay(t *testing.T) {
-	s := open(t, quiet(t.TempDir()))
+	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	ctx := t.Context()
 	made, err := s.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
@@ -96,7 +96,7 @@ func TestRootKeysMayDoWhatTheyMay(t *testing.T) {
 // TestRequestsOfAWorkspaceAreLimitedInProcessToo: a workspace can't get around
 // its limit through another door.
 func TestRequestsOfAWorkspaceAreLimitedInProcessToo(t *testing.T) {
-	s := open(t, quiet(t.TempDir()))
+	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	ctx := t.Context()
 	workspace, err := s.Client.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{Name: "small", RequestsPerMinute: latchkey.Set[int64](0)})
@@ -113,7 +113,7 @@ func TestRequestsOfAWorkspaceAreLimitedInProcessToo(t *testing.T) {
 }
 
 func TestCallsAreNamedAndRepeatedOnce(t *testing.T) {
-	s := open(t, quiet(t.TempDir()))
+	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	ctx := t.Context()
 	var info latchkey.ResponseInfo
@@ -167,7 +167,7 @@ func TestAddressesAreTakenFromTheHeader(t *testing.T) {
 // TestAnswersBelongToWhoAsked overwrites everything an answer leads to, and
 // then asks again: nobody sees it. Requests stay as they were.
 func TestAnswersBelongToWhoAsked(t *testing.T) {
-	s := open(t, quiet(t.TempDir()))
+	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	ctx, c := t.Context(), s.Client
 	api, err := c.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "an api"})
@@ -275,7 +275,7 @@ func asJSON(t *testing.T, v any) string {
 // or refused as unavailable, and none panics or is refused for another reason.
 func TestCloseAnswersWhoIsInside(t *testing.T) {
 	for range 5 {
-		s := open(t, quiet(t.TempDir()))
+		s := open(t, quiet(newDir(t)))
 		ctx := t.Context()
 		api, err := s.Client.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "an api"})
 		if err != nil {

@@ -1,5 +1,6 @@
 // Package embedded runs the whole service in your process: the HTTP API with
-// its engine and its database, on one folder. It is what latchkey serve runs.
+// its engine and its database, on one folder, or as one node of several on a
+// PostgreSQL database that they share. It is what latchkey serve runs.
 //
 //	service, err := embedded.Open(ctx, embedded.Config{Data: "/var/lib/latchkey"})
 //	if err != nil { … }
@@ -9,6 +10,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +27,7 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 	"github.com/latchkeyhq/latchkey/internal/server"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/vault"
 )
 
 // RootKeyFile is the file in the data folder that keeps the operator's root key.
@@ -33,9 +36,48 @@ const RootKeyFile = "root.key"
 // ErrInUse says that another process owns the data folder.
 var ErrInUse = store.ErrLocked
 
+// Limits is what is promised of rate limits.
+type Limits = engine.Limits
+
+// The promises. Which engine keeps them follows from what there is: memory on
+// one node, Redis if there is one, else the rows of the shared database.
+const (
+	Exact = engine.Exact // no more than the limit passes on all nodes together
+	Fast  = engine.Fast  // decided in memory and reconciled over Redis, which it needs; a little more may pass
+	Local = engine.Local // each node counts for itself
+)
+
+// FailMode is what happens to verifications while the shared database is out of
+// reach. Credits are never spent and nothing is changed meanwhile in either.
+type FailMode = engine.FailMode
+
+// The fail modes.
+const (
+	Closed = engine.Closed // answers are errors of status 503 after a second
+	Stale  = engine.Stale  // what was read before is used a while longer
+)
+
 // Config is what a service is made of.
 type Config struct {
-	Data           string           // the folder that holds everything; made if missing
+	// Data is the folder that holds everything; made if missing. Beside a
+	// Database it holds the secrets only: the files master.key and root.key.
+	Data string
+	// Database is the URL of a PostgreSQL database that any number of nodes
+	// share, such as postgres://user:password@host/name. By default the data is
+	// in the folder, and this process is the only one to use it.
+	Database string
+	// Redis is the URL of a Redis or Valkey that counts rate limits for all
+	// nodes, such as redis://host:6379. By default there is none.
+	Redis string
+	// Limits is what is promised of rate limits, Exact by default.
+	Limits Limits
+	// FailMode is what happens to verifications while Database is out of reach,
+	// Closed by default.
+	FailMode FailMode
+	// StaleFor is, with the fail mode Stale, how long after it was last known to
+	// be right something may be used; a minute by default.
+	StaleFor time.Duration
+
 	MasterKey      string           // seals recoverable keys; by default the file master.key in Data, made at first start
 	Log            *slog.Logger     // what happens, slog.Default by default
 	Now            func() time.Time // the clock, time.Now by default
@@ -58,41 +100,43 @@ type Service struct {
 	db       *store.DB
 	engine   *engine.Engine
 	gate     gate // calls of Client
+	regular  atomic.Pointer[regular]
 	draining atomic.Bool
+	stale    bool // answers don't need the database for a while
 }
 
-// Open starts the service on the folder cfg.Data. A folder that another process
-// is using is refused with ErrInUse, and so is a master key that doesn't open
-// the data.
+// Open starts the service on the folder cfg.Data, or as a node on cfg.Database. A
+// folder that another process is using is refused with ErrInUse, and so is a
+// master key that doesn't open the data.
 func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	db, err := openData(ctx, cfg.Data)
+	db, err := openData(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{db: db}
+	s := &Service{db: db, stale: cfg.FailMode == Stale}
 	if err := s.start(ctx, cfg); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
 
-// openData opens the database of a data folder.
-func openData(ctx context.Context, dir string) (*store.DB, error) {
-	if dir == "" {
+// openData opens the database, which is in the data folder if it is nowhere else.
+func openData(ctx context.Context, cfg Config) (*store.DB, error) {
+	if cfg.Data == "" {
 		return nil, errors.New("latchkey: no data folder given")
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("latchkey: data folder: %w", err)
 	}
-	return store.Open(ctx, dir)
+	return store.Open(ctx, cmp.Or(cfg.Database, cfg.Data))
 }
 
 // start opens what stands on the database.
 func (s *Service) start(ctx context.Context, cfg Config) error {
-	masters, err := unlock(ctx, s.db, cfg)
+	masters, made, err := unlock(ctx, s.db, cfg)
 	if err != nil {
 		return err
 	}
@@ -100,11 +144,17 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if s.Client, err = latchkey.New(latchkey.Config{Transport: s, Retry: latchkey.NoRetry}); err != nil {
 		return err
 	}
-	s.engine, err = engine.Open(ctx, engine.Config{DB: s.db, Vault: masters, Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.CacheBytes})
+	s.engine, err = engine.Open(ctx, engine.Config{
+		DB: s.db, Vault: masters, Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.CacheBytes,
+		Redis: cfg.Redis, Limits: cfg.Limits, FailMode: cfg.FailMode, StaleFor: cfg.StaleFor,
+	})
+	if errors.Is(err, vault.ErrUnknownMaster) { // another node was first to make one
+		return errors.Join(refuseMaster(cfg, err), made.undo())
+	}
 	if err != nil {
 		return err
 	}
-	keep := func(rootKey string) error { return writeSecret(filepath.Join(cfg.Data, RootKeyFile), rootKey) }
+	keep := func(rootKey string) error { return keepSecret(filepath.Join(cfg.Data, RootKeyFile), rootKey) }
 	if s.RootKey, err = s.engine.FirstRootKey(ctx, keep); err != nil {
 		return errors.Join(fmt.Errorf("latchkey: first root key: %w", err), s.engine.Close(ctx))
 	}
@@ -130,6 +180,9 @@ func (s *Service) ready(ctx context.Context) error {
 		return errors.New("the service is shutting down")
 	}
 	_, err := s.db.CountWorkspaces(ctx)
+	if s.stale && store.IsUnavailable(err) {
+		return nil // every node is in the same state, and can answer most requests
+	}
 	return err
 }
 
@@ -137,7 +190,8 @@ func (s *Service) ready(ctx context.Context) error {
 // Those that come are still answered.
 func (s *Service) Drain() { s.draining.Store(true) }
 
-// Close saves what is only in memory and closes the database. Calls of Client
+// Close saves what is only in memory, takes the node out of the list of those
+// that run and closes the database. Calls of Client
 // that are under way are answered before, those that come later are refused with
 // latchkey.ErrUnavailable. No HTTP request may be under way: shut the HTTP
 // server down before.

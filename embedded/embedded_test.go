@@ -10,13 +10,36 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
-	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
+// beside says, of each folder of newDir, what the data is kept in besides it.
+var beside sync.Map // string to Config
+
+// newDir returns an empty data folder, and an empty database to it where the
+// environment asks for one.
+func newDir(t testing.TB) string {
+	dir, where := t.TempDir(), testenv.Database(t)
+	cfg := Config{Redis: testenv.RedisURL(t)}
+	if strings.Contains(where, "://") {
+		cfg.Database = where
+	}
+	beside.Store(dir, cfg)
+	return dir
+}
+
 // quiet is a configuration for a folder that logs nowhere.
-func quiet(dir string) Config { return Config{Data: dir, Log: slog.New(slog.DiscardHandler)} }
+func quiet(dir string) Config {
+	cfg := Config{}
+	if known, ok := beside.Load(dir); ok {
+		cfg = known.(Config)
+	}
+	cfg.Data, cfg.Log = dir, slog.New(slog.DiscardHandler)
+	return cfg
+}
 
 func open(t *testing.T, cfg Config) *Service {
 	t.Helper()
@@ -82,7 +105,7 @@ func TestFirstStartKeepsItsSecrets(t *testing.T) {
 }
 
 func TestRestartKeepsTheRootKey(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	s := open(t, quiet(dir))
 	root := s.RootKey
 	api := call(t, s, root, "apiId", "apis.createApi", `{"name":"an api"}`)
@@ -140,7 +163,7 @@ func TestFolderThatCannotBeWrittenIsNamed(t *testing.T) {
 }
 
 func TestDrainingServiceIsNotReady(t *testing.T) {
-	s := open(t, quiet(t.TempDir()))
+	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	status := func(path string) int {
 		rec := httptest.NewRecorder()
@@ -160,7 +183,7 @@ func TestDrainingServiceIsNotReady(t *testing.T) {
 }
 
 func TestBrokenDatabaseIsNotReady(t *testing.T) {
-	s := open(t, quiet(t.TempDir()))
+	s := open(t, quiet(newDir(t)))
 	closed(t, s)
 	s.draining.Store(false)
 	if err := s.ready(t.Context()); err == nil {
@@ -171,8 +194,8 @@ func TestBrokenDatabaseIsNotReady(t *testing.T) {
 // A first start that was ended before the master key was written has sealed
 // nothing, so the next one may make it.
 func TestFirstStartCanBeRepeated(t *testing.T) {
-	dir := t.TempDir()
-	db, err := store.Open(t.Context(), dir)
+	dir := newDir(t)
+	db, err := openData(t.Context(), quiet(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,18 +20,21 @@ import (
 
 // serveFolder names, in the environment, the data folder that this test binary
 // serves instead of running tests: a real process that can be killed.
-const serveFolder = "LATCHKEY_TEST_SERVE"
+const (
+	serveFolder   = "LATCHKEY_TEST_SERVE"
+	serveDatabase = "LATCHKEY_TEST_SERVE_DATABASE" // and the database to it, if there is one
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveFolder); dir != "" {
 		serve(dir)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1")) // it only sleeps, for a second
 }
 
 // serve runs the service on a folder until the process is killed.
 func serve(dir string) {
-	s, err := Open(context.Background(), Config{Data: dir})
+	s, err := Open(context.Background(), Config{Data: dir, Database: os.Getenv(serveDatabase)})
 	if err == nil {
 		var listener net.Listener
 		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err == nil {
@@ -52,7 +55,7 @@ type process struct {
 func startProcess(t *testing.T, dir string) process {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serveFolder+"="+dir)
+	cmd.Env = append(os.Environ(), serveFolder+"="+dir, serveDatabase+"="+quiet(dir).Database)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -94,7 +97,7 @@ func (p process) kill() {
 func TestCreditsSurviveKill(t *testing.T) {
 	const rounds, clients, credits = 10, 64, 1_000_000
 	ctx := t.Context()
-	dir := t.TempDir()
+	dir := newDir(t)
 	p := startProcess(t, dir)
 	api, err := p.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "kill"})
 	if err != nil {

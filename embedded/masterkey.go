@@ -19,46 +19,67 @@ const masterKeyFile = "master.key"
 func NewMasterKey() string { return vault.NewMaster() }
 
 // unlock returns the vault of the configured master keys, having made sure that
-// it opens everything in the database.
-func unlock(ctx context.Context, db *store.DB, cfg Config) (*vault.Vault, error) {
+// it opens everything in the database, and the file of the master key if it had
+// to make one.
+func unlock(ctx context.Context, db *store.DB, cfg Config) (masters *vault.Vault, made newFile, err error) {
 	wrapped, err := db.DataKeys(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("latchkey: data keys: %w", err)
+		return nil, "", fmt.Errorf("latchkey: data keys: %w", err)
 	}
-	text, err := masterKeys(cfg, len(wrapped) == 0)
+	text, made, err := masterKeys(cfg, len(wrapped) == 0)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	masters, err := vault.New(text)
-	if err != nil {
-		return nil, fmt.Errorf("latchkey: %w", err)
+	if masters, err = vault.New(text); err != nil {
+		return nil, "", fmt.Errorf("latchkey: %w", err)
 	}
 	for _, key := range wrapped {
 		if _, _, err := masters.Rewrap(key.Wrapped); err != nil {
-			return nil, fmt.Errorf("latchkey: the master key does not open the data in %s: %w", cfg.Data, err)
+			return nil, "", refuseMaster(cfg, err)
 		}
 	}
-	return masters, nil
+	return masters, made, nil
+}
+
+// refuseMaster says that the master key doesn't fit, and what to do about it.
+func refuseMaster(cfg Config, err error) error {
+	if cfg.Database != "" {
+		return fmt.Errorf("latchkey: the master key does not open the data in the database: give all nodes the same LATCHKEY_MASTER_KEY, or the same file %s in their data folders: %w", masterKeyFile, err)
+	}
+	return fmt.Errorf("latchkey: the master key does not open the data in %s: %w", cfg.Data, err)
+}
+
+// newFile is the path of a file that was made just now, "" for none.
+type newFile string
+
+// undo removes the file.
+func (f newFile) undo() error {
+	if f == "" {
+		return nil
+	}
+	return os.Remove(string(f))
 }
 
 // masterKeys returns the text of the master keys. A new one is made only while
 // the data is fresh: later it would open nothing of what is there.
-func masterKeys(cfg Config, fresh bool) (string, error) {
+func masterKeys(cfg Config, fresh bool) (text string, made newFile, err error) {
 	if cfg.MasterKey != "" {
-		return cfg.MasterKey, nil
+		return cfg.MasterKey, "", nil
 	}
 	file := filepath.Join(cfg.Data, masterKeyFile)
-	text, err := os.ReadFile(file)
+	kept, err := os.ReadFile(file)
 	switch {
 	case err == nil:
-		return string(text), nil
+		return string(kept), "", nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("latchkey: master key: %w", err)
+		return "", "", fmt.Errorf("latchkey: master key: %w", err)
+	case !fresh && cfg.Database != "":
+		return "", "", fmt.Errorf("latchkey: the master key of the data in the database is missing: give all nodes the same LATCHKEY_MASTER_KEY, or copy the file %s from the data folder of the first node to %s", masterKeyFile, file)
 	case !fresh:
-		return "", fmt.Errorf("latchkey: the master key of the data in %s is missing: restore the file %s, or give the key itself if it was kept elsewhere", cfg.Data, file)
+		return "", "", fmt.Errorf("latchkey: the master key of the data in %s is missing: restore the file %s, or give the key itself if it was kept elsewhere", cfg.Data, file)
 	}
-	made := vault.NewMaster()
-	return made, writeSecret(file, made)
+	text = vault.NewMaster()
+	return text, newFile(file), writeSecret(file, text)
 }
 
 // Rotate replaces the master key in the folder cfg.Data, which no service may
@@ -67,18 +88,23 @@ func masterKeys(cfg Config, fresh bool) (string, error) {
 // master key stays in the file until nothing needs it.
 //
 // If cfg.MasterKey is set, the master keys are kept elsewhere. Then the first
-// one in it is the new one, the others are old, and Rotate only rewraps.
+// one in it is the new one, the others are old, and Rotate only rewraps. A
+// database that nodes share is rewrapped in this way only, for its master key is
+// not one folder's; nodes that have both keys go on meanwhile.
 func Rotate(ctx context.Context, cfg Config) (rewrapped int, err error) {
+	if cfg.Database != "" && cfg.MasterKey == "" {
+		return 0, errors.New("latchkey: nodes that share a database share its master key: give the new one and the present one, with a comma between, as LATCHKEY_MASTER_KEY")
+	}
 	file := filepath.Join(cfg.Data, masterKeyFile)
 	if _, err := os.Stat(file); err != nil && cfg.MasterKey == "" {
 		return 0, fmt.Errorf("latchkey: no master key to replace: %w", err)
 	}
-	db, err := openData(ctx, cfg.Data)
+	db, err := openData(ctx, cfg)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := unlock(ctx, db, cfg); err != nil {
+	if _, _, err := unlock(ctx, db, cfg); err != nil {
 		return 0, err
 	}
 	if cfg.MasterKey != "" {
@@ -113,6 +139,7 @@ func rewrap(ctx context.Context, db *store.DB, text string) (changed int, err er
 		return 0, fmt.Errorf("latchkey: %w", err)
 	}
 	err = db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
+		changed = 0
 		keys, err := tx.DataKeys(ctx)
 		if err != nil {
 			return err
@@ -136,6 +163,14 @@ func rewrap(ctx context.Context, db *store.DB, text string) (changed int, err er
 		return 0, fmt.Errorf("latchkey: rewrapping: %w", err)
 	}
 	return changed, nil
+}
+
+// keepSecret is writeSecret, except that no text means no file.
+func keepSecret(file, text string) error {
+	if text == "" {
+		return os.Remove(file)
+	}
+	return writeSecret(file, text)
 }
 
 // writeSecret replaces a file by one that holds the line text and that only its

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"strings"
@@ -15,16 +14,32 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// gate lets calls in until it is closed, and then waits for those inside.
+// gate lets calls in until it is closed, and then waits for those inside. It has
+// many doors, so that processors don't wait for each other at a single lock.
 type gate struct {
+	doors  [engine.Stripes]door
+	closed bool // changed with all doors locked, so one is enough to read it
+}
+
+// door is open to a call that holds its lock for reading.
+type door struct {
 	sync.RWMutex
-	closed bool
+	_ [40]byte // one cache line each
+}
+
+// enter returns the door through which the caller came, to be unlocked by RUnlock.
+func (g *gate) enter() *door {
+	d := &g.doors[engine.Stripe()]
+	d.RLock()
+	return d
 }
 
 // close closes the gate and returns when nobody is inside.
 func (g *gate) close() {
-	g.Lock()
-	defer g.Unlock()
+	for i := range g.doors {
+		g.doors[i].Lock()
+		defer g.doors[i].Unlock()
+	}
 	g.closed = true
 }
 
@@ -37,9 +52,8 @@ func (g *gate) close() {
 // those permitted, is the last of the header X-Forwarded-For, which
 // [latchkey.WithHeader] sets; without it there is none, and the list refuses.
 func (s *Service) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answer, error) {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	id := newRequestID()
+	defer s.gate.enter().RUnlock()
+	id := engine.NewRequestID()
 	answer, err := s.operate(ctx, a, id)
 	if err != nil {
 		return latchkey.Answer{}, named(ctx, a, err, id)
@@ -66,7 +80,7 @@ func (s *Service) operate(ctx context.Context, a *latchkey.Attempt, id string) (
 	if op.Open {
 		return s.engine.Do(ctx, op, engine.Caller{Request: from}, request)
 	}
-	who, err := s.engine.Authenticate(ctx, a.RootKey, from)
+	who, err := s.authenticate(ctx, a.RootKey, from)
 	if err != nil {
 		return engine.Answer{}, err
 	}
@@ -74,6 +88,28 @@ func (s *Service) operate(ctx context.Context, a *latchkey.Attempt, id string) (
 		return engine.Answer{}, err
 	}
 	return s.engine.Do(ctx, op, who, request)
+}
+
+// regular is who presented a root key.
+type regular struct {
+	rootKey string
+	who     engine.Caller
+}
+
+// authenticate finds out who calls. The root key that called first is nearly
+// always the only one, so its caller is remembered.
+func (s *Service) authenticate(ctx context.Context, rootKey string, from engine.Request) (engine.Caller, error) {
+	known := s.regular.Load()
+	if known != nil && known.rootKey == rootKey {
+		if who, ok := s.engine.Again(&known.who, from); ok {
+			return who, nil
+		}
+	}
+	who, err := s.engine.Authenticate(ctx, rootKey, from)
+	if err == nil && (known == nil || known.rootKey == rootKey) {
+		s.regular.Store(&regular{rootKey, who})
+	}
+	return who, err
 }
 
 // decode returns the request as the engine wants it, checked. What is not of the
@@ -108,18 +144,6 @@ func pointerTo(v any) any {
 	p := reflect.New(reflect.TypeOf(v))
 	p.Elem().Set(reflect.ValueOf(v))
 	return p.Interface()
-}
-
-// newRequestID names a call in the log. It is no secret, and made faster than
-// the ids that must never meet.
-func newRequestID() string {
-	const length, alphanumeric = 12, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	id := [4 + length]byte{'r', 'e', 'q', '_'}
-	for i, random := 4, rand.Uint64(); i < len(id); i++ {
-		id[i] = alphanumeric[random%uint64(len(alphanumeric))]
-		random /= uint64(len(alphanumeric))
-	}
-	return string(id[:])
 }
 
 // origin is what the engine is told of a call besides its request.

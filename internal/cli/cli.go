@@ -1,6 +1,6 @@
 // Package cli is the command line: latchkey serve runs the service, the other
-// commands talk to one through its HTTP API, except latchkey vault, which works
-// on a data folder whose service is stopped.
+// commands talk to one through its HTTP API, except latchkey vault, migrate and
+// copy, which work on the data itself.
 //
 // A setting comes from its flag, else from the environment, else from the
 // configuration file, else from its default. Answers go to standard output, in
@@ -43,6 +43,7 @@ type grammar struct {
 	} `cmd:"" group:"manage" help:"Tenants, separate from one another."`
 	Namespaces struct {
 		List   listNamespaces  `cmd:"" help:"List the rate-limit namespaces."`
+		Update updateNamespace `cmd:"" help:"Change settings of a rate-limit namespace."`
 		Delete deleteNamespace `cmd:"" help:"Delete a rate-limit namespace."`
 	} `cmd:"" group:"manage" help:"Namespaces of rate limits."`
 	Migrations struct {
@@ -52,6 +53,10 @@ type grammar struct {
 		List listAudit `cmd:"" help:"Show who changed what, newest first."`
 	} `cmd:"" group:"manage" help:"The record of all changes."`
 
+	Migrate struct {
+		Status migrateStatus `cmd:"" help:"Show how far the schema of the data has come."`
+	} `cmd:"" group:"local" help:"The schema of the data."`
+	Copy  copyCmd `cmd:"" group:"local" help:"Copy everything from one database to another."`
 	Vault struct {
 		Rotate rotateCmd `cmd:"" help:"Replace the master key; the service must be stopped."`
 	} `cmd:"" group:"local" help:"The master key."`

@@ -17,9 +17,35 @@ func (listNamespaces) Run(ctx context.Context, a *app, client *latchkey.Client) 
 	if err != nil {
 		return err
 	}
-	return printList(a, namespaces, "ID NAME CREATED", func(n latchkey.Namespace) []string {
-		return []string{n.ID, n.Name, date(n.CreatedAt)}
+	return printList(a, namespaces, "ID NAME DEGRADED CREATED", func(n latchkey.Namespace) []string {
+		return []string{n.ID, n.Name, string(n.WhenDegraded), date(n.CreatedAt)}
 	})
+}
+
+// namespaceSettings are what namespaces update can set.
+var namespaceSettings = settings{"whenDegraded": text}
+
+// updateNamespace changes the settings of a rate-limit namespace.
+type updateNamespace struct {
+	Namespace string   `arg:"" help:"The namespace's name or id."`
+	Settings  []string `arg:"" name:"name=value" help:"What to change: whenDegraded."`
+}
+
+// Help are the examples of latchkey namespaces update --help.
+func (updateNamespace) Help() string {
+	return `whenDegraded is what limits do while the counters that nodes share are out of
+reach: with share each node decides alone with its share of the limit, with
+refuse it refuses.
+
+Examples:
+
+    latchkey namespaces update sign-in whenDegraded=refuse
+    latchkey namespaces update sign-in whenDegraded=share`
+}
+
+// Run changes the settings.
+func (c *updateNamespace) Run(ctx context.Context, a *app, client *latchkey.Client) error {
+	return a.update(ctx, client, "ratelimit.updateNamespace", namespaceSettings, c.Settings, "namespace", c.Namespace)
 }
 
 // deleteNamespace deletes a rate-limit namespace.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,18 +29,25 @@ type serveCmd struct {
 	Listen string          `env:"LATCHKEY_LISTEN" default:"127.0.0.1:7070" help:"Address to answer at; port 0 takes any free one."`
 	Config kong.ConfigFlag `env:"LATCHKEY_CONFIG" type:"path" placeholder:"FILE" help:"JSON file with settings by the names of these flags. Flags and the environment come first."`
 	masterKey
-	TrustedProxies []netip.Prefix `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed; by default those on this machine."`
-	Debug          bool           `env:"LATCHKEY_DEBUG" help:"Log every request."`
+	database
+	Redis          string            `env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
+	Limits         embedded.Limits   `env:"LATCHKEY_LIMITS" enum:"exact,fast,local" default:"exact" help:"What rate limits promise: ${enum}. Exact lets no more than the limit through on all nodes together; fast decides at once, reconciles over Redis and may let a little more through; with local each node counts for itself."`
+	FailMode       embedded.FailMode `env:"LATCHKEY_FAIL_MODE" enum:"closed,stale" default:"closed" help:"What verifications do while the shared database is out of reach: ${enum}. Closed answers errors; stale goes on with what was read before."`
+	StaleFor       time.Duration     `env:"LATCHKEY_STALE_FOR" default:"1m" help:"For how long stale goes on."`
+	TrustedProxies []netip.Prefix    `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed; by default those on this machine."`
+	DrainDelay     time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to go on answering after readiness has turned to 503, so that balancers notice."`
+	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
 }
 
 // Help is the manual of latchkey serve.
 func (serveCmd) Help() string {
-	return `Everything is kept in one data folder. At the first start it is made, and the root key of the operator is printed and kept in the file root.key there. SIGTERM or Ctrl-C ends the service when its requests are answered; a second one ends it at once.
+	return `Everything is kept in one data folder, or, with --database, in a PostgreSQL database that any number of nodes share; all of them need the same master key. At the first start it is made, and the root key of the operator is printed and kept in the file root.key there. SIGTERM or Ctrl-C ends the service when its requests are answered; a second one ends it at once.
 
 Examples:
 
     latchkey serve
     latchkey serve --listen 0.0.0.0:7070 --data /var/lib/latchkey
+    latchkey serve --database postgres://latchkey@db/latchkey --redis redis://redis:6379
     latchkey serve --config latchkey.json`
 }
 
@@ -57,23 +65,25 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	defer listener.Close()
 	log := a.logger(c.Debug)
 	service, err := embedded.Open(ctx, embedded.Config{
-		Data: a.Data, MasterKey: c.MasterKey, Log: log, TrustedProxies: c.TrustedProxies,
+		Data: a.Data, Database: c.Database, MasterKey: c.MasterKey, Log: log, TrustedProxies: c.TrustedProxies,
+		Redis: c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.welcome(listener.Addr(), service.RootKey); err != nil {
+	if err := a.welcome(listener.Addr(), c.place(a), service.RootKey); err != nil {
 		return errors.Join(err, service.Close(context.WithoutCancel(ctx)))
 	}
-	return answer(ctx, stop, listener, service, log)
+	return c.answer(ctx, stop, listener, service, log)
 }
 
 // answer serves requests until ctx ends, and then stops in order: no more
-// requests are invited or accepted, those under way are answered, and what is
-// only in memory is saved.
-func answer(ctx context.Context, stop func(), listener net.Listener, service *embedded.Service, log *slog.Logger) error {
+// requests are invited, those that still come are answered until balancers have
+// noticed, those under way are answered, and what is only in memory is saved.
+func (c *serveCmd) answer(ctx context.Context, stop func(), listener net.Listener, service *embedded.Service, log *slog.Logger) error {
+	var leaving atomic.Bool
 	srv := &http.Server{
-		Handler:           service.Handler,
+		Handler:           dismiss(service.Handler, &leaving),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      time.Minute,
@@ -90,12 +100,25 @@ func answer(ctx context.Context, stop func(), listener net.Listener, service *em
 	stop() // from here on a signal ends the process at once
 	log.Info("stopping; requests under way are answered first")
 	service.Drain()
+	leaving.Store(true)
+	time.Sleep(c.DrainDelay)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	if err := srv.Shutdown(ending); err != nil {
 		log.Warn("requests that took too long were given up", "error", errors.Join(err, srv.Close()))
 	}
 	return service.Close(context.WithoutCancel(ctx))
+}
+
+// dismiss asks clients to leave their connection with the next answer once the
+// service is leaving, so that none of them sends into one that is being closed.
+func dismiss(handler http.Handler, leaving *atomic.Bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // logger writes the log to standard error, in the form that --json asks for.
@@ -111,7 +134,7 @@ func (a *app) logger(debug bool) *slog.Logger {
 }
 
 // welcome says where the service is, and at first start what its root key is.
-func (a *app) welcome(addr net.Addr, rootKey string) error {
+func (a *app) welcome(addr net.Addr, data, rootKey string) error {
 	url, file := urlOf(addr), filepath.Join(a.Data, embedded.RootKeyFile)
 	if a.JSON {
 		return a.printJSON(struct {
@@ -119,9 +142,9 @@ func (a *app) welcome(addr net.Addr, rootKey string) error {
 			Data        string `json:"data"`
 			RootKey     string `json:"rootKey,omitempty"`
 			RootKeyFile string `json:"rootKeyFile"`
-		}{url, a.Data, rootKey, file})
+		}{url, data, rootKey, file})
 	}
-	text := fmt.Sprintf("Latchkey %s answers at %s\nIts data is in %s\n", version(), url, a.Data)
+	text := fmt.Sprintf("Latchkey %s answers at %s\nIts data is in %s\n", version(), url, data)
 	if rootKey != "" {
 		text += fmt.Sprintf("\nYour root key, shown only this once and kept in %s:\n%s\n", file, rootKey)
 	}

@@ -18,6 +18,7 @@ type masterKey struct {
 // rotateCmd replaces the master key.
 type rotateCmd struct {
 	masterKey
+	database
 }
 
 // Help is the manual of latchkey vault rotate.
@@ -32,7 +33,7 @@ func (c *rotateCmd) Run(ctx context.Context, a *app) error {
 	if c.MasterKey != "" && c.count() == 1 {
 		return c.explain(a)
 	}
-	rewrapped, err := embedded.Rotate(ctx, embedded.Config{Data: a.Data, MasterKey: c.MasterKey})
+	rewrapped, err := embedded.Rotate(ctx, embedded.Config{Data: a.Data, Database: c.Database, MasterKey: c.MasterKey})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
 // begin starts the background work. Each piece runs alone, again and again,
@@ -11,7 +13,14 @@ import (
 func (e *Engine) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
-	e.every(ctx, time.Second, "save rate limits", e.saveCells)
+	if e.limiter.kept {
+		e.every(ctx, time.Second, "save rate limits", e.saveCells)
+	}
+	if e.db.Shared() {
+		e.done.Go(func() { e.db.Follow(ctx, e.hear) })
+		e.every(ctx, beatEvery, "tell other nodes", e.beat)
+		e.every(ctx, time.Minute, "drop old changes", e.dropChanges)
+	}
 	e.every(ctx, time.Minute, "save last use", e.saveUsage)
 	e.every(ctx, time.Minute, "refill credits", e.refillDue)
 	e.every(ctx, time.Minute, "drop old windows", e.dropCells)
@@ -35,7 +44,19 @@ func (e *Engine) every(ctx context.Context, interval time.Duration, what string,
 	})
 }
 
+// hear takes in what other nodes have changed.
+func (e *Engine) hear(h store.Heard) {
+	e.source.hear(h)
+	e.source.outage.learn(nil)
+	for _, change := range h.Changes {
+		e.lag.Observe(max(0, time.Since(change.Made).Seconds()))
+	}
+}
+
 // save writes what is only in memory.
 func (e *Engine) save(ctx context.Context) error {
+	if !e.limiter.kept {
+		return e.saveUsage(ctx)
+	}
 	return errors.Join(e.saveCells(ctx), e.saveUsage(ctx))
 }

@@ -2,70 +2,13 @@ package engine
 
 import (
 	"context"
-	"hash/maphash"
-	"sync/atomic"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
 )
-
-// clock orders changes and what was read from the store. Each change that has
-// been committed gets the next number and writes it into the slot of every
-// entity it touched; each value that was read carries the number from before it
-// was read. A value is current as long as no slot of the entities it was made of
-// has a later number. Slots are shared by entities whose hashes meet; that costs
-// a needless read now and then, never a stale answer.
-type clock struct {
-	number atomic.Uint64
-	seed   maphash.Seed
-	slots  [1 << 15]atomic.Uint64
-}
-
-func newClock() *clock { return &clock{seed: maphash.MakeSeed()} }
-
-func (c *clock) slot(entity string) uint32 {
-	return uint32(maphash.String(c.seed, entity) % uint64(len(c.slots)))
-}
-
-// touch makes everything that was read about the entities so far out of date.
-// It must be called after the commit and before the change is answered.
-func (c *clock) touch(entities ...string) {
-	if len(entities) == 0 {
-		return
-	}
-	n := c.number.Add(1)
-	for _, entity := range entities {
-		s := &c.slots[c.slot(entity)]
-		for old := s.Load(); old < n && !s.CompareAndSwap(old, n); old = s.Load() {
-		}
-	}
-}
-
-// stamp says what a value was made of, and when.
-type stamp struct {
-	asOf  uint64
-	slots []uint32
-}
-
-// stampOf returns the stamp of a value that was made of the entities, read
-// after the clock showed asOf.
-func (c *clock) stampOf(asOf uint64, entities ...string) stamp {
-	s := stamp{asOf: asOf, slots: make([]uint32, len(entities))}
-	for i, entity := range entities {
-		s.slots[i] = c.slot(entity)
-	}
-	return s
-}
-
-// current reports whether nothing the value was made of has changed since.
-func (c *clock) current(s *stamp) bool {
-	for _, slot := range s.slots {
-		if c.slots[slot].Load() > s.asOf {
-			return false
-		}
-	}
-	return true
-}
 
 // entry is what a cache keeps.
 type entry interface {
@@ -75,40 +18,64 @@ type entry interface {
 
 func (s *stamp) stamped() *stamp { return s }
 
+// source is what caches read from.
+type source struct {
+	*clock
+	outage   outage
+	staleFor time.Duration // how old a value may be that is used while the database is gone; 0 for none
+}
+
 // cache keeps entries that were read from the store, as long as they are
-// current and there is room. That something does not exist is kept apart, in a
+// usable and there is room. That something does not exist is kept apart, in a
 // small room of its own, so that made-up names can't push real entries out.
 type cache[K comparable, V entry] struct {
-	clock   *clock
+	source  *source
 	known   *otter.Cache[K, V]
 	unknown *otter.Cache[K, V]
 	name    func(K) string
 	flights singleflight.Group
+
+	hits, misses counter
 }
 
 // unknowns is how many names that don't exist are kept in mind.
 const unknowns = 10_000
 
 // newCache returns a cache of at most weight bytes, as weigh counts them.
-func newCache[K comparable, V entry](c *clock, weight uint64, weigh func(K, V) uint32, name func(K) string) *cache[K, V] {
+func newCache[K comparable, V entry](s *source, weight uint64, weigh func(K, V) uint32, name func(K) string) *cache[K, V] {
 	return &cache[K, V]{
-		clock:   c,
+		source:  s,
 		known:   otter.Must(&otter.Options[K, V]{MaximumWeight: weight, Weigher: weigh}),
 		unknown: otter.Must(&otter.Options[K, V]{MaximumSize: unknowns}),
 		name:    name,
 	}
 }
 
-// get returns the current value of key, loading it once for all who wait. A
-// load that another caller began is used only if it is still current, for it
-// may have begun before a change that this caller knows of.
-func (c *cache[K, V]) get(ctx context.Context, key K, load func(ctx context.Context, asOf uint64) (V, error)) (V, error) {
-	if v, ok := c.known.GetIfPresent(key); ok && c.clock.current(v.stamped()) {
-		return v, nil
+// get returns a usable value of key. Where the database is gone it may return
+// one that is stale; then age is how long ago that was last known to be right,
+// and else 0.
+func (c *cache[K, V]) get(ctx context.Context, key K, load func(ctx context.Context, asOf moment) (V, error)) (v V, age time.Duration, err error) {
+	if v, ok := c.known.GetIfPresent(key); ok && c.source.usable(v.stamped()) {
+		c.hits.add()
+		return v, 0, nil
 	}
-	if v, ok := c.unknown.GetIfPresent(key); ok && c.clock.current(v.stamped()) {
-		return v, nil
+	if v, ok := c.unknown.GetIfPresent(key); ok && c.source.usable(v.stamped()) {
+		c.hits.add()
+		return v, 0, nil
 	}
+	c.misses.add()
+	if v, err = c.fetch(ctx, key, load); unavailable(err) {
+		if old, age, ok := c.lastKnown(key); ok {
+			return old, age, nil
+		}
+	}
+	return v, 0, err
+}
+
+// fetch loads a value once for all who wait. A load that another caller began
+// is used only if it is usable, for it may have begun before a change that this
+// caller knows of.
+func (c *cache[K, V]) fetch(ctx context.Context, key K, load func(ctx context.Context, asOf moment) (V, error)) (V, error) {
 	for {
 		mine := false
 		loaded, err, _ := c.flights.Do(c.name(key), func() (any, error) {
@@ -116,14 +83,29 @@ func (c *cache[K, V]) get(ctx context.Context, key K, load func(ctx context.Cont
 			return c.load(context.WithoutCancel(ctx), key, load)
 		})
 		v, _ := loaded.(V)
-		if mine || (err == nil && c.clock.current(v.stamped())) {
+		if mine || err != nil || c.source.usable(v.stamped()) {
 			return v, err
 		}
 	}
 }
 
-func (c *cache[K, V]) load(ctx context.Context, key K, load func(context.Context, uint64) (V, error)) (V, error) {
-	v, err := load(ctx, c.clock.number.Load())
+// errSlow says that a value took so long to read that it can't be trusted any more.
+var errSlow = errors.New("the database takes too long to answer")
+
+func (c *cache[K, V]) load(ctx context.Context, key K, load func(context.Context, moment) (V, error)) (V, error) {
+	if err := c.source.outage.admit(); err != nil {
+		return *new(V), err
+	}
+	if c.source.shared {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, trust)
+		defer cancel()
+	}
+	v, err := load(ctx, c.source.now())
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", errSlow, errors.Join(err, ctx.Err()))
+	}
+	c.source.outage.learn(err)
 	switch {
 	case err != nil:
 	case v.unknown():
@@ -132,6 +114,19 @@ func (c *cache[K, V]) load(ctx context.Context, key K, load func(context.Context
 		c.known.Set(key, v)
 	}
 	return v, err
+}
+
+// lastKnown returns what was read of key before the database went away, unless
+// it is known to be wrong or older than is wanted.
+func (c *cache[K, V]) lastKnown(key K) (V, time.Duration, bool) {
+	for _, room := range []*otter.Cache[K, V]{c.known, c.unknown} {
+		if v, ok := room.GetIfPresent(key); ok {
+			if age, right := c.source.age(v.stamped()); right && age <= c.source.staleFor {
+				return v, age, true
+			}
+		}
+	}
+	return *new(V), 0, false
 }
 
 // close ends the goroutines of the cache.

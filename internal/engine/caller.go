@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -17,6 +18,15 @@ type Request struct {
 	RemoteIP       string // the caller's address, proxies seen through
 	UserAgent      string // what the request said it was sent by
 	IdempotencyKey string // makes a repeated request answer as the first one did
+	Trace          *Trace // is told how the request was answered; nil where nobody asks
+}
+
+// Trace is what a door can log about an answer besides the answer.
+type Trace struct {
+	// Stale is how long ago the oldest thing that was used was last known to be
+	// right; 0 where all was as fresh as it should be. Only an engine that may
+	// answer from memory while its database is gone sets it.
+	Stale time.Duration
 }
 
 // Caller is who asks for an operation: a root key, and the request it came with.
@@ -24,7 +34,8 @@ type Caller struct {
 	Request
 	root *rootKey
 
-	requestHash string // names operation and body, for idempotency
+	requestHash string        // names operation and body, for idempotency
+	stale       time.Duration // as in Trace
 }
 
 // correlation is shared by the audit records of a request. It is the request's
@@ -72,13 +83,14 @@ func (c Caller) WorkspaceID() string { return c.root.workspace }
 // Authenticate finds out who presents a root key.
 func (e *Engine) Authenticate(ctx context.Context, token string, request Request) (Caller, error) {
 	hash := hashOf(token)
-	root, err := e.roots.get(ctx, hash, func(ctx context.Context, asOf uint64) (*rootKey, error) {
+	root, age, err := e.roots.get(ctx, hash, func(ctx context.Context, asOf moment) (*rootKey, error) {
 		return e.loadRootKey(ctx, asOf, hash)
 	})
 	who := Caller{Request: request, root: root}
 	if err != nil {
 		return who, e.public(ctx, who, "authentication", err)
 	}
+	e.aged(&who, age)
 	switch {
 	case root.unknown():
 		return who, unknownRootKey.because("This root key does not exist.")
@@ -94,11 +106,37 @@ func (e *Engine) Authenticate(ctx context.Context, token string, request Request
 	return who, nil
 }
 
+// Again is Authenticate for who an earlier request came from, and saves hashing
+// the root key and looking it up. It reports false where only Authenticate can
+// tell: where the root key has changed since or has expired.
+func (e *Engine) Again(who *Caller, request Request) (Caller, bool) {
+	root := who.root
+	if !e.source.usable(root.stamped()) || root.expires != never && e.now() > root.expires {
+		return Caller{}, false
+	}
+	e.roots.hits.add()
+	return Caller{Request: request, root: root}, true
+}
+
+// aged notes that the answer is made of something of this age, if it has one.
+func (e *Engine) aged(who *Caller, age time.Duration) {
+	if age == 0 {
+		return
+	}
+	if who.stale == 0 {
+		e.stale.Add(1)
+	}
+	who.stale = max(who.stale, age)
+	if who.Trace != nil {
+		who.Trace.Stale = who.stale
+	}
+}
+
 // loadRootKey reads a root key; one without an id is known not to exist.
-func (e *Engine) loadRootKey(ctx context.Context, asOf uint64, hash keyHash) (*rootKey, error) {
+func (e *Engine) loadRootKey(ctx context.Context, asOf moment, hash keyHash) (*rootKey, error) {
 	row, err := e.db.RootKeyByHash(ctx, hash.String())
 	if errors.Is(err, store.ErrNotFound) {
-		return &rootKey{stamp: e.clock.stampOf(asOf, hash.String())}, nil
+		return &rootKey{stamp: e.source.stampOf(asOf, hash.String())}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("root key: %w", err)
@@ -108,7 +146,7 @@ func (e *Engine) loadRootKey(ctx context.Context, asOf uint64, hash keyHash) (*r
 		return nil, fmt.Errorf("root key %s: permissions: %w", row.ID, err)
 	}
 	return &rootKey{
-		stamp:             e.clock.stampOf(asOf, row.ID, row.WorkspaceID),
+		stamp:             e.source.stampOf(asOf, row.ID, row.WorkspaceID),
 		id:                row.ID,
 		name:              row.Name,
 		workspace:         row.WorkspaceID,

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -22,8 +23,12 @@ type Change struct {
 }
 
 // touch notes the ids of what the change alters, so that nothing read of them
-// before is used after it.
-func (c *Change) touch(ids ...string) { c.touched = append(c.touched, ids...) }
+// before is used after it: here as soon as it is committed, on other nodes once
+// they hear of it.
+func (c *Change) touch(ids ...string) {
+	c.touched = append(c.touched, ids...)
+	c.Touch(ids...)
+}
 
 // audit notes what happened, for the log that is written with the change.
 func (c *Change) audit(event, description string, targets ...latchkey.AuditTarget) {
@@ -35,8 +40,14 @@ func (c *Change) audit(event, description string, targets ...latchkey.AuditTarge
 		ID: NewID("log"), WorkspaceID: c.who.root.workspace, Time: c.now,
 		Event: event, Description: description, Targets: string(text),
 		ActorType: c.who.root.actorType(), ActorID: c.who.root.id, ActorName: c.who.root.name,
-		RemoteIP: c.who.RemoteIP, UserAgent: c.who.UserAgent, CorrelationID: c.cause,
+		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent), CorrelationID: c.cause,
 	})
+}
+
+// clean makes text that comes with a request, unchecked, such that every
+// database can hold it.
+func clean(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
 }
 
 // target names what a change was made to.
@@ -46,11 +57,16 @@ func target(kind, id, name string) latchkey.AuditTarget {
 
 // change makes a change: work, its audit records and the answer kept for an
 // Idempotency-Key are committed together, or not at all. It returns after the
-// commit, when no node memory holds what was before.
+// commit, when no memory of this node holds what was before.
+//
+// The store may run work again if a commit comes to nothing, so work must not
+// rely on what it did to variables outside of it, or count anything twice: see
+// [once].
 func change[T any](ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error)) (T, error) {
 	var answer T
 	var c *Change
-	err := e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err := e.update(ctx, func(ctx context.Context, tx *store.Tx) error {
+		answer = *new(T)
 		c = &Change{Tx: tx, who: who, now: e.now(), cause: who.correlation()}
 		known, err := e.recall(ctx, c, &answer)
 		if known || err != nil {
@@ -64,29 +80,46 @@ func change[T any](ctx context.Context, e *Engine, who Caller, work func(context
 		}
 		return e.remember(ctx, c, answer)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrUnknownOutcome):
+		e.source.doubt(c.touched...)
+		return *new(T), err
+	case err != nil:
 		return *new(T), err
 	}
-	e.clock.touch(c.touched...)
+	e.source.touch(c.touched...)
 	return answer, nil
+}
+
+// update makes changes of rows, unless the database is known to be gone.
+func (e *Engine) update(ctx context.Context, work func(context.Context, *store.Tx) error) error {
+	return e.source.outage.try(func() error { return e.db.Update(ctx, work) })
+}
+
+// once returns count as a function that does it when it is first called, and
+// says again what came of it when the store runs a change's work again.
+func once[T any](count func(context.Context) (T, error)) func(context.Context) (T, error) {
+	done := false
+	var result T
+	var err error
+	return func(ctx context.Context) (T, error) {
+		if !done {
+			result, err = count(ctx)
+			done = true
+		}
+		return result, err
+	}
 }
 
 // record writes the audit records of a change, in the order they were noted.
 func (e *Engine) record(ctx context.Context, c *Change) error {
 	for _, row := range c.audits {
-		row.Seq = e.nextAudit(c.now)
+		row.Seq = c.NextAudit(c.now)
 		if err := c.InsertAuditLog(ctx, row); err != nil {
 			return fmt.Errorf("audit log: %w", err)
 		}
 	}
 	return nil
-}
-
-// nextAudit returns the next place in the audit log: the microsecond, or one
-// more than the last place if that is taken. Only the writer calls it.
-func (e *Engine) nextAudit(now int64) int64 {
-	e.lastAudit = max(e.lastAudit+1, now*1000)
-	return e.lastAudit
 }
 
 // recall finds the answer that an earlier request with the same

@@ -13,36 +13,74 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
+// balances are where credits are spent from: the store, or a change under way.
+type balances interface {
+	Spend(ctx context.Context, id string, cost int64) (left int64, err error)
+	Balance(ctx context.Context, id string) (sql.NullInt64, error)
+}
+
+// purse is the balances within a change: what is spent there is spent if the
+// change is committed.
+type purse struct{ *store.Tx }
+
+// Spend takes the cost from the balance of a key and returns what is left.
+func (p purse) Spend(ctx context.Context, id string, cost int64) (int64, error) {
+	left, err := p.Tx.Spend(ctx, cost, id)
+	return left.Int64, err
+}
+
+// till is the balances in the store. It asks nothing while the database is gone.
+type till struct {
+	*store.DB
+	outage *outage
+}
+
+// Spend takes the cost from the balance of a key and returns what is left.
+func (t *till) Spend(ctx context.Context, id string, cost int64) (left int64, err error) {
+	err = t.outage.try(func() error {
+		left, err = t.DB.Spend(ctx, id, cost)
+		return err
+	})
+	return left, err
+}
+
 // spend takes the cost from the balance of a limited key. The balance lives in
 // the store alone and is taken by one conditional update, so it is exact and on
-// disk when this returns.
-func (e *Engine) spend(ctx context.Context, update update, key *keySnapshot, cost int64, v *latchkey.Verification) error {
-	return update(ctx, func(ctx context.Context, tx *store.Tx) error {
-		left, err := tx.Spend(ctx, cost, key.id)
+// disk when this returns. An error never comes with a valid answer, for then
+// nobody knows whether it was taken.
+func (e *Engine) spend(ctx context.Context, from balances, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+	for {
+		left, err := from.Spend(ctx, key.id, cost)
 		if err == nil {
-			v.Credits = latchkey.Set(left.Int64)
+			v.Credits = latchkey.Set(left)
 			return nil
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("spend: %w", err)
 		}
-		return unspent(ctx, tx, key, v)
-	})
+		if refused, err := unspent(ctx, from, key, cost, v); refused || err != nil {
+			return err
+		}
+	}
 }
 
-// unspent completes the answer of a key whose balance was not taken from: it
-// was too small, or key or limit went away at this very moment.
-func unspent(ctx context.Context, tx *store.Tx, key *keySnapshot, v *latchkey.Verification) error {
-	balance, err := tx.Balance(ctx, key.id)
+// unspent completes the answer of a key whose balance was not taken from: it is
+// too small, or key or limit went away at this very moment. Where the balance has
+// grown meanwhile and would do, the cost is not refused: an answer with a balance
+// that contradicts it would be that of no moment.
+func unspent(ctx context.Context, from balances, key *keySnapshot, cost int64, v *latchkey.Verification) (refused bool, err error) {
+	balance, err := from.Balance(ctx, key.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		*v = latchkey.Verification{Code: latchkey.NotFound}
 	case err != nil:
-		return fmt.Errorf("balance: %w", err)
+		return false, fmt.Errorf("balance: %w", err)
+	case balance.Valid && balance.Int64 >= cost:
+		return false, nil
 	case balance.Valid:
 		v.Code, v.Credits = latchkey.UsageExceeded, latchkey.Set(balance.Int64)
 	}
-	return nil
+	return true, nil
 }
 
 // schedule is when a balance is refilled, and to how much.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/vault"
@@ -28,80 +27,115 @@ type Config struct {
 	Now        func() time.Time // the clock, time.Now by default
 	Log        *slog.Logger     // what went wrong, slog.Default by default
 	CacheBytes uint64           // room for cached keys, 256 MiB by default
+
+	Redis    string        // the URL of the Redis or Valkey that counts for all nodes; none by default
+	Limits   Limits        // what is promised of rate limits, Exact by default
+	FailMode FailMode      // what happens while a shared database is gone, Closed by default
+	StaleFor time.Duration // with Stale: for how long at most, a minute by default
 }
 
 // Engine runs the operations. It is safe for concurrent use.
 type Engine struct {
 	db      *store.DB
 	vault   *vault.Vault
-	limiter *ratelimit.Memory
-	clock   *clock
+	limiter limiter
+	nodes   nodes
+	source  *source
+	till    *till
 	keys    *cache[keyHash, *keySnapshot]
+	homes   common[home]
 	roots   *cache[keyHash, *rootKey]
 	spaces  *cache[spaceName, *namespace]
+	queries *rbac.Parser
 	used    usage
 	time    func() time.Time
 	log     *slog.Logger
 
 	answersKey []byte // the wrapped data key of kept answers
-	lastAudit  int64  // the last place in the audit log; the writer's
+
+	metrics
 
 	stop context.CancelFunc
 	done sync.WaitGroup
 }
 
-// Open starts an engine on the rows of cfg.DB: it makes the first workspace
-// where there is none, takes up the saved rate-limit windows and begins its
-// background work.
+// Open starts an engine on the rows of cfg.DB: it makes the data keys that it
+// needs where there are none, takes up the saved rate-limit windows and begins
+// its background work. A vault that doesn't open the rows is refused with
+// vault.ErrUnknownMaster.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	cfg, err := cfg.filled()
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
 	e := &Engine{
 		db:      cfg.DB,
 		vault:   cfg.Vault,
-		limiter: ratelimit.NewMemory(),
-		clock:   newClock(),
+		source:  &source{clock: newClock(cfg.DB.Shared()), outage: outage{log: cfg.Log}, staleFor: cfg.StaleFor},
+		queries: rbac.NewParser(),
 		time:    cfg.Now,
 		log:     cfg.Log,
+		metrics: newMetrics(),
 	}
+	e.till = &till{e.db, &e.source.outage}
 	if e.time == nil {
 		e.time = time.Now
 	}
-	if e.log == nil {
-		e.log = slog.Default()
-	}
-	room := cfg.CacheBytes
-	if room == 0 {
-		room = 256 << 20
-	}
-	e.keys = newCache(e.clock, room, weighKey, keyHash.String)
-	e.roots = newCache(e.clock, 16<<20, weighRootKey, keyHash.String)
-	e.spaces = newCache(e.clock, 64<<20, weighNamespace, spaceName.String)
-	if err := e.prepare(ctx); err != nil {
+	e.keys = newCache(e.source, cfg.CacheBytes, weighKey, keyHash.String)
+	e.roots = newCache(e.source, 16<<20, weighRootKey, keyHash.String)
+	e.spaces = newCache(e.source, 64<<20, weighNamespace, spaceName.String)
+	if err := e.prepare(ctx, cfg); err != nil {
+		e.closeCaches()
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	e.begin()
 	return e, nil
 }
 
-// Close ends the background work and saves what is only in memory.
+// Close ends the background work, saves what is only in memory and takes the
+// node out of the list of those that run. A shared database that doesn't answer
+// is not waited for longer than farewell; the other nodes find out by themselves.
 func (e *Engine) Close(ctx context.Context) error {
+	const farewell = 3 * time.Second
 	e.stop()
 	e.done.Wait()
+	e.closeCaches()
+	e.limiter.close()
+	if e.db.Shared() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, farewell)
+		defer cancel()
+	}
+	return errors.Join(e.save(ctx), e.leave(ctx))
+}
+
+func (e *Engine) closeCaches() {
 	e.keys.close()
 	e.roots.close()
 	e.spaces.close()
-	return e.save(ctx)
 }
 
-// prepare brings the stored state to where requests can be served.
-func (e *Engine) prepare(ctx context.Context) error {
+// prepare brings the engine to where requests can be served. A node says that it
+// runs only when nothing else can keep it from that.
+func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	var err error
-	if e.lastAudit, err = e.db.LastAuditLog(ctx); err != nil {
-		return fmt.Errorf("audit log: %w", err)
-	}
 	if e.answersKey, err = e.dataKey(ctx, "answers"); err != nil {
 		return err
 	}
-	return e.loadCells(ctx)
+	if _, _, err := e.vault.Rewrap(e.answersKey); err != nil { // another node with another master key was first
+		return fmt.Errorf("master key: %w", err)
+	}
+	if err := e.openLimiter(ctx, cfg); err != nil {
+		return err
+	}
+	if !e.db.Shared() {
+		return nil
+	}
+	if err := e.beat(ctx); err != nil {
+		e.limiter.close()
+		return err
+	}
+	return nil
 }
 
 // dataKey returns the wrapped data key of that name, made at first use.
@@ -131,14 +165,20 @@ func (e *Engine) dataKeyIn(ctx context.Context, tx *store.Tx, id string) ([]byte
 
 // FirstRootKey makes the first workspace and the operator's root key where
 // there is no workspace yet, and returns the root key, or "" if there was one.
-// It gives the root key to keep before it counts: a root key that couldn't be
-// kept, or was lost in a crash, has never existed and is made again.
+// Of several nodes that start together one makes them. It gives the root key to
+// keep before it counts: a root key that couldn't be kept, or was lost in a
+// crash, has never existed and is made again. Keep may be called more than once;
+// the last root key that it was given is the one, and "" says that none of them is.
 func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) error) (string, error) {
 	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
 		return "", err
 	}
+	kept := false
 	workspace := NewID("ws")
 	made, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
+		if n, err := c.CountWorkspaces(ctx); err != nil || n > 0 {
+			return latchkey.CreatedRootKey{}, err
+		}
 		if err := c.insertWorkspace(ctx, workspace, "default", sql.NullInt64{}); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
@@ -146,8 +186,12 @@ func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) err
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
+		kept = true
 		return made, keep(made.Key)
 	})
+	if err == nil && kept && made.Key == "" {
+		err = keep("")
+	}
 	return made.Key, err
 }
 

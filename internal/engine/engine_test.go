@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"testing"
@@ -12,19 +11,21 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/testenv"
 	"github.com/latchkeyhq/latchkey/internal/vault"
 )
 
 // world is an engine on a fresh database, its first root key and its clock.
 type world struct {
 	*Engine
-	t    testing.TB
-	dir  string
-	db   *store.DB
-	mu   sync.Mutex
-	at   time.Time
-	root string // the operator's root key
-	who  Caller // the operator
+	t     testing.TB
+	where string // the database
+	redis string // counts rate limits if not ""
+	db    *store.DB
+	mu    sync.Mutex
+	at    time.Time
+	root  string // the operator's root key
+	who   Caller // the operator
 }
 
 // start is when the tests' clock begins: early in a window of every length.
@@ -32,7 +33,7 @@ var start = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), at: start}
+	w := &world{t: t, where: testenv.Database(t), redis: testenv.RedisURL(t), at: start}
 	w.open(vault.NewMaster())
 	root, err := w.FirstRootKey(t.Context(), func(string) error { return nil })
 	if err != nil || root == "" {
@@ -48,10 +49,10 @@ func (w *world) open(master string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.db, err = store.Open(w.t.Context(), w.dir); err != nil {
+	if w.db, err = store.Open(w.t.Context(), w.where); err != nil {
 		w.t.Fatal(err)
 	}
-	w.Engine, err = Open(w.t.Context(), Config{DB: w.db, Vault: v, Now: w.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	w.Engine, err = Open(w.t.Context(), Config{DB: w.db, Vault: v, Now: w.now, Log: slog.New(slog.DiscardHandler), Redis: w.redis})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -39,6 +40,7 @@ var (
 	tooManyRequests  = kind{http.StatusTooManyRequests, "Too Many Requests", "user/too_many_requests/workspace_rate_limited"}
 	requestTimeout   = kind{http.StatusRequestTimeout, "Request Timeout", "user/bad_request/request_timeout"}
 	clientClosed     = kind{499, "Client Closed Request", "user/bad_request/client_closed_request"}
+	dataUnreachable  = kind{http.StatusServiceUnavailable, "Service Unavailable", "unkey/application/service_unavailable"}
 	unexpected       = kind{http.StatusInternalServerError, "Internal Server Error", "unkey/application/unexpected_error"}
 	apiNotFound      = missing("api")
 	keyNotFound      = missing("key")
@@ -105,17 +107,30 @@ func Invalid(faults ...latchkey.Fault) *latchkey.Error { return invalid(faults..
 // public turns any error into the one to answer with. What is not meant for
 // the caller is logged beside the request id and becomes a plain 500.
 func (e *Engine) public(ctx context.Context, who Caller, operation string, err error) error {
+	if err == nil { // before known, whose address makes it an allocation
+		return nil
+	}
 	var known *latchkey.Error
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, context.Canceled):
 		return clientClosed.because("The request was given up before it was answered.")
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded) && (ctx.Err() != nil || !unavailable(err)):
 		return requestTimeout.because("The request took too long.")
 	}
 	e.log.ErrorContext(ctx, "operation failed", "operation", operation, "request", who.RequestID, "error", err)
+	if unavailable(err) {
+		return Unavailable()
+	}
 	return Unexpected()
+}
+
+// Unavailable is the answer while the database is out of reach. It doesn't say
+// whether anything was done, because that may be unknown. The time to wait is
+// short, because the official SDKs wait as long as they are told.
+func Unavailable() *latchkey.Error {
+	e := dataUnreachable.because("The service can't reach its database at the moment. Send the request again in a moment; with an Idempotency-Key nothing is done twice.")
+	e.RetryAfter = time.Second
+	return e
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"math/big"
+	random "math/rand/v2"
 )
 
 // alphanumeric are the characters of ids, base58 those of keys: base58 leaves
@@ -19,10 +20,10 @@ func NewID(prefix string) string {
 	const length = 9
 	id := append(make([]byte, 0, len(prefix)+1+length), prefix...)
 	id = append(id, '_')
-	var random [2 * length]byte
+	var bytes [2 * length]byte
 	for len(id) < cap(id) {
-		rand.Read(random[:])
-		for _, b := range random {
+		rand.Read(bytes[:])
+		for _, b := range bytes {
 			// 248 is the largest multiple of 62 in a byte: no character is likelier.
 			if b < 248 && len(id) < cap(id) {
 				id = append(id, alphanumeric[b%62])
@@ -30,6 +31,20 @@ func NewID(prefix string) string {
 		}
 	}
 	return string(id)
+}
+
+// NewRequestID names a request: req_ and nine characters, as [NewID] makes them.
+// A request's id grants nothing, so nobody needs to be kept from guessing it, and
+// the process's own generator will do, in a third of the time.
+func NewRequestID() string {
+	const all = 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62
+	id := [...]byte{'r', 'e', 'q', '_', 12: 0}
+	number := random.Uint64N(all)
+	for i := len("req_"); i < len(id); i++ {
+		id[i] = alphanumeric[number%62]
+		number /= 62
+	}
+	return string(id[:])
 }
 
 // secret is a freshly made key: the text to hand out and what is kept of it.
@@ -41,12 +56,12 @@ type secret struct {
 
 // newSecret makes a key of n random bytes.
 func newSecret(prefix string, n int) secret {
-	random := make([]byte, n)
-	rand.Read(random)
+	bytes := make([]byte, n)
+	rand.Read(bytes)
 	if prefix != "" {
 		prefix += "_"
 	}
-	body := encodeBase58(random)
+	body := encodeBase58(bytes)
 	return secret{text: prefix + body, start: prefix + body[:4], hash: hashText(prefix + body)}
 }
 
@@ -70,7 +85,11 @@ func encodeBase58(data []byte) string {
 // keyHash is SHA-256 of a whole key: what a key is found by.
 type keyHash [sha256.Size]byte
 
-func hashOf(key string) keyHash { return sha256.Sum256([]byte(key)) }
+// hashOf hashes a key from the stack, where keys of the usual length have room.
+func hashOf(key string) keyHash {
+	var room [128]byte
+	return sha256.Sum256(append(room[:0], key...))
+}
 
 // String returns the form that is stored.
 func (h keyHash) String() string { return base64.StdEncoding.EncodeToString(h[:]) }

@@ -132,8 +132,10 @@ func (c *Change) insertKey(ctx context.Context, n *newKey) (string, error) {
 	key := target("key", id, n.name)
 	c.touch(n.hash) // it may be remembered as unknown
 	c.audit("key.create", "Created the key "+id, key, target("api", n.api.ID, n.api.Name))
-	if _, err := c.setLimits(ctx, key, n.limits); err != nil {
-		return "", err
+	if len(n.limits) > 0 {
+		if _, err := c.setLimits(ctx, key, n.limits); err != nil {
+			return "", err
+		}
 	}
 	if err := c.connectPermissions(ctx, key, n.permissions); err != nil {
 		return "", err
@@ -273,15 +275,19 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 	if err != nil {
 		return none, fmt.Errorf("keys: %w", err)
 	}
+	held, err := e.holdings(ctx, rows, r.ExternalID != "")
+	if err != nil {
+		return none, err
+	}
 	var broken error
 	page := pageOf(rows, pageSize(r.Limit, 100),
 		func(row read.KeysPageRow) string { return row.Key.ID },
 		func(row read.KeysPageRow) latchkey.Key {
-			key, err := e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
-			if err == nil && r.Decrypt {
+			key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, held[row.Key.ID])
+			if r.Decrypt {
 				key.Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &row.Key)
+				broken = errors.Join(broken, err)
 			}
-			broken = errors.Join(broken, err)
 			return key
 		})
 	return page, broken
@@ -324,12 +330,17 @@ func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identity
 	if err != nil {
 		return latchkey.Key{}, err
 	}
+	return keyOf(k, externalID, identityMeta, h), nil
+}
+
+// keyOf shows a stored key with what it holds.
+func keyOf(k *read.Key, externalID, identityMeta string, h *holding) latchkey.Key {
 	return latchkey.Key{
 		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
 		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt), LastUsedAt: timeOf(k.LastUsedAt),
 		Expires: timeOf(orElse(k.Expires, 0)), Permissions: h.permissions, Roles: h.roles,
 		Credits: creditsOf(k), Identity: identityOf(k, externalID, identityMeta, h.shared), Ratelimits: h.limits,
-	}, nil
+	}
 }
 
 // DeleteKey deletes a key; it stops verifying with the next request. Without

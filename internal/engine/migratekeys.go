@@ -87,7 +87,7 @@ func (c *Change) bringIn(ctx context.Context, n *newKey, r *latchkey.MigrateKey)
 // findMigrated finds a key that still waits under the hash of its migration,
 // and gives it our own hash, by which it is found from then on. An unknown
 // migration finds nothing.
-func (e *Engine) findMigrated(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
+func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
 	unknown := new(keySnapshot)
 	migration, err := e.db.KeyMigration(ctx, r.MigrationID, who.root.workspace)
 	if errors.Is(err, store.ErrNotFound) {
@@ -114,10 +114,10 @@ func (e *Engine) findMigrated(ctx context.Context, who Caller, r *latchkey.Verif
 	hash := hashOf(r.Key)
 	rest := short + "_" + long
 	start := prefix + "_" + rest[:min(4, len(rest))]
-	if err := e.rehash(ctx, who, row.Key.ID, hash.String(), start); err != nil {
+	if err := e.rehash(ctx, *who, row.Key.ID, hash.String(), start); err != nil {
 		return nil, err
 	}
-	return e.snapshot(ctx, hash)
+	return e.snapshot(ctx, who, hash)
 }
 
 // rehash gives a migrated key our own hash, once.

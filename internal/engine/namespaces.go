@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type namespace struct {
 	stamp
 	id        string
 	deleted   bool
+	refuse    bool     // limits refuse while the shared counters are out of reach
 	limit     []string // the permissions of which one is needed to limit in it
 	overrides *ratelimit.Overrides
 	weight    uint32 // the bytes it takes, about
@@ -39,17 +41,19 @@ func weighNamespace(name spaceName, n *namespace) uint32 {
 
 // namespace finds a namespace of the caller's workspace by name or id. It may
 // be unknown or deleted.
-func (e *Engine) namespace(ctx context.Context, who Caller, text string) (*namespace, error) {
+func (e *Engine) namespace(ctx context.Context, who *Caller, text string) (*namespace, error) {
 	name := spaceName{who.WorkspaceID(), text}
-	return e.spaces.get(ctx, name, func(ctx context.Context, asOf uint64) (*namespace, error) {
+	space, age, err := e.spaces.get(ctx, name, func(ctx context.Context, asOf moment) (*namespace, error) {
 		return e.loadNamespace(ctx, asOf, name)
 	})
+	e.aged(who, age)
+	return space, err
 }
 
-func (e *Engine) loadNamespace(ctx context.Context, asOf uint64, name spaceName) (*namespace, error) {
+func (e *Engine) loadNamespace(ctx context.Context, asOf moment, name spaceName) (*namespace, error) {
 	row, err := e.db.Namespace(ctx, name.workspace, name.name)
 	if errors.Is(err, store.ErrNotFound) {
-		return &namespace{stamp: e.clock.stampOf(asOf, name.String())}, nil
+		return &namespace{stamp: e.source.stampOf(asOf, name.String())}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("namespace: %w", err)
@@ -60,7 +64,7 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf uint64, name spaceName)
 	}
 	const bare, each = 500, 400
 	n := &namespace{
-		stamp: e.clock.stampOf(asOf, row.ID), id: row.ID, deleted: row.DeletedAt != 0,
+		stamp: e.source.stampOf(asOf, row.ID), id: row.ID, deleted: row.DeletedAt != 0, refuse: row.WhenDegraded == string(latchkey.WhenDegradedRefuse),
 		limit: on("ratelimit", row.ID, "limit"), weight: bare,
 	}
 	list := make([]ratelimit.Override, len(rows))
@@ -91,7 +95,7 @@ func (e *Engine) namespaces(ctx context.Context, who Caller, names ...string) ([
 func (e *Engine) knownNamespaces(ctx context.Context, who Caller, names []string) (found []*namespace, fresh []string, err error) {
 	found = make([]*namespace, len(names))
 	for i, name := range names {
-		if found[i], err = e.namespace(ctx, who, name); err != nil {
+		if found[i], err = e.namespace(ctx, &who, name); err != nil {
 			return nil, nil, err
 		}
 		if found[i].unknown() {
@@ -163,6 +167,32 @@ func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.Lis
 	return pageOf(rows, size, func(row read.Namespace) string { return row.ID }, namespaceOf), nil
 }
 
+// UpdateNamespace changes the settings of a namespace and returns it. Absent
+// fields stay as they are. The setting whenDegraded is for services of several
+// nodes: while the counters that these share are out of reach, "share" lets each
+// node decide alone with its share of the limit, and "refuse" refuses.
+//
+// The root key needs ratelimit.*.update_namespace or
+// ratelimit.<namespaceId>.update_namespace. An unknown or deleted namespace
+// answers 404, also to callers that lack the permission.
+func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.UpdateNamespaceRequest) (latchkey.Namespace, error) {
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Namespace, error) {
+		row, err := c.liveNamespace(ctx, r.Namespace)
+		if err != nil {
+			return latchkey.Namespace{}, err
+		}
+		if err := who.require(on("ratelimit", row.ID, "update_namespace")...); err != nil {
+			return latchkey.Namespace{}, err
+		}
+		if !r.WhenDegraded.IsZero() {
+			row.WhenDegraded = storedWhenDegraded(r.WhenDegraded.Or(""))
+		}
+		c.touch(row.ID)
+		c.audit("ratelimitNamespace.update", "Updated namespace "+row.ID, namespaceTarget(row.ID, row.Name))
+		return namespaceOf(row), c.UpdateNamespace(ctx, row.ID, row.WhenDegraded)
+	})
+}
+
 // DeleteNamespace deletes a namespace. From the next request on its limits
 // answer 410. Its name stays taken.
 //
@@ -185,7 +215,18 @@ func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.De
 }
 
 func namespaceOf(row read.Namespace) latchkey.Namespace {
-	return latchkey.Namespace{ID: row.ID, Name: row.Name, CreatedAt: latchkey.AtMilli(row.CreatedAt)}
+	return latchkey.Namespace{
+		ID: row.ID, Name: row.Name, CreatedAt: latchkey.AtMilli(row.CreatedAt),
+		WhenDegraded: cmp.Or(latchkey.WhenDegraded(row.WhenDegraded), latchkey.WhenDegradedShare),
+	}
+}
+
+// storedWhenDegraded is the text in the row: "" for share, the default.
+func storedWhenDegraded(w latchkey.WhenDegraded) string {
+	if w == latchkey.WhenDegradedShare {
+		return ""
+	}
+	return string(w)
 }
 
 func unknownNamespace() *latchkey.Error { return nsNotFound.because("This namespace does not exist.") }

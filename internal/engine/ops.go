@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"reflect"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/check"
@@ -15,7 +17,7 @@ import (
 type Op struct {
 	Name       string       // its path under /v2/, for example keys.createKey
 	Permission string       // what a caller needs, for people
-	Refusals   []int        // the statuses, besides 400, 401, 403, 429 and 500, that it can be refused with
+	Refusals   []int        // the statuses, besides 400, 401, 403, 429, 500 and 503, that it can be refused with
 	Repeatable bool         // it changes nothing, so sending it twice does no harm
 	Open       bool         // it needs no root key and is a GET
 	Request    reflect.Type // a struct of package latchkey, or a slice of them
@@ -58,6 +60,9 @@ func hashRequest(op *Op, who Caller, request any) (string, error) {
 	const longest = 255
 	if len(who.IdempotencyKey) > longest {
 		return "", invalid(latchkey.Fault{Location: "Idempotency-Key", Message: "the header Idempotency-Key is longer than 255 bytes"})
+	}
+	if !utf8.ValidString(who.IdempotencyKey) || strings.Contains(who.IdempotencyKey, "\x00") {
+		return "", invalid(latchkey.Fault{Location: "Idempotency-Key", Message: "the header Idempotency-Key is not UTF-8 text"})
 	}
 	text, err := json.Marshal(request)
 	if err != nil {

@@ -47,7 +47,7 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 // override is as unknown as one that isn't there, and both answer 404, as does
 // an unknown or deleted namespace.
 func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOverrideRequest) (latchkey.Override, error) {
-	space, err := e.namespace(ctx, who, r.Namespace)
+	space, err := e.namespace(ctx, &who, r.Namespace)
 	if err != nil {
 		return latchkey.Override{}, err
 	}
@@ -70,7 +70,7 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 // to callers that lack the permission.
 func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.ListOverridesRequest) (latchkey.Page[latchkey.Override], error) {
 	var none latchkey.Page[latchkey.Override]
-	space, err := e.namespace(ctx, who, r.Namespace)
+	space, err := e.namespace(ctx, &who, r.Namespace)
 	if err != nil {
 		return none, err
 	}

@@ -28,19 +28,19 @@ func (e *Engine) Admit(ctx context.Context, who Caller) (Quota, error) {
 		return Quota{}, tooManyRequests.because("This workspace may make no requests.")
 	}
 	now := e.now()
-	decisions, err := e.limiter.Take(ctx, now, []ratelimit.Request{{
+	d, err := e.limiter.counters().TakeOne(ctx, now, ratelimit.Request{
 		Key: ratelimit.Key{
 			Workspace: who.WorkspaceID(), Namespace: "workspace", Identifier: who.WorkspaceID(), Duration: window.Milliseconds(),
 		},
 		Limit: limit,
 		Cost:  1,
-	}})
+	})
 	if err != nil {
 		return Quota{}, e.public(ctx, who, "admission", err)
 	}
-	left := time.Duration(decisions[0].Reset-now) * time.Millisecond
-	quota := Quota{Limited: true, Limit: limit, Remaining: decisions[0].Remaining, Reset: ceil(left, time.Second)}
-	if decisions[0].Passed {
+	left := time.Duration(d.Reset-now) * time.Millisecond
+	quota := Quota{Limited: true, Limit: limit, Remaining: d.Remaining, Reset: ceil(left, time.Second)}
+	if d.Passed {
 		return quota, nil
 	}
 	refusal := tooManyRequests.because("This workspace has used up its %d requests per minute.", limit)

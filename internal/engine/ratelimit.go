@@ -33,11 +33,10 @@ func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest
 	}
 	return counted(ctx, e, who, func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
 		asked, overrideID := space.ask(who, r)
-		decisions, err := e.limiter.Take(ctx, now, []ratelimit.Request{asked})
+		d, err := e.limiter.counters().TakeOne(ctx, now, asked)
 		if err != nil {
 			return latchkey.LimitResult{}, err
 		}
-		d := decisions[0]
 		return latchkey.LimitResult{
 			Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining, Reset: latchkey.AtMilli(d.Reset), OverrideID: overrideID,
 		}, nil
@@ -92,7 +91,7 @@ func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*n
 	for i := range batch {
 		asked[i], result.Limits[i].OverrideID = spaces[i].ask(who, &batch[i])
 	}
-	decisions, err := e.limiter.Take(ctx, now, asked)
+	decisions, err := e.limiter.counters().Take(ctx, now, asked)
 	if err != nil {
 		return latchkey.MultiLimitResult{}, err
 	}
@@ -112,8 +111,9 @@ func (n *namespace) ask(who Caller, r *latchkey.LimitRequest) (asked ratelimit.R
 		Key: ratelimit.Key{
 			Workspace: who.WorkspaceID(), Namespace: n.id, Identifier: r.Identifier, Duration: r.Duration.Milliseconds(),
 		},
-		Limit: r.Limit,
-		Cost:  r.Cost.Or(1),
+		Limit:  r.Limit,
+		Cost:   r.Cost.Or(1),
+		Refuse: n.refuse,
 	}
 	if o, applies := n.overrides.Resolve(r.Identifier); applies {
 		asked.Limit, asked.Duration, overrideID = o.Limit, o.Duration, o.ID
@@ -121,13 +121,15 @@ func (n *namespace) ask(who Caller, r *latchkey.LimitRequest) (asked ratelimit.R
 	return asked, overrideID
 }
 
-// counted runs a count: in memory alone, unless an Idempotency-Key asks to
+// counted runs a count: beside the store, unless an Idempotency-Key asks to
 // remember the answer.
 func counted[T any](ctx context.Context, e *Engine, who Caller, count func(ctx context.Context, now int64) (T, error)) (T, error) {
 	if who.requestHash == "" {
 		return count(ctx, e.now())
 	}
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (T, error) { return count(ctx, c.now) })
+	now := e.now()
+	counting := once(func(ctx context.Context) (T, error) { return count(ctx, now) })
+	return change(ctx, e, who, func(ctx context.Context, _ *Change) (T, error) { return counting(ctx) })
 }
 
 func gone() error {

@@ -219,6 +219,7 @@ func TestRepeatedLimitIsCountedOnce(t *testing.T) {
 
 func TestWarmLimitNeedsNoDatabase(t *testing.T) {
 	w := newWorld(t)
+	w.keepsWindows()
 	w.limit(w.who, ask("api", "u", 9))
 	if err := errors.Join(w.saveCells(t.Context()), w.db.Close()); err != nil {
 		t.Fatal(err)
@@ -231,7 +232,7 @@ func TestWarmLimitNeedsNoDatabase(t *testing.T) {
 		t.Errorf("%d remain, want 6", got.Limits[0].Remaining)
 	}
 	w.advance(time.Hour)
-	w.limiter.Sweep(w.Engine.now()) // nothing is left to save when the engine closes
+	w.limiter.memory.Sweep(w.Engine.now()) // nothing is left to save when the engine closes
 }
 
 func BenchmarkLimit(b *testing.B) {

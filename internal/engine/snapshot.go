@@ -18,63 +18,93 @@ import (
 // keySnapshot is a key with all that verification needs, read at one moment. It
 // never changes; a change of anything it was made of makes it stale instead. Of
 // a balance it knows only that there is one: balances are spent in the store.
+//
+// Millions of them may be kept, so what many keys have in common is there once,
+// and what most keys don't have takes no room in them.
 type keySnapshot struct {
 	stamp
-	id, api, keyspace, workspace string
-	name                         string
-	meta                         latchkey.Meta
-	gone                         bool // the key, its API or its workspace is deleted
-	workspaceOff                 bool
-	enabled                      bool
-	expires                      int64 // unix ms, or never
-	limited                      bool  // there is a balance
-	refillAt                     int64 // when the next refill is due; 0 for none
-	from                         []netip.Prefix
-	permissions, roles           []string // sorted
-	held                         *rbac.Held
-	identity                     *latchkey.Identity
-	limits                       []effectiveLimit
-
-	used atomic.Int64 // when its use was last noted, unix ms; the only part that moves
+	*home
+	*belongings
+	id, name     string
+	meta         latchkey.Meta
+	expires      int64        // unix ms, or never
+	refillAt     int64        // when the next refill is due; 0 for none
+	used         atomic.Int64 // when its use was last noted, unix ms; the only part that moves
+	gone         bool         // the key, its API or its workspace is deleted
+	workspaceOff bool
+	enabled      bool
+	limited      bool // there is a balance
 }
 
+// home is where a key lives.
+type home struct{ api, keyspace, workspace string }
+
+// belongings is what a key holds, and what is asked of those who present it.
+type belongings struct {
+	permissions, roles []string // sorted
+	held               *rbac.Held
+	from               []netip.Prefix
+	identity           *latchkey.Identity
+	limits             []effectiveLimit
+}
+
+// nothing is what keys have that hold nothing.
+var nothing = &belongings{held: rbac.Hold(nil)}
+
 // effectiveLimit is a limit of the key or, where the key has none of that name,
-// of its identity. Its holder is who shares its count.
+// of its identity.
 type effectiveLimit struct {
 	latchkey.Ratelimit
-	holder string
+	holder string // who shares its count
+	space  string // the namespace of its count
+}
+
+// limitOn returns a limit whose count the holder shares. The text of its space
+// is made here, once, rather than at each verification; no id of a namespace has
+// a slash, so it can't meet those of ratelimit.limit.
+func limitOn(holder string, l latchkey.Ratelimit) effectiveLimit {
+	const prefix = "key/"
+	space := prefix + l.Name
+	l.Name = space[len(prefix):] // shares the text
+	return effectiveLimit{l, holder, space}
 }
 
 func (k *keySnapshot) unknown() bool { return k.id == "" }
 
-// weighKey estimates the bytes a cached key takes.
+// weighKey estimates the bytes a cached key takes, those of the cache's own entry
+// among them. A test holds it to what the runtime says.
 func weighKey(_ keyHash, k *keySnapshot) uint32 {
-	const base, each, limit = 600, 16, 96
-	n := base + len(k.meta) + len(k.name) + limit*len(k.limits)
-	for _, s := range k.permissions {
-		n += 2*each + 2*len(s)
-	}
-	for _, s := range k.roles {
-		n += each + len(s)
-	}
-	if k.identity != nil {
-		n += 200 + len(k.identity.Meta) + limit*len(k.identity.Ratelimits)
+	const base, belonging, text, limit, identity = 290, 190, 20, 100, 110
+	n := base + len(k.meta) + len(k.name)
+	if b := k.belongings; b != nil && b != nothing {
+		n += belonging + limit*len(b.limits)
+		for _, s := range b.permissions {
+			n += 2*text + len(s)
+		}
+		for _, s := range b.roles {
+			n += 2*text + len(s)
+		}
+		if b.identity != nil {
+			n += identity + len(b.identity.Meta) + limit*len(b.identity.Ratelimits)
+		}
 	}
 	return uint32(n)
 }
 
-// snapshot returns the key with that hash, from memory if nothing it was made
-// of has changed.
-func (e *Engine) snapshot(ctx context.Context, hash keyHash) (*keySnapshot, error) {
-	return e.keys.get(ctx, hash, func(ctx context.Context, asOf uint64) (*keySnapshot, error) {
+// snapshot returns the key with that hash for a caller, from memory if that is
+// to be trusted.
+func (e *Engine) snapshot(ctx context.Context, who *Caller, hash keyHash) (*keySnapshot, error) {
+	key, age, err := e.keys.get(ctx, hash, func(ctx context.Context, asOf moment) (*keySnapshot, error) {
 		return e.loadKey(ctx, asOf, hash.String())
 	})
+	e.aged(who, age)
+	return key, err
 }
 
-func (e *Engine) loadKey(ctx context.Context, asOf uint64, hash string) (*keySnapshot, error) {
+func (e *Engine) loadKey(ctx context.Context, asOf moment, hash string) (*keySnapshot, error) {
 	row, err := e.db.KeyByHash(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
-		return &keySnapshot{stamp: e.clock.stampOf(asOf, hash)}, nil
+		return &keySnapshot{stamp: e.source.stampOf(asOf, hash)}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
@@ -83,76 +113,48 @@ func (e *Engine) loadKey(ctx context.Context, asOf uint64, hash string) (*keySna
 	if err != nil {
 		return nil, err
 	}
+	return e.newSnapshot(asOf, &row, held)
+}
+
+// newSnapshot makes a snapshot of what was read.
+func (e *Engine) newSnapshot(asOf moment, row *read.KeyByHashRow, held *holding) (*keySnapshot, error) {
+	b, err := belongingsOf(row, held)
+	if err != nil {
+		return nil, err
+	}
+	key := &row.Key
+	k := &keySnapshot{
+		stamp:      e.source.stampOf(asOf, append(held.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...),
+		home:       e.homes.one(home{key.APIID, row.KeyspaceID, key.WorkspaceID}),
+		belongings: b,
+		id:         key.ID, name: key.Name, meta: latchkey.Meta(key.Meta),
+		expires:      orElse(key.Expires, never),
+		gone:         key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
+		workspaceOff: !row.WorkspaceEnabled,
+		enabled:      key.Enabled,
+		limited:      key.Remaining.Valid,
+	}
+	if key.RefillInterval != "" && k.limited {
+		k.refillAt = key.RefillAt
+	}
+	k.used.Store(key.LastUsedAt)
+	return k, nil
+}
+
+func belongingsOf(row *read.KeyByHashRow, held *holding) (*belongings, error) {
 	from, err := parsePrefixes(row.IPWhitelist)
 	if err != nil {
 		return nil, fmt.Errorf("API %s: addresses: %w", row.Key.APIID, err)
 	}
-	k := &keySnapshot{
-		id: row.Key.ID, api: row.Key.APIID, keyspace: row.KeyspaceID, workspace: row.Key.WorkspaceID,
-		name:         row.Key.Name,
-		meta:         latchkey.Meta(row.Key.Meta),
-		gone:         row.Key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
-		workspaceOff: !row.WorkspaceEnabled,
-		enabled:      row.Key.Enabled,
-		expires:      orElse(row.Key.Expires, never),
-		limited:      row.Key.Remaining.Valid,
-		from:         from,
+	limits, identity := effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, held)
+	if from == nil && limits == nil && identity == nil && held.permissions == nil && held.roles == nil {
+		return nothing, nil
 	}
-	if row.Key.RefillInterval != "" && k.limited {
-		k.refillAt = row.Key.RefillAt
-	}
-	k.used.Store(row.Key.LastUsedAt)
-	k.permissions, k.roles = held.permissions, held.roles
-	k.held = rbac.Hold(held.permissions)
-	k.limits, k.identity = effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, held)
-	k.stamp = e.clock.stampOf(asOf, append(held.roleIDs, row.Key.ID, row.Key.APIID, row.Key.WorkspaceID, row.Key.IdentityID)...)
-	return k, nil
+	return &belongings{
+		permissions: held.permissions, roles: held.roles, held: rbac.Hold(held.permissions),
+		from: from, identity: identity, limits: limits,
+	}, nil
 }
-
-// holding is what a key holds.
-type holding struct {
-	permissions, roles []string // sorted, without repeats
-	roleIDs            []string
-	limits             []latchkey.Ratelimit // the key's own, in name order
-	shared             []latchkey.Ratelimit // its identity's, in name order
-}
-
-// holding reads what a key holds.
-func (e *Engine) holding(ctx context.Context, key *read.Key) (*holding, error) {
-	rows, err := e.db.KeyGrants(ctx, key.ID, key.IdentityID)
-	if err != nil {
-		return nil, fmt.Errorf("key %s: grants: %w", key.ID, err)
-	}
-	h := new(holding)
-	for _, row := range rows {
-		switch {
-		case row.Kind == "permission":
-			h.permissions = append(h.permissions, row.Name)
-		case row.Kind == "role":
-			h.roles = append(h.roles, row.Name)
-			h.roleIDs = append(h.roleIDs, row.ID)
-		case row.OwnerID == key.ID:
-			h.limits = append(h.limits, limitOf(row))
-		default:
-			h.shared = append(h.shared, limitOf(row))
-		}
-	}
-	slices.Sort(h.permissions)
-	h.permissions = slices.Compact(h.permissions)
-	slices.Sort(h.roles)
-	slices.SortFunc(h.limits, byLimitName)
-	slices.SortFunc(h.shared, byLimitName)
-	return h, nil
-}
-
-func limitOf(row read.KeyGrantsRow) latchkey.Ratelimit {
-	return latchkey.Ratelimit{
-		ID: row.ID, Name: row.Name, Limit: row.Amount,
-		Duration: latchkey.PerMilli(row.Duration), AutoApply: row.AutoApply,
-	}
-}
-
-func byLimitName(a, b latchkey.Ratelimit) int { return strings.Compare(a.Name, b.Name) }
 
 // effectiveLimits joins the limits of a key with those of its identity, a
 // limit of the key hiding one of the same name, and returns the identity with
@@ -160,12 +162,12 @@ func byLimitName(a, b latchkey.Ratelimit) int { return strings.Compare(a.Name, b
 func effectiveLimits(key *read.Key, externalID, meta string, h *holding) ([]effectiveLimit, *latchkey.Identity) {
 	var limits []effectiveLimit
 	for _, l := range h.limits {
-		limits = append(limits, effectiveLimit{l, key.ID})
+		limits = append(limits, limitOn(key.ID, l))
 	}
 	identity := identityOf(key, externalID, meta, nil)
 	for _, l := range h.shared {
 		if _, hidden := slices.BinarySearchFunc(h.limits, l, byLimitName); !hidden {
-			limits = append(limits, effectiveLimit{l, key.IdentityID})
+			limits = append(limits, limitOn(key.IdentityID, l))
 			identity.Ratelimits = append(identity.Ratelimits, l)
 		}
 	}

@@ -52,10 +52,11 @@ var Ops = []*Op{
 	paged("ratelimit.listOverrides", "ratelimit.*.read_override or ratelimit.<namespaceId>.read_override", (*Engine).ListOverrides, reads, refuses(404)),
 	plain("ratelimit.deleteOverride", "ratelimit.*.delete_override or ratelimit.<namespaceId>.delete_override", (*Engine).DeleteOverride, refuses(404)),
 	paged("ratelimit.listNamespaces", "ratelimit.*.read_namespace", (*Engine).ListNamespaces, reads),
+	plain("ratelimit.updateNamespace", "ratelimit.*.update_namespace or ratelimit.<namespaceId>.update_namespace", (*Engine).UpdateNamespace, refuses(404)),
 	plain("ratelimit.deleteNamespace", "ratelimit.*.delete_namespace or ratelimit.<namespaceId>.delete_namespace", (*Engine).DeleteNamespace, refuses(404)),
 
-	plain("analytics.getVerifications", "api.*.read_analytics or api.<apiId>.read_analytics", (*Engine).GetVerifications, reads, refuses(412, 422, 503)),
-	plain("analytics.getRatelimits", "ratelimit.*.read_analytics or ratelimit.<namespaceId>.read_analytics", (*Engine).GetRatelimits, reads, refuses(412, 422, 503)),
+	plain("analytics.getVerifications", "api.*.read_analytics or api.<apiId>.read_analytics", (*Engine).GetVerifications, reads, refuses(412, 422)),
+	plain("analytics.getRatelimits", "ratelimit.*.read_analytics or ratelimit.<namespaceId>.read_analytics", (*Engine).GetRatelimits, reads, refuses(412, 422)),
 
 	plain("workspaces.createWorkspace", "operator", (*Engine).CreateWorkspace),
 	plain("workspaces.getWorkspace", "operator", (*Engine).GetWorkspace, reads, refuses(404)),

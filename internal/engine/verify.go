@@ -28,48 +28,64 @@ func (e *Engine) VerifyKey(ctx context.Context, who Caller, r *latchkey.VerifyKe
 		return latchkey.Verification{}, err
 	}
 	key, err := e.find(ctx, who, r)
-	if err != nil || key == nil {
-		return latchkey.Verification{Code: latchkey.NotFound}, err
-	}
-	query, err := parseQuery(r.Permissions)
 	if err != nil {
 		return latchkey.Verification{}, err
 	}
-	v := key.verification()
-	if v.Code = key.refusal(e.now(), who.RemoteIP, query); v.Code != latchkey.Valid {
-		return v, e.showBalance(ctx, key, &v)
+	if key == nil {
+		e.verdict(latchkey.NotFound)
+		return latchkey.Verification{Code: latchkey.NotFound}, nil
 	}
-	limits, err := key.limitsFor(r.Ratelimits)
+	query, err := e.parseQuery(r.Permissions)
+	if err != nil {
+		return latchkey.Verification{}, err
+	}
+	v, now := key.verification(), e.now()
+	if v.Code = key.refusal(now, who.RemoteIP, query); v.Code != latchkey.Valid {
+		e.verdict(v.Code)
+		err := e.showBalance(ctx, key, &v)
+		return v, err
+	}
+	var room [2]checkedLimit // on the stack, which holds as many as most keys have
+	limits, err := key.limitsFor(room[:0], r.Ratelimits)
 	if err != nil {
 		return latchkey.Verification{}, err
 	}
 	if err := e.refillFirst(ctx, key); err != nil {
 		return latchkey.Verification{}, err
 	}
-	if who.requestHash == "" {
-		err := e.charge(ctx, e.db.Update, key, limits, cost(r), &v)
-		return v, err
+	if who.requestHash != "" {
+		return e.chargeOnce(ctx, who, key, limits, cost(r), v)
 	}
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Verification, error) {
-		err := e.charge(ctx, c.join, key, limits, cost(r), &v)
-		return v, err
-	})
+	err = e.count(ctx, now, key, limits, &v)
+	if err == nil {
+		err = e.charge(ctx, e.till, now, key, cost(r), &v)
+	}
+	return v, err
 }
 
-// update runs work in a transaction: one of its own, or one under way.
-type update func(ctx context.Context, work func(context.Context, *store.Tx) error) error
-
-// join runs work in the transaction of the change.
-func (c *Change) join(ctx context.Context, work func(context.Context, *store.Tx) error) error {
-	return work(ctx, c.Tx)
+// chargeOnce counts and charges for a request with an Idempotency-Key.
+func (e *Engine) chargeOnce(ctx context.Context, who Caller, key *keySnapshot, limits []checkedLimit, cost int64, v latchkey.Verification) (latchkey.Verification, error) {
+	now := e.now()
+	kept := append([]checkedLimit(nil), limits...) // a copy, which leaves the caller's on its stack
+	counted := once(func(ctx context.Context) (latchkey.Verification, error) {
+		err := e.count(ctx, now, key, kept, &v)
+		return v, err
+	})
+	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Verification, error) {
+		v, err := counted(ctx)
+		if err == nil {
+			err = e.charge(ctx, purse{c.Tx}, now, key, cost, &v)
+		}
+		return v, err
+	})
 }
 
 // find returns the key that the request presents, or nil if there is none that
 // the caller may verify.
 func (e *Engine) find(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
-	key, err := e.snapshot(ctx, hashOf(r.Key))
+	key, err := e.snapshot(ctx, &who, hashOf(r.Key))
 	if err == nil && key.unknown() && r.MigrationID != "" {
-		key, err = e.findMigrated(ctx, who, r)
+		key, err = e.findMigrated(ctx, &who, r)
 	}
 	if err != nil || key.unknown() || key.gone || key.workspace != who.root.workspace {
 		return nil, err
@@ -86,11 +102,11 @@ func (c Caller) mayVerify(key *keySnapshot) bool {
 	return c.root.grants.Has("api.*.verify_key") || c.holds(c.onKey(key.api, key.keyspace, key.id, "verify_key")...)
 }
 
-func parseQuery(text string) (*rbac.Query, error) {
+func (e *Engine) parseQuery(text string) (*rbac.Query, error) {
 	if text == "" {
 		return nil, nil
 	}
-	query, err := rbac.Parse(text)
+	query, err := e.queries.Parse(text)
 	if err != nil {
 		return nil, querySyntax.because("The permission query can't be read: %s.", err)
 	}
@@ -144,22 +160,19 @@ func cost(r *latchkey.VerifyKeyRequest) int64 {
 	return r.Credits.Cost
 }
 
-// charge counts the rate limits and spends the credits, and completes the answer.
-func (e *Engine) charge(ctx context.Context, update update, key *keySnapshot, limits []checkedLimit, cost int64, v *latchkey.Verification) error {
-	now := e.now()
-	passed, err := e.count(ctx, now, key, limits, v)
-	if err != nil {
-		return err
-	}
-	if !passed {
-		v.Code = latchkey.RateLimited
+// charge spends the credits, unless the rate limits were in the way, and
+// completes the answer.
+func (e *Engine) charge(ctx context.Context, from balances, now int64, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+	if v.Code == latchkey.RateLimited {
+		e.verdict(v.Code)
 		return e.showBalance(ctx, key, v)
 	}
 	if key.limited {
-		if err := e.spend(ctx, update, key, cost, v); err != nil {
+		if err := e.spend(ctx, from, key, cost, v); err != nil {
 			return err
 		}
 	}
+	e.verdict(v.Code)
 	if v.Valid = v.Code == latchkey.Valid; v.Valid {
 		e.used.note(key, now)
 	}
@@ -203,10 +216,9 @@ func checkAdHoc(asked []latchkey.VerifyKeyRatelimit) error {
 	return nil
 }
 
-// limitsFor returns the limits to count: those that always apply and those asked
-// for. Of a name asked for twice the last one counts.
-func (k *keySnapshot) limitsFor(asked []latchkey.VerifyKeyRatelimit) ([]checkedLimit, error) {
-	var limits []checkedLimit
+// limitsFor appends the limits to count to none: those that always apply and
+// those asked for. Of a name asked for twice the last one counts.
+func (k *keySnapshot) limitsFor(limits []checkedLimit, asked []latchkey.VerifyKeyRatelimit) ([]checkedLimit, error) {
 	for _, l := range k.limits {
 		if l.AutoApply {
 			limits = append(limits, checkedLimit{l, 1})
@@ -234,10 +246,7 @@ func (k *keySnapshot) limitNamed(a latchkey.VerifyKeyRatelimit) (checkedLimit, b
 	limit, limited := a.Limit.Get()
 	duration, timed := a.Duration.Get()
 	if limited && timed {
-		return checkedLimit{effectiveLimit: effectiveLimit{
-			Ratelimit: latchkey.Ratelimit{Name: a.Name, Limit: limit, Duration: duration},
-			holder:    k.id,
-		}}, true
+		return checkedLimit{effectiveLimit: limitOn(k.id, latchkey.Ratelimit{Name: a.Name, Limit: limit, Duration: duration})}, true
 	}
 	at := slices.IndexFunc(k.limits, func(l effectiveLimit) bool { return l.Name == a.Name })
 	if at < 0 {
@@ -246,33 +255,50 @@ func (k *keySnapshot) limitNamed(a latchkey.VerifyKeyRatelimit) (checkedLimit, b
 	return checkedLimit{effectiveLimit: k.limits[at]}, true
 }
 
-// count takes the costs from the limits, all or none, and reports whether there was room.
-func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits []checkedLimit, v *latchkey.Verification) (bool, error) {
-	if len(limits) == 0 {
-		return true, nil
+// count takes the costs from the limits, all or none, and notes in the answer
+// where they stand and whether there was room.
+func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits []checkedLimit, v *latchkey.Verification) error {
+	switch len(limits) {
+	case 0:
+		return nil
+	case 1:
+		decision, err := e.limiter.counters().TakeOne(ctx, now, limits[0].request(key))
+		if err == nil {
+			decided(v, limits, []ratelimit.Decision{decision})
+		}
+		return err
 	}
 	requests := make([]ratelimit.Request, len(limits))
-	for i, l := range limits {
-		requests[i] = ratelimit.Request{
-			// No namespace id has a slash, so these can't meet those of ratelimit.limit.
-			Key:   ratelimit.Key{Workspace: key.workspace, Namespace: "key/" + l.Name, Identifier: l.holder, Duration: l.Duration.Milliseconds()},
-			Limit: l.Limit,
-			Cost:  l.cost,
-		}
+	for i := range limits {
+		requests[i] = limits[i].request(key)
 	}
-	decisions, err := e.limiter.Take(ctx, now, requests)
-	if err != nil {
-		return false, err
+	decisions, err := e.limiter.counters().Take(ctx, now, requests)
+	if err == nil {
+		decided(v, limits, decisions)
 	}
-	passed := true
+	return err
+}
+
+// request is how the limiter is asked for the limit.
+func (l *checkedLimit) request(key *keySnapshot) ratelimit.Request {
+	return ratelimit.Request{
+		Key:   ratelimit.Key{Workspace: key.workspace, Namespace: l.space, Identifier: l.holder, Duration: l.Duration.Milliseconds()},
+		Limit: l.Limit,
+		Cost:  l.cost,
+	}
+}
+
+// decided puts into the answer what the limiter decided of each limit.
+func decided(v *latchkey.Verification, limits []checkedLimit, decisions []ratelimit.Decision) {
 	v.Ratelimits = make([]latchkey.RatelimitState, len(limits))
 	for i, d := range decisions {
-		l := limits[i]
-		passed = passed && d.Passed
+		l := &limits[i]
+		if !d.Passed {
+			v.Code = latchkey.RateLimited
+		}
 		v.Ratelimits[i] = latchkey.RatelimitState{
 			Exceeded: !d.Passed, ID: l.ID, Name: l.Name, Limit: l.Limit, Duration: l.Duration,
 			Reset: latchkey.AtMilli(d.Reset), Remaining: d.Remaining, AutoApply: l.AutoApply,
 		}
 	}
-	return passed, nil
 }

@@ -216,17 +216,17 @@ func TestUnknownKeysDoNotPushRealOnesOut(t *testing.T) {
 }
 
 func TestConcurrentMissesLoadOnce(t *testing.T) {
-	c := newCache(newClock(), 1<<20, weighKey, keyHash.String)
+	c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
 	t.Cleanup(c.close)
 	var loads atomic.Int64
 	release := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			k, err := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf uint64) (*keySnapshot, error) {
+			k, _, err := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
 				loads.Add(1)
 				<-release
-				return &keySnapshot{stamp: c.clock.stampOf(asOf, "key"), id: "key"}, nil
+				return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "key"}, nil
 			})
 			if err != nil || k.id != "key" {
 				t.Errorf("%v %v", k, err)
@@ -244,24 +244,24 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 // TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt: a reader who joins a load
 // under way when a change is answered must not get what was before the change.
 func TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt(t *testing.T) {
-	c := newCache(newClock(), 1<<20, weighKey, keyHash.String)
+	c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
 	t.Cleanup(c.close)
 	began, release := make(chan struct{}), make(chan struct{})
 	old := make(chan string)
 	go func() {
-		k, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf uint64) (*keySnapshot, error) {
+		k, _, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
 			close(began)
 			<-release
-			return &keySnapshot{stamp: c.clock.stampOf(asOf, "key"), id: "before"}, nil
+			return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "before"}, nil
 		})
 		old <- k.id
 	}()
 	<-began
-	c.clock.touch("key")
+	c.source.touch("key")
 	joined := make(chan string)
 	go func() {
-		k, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf uint64) (*keySnapshot, error) {
-			return &keySnapshot{stamp: c.clock.stampOf(asOf, "key"), id: "after"}, nil
+		k, _, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
+			return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "after"}, nil
 		})
 		joined <- k.id
 	}()

@@ -13,7 +13,7 @@ import (
 
 // authenticate finds out whose root key the request carries.
 func (x *exchange) authenticate(ctx context.Context) (engine.Caller, error) {
-	token, ok := bearer(x.r.Header.Get("Authorization"))
+	token, ok := bearer(x.header("Authorization"))
 	if !ok {
 		return engine.Caller{}, engine.Malformed()
 	}
@@ -52,9 +52,19 @@ func (x *exchange) request() engine.Request {
 	return engine.Request{
 		RequestID:      x.id,
 		RemoteIP:       x.remoteIP(),
-		UserAgent:      x.r.UserAgent(),
-		IdempotencyKey: x.r.Header.Get("Idempotency-Key"),
+		UserAgent:      x.header("User-Agent"),
+		IdempotencyKey: x.header("Idempotency-Key"),
+		Trace:          &x.trace,
 	}
+}
+
+// header returns the first value of a header. Its name must be in canonical form,
+// into which Header.Get would bring it each time.
+func (x *exchange) header(canonical string) string {
+	if values := x.r.Header[canonical]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // remoteIP is the address the request came from. A trusted proxy is believed

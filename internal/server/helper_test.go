@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,10 +19,17 @@ import (
 
 	"github.com/latchkeyhq/latchkey/internal/engine"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/testenv"
 	"github.com/latchkeyhq/latchkey/internal/vault"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(loadEnv) != "" {
+		sendLoad()
+		return
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+}
 
 // start is the time at which the tests' clock stands still: a quarter into a minute.
 var start = time.Date(2026, 3, 2, 12, 0, 15, 0, time.UTC)
@@ -33,6 +41,8 @@ type world struct {
 	root string // the operator's root key
 	log  *syncBuffer
 	http *http.Client
+
+	handler http.Handler // what the server serves
 }
 
 // newWorld starts a world on fresh data; tweak may change its configuration.
@@ -45,7 +55,8 @@ func newWorld(t testing.TB, tweak ...func(*Config)) *world {
 	for _, change := range tweak {
 		change(&cfg)
 	}
-	srv := httptest.NewServer(New(cfg))
+	w.handler = New(cfg)
+	srv := httptest.NewServer(w.handler)
 	t.Cleanup(srv.Close)
 	w.url, w.http = srv.URL, srv.Client()
 	return w
@@ -53,7 +64,7 @@ func newWorld(t testing.TB, tweak ...func(*Config)) *world {
 
 func newEngine(t testing.TB, log *slog.Logger) (*engine.Engine, string) {
 	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir())
+	db, err := store.Open(t.Context(), testenv.Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +72,7 @@ func newEngine(t testing.TB, log *slog.Logger) (*engine.Engine, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(t.Context(), engine.Config{DB: db, Vault: masters, Log: log, Now: func() time.Time { return start }})
+	e, err := engine.Open(t.Context(), engine.Config{DB: db, Vault: masters, Log: log, Now: func() time.Time { return start }, Redis: testenv.RedisURL(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -143,6 +144,10 @@ func (x *exchange) member(name string, value any) error {
 	x.out.WriteString(`,"`)
 	x.out.WriteString(name)
 	x.out.WriteString(`":`)
+	if text, ok := appendHot(x.out.AvailableBuffer(), value); ok {
+		x.out.Write(text)
+		return nil
+	}
 	if err := x.enc.Encode(value); err != nil {
 		return err
 	}
@@ -156,10 +161,15 @@ func (x *exchange) close(status int, contentType []string) {
 	x.send(status, contentType, x.out.Bytes())
 }
 
-// send writes the answer. If the client is gone there is nobody to tell.
+// send writes the answer. If the client is gone there is nobody to tell. Of a
+// long answer net/http can't know the length in time, and would send it in chunks.
 func (x *exchange) send(status int, contentType []string, body []byte) {
+	const short = 2048 // bytes, up to which net/http waits for more before it sends
 	x.status = status
 	x.w.Header()["Content-Type"] = contentType
+	if len(body) > short {
+		x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body)
 }

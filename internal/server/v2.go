@@ -2,7 +2,7 @@ package server
 
 import (
 	"errors"
-	"net/http"
+	"io"
 	"os"
 	"reflect"
 	"strings"
@@ -49,12 +49,12 @@ func (x *exchange) decode() (any, error) {
 	if err := x.read(); err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(x.r.Header.Get("Authorization")) == "" {
+	if strings.TrimSpace(x.header("Authorization")) == "" {
 		return nil, engine.Invalid(latchkey.Fault{
 			Location: "security", Message: "the Authorization header is missing", Fix: "send the header Authorization: Bearer <root key>",
 		})
 	}
-	if !isJSON(x.r.Header.Get("Content-Type")) {
+	if !isJSON(x.header("Content-Type")) {
 		return nil, engine.Invalid(latchkey.Fault{
 			Location: "requestBody", Message: "the Content-Type is not application/json", Fix: "send the header Content-Type: application/json",
 		})
@@ -73,15 +73,19 @@ func isJSON(contentType string) bool {
 	return strings.EqualFold(strings.TrimSpace(media), "application/json")
 }
 
-// read reads the body up to the longest that is allowed.
+// read reads the body up to the longest that is allowed, and a byte more to see
+// that it goes on. It does what http.MaxBytesReader is for with a reader that
+// the exchange has already: a connection whose request was not read to its end
+// is closed after the answer.
 func (x *exchange) read() error {
-	_, err := x.body.ReadFrom(http.MaxBytesReader(x.w, x.r.Body, x.MaxBody))
-	var tooLarge *http.MaxBytesError
+	x.limited = io.LimitedReader{R: x.r.Body, N: x.MaxBody + 1}
+	_, err := x.body.ReadFrom(&x.limited)
 	switch {
-	case err == nil:
+	case err == nil && x.limited.N > 0:
 		return nil
-	case errors.As(err, &tooLarge):
-		return bodyTooLarge(tooLarge.Limit)
+	case err == nil:
+		x.w.Header()["Connection"] = []string{"close"}
+		return bodyTooLarge(x.MaxBody)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return bodyTimeout
 	}

@@ -49,8 +49,8 @@ var refusals = []refusal{
 		"user/too_many_requests/workspace_rate_limited", "Too Many Requests", "The workspace has used up its requests for this minute."},
 	{500, "InternalServerError", "Something went wrong on the side of the service. Its log has the reason under the request id.",
 		"unkey/application/unexpected_error", "Internal Server Error", "Something went wrong on our side. The log has the reason under this request id."},
-	{503, "ServiceUnavailable", "The store of events can't be reached.",
-		"unkey/data/analytics_connection_failed", "Service Unavailable", "The store of events can't be reached."},
+	{503, "ServiceUnavailable", "The service can't reach its database at the moment. `Retry-After` says when to ask again; with an `Idempotency-Key` nothing is done twice.",
+		"unkey/application/service_unavailable", "Service Unavailable", "The service can't reach its database at the moment. Send the request again in a moment; with an Idempotency-Key nothing is done twice."},
 }
 
 // problem is the error part of an answer's envelope.

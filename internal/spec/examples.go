@@ -75,6 +75,8 @@ var (
 
 	uploads = latchkey.Override{OverrideID: theOverride, Identifier: "harbour_*", Limit: 500, Duration: latchkey.PerMilli(minute)}
 
+	uploadLimits = latchkey.Namespace{ID: theNamespace, Name: "uploads", CreatedAt: latchkey.AtMilli(march2), WhenDegraded: latchkey.WhenDegradedRefuse}
+
 	workspace = latchkey.Workspace{ID: theWorkspace, Name: "Tideline", Enabled: true, RequestsPerMinute: latchkey.Set[int64](6_000), CreatedAt: latchkey.AtMilli(march2)}
 
 	rootKey = latchkey.RootKey{
@@ -295,7 +297,11 @@ var examples = map[string]example{
 	},
 	"ratelimit.listNamespaces": {
 		request: latchkey.ListNamespacesRequest{Search: "upload"},
-		answer:  []latchkey.Namespace{{ID: theNamespace, Name: "uploads", CreatedAt: latchkey.AtMilli(march2)}},
+		answer:  []latchkey.Namespace{uploadLimits},
+	},
+	"ratelimit.updateNamespace": {
+		request: latchkey.UpdateNamespaceRequest{Namespace: "uploads", WhenDegraded: latchkey.Set(latchkey.WhenDegradedRefuse)},
+		answer:  uploadLimits,
 	},
 	"ratelimit.deleteNamespace": {
 		request: latchkey.DeleteNamespaceRequest{Namespace: "uploads"},

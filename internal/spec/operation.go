@@ -76,7 +76,7 @@ func statuses(op *engine.Op) []int {
 	if op.Open {
 		return []int{500}
 	}
-	all := append([]int{400, 401, 403, 413, 429, 500}, op.Refusals...)
+	all := append([]int{400, 401, 403, 413, 429, 500, 503}, op.Refusals...)
 	if !op.Repeatable {
 		all = append(all, 409) // an Idempotency-Key that was used for another request
 	}

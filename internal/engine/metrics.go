@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/latchkeyhq/latchkey"
+)
+
+// counter counts up. It is spread over cache lines, so that counting costs next
+// to nothing however many processors do it.
+type counter struct {
+	stripes [Stripes]struct {
+		n atomic.Uint64
+		_ [56]byte // one cache line each
+	}
+}
+
+func (c *counter) add() { c.stripes[Stripe()].n.Add(1) }
+
+func (c *counter) total() float64 {
+	sum := uint64(0)
+	for i := range c.stripes {
+		sum += c.stripes[i].n.Load()
+	}
+	return float64(sum)
+}
+
+// codes are the outcomes of verifications, in the order of metrics.verified.
+var codes = [...]latchkey.Code{
+	latchkey.Valid, latchkey.NotFound, latchkey.Forbidden, latchkey.InsufficientPermissions,
+	latchkey.UsageExceeded, latchkey.RateLimited, latchkey.Disabled, latchkey.Expired,
+}
+
+// metrics are what the engine counts besides its caches.
+type metrics struct {
+	verified [len(codes)]counter
+	stale    atomic.Uint64        // answers made of something stale
+	lag      prometheus.Histogram // from when another node made a change to when it is in force here
+}
+
+func newMetrics() metrics {
+	return metrics{lag: prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "latchkey_change_lag_seconds",
+		Help:    "From the time another node made a change, by its clock, to the time it is in force here, by ours.",
+		Buckets: []float64{.001, .0025, .005, .0075, .01, .015, .02, .03, .04, .05, .075, .1, .15, .2, .25, .3, .4, .5, .6, .7, .8, .9, 1, 1.5, 2, 5},
+	})}
+}
+
+// verdict counts a verification.
+func (m *metrics) verdict(code latchkey.Code) {
+	for i, c := range codes {
+		if c == code {
+			m.verified[i].add()
+			return
+		}
+	}
+}
+
+// What the engine tells of itself. No label says whose key or what request.
+var (
+	descVerified = desc("verifications_total", "Verifications by outcome.", "code")
+	descStale    = desc("stale_answers_total", "Answers made from memory while the database was out of reach.")
+	descHits     = desc("cache_hits_total", "Reads that memory answered.", "cache")
+	descMisses   = desc("cache_misses_total", "Reads that went to the database.", "cache")
+	descEntries  = desc("cache_entries", "What is kept in memory.", "cache")
+	descBytes    = desc("cache_bytes", "About how much memory that takes.", "cache")
+	descSilence  = desc("change_log_silence_seconds", "How long ago the change log was last read. Above 1 nothing cached is trusted.")
+	descNodes    = desc("nodes", "Nodes that run on this database, this one included.")
+	descOutage   = desc("database_up", "Whether the database answered the last read.")
+	descPool     = desc("database_connections", "Connections of the pool by state.", "state")
+	descWaits    = desc("database_waits_total", "How often a read waited for a connection.")
+)
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("latchkey_"+name, help, labels, nil)
+}
+
+// Describe makes the engine a prometheus.Collector, together with Collect.
+func (e *Engine) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(e, ch) }
+
+// Collect tells how the engine stands.
+func (e *Engine) Collect(ch chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, n float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n, labels...)
+	}
+	gauge := func(d *prometheus.Desc, n float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
+	}
+	for i, code := range codes {
+		count(descVerified, e.verified[i].total(), string(code))
+	}
+	for name, c := range map[string]interface{ stats() cacheStats }{"keys": e.keys, "root_keys": e.roots, "namespaces": e.spaces} {
+		s := c.stats()
+		count(descHits, s.hits, name)
+		count(descMisses, s.misses, name)
+		gauge(descEntries, s.entries, name)
+		gauge(descBytes, s.bytes, name)
+	}
+	count(descStale, float64(e.stale.Load()))
+	gauge(descOutage, one(!e.source.outage.gone()))
+	e.collectPool(count, gauge)
+	if e.db.Shared() {
+		gauge(descSilence, e.source.silence().Seconds())
+		gauge(descNodes, float64(e.nodes.live()))
+		e.lag.Collect(ch)
+	}
+	if e.limiter.shared != nil {
+		e.limiter.shared.Collect(ch)
+	}
+}
+
+func (e *Engine) collectPool(count, gauge func(*prometheus.Desc, float64, ...string)) {
+	pool := e.db.Stats()
+	gauge(descPool, float64(pool.InUse), "in_use")
+	gauge(descPool, float64(pool.Idle), "idle")
+	count(descWaits, float64(pool.WaitCount))
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// cacheStats are the figures of one cache.
+type cacheStats struct{ hits, misses, entries, bytes float64 }
+
+func (c *cache[K, V]) stats() cacheStats {
+	return cacheStats{
+		hits: c.hits.total(), misses: c.misses.total(),
+		entries: float64(c.known.EstimatedSize() + c.unknown.EstimatedSize()),
+		bytes:   float64(c.known.WeightedSize()),
+	}
+}

@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+)
+
+// heap returns how many bytes are in use.
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC() // what finalizers held by the first
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// rowOfKey makes what the store returns for a key: each text is one of its own.
+func rowOfKey(n int, text func(string) string) *read.KeyByHashRow {
+	row := &read.KeyByHashRow{KeyspaceID: text("ks_123456789"), WorkspaceEnabled: true}
+	row.Key = read.Key{
+		ID: fmt.Sprintf("key_%09d", n), APIID: text("api_123456789"), WorkspaceID: text("ws_123456789"), Enabled: true,
+	}
+	return row
+}
+
+// TestAKeyWeighsWhatItTakes: the bound of the cache is a bound of memory only if
+// the weights are honest, and a plain key must take less than half a kilobyte.
+func TestAKeyWeighsWhatItTakes(t *testing.T) {
+	text := func(s string) string { return string([]byte(s)) }
+	limit := func() latchkey.Ratelimit {
+		return latchkey.Ratelimit{ID: text("rl_123456789"), Name: text("requests"), Limit: 5, Duration: latchkey.Per(time.Minute)}
+	}
+	kinds := map[string]func(*read.KeyByHashRow, *holding){
+		"plain": func(*read.KeyByHashRow, *holding) {},
+		"named": func(r *read.KeyByHashRow, _ *holding) {
+			r.Key.Name, r.Key.Meta = text("the key of the mobile app"), text(`{"plan":"pro","seats":12,"owner":"somebody"}`)
+		},
+		"limited": func(_ *read.KeyByHashRow, h *holding) { h.limits = []latchkey.Ratelimit{limit()} },
+		"granted": func(_ *read.KeyByHashRow, h *holding) {
+			for i := range 10 {
+				h.permissions = append(h.permissions, text(fmt.Sprintf("documents.%d.read", i)))
+			}
+			h.roles, h.roleIDs = []string{text("reader")}, []string{text("role_123456789")}
+		},
+		"identified": func(r *read.KeyByHashRow, h *holding) {
+			r.Key.IdentityID, r.ExternalID, r.IdentityMeta = text("id_123456789"), text("customer-17"), text(`{"plan":"pro"}`)
+			h.shared = []latchkey.Ratelimit{limit(), limit()}
+		},
+	}
+	e := &Engine{source: newSource()}
+	const n = 50_000
+	for name, with := range kinds {
+		t.Run(name, func(t *testing.T) {
+			before, weight := heap(), 0
+			c := newCache(e.source, 1<<30, weighKey, keyHash.String)
+			defer c.close()
+			for i := range n {
+				row, held := rowOfKey(i, text), new(holding)
+				with(row, held)
+				k, err := e.newSnapshot(e.source.now(), row, held)
+				if err != nil {
+					t.Fatal(err)
+				}
+				hash := hashOf(k.id)
+				c.known.Set(hash, k)
+				weight += int(weighKey(hash, k))
+			}
+			took, weighed := float64(heap()-before)/n, float64(weight)/n
+			t.Logf("a key takes %.0f bytes and weighs %.0f", took, weighed)
+			if ratio := weighed / took; ratio < 0.8 || ratio > 1.25 {
+				t.Errorf("a key takes %.0f bytes and weighs %.0f", took, weighed)
+			}
+			if name == "plain" && took > 512 {
+				t.Errorf("a plain key takes %.0f bytes", took)
+			}
+			runtime.KeepAlive(c)
+		})
+	}
+}

@@ -1,0 +1,76 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// metrics are what the server counts, and the registry of all that /metrics
+// tells. No label names a key, a root key, a workspace or an address.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+}
+
+func newMetrics(e *engine.Engine) *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "latchkey_requests_total", Help: "Requests by operation and class of the status.",
+		}, []string{"operation", "class"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "latchkey_request_seconds", Help: "How long requests took, by operation, from their header on.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+		}, []string{"operation"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	if e != nil {
+		m.registry.MustRegister(e)
+	}
+	return m
+}
+
+// figures are the metrics of one operation, found once so that a request doesn't
+// look for them.
+type figures struct {
+	classes [6]prometheus.Counter // by the first digit of the status
+	seconds prometheus.Observer
+}
+
+func (m *metrics) of(operation string) *figures {
+	f := &figures{seconds: m.seconds.WithLabelValues(operation)}
+	for i, class := range []string{2: "2xx", 4: "4xx", 5: "5xx"} {
+		if class != "" {
+			f.classes[i] = m.requests.WithLabelValues(operation, class)
+		}
+	}
+	return f
+}
+
+// note counts an answer. Outside of /v2/ there are no figures.
+func (f *figures) note(status int, took time.Duration) {
+	if f == nil {
+		return
+	}
+	if class := status / 100; class < len(f.classes) && f.classes[class] != nil {
+		f.classes[class].Inc()
+	}
+	f.seconds.Observe(took.Seconds())
+}
+
+// exposeMetrics answers with all metrics, in the text format of Prometheus.
+func (s *server) exposeMetrics() func(*exchange) {
+	handler := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
+	return func(x *exchange) {
+		x.status = http.StatusOK
+		handler.ServeHTTP(x.w, x.r)
+	}
+}
