@@ -65,6 +65,7 @@ type Target struct {
 	BaseURL  string       // where the service is, without /v2
 	Operator string       // the operator's root key
 	Client   *http.Client // sends the requests; it must not be nil
+	NoQuota  bool         // answers come without the headers RateLimit-*, which only HTTP has
 }
 
 // Run runs every script against the target, each section as a test of its own.

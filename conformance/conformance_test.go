@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/latchkeyhq/latchkey/embedded"
+	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
 // TestService runs the scripts against a service in this process, or against
@@ -24,19 +26,32 @@ func TestService(t *testing.T) {
 	Run(t, target)
 }
 
-// open starts a service on an empty folder.
+// open starts a service and answers for it at a port.
 func open(t *testing.T) Target {
 	t.Helper()
-	service, err := embedded.Open(t.Context(), embedded.Config{Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	target, service := serve(t)
+	server := httptest.NewServer(service.Handler)
+	t.Cleanup(server.Close)
+	target.BaseURL, target.Client = server.URL, server.Client()
+	return target
+}
+
+// serve starts a service on an empty folder or database, and on Redis if the
+// environment asks for it.
+func serve(t *testing.T) (Target, *embedded.Service) {
+	t.Helper()
+	cfg := embedded.Config{Data: t.TempDir(), Redis: testenv.RedisURL(t), Log: slog.New(slog.DiscardHandler)}
+	if where := testenv.Database(t); strings.HasPrefix(where, "postgres") {
+		cfg.Database = where
+	}
+	service, err := embedded.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(service.Handler)
 	t.Cleanup(func() {
-		server.Close()
 		if err := service.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	return Target{BaseURL: server.URL, Operator: service.RootKey, Client: server.Client()}
+	return Target{BaseURL: "http://in.process", Operator: service.RootKey}, service
 }

@@ -1,0 +1,285 @@
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/cli"
+	"github.com/latchkeyhq/latchkey/internal/testenv"
+	"github.com/latchkeyhq/latchkey/internal/vault"
+	"go.uber.org/goleak"
+)
+
+// asNode makes this test binary the command line itself: its processes are the
+// nodes.
+const asNode = "LATCHKEY_TEST_NODE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asNode) != "" {
+		os.Exit(cli.Main(os.Args[1:]))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// cluster is some nodes on one database and one Redis.
+type cluster struct {
+	*latchkey.Client // talks to the first node, as the operator
+	nodes            []*node
+}
+
+// settings are what a cluster runs on.
+type settings struct {
+	nodes           int
+	database, redis string   // URLs
+	flags           []string // more flags for latchkey serve
+}
+
+// node is one process. It reaches database and Redis through proxies of its
+// own, so that it can be cut off alone.
+type node struct {
+	*latchkey.Client
+	URL             string
+	cmd             *exec.Cmd
+	args, env       []string
+	database, redis *testenv.Proxy
+	rootKey         string // printed at first start, by one node of all
+	log             *record
+	exited          chan error
+}
+
+// start starts a cluster, all nodes at once, on a database that may be empty.
+func start(t *testing.T, s settings) *cluster {
+	t.Helper()
+	master := vault.NewMaster()
+	c := &cluster{nodes: make([]*node, s.nodes)}
+	var starting sync.WaitGroup
+	for i := range c.nodes {
+		c.nodes[i] = prepare(t, s, master)
+		starting.Go(func() { c.nodes[i].start(t) })
+	}
+	starting.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	rootKey := c.operator(t)
+	for _, n := range c.nodes {
+		n.Client = connect(t, n.URL, rootKey)
+	}
+	c.Client = c.nodes[0].Client
+	return c
+}
+
+// operator returns the root key of the operator, which exactly one node has made.
+func (c *cluster) operator(t *testing.T) string {
+	t.Helper()
+	var made []string
+	for _, n := range c.nodes {
+		if n.rootKey != "" {
+			made = append(made, n.rootKey)
+		}
+	}
+	if len(made) != 1 {
+		t.Fatalf("%d nodes of %d printed a first root key, want 1", len(made), len(c.nodes))
+	}
+	return made[0]
+}
+
+// any returns a node by chance.
+func (c *cluster) any() *node { return c.nodes[rand.IntN(len(c.nodes))] }
+
+// prepare makes a node ready to start.
+func prepare(t *testing.T, s settings, master string) *node {
+	t.Helper()
+	n := &node{log: new(record)}
+	n.args = []string{"serve", "--json", "--listen", "127.0.0.1:0", "--data", t.TempDir()}
+	if s.database != "" {
+		n.database = testenv.NewProxy(t, hostOf(s.database))
+		n.args = append(n.args, "--database", strings.Replace(s.database, hostOf(s.database), n.database.Addr, 1))
+	}
+	if s.redis != "" {
+		n.redis = testenv.NewProxy(t, hostOf(s.redis))
+		n.args = append(n.args, "--redis", strings.Replace(s.redis, hostOf(s.redis), n.redis.Addr, 1))
+	}
+	n.args = append(n.args, s.flags...)
+	n.env = append(os.Environ(), asNode+"=1", "GORACE=atexit_sleep_ms=0", "LATCHKEY_MASTER_KEY="+master)
+	t.Cleanup(func() { n.kill() })
+	return n
+}
+
+// hostOf returns host and port of a URL.
+func hostOf(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	if at := strings.LastIndex(rest, "@"); at >= 0 {
+		rest = rest[at+1:]
+	}
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
+}
+
+// start runs the process until it says where it answers. The address stays the
+// same from then on.
+func (n *node) start(t *testing.T) {
+	n.cmd = exec.Command(os.Args[0], n.args...)
+	n.cmd.Env = n.env
+	n.cmd.Stderr = n.log
+	out, err := n.cmd.StdoutPipe()
+	if err == nil {
+		err = n.cmd.Start()
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	n.exited = make(chan error, 1)
+	var welcome struct{ URL, RootKey string }
+	err = json.NewDecoder(bufio.NewReader(out)).Decode(&welcome)
+	go func(cmd *exec.Cmd, exited chan error) { exited <- cmd.Wait() }(n.cmd, n.exited)
+	if err != nil {
+		t.Errorf("a node did not start: %v\n%s", err, n.log)
+		return
+	}
+	n.URL, n.rootKey = welcome.URL, welcome.RootKey
+	for i, arg := range n.args {
+		if arg == "--listen" {
+			n.args[i+1] = strings.TrimPrefix(n.URL, "http://")
+		}
+	}
+}
+
+// signal sends the process a signal.
+func (n *node) signal(s os.Signal) { _ = n.cmd.Process.Signal(s) }
+
+// wait waits until the process has ended, and returns how it did.
+func (n *node) wait() error {
+	select {
+	case err := <-n.exited:
+		n.exited <- err
+		return err
+	case <-time.After(time.Minute):
+		return errors.New("still running after a minute")
+	}
+}
+
+// kill ends the process as a power failure would.
+func (n *node) kill() {
+	if n.exited == nil {
+		return
+	}
+	n.signal(syscall.SIGKILL)
+	_ = n.wait()
+}
+
+// ready reports whether the node invites requests.
+func (n *node) ready() bool {
+	r, err := (&http.Client{Timeout: time.Second}).Get(n.URL + "/health/ready")
+	if err != nil {
+		return false
+	}
+	defer r.Body.Close()
+	return r.StatusCode == http.StatusOK
+}
+
+// connect returns a client that sends each call once.
+func connect(t testing.TB, url, rootKey string) *latchkey.Client {
+	t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	t.Cleanup(transport.CloseIdleConnections)
+	c, err := latchkey.New(latchkey.Config{
+		BaseURL: url, RootKey: rootKey, Retry: latchkey.NoRetry, Timeout: 30 * time.Second,
+		HTTPClient: &http.Client{Transport: transport},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// record keeps what a process logs.
+type record struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.text.String()
+}
+
+// newAPI makes an API.
+func newAPI(t testing.TB, c *latchkey.Client) string {
+	t.Helper()
+	made, err := c.APIs.Create(context.WithoutCancel(t.Context()), latchkey.CreateAPIRequest{Name: "cluster"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.APIID
+}
+
+// newKey makes a key.
+func newKey(t testing.TB, c *latchkey.Client, r latchkey.CreateKeyRequest) latchkey.CreatedKey {
+	t.Helper()
+	if r.APIID == "" {
+		r.APIID = newAPI(t, c)
+	}
+	made, err := c.Keys.Create(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// credits are a balance without refills.
+func credits(n int64) *latchkey.Credits {
+	return &latchkey.Credits{Remaining: latchkey.Set(n)}
+}
+
+// name returns a name that nothing else has.
+func name(what string) string { return fmt.Sprintf("%s_%016x", what, rand.Uint64()) }
+
+// month is a window that hardly ever ends during a test.
+var month = latchkey.Per(30 * 24 * time.Hour)
+
+// metric returns the value of a metric without labels.
+func (n *node) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	r, err := http.Get(n.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	for lines := bufio.NewScanner(r.Body); lines.Scan(); {
+		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			value, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return value
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
