@@ -1,0 +1,65 @@
+package servers
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// start runs a server until the test ends and returns the address it prints.
+func start(t *testing.T, name string) string {
+	t.Helper()
+	r, w := io.Pipe()
+	failed := make(chan error, 1)
+	go func() { failed <- Run(context.Background(), name, Config{}, w) }()
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		t.Fatal(err, <-failed)
+	}
+	return strings.TrimSpace(line)
+}
+
+// TestBareHandlerReadsJSONAndAnswers300Bytes is what makes it a fair ceiling.
+func TestBareHandlerReadsJSONAndAnswers300Bytes(t *testing.T) {
+	url := "http://" + start(t, "bare")
+	for body, status := range map[string]int{`{"key":"x"}`: http.StatusOK, `{"key":`: http.StatusBadRequest} {
+		response, err := http.Post(url, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != status || status == http.StatusOK && (len(text) != 300 || string(text) != BareAnswer) {
+			t.Errorf("%s: %d and %d bytes, %v", body, response.StatusCode, len(text), err)
+		}
+		_ = response.Body.Close()
+	}
+}
+
+// TestEchoSendsBackWhatItGets exchanges twice on one connection.
+func TestEchoSendsBackWhatItGets(t *testing.T) {
+	conn, err := net.Dial("tcp", start(t, "echo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, text := range []string{"once", "again"} {
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, len(text))
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
+			t.Errorf("%q comes back as %q, %v", text, got, err)
+		}
+	}
+}
+
+// TestUnknownServerIsRefused names what there isn't.
+func TestUnknownServerIsRefused(t *testing.T) {
+	if err := Run(context.Background(), "nobody", Config{}, io.Discard); err == nil {
+		t.Error("it runs")
+	}
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey/bench/load"
+	"github.com/latchkeyhq/latchkey/bench/servers"
+)
+
+// The versions of rivals that are built, pinned.
+const (
+	gubernatorPackage = "github.com/gubernator-io/gubernator/v2/cmd/gubernator"
+	gubernatorVersion = "v2.13.0"
+	envoyPackage      = "github.com/envoyproxy/ratelimit/src/service_cmd"
+	envoyVersion      = "v1.4.1-0.20260122083618-3fb702589d36"
+)
+
+// The rivals, by the names that the goals know them by.
+const (
+	gubernatorHTTP = "gubernator, HTTP"
+	gubernatorGRPC = "gubernator, gRPC"
+	envoyHTTP      = "envoy ratelimit with Redis, HTTP"
+	envoyGRPC      = "envoy ratelimit with Redis, gRPC"
+	ours           = "Latchkey"
+	selfRolled     = "self-rolled: SHA-256, PostgreSQL, Redis"
+)
+
+// rivals measures those who do the same work.
+func rivals() []trial {
+	const conns = 32
+	either := func(id, title string, own func(world) load.Source, ident string, n int) trial {
+		return trial{
+			id: id, title: title,
+			about: "Closed loop, 32 connections (over gRPC 32 callers on four), the same machine, generator and work: one hit of a limit that has room, windows of an hour. " +
+				"What a rival needs runs here too, and its processor time is counted. The client's cost over gRPC is the library's, not the lean one's; server CPU is the fairer figure there.",
+			sides: []side{
+				of(ours, conns, own),
+				rival(gubernatorHTTP, conns, func(e *env) (target, error) { return e.gubernator(false, ident, n) }),
+				rival(gubernatorGRPC, conns, func(e *env) (target, error) { return e.gubernator(true, ident, n) }),
+				rival(envoyHTTP, conns, func(e *env) (target, error) { return e.envoy(false, ident, n) }),
+				rival(envoyGRPC, conns, func(e *env) (target, error) { return e.envoy(true, ident, n) }),
+				rival(selfRolled, conns, func(e *env) (target, error) {
+					return e.selfRolled("/limit", `{"identifier":"`+ident+`","limit":1000000000}`, n)
+				}),
+			},
+		}
+	}
+	return []trial{
+		either("rivalshot", "Limiters, one identifier", world.limitHot, "user_"+load.Digits, 1),
+		either("rivalsmany", "Limiters, 100,000 identifiers", world.limitMany, "user_"+load.Digits, identifiers),
+		{
+			id: "selfrolled", title: "Verifying, beside what most teams write",
+			about: "Closed loop, 32 connections: a key with one limit. The self-rolled handler looks the key's hash up in PostgreSQL and increments a counter in Redis.",
+			sides: []side{
+				of(ours, conns, world.verifyLimited),
+				rival(selfRolled, conns, func(e *env) (target, error) {
+					return e.selfRolled("/verify", `{"key":"`+servers.SelfRolledKey+`","n":"`+load.Digits+`"}`, 1)
+				}),
+			},
+		},
+	}
+}
+
+// rival makes a side of what isn't ours.
+func rival(name string, conns int, open func(*env) (target, error)) side {
+	return side{name: name, optional: true, open: func(e *env) (turn, error) {
+		t, err := open(e)
+		if err != nil {
+			return turn{}, err
+		}
+		return t.closed(conns)
+	}}
+}
+
+// twoDoors is a server with a second address, for gRPC.
+type twoDoors struct {
+	running
+	grpc string
+}
+
+// gubernator returns a target of n identifiers: one node that keeps its counters in memory.
+func (e *env) gubernator(gRPC bool, ident string, n int) (target, error) {
+	g, err := once(e, "gubernator", e.startGubernator)
+	if err != nil {
+		return target{}, err
+	}
+	if !gRPC {
+		body := `{"requests":[{"name":"measured","unique_key":"` + ident + `","hits":1,"limit":1000000000,"duration":3600000}]}`
+		return overHTTP(load.Numbered(load.Post("/v1/GetRateLimits", "", body, "UNDER_LIMIT"), n), []int{g.PID()}, g.addr), nil
+	}
+	one := slices.Concat(text(1, "measured"), text(2, ident), number(3, 1), number(4, 1_000_000_000), number(5, 3_600_000))
+	request := &load.Request{Bytes: text(1, one), Want: number(2, 1_000_000_000)} // the limit; an error lacks it
+	return overGRPC(g.grpc, "/pb.gubernator.V1/GetRateLimits", load.Numbered(request, n), g.PID()), nil
+}
+
+func (e *env) startGubernator() (g twoDoors, err error) {
+	program, err := e.install(gubernatorPackage, gubernatorVersion, "gubernator")
+	if err != nil {
+		return g, err
+	}
+	if g.addr, err = freeAddr(); err != nil {
+		return g, err
+	}
+	if g.grpc, err = freeAddr(); err != nil {
+		return g, err
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(),
+		"GUBER_HTTP_ADDRESS="+g.addr, "GUBER_GRPC_ADDRESS="+g.grpc, "GUBER_ADVERTISE_ADDRESS="+g.grpc,
+		"GUBER_CACHE_SIZE=200000", // its 50,000 would evict identifiers that count
+		"GUBER_LOG_LEVEL=error")
+	g.Process, err = e.start(cmd, healthy("http://"+g.addr+"/v1/HealthCheck"))
+	return g, err
+}
+
+// envoy returns a target of n identifiers: the service with its Redis, writes to
+// Redis gathered for 150 µs as its manual recommends for load.
+func (e *env) envoy(gRPC bool, ident string, n int) (target, error) {
+	g, err := once(e, "envoy", e.startEnvoy)
+	if err != nil {
+		return target{}, err
+	}
+	redis, err := e.redis()
+	if err != nil {
+		return target{}, err
+	}
+	pids := []int{g.PID(), redis.PID()}
+	if !gRPC {
+		body := `{"domain":"measured","descriptors":[{"entries":[{"key":"user","value":"` + ident + `"}]}]}`
+		return overHTTP(load.Numbered(load.Post("/json", "", body, `"OK"`), n), pids, g.addr), nil
+	}
+	entry := slices.Concat(text(1, "user"), text(2, ident))
+	request := &load.Request{Bytes: slices.Concat(text(1, "measured"), text(2, text(1, entry))), Want: number(1, 1)} // OK
+	return overGRPC(g.grpc, "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit", load.Numbered(request, n), pids...), nil
+}
+
+// envoyLimit lets every value of user have a billion requests an hour.
+const envoyLimit = `domain: measured
+descriptors:
+  - key: user
+    rate_limit:
+      unit: hour
+      requests_per_unit: 1000000000
+`
+
+func (e *env) startEnvoy() (g twoDoors, err error) {
+	program, err := e.install(envoyPackage, envoyVersion, "envoy-ratelimit")
+	if err != nil {
+		return g, err
+	}
+	redis, err := e.redis()
+	if err != nil {
+		return g, err
+	}
+	dir, err := e.folder("envoy")
+	if err != nil {
+		return g, err
+	}
+	config := filepath.Join(dir, "ratelimit", "config")
+	if err := os.MkdirAll(config, 0o755); err != nil {
+		return g, err
+	}
+	if err := os.WriteFile(filepath.Join(config, "measured.yaml"), []byte(envoyLimit), 0o644); err != nil {
+		return g, err
+	}
+	var debug string
+	for _, addr := range []*string{&g.addr, &g.grpc, &debug} {
+		if *addr, err = freeAddr(); err != nil {
+			return g, err
+		}
+	}
+	port := func(addr string) string { _, port, _ := strings.Cut(addr, ":"); return port }
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(),
+		"HOST=127.0.0.1", "PORT="+port(g.addr), "GRPC_HOST=127.0.0.1", "GRPC_PORT="+port(g.grpc), "DEBUG_HOST=127.0.0.1", "DEBUG_PORT="+port(debug),
+		"RUNTIME_ROOT="+dir, "RUNTIME_SUBDIRECTORY=ratelimit", "RUNTIME_WATCH_ROOT=false",
+		"REDIS_SOCKET_TYPE=tcp", "REDIS_URL="+redis.addr, "REDIS_PIPELINE_WINDOW=150us", "USE_STATSD=false", "LOG_LEVEL=error")
+	g.Process, err = e.start(cmd, healthy("http://"+g.addr+"/healthcheck"))
+	return g, err
+}
+
+// selfRolled returns a target of the handler that most teams write.
+func (e *env) selfRolled(path, body string, n int) (target, error) {
+	dsn, postgres, err := e.database("selfrolled")
+	if err != nil {
+		return target{}, err
+	}
+	redis, err := e.redis()
+	if err != nil {
+		return target{}, err
+	}
+	server, err := e.own("diy", servers.Config{Postgres: dsn, Redis: redis.addr})
+	if err != nil {
+		return target{}, err
+	}
+	request := load.Post(path, "", body, `"valid":true`)
+	return overHTTP(load.Numbered(request, n), []int{server.PID(), postgres.PID(), redis.PID()}, server.addr), nil
+}
