@@ -48,6 +48,27 @@ func benchmarkVerify(b *testing.B, request latchkey.CreateKeyRequest) {
 	b.ReportMetric(0, "ns/op") // a turn of both together says nothing
 }
 
+// BenchmarkVerifyInParallel measures verifications through the client by as many
+// goroutines as there are processors. With -cpu 1,2 it shows how far a second
+// processor helps: what stands in the way is the garbage of the calls, not a lock.
+func BenchmarkVerifyInParallel(b *testing.B) {
+	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: true}}
+	for name, request := range map[string]latchkey.CreateKeyRequest{"plain": {}, "one limit": {Ratelimits: limits}} {
+		b.Run(name, func(b *testing.B) {
+			s, key := serviceWithKey(b, request)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if v, err := s.Client.Keys.Verify(b.Context(), latchkey.VerifyKeyRequest{Key: key}); err != nil || !v.Valid {
+						b.Error(v.Code, err)
+					}
+				}
+			})
+		})
+	}
+}
+
 // calls is how many calls make a turn.
 const calls = 100
 

@@ -140,17 +140,6 @@ func TestChartLosesNoNodeInARollingUpdate(t *testing.T) {
 // when it is told to stop.
 const patience = 30
 
-// TestChartTakesStaleNodesForReady: a node that may answer without the database
-// isn't taken out when the database is gone.
-func TestChartTakesStaleNodesForReady(t *testing.T) {
-	for mode, want := range map[string]string{"closed": "/health/ready", "stale": "/health/live"} {
-		pod := render(t, "--set", "existingSecret=latchkey,failMode="+mode).Deployment.Spec.Template.Spec
-		if path := pod.Containers[0].ReadinessProbe.HTTPGet.Path; path != want {
-			t.Errorf("%s asks %s", mode, path)
-		}
-	}
-}
-
 // TestChartIsHardened: the pods meet the restricted pod security standard, and
 // their file system is read only.
 func TestChartIsHardened(t *testing.T) {

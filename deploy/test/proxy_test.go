@@ -30,6 +30,16 @@ var proxies = []proxy{
 	{"envoy", "envoy.yaml", []string{"--mode", "validate", "-c", "FILE"}, []string{"-c", "FILE", "--use-dynamic-base-id", "-l", "warning"}},
 }
 
+// stops returns how many requests may be lost when a node stops: none, but for
+// nginx, whose free edition doesn't ask for readiness and so sends to a node
+// until its port is closed.
+func (p proxy) stops() int64 {
+	if p.program == "nginx" {
+		return workers
+	}
+	return 0
+}
+
 // arguments fills in the places of arguments.
 func arguments(args []string, file, dir string) []string {
 	filled := make([]string, len(args))
@@ -101,11 +111,15 @@ func TestProxiesPutNodesOutAndBackIn(t *testing.T) {
 			door.load(t)
 			eventually(t, "both nodes get work", both)
 
-			for how, signal := range map[string]syscall.Signal{"stops": syscall.SIGTERM, "is killed": syscall.SIGKILL} {
-				door.lose(t, 0, "before a node "+how)
-				one.stop(t, signal)
-				door.lose(t, workers, "when a node "+how)
-				door.lose(t, 0, "after a node "+how)
+			for _, end := range []struct {
+				how    string
+				signal syscall.Signal
+				loses  int64 // at most
+			}{{"stops", syscall.SIGTERM, p.stops()}, {"is killed", syscall.SIGKILL, workers}} {
+				door.lose(t, 0, "before a node "+end.how)
+				one.stop(t, end.signal)
+				door.lose(t, end.loses, "when a node "+end.how)
+				door.lose(t, 0, "after a node "+end.how)
 				one = serve(t, one.addr, one.data)
 				eventually(t, "a node that came back gets work", both)
 			}
