@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -32,7 +33,9 @@ func each(t *testing.T, test func(t *testing.T, open func() Limiter)) {
 	})
 	for name, fast := range map[string]bool{"exact": false, "fast": true} {
 		t.Run(name, func(t *testing.T) {
-			test(t, func() Limiter { return openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast}) })
+			test(t, func() Limiter {
+				return openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, patience: time.Minute})
+			})
 		})
 	}
 }

@@ -48,6 +48,8 @@ type RedisConfig struct {
 	// Log is told when the counters go out of reach and come back. Nil stands
 	// for no log.
 	Log *slog.Logger
+
+	patience time.Duration // patience by default; tests that are not about it have more, for machines that stall
 }
 
 // Redis is the Limiter of nodes that share counters in Redis or Valkey. Its
@@ -138,7 +140,10 @@ var _ Limiter = (*Redis)(nil)
 // OpenRedis connects to Redis and counts there until it is closed. A server that
 // can't be reached is an error: a node is to begin with knowing the counts.
 func OpenRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
-	options, err := optionsOf(cfg.URL)
+	if cfg.patience == 0 {
+		cfg.patience = patience
+	}
+	options, err := optionsOf(cfg.URL, cfg.patience)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +212,7 @@ func (r *Redis) TakeOne(ctx context.Context, now int64, q Request) (Decision, er
 
 // take decides a batch locally where that is sure, and asks Redis where it isn't.
 func (r *Redis) take(ctx context.Context, now int64, b batch) ([]Decision, error) {
-	patient, cancel := context.WithTimeout(ctx, patience)
+	patient, cancel := context.WithTimeout(ctx, r.cfg.patience)
 	defer cancel()
 	for {
 		if err := ctx.Err(); err != nil {

@@ -54,11 +54,11 @@ func (r *Redis) probe() {
 	if key == "" {
 		return // lost is about to tell
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, patience)
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.patience)
 	defer cancel()
 	began := time.Now()
 	err := r.client.Do(ctx, r.client.B().Set().Key(key).Value("").PxMilliseconds(1000).Build()).Error()
-	if err != nil || time.Since(began) > patience {
+	if err != nil || time.Since(began) > r.cfg.patience {
 		return
 	}
 	r.down.Store(false)
@@ -116,7 +116,7 @@ func (r *Redis) report(ctx context.Context, counters []counter) {
 
 // tell reports counters of one workspace in one call.
 func (r *Redis) tell(ctx context.Context, counters []counter) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.patience)
 	defer cancel()
 	for ctx.Err() == nil && !r.down.Load() {
 		_, busy, err := r.ask(ctx, r.latest.Load(), batch{counters: counters})

@@ -123,7 +123,7 @@ func TestURLsNameSeveralServers(t *testing.T) {
 		"rediss://u:p,q@a:1,b:2?master_set=m": "a:1 b:2",
 		"unix:///run/a,b.sock":                "/run/a,b.sock",
 	} {
-		options, err := optionsOf(url)
+		options, err := optionsOf(url, patience)
 		if got := strings.Join(options.InitAddress, " "); got != want || err != nil {
 			t.Errorf("%s names %q, %v, want %q", url, got, err, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -15,8 +16,8 @@ var (
 	errOpen = errors.New("rate limits: Redis can't be used")
 )
 
-// optionsOf reads a URL. A script must not be repeated, so nothing is.
-func optionsOf(url string) (rueidis.ClientOption, error) {
+// optionsOf reads a URL, for a server that answers within patience. A script must not be repeated, so nothing is.
+func optionsOf(url string, patience time.Duration) (rueidis.ClientOption, error) {
 	first, others := addresses(url)
 	options, err := rueidis.ParseURL(first)
 	if err != nil {

@@ -73,7 +73,7 @@ var _ Limiter = (*Rows)(nil)
 
 const (
 	rowsBatch   = 128                    // calls that are counted in one transaction at most
-	rowsTimeout = 250 * time.Millisecond // after which the rows are out of reach
+	rowsTimeout = time.Second            // after which the rows are out of reach
 	rowsProbe   = 100 * time.Millisecond // how often it is tried whether they are back
 	rowsSweep   = time.Minute            // how often Keys that no longer matter are forgotten
 )

@@ -21,9 +21,13 @@ var source string
 var script = rueidis.NewLuaScript(source)
 
 // strict brings the numbers of a request to what the script holds. Larger limits
-// are taken for the largest that it does, and a cost above that never fits.
+// are taken for the largest that it does, and a cost above that never fits. A
+// limit that isn't positive refuses always, also what costs nothing on a counter
+// that was never used: the script, which only compares, is given -1 for it.
 func strict(r Request) Request {
-	r.Limit = max(min(r.Limit, exact-1), -1)
+	if r.Limit = min(r.Limit, exact-1); r.Limit <= 0 {
+		r.Limit = -1
+	}
 	r.Cost = min(r.Cost, exact)
 	return r
 }

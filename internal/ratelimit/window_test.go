@@ -61,6 +61,7 @@ func TestMeaninglessRequestsAreRefused(t *testing.T) {
 			}
 		}
 		wantTake(t, m, 500, []Request{ask("a", 5, -1), ask("a", 5, 5)}, refused(500), passed(5, 1_000))
+		wantTake(t, m, 500, []Request{ask("unused", 0, 0), ask("a", 5, 5)}, refused(1_000), passed(5, 1_000))
 		wantAsk(t, m, 500, ask("a", 5, 5), passed(0, 1_000))
 	})
 }
