@@ -42,8 +42,8 @@ func ownLimiter(n int) func(*env) (call, error) {
 		m, name := ratelimit.NewMemory(), names(n)
 		return func(ctx context.Context) error {
 			key := ratelimit.Key{Workspace: "ws", Namespace: "measured", Identifier: name(), Duration: time.Hour.Milliseconds()}
-			d, err := m.Take(ctx, time.Now().UnixMilli(), []ratelimit.Request{{Key: key, Limit: never, Cost: 1}})
-			return refusedUnless(err == nil && d[0].Passed, err)
+			d, err := m.TakeOne(ctx, time.Now().UnixMilli(), ratelimit.Request{Key: key, Limit: never, Cost: 1})
+			return refusedUnless(err == nil && d.Passed, err)
 		}, nil
 	}
 }

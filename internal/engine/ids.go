@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"math/big"
-	random "math/rand/v2"
 )
 
 // alphanumeric are the characters of ids, base58 those of keys: base58 leaves
@@ -31,20 +30,6 @@ func NewID(prefix string) string {
 		}
 	}
 	return string(id)
-}
-
-// NewRequestID names a request: req_ and nine characters, as [NewID] makes them.
-// A request's id grants nothing, so nobody needs to be kept from guessing it, and
-// the process's own generator will do, in a third of the time.
-func NewRequestID() string {
-	const all = 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62
-	id := [...]byte{'r', 'e', 'q', '_', 12: 0}
-	number := random.Uint64N(all)
-	for i := len("req_"); i < len(id); i++ {
-		id[i] = alphanumeric[number%62]
-		number /= 62
-	}
-	return string(id[:])
 }
 
 // secret is a freshly made key: the text to hand out and what is kept of it.

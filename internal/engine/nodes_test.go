@@ -303,6 +303,12 @@ func TestWithoutTheDatabase(t *testing.T) {
 		w.verify(paid.Key)
 		w.verify("unknown")
 	}
+	time.Sleep(trust) // by now everybody has heard of what was made, and reads it once more
+	for _, w := range []*world{closed, stale} {
+		w.caller(root)
+		w.verify(plain.Key)
+		w.verify("unknown")
+	}
 	proxy.Partition()
 	time.Sleep(trust + 100*time.Millisecond)
 
