@@ -45,7 +45,7 @@ func newEnv() (*env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{dir: dir, bin: bin, rounds: 5, turn: time.Second, made: make(map[string]any)}
+	e := &env{dir: dir, bin: bin, rounds: 7, turn: time.Second, made: make(map[string]any)}
 	e.defers(func() error { return os.RemoveAll(dir) })
 	return e, os.Chmod(dir, 0o755) // PostgreSQL runs as another user
 }
@@ -112,25 +112,34 @@ func (e *env) build() (string, error) {
 	})
 }
 
-// install builds a program of another module at a pinned version, unless it is
-// there from an earlier run.
-func (e *env) install(pkg, version, as string) (string, error) {
-	return once(e, as, func() (string, error) {
-		program := filepath.Join(e.bin, as+"-"+version)
+// rivalProgram is a program of another module at a pinned version. Its sums are
+// pinned too, as a go.sum has them, because not every mirror of the checksum
+// database knows every version.
+type rivalProgram struct{ name, module, pkg, version, sum, modSum string }
+
+// install builds a rival, unless it is there from an earlier run.
+func (e *env) install(r rivalProgram) (string, error) {
+	return once(e, r.name, func() (string, error) {
+		program := filepath.Join(e.bin, r.name+"-"+r.version)
 		if _, err := os.Stat(program); err == nil {
 			return program, nil
 		}
-		e.say("  building %s@%s", pkg, version)
-		into, err := e.folder("install")
+		e.say("  building %s %s", r.name, r.version)
+		in, err := e.folder("install")
 		if err != nil {
 			return "", err
 		}
-		cmd := exec.Command("go", "install", pkg+"@"+version)
-		cmd.Env = append(os.Environ(), "GOBIN="+into, "GOFLAGS=")
+		mod := fmt.Sprintf("module rival\n\ngo 1.26\n\nrequire %s %s\n", r.module, r.version)
+		sum := fmt.Sprintf("%s %s %s\n%[1]s %[2]s/go.mod %[4]s\n", r.module, r.version, r.sum, r.modSum)
+		if err := errors.Join(os.WriteFile(filepath.Join(in, "go.mod"), []byte(mod), 0o644), os.WriteFile(filepath.Join(in, "go.sum"), []byte(sum), 0o644)); err != nil {
+			return "", err
+		}
+		cmd := exec.Command("go", "build", "-mod=mod", "-o", "program", r.module+r.pkg)
+		cmd.Dir, cmd.Env = in, append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 		if err := run(cmd); err != nil {
 			return "", err
 		}
-		return program, os.Rename(filepath.Join(into, filepath.Base(pkg)), program)
+		return program, os.Rename(filepath.Join(in, "program"), program)
 	})
 }
 

@@ -66,7 +66,7 @@ func fileSystem(dir string) string {
 func versions() map[string]string {
 	v := map[string]string{
 		"Go": runtime.Version(), "Latchkey": firstLineOf("git", "describe", "--always", "--dirty"),
-		"gubernator": gubernatorVersion, "envoyproxy/ratelimit": envoyVersion,
+		"gubernator": gubernator.version, "envoyproxy/ratelimit": envoy.version,
 		"Redis": firstLineOf("redis-server", "--version"), "PostgreSQL": firstLineOf(postgresBin+"/postgres", "--version"),
 	}
 	info, ok := debug.ReadBuildInfo()

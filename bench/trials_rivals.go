@@ -11,12 +11,16 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/servers"
 )
 
-// The versions of rivals that are built, pinned.
-const (
-	gubernatorPackage = "github.com/gubernator-io/gubernator/v2/cmd/gubernator"
-	gubernatorVersion = "v2.13.0"
-	envoyPackage      = "github.com/envoyproxy/ratelimit/src/service_cmd"
-	envoyVersion      = "v1.4.1-0.20260122083618-3fb702589d36"
+// The rivals that are built.
+var (
+	gubernator = rivalProgram{
+		name: "gubernator", module: "github.com/gubernator-io/gubernator/v2", pkg: "/cmd/gubernator", version: "v2.13.0",
+		sum: "h1:kvY3ppEpKBnUCKGLXBXO9QT/HQTpQVTwLzpQe6asOu0=", modSum: "h1:jHkFFXCkRmxI5/4HOK052gls1uXiYzcvtrmCzhsIY+0=",
+	}
+	envoy = rivalProgram{
+		name: "envoy-ratelimit", module: "github.com/envoyproxy/ratelimit", pkg: "/src/service_cmd", version: "v1.4.1-0.20260122083618-3fb702589d36",
+		sum: "h1:nEi1OH2qhE8NtcuBgO/uKpTw/P0nVu4i8mZvL6oD9CQ=", modSum: "h1:n61Cm3Lex7sdo0PcQ4UMO12rYb4VT9XZaYC1bA+BUFc=",
+	}
 )
 
 // The rivals, by the names that the goals know them by.
@@ -98,7 +102,7 @@ func (e *env) gubernator(gRPC bool, ident string, n int) (target, error) {
 }
 
 func (e *env) startGubernator() (g twoDoors, err error) {
-	program, err := e.install(gubernatorPackage, gubernatorVersion, "gubernator")
+	program, err := e.install(gubernator)
 	if err != nil {
 		return g, err
 	}
@@ -148,7 +152,7 @@ descriptors:
 `
 
 func (e *env) startEnvoy() (g twoDoors, err error) {
-	program, err := e.install(envoyPackage, envoyVersion, "envoy-ratelimit")
+	program, err := e.install(envoy)
 	if err != nil {
 		return g, err
 	}
