@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,6 +54,7 @@ Examples:
 
 // Run runs the service until it is told to stop.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	defer runtime.KeepAlive(headroom())
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if a.Data == "" {
