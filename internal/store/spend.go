@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"slices"
@@ -11,18 +13,19 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// spender combines spends: those of one key that arrive while another one is
-// under way are made together by the next.
+// spender combines spends: those that wait while others are under way are made
+// together.
 type spender struct {
-	mu      sync.Mutex
-	waiting map[string][]*spend // by key; a key that is here has a goroutine at work
-	closed  bool
-	work    sync.WaitGroup
+	mu     sync.Mutex
+	lines  map[string][]*spend // who waits, by key or all in one line; a line that is here has a goroutine at work
+	closed bool
+	work   sync.WaitGroup
 }
 
 // spend is one caller's.
 type spend struct {
 	claim
+	id     string // of the key
 	cost   int64
 	left   int64 // if it was made
 	result error // why it wasn't
@@ -30,17 +33,22 @@ type spend struct {
 
 // Spend takes the cost, at least 0, from the balance of a key that has it, and
 // returns what is left. It is exact, on disk when this returns, and ErrNotFound
-// if the balance is too small or there is no such key or balance. Spends of one
-// key that wait for another are combined; each is answered as if they had been
-// made one after the other. On SQLite it is a change like any other, so it must
-// not be called in one; on PostgreSQL it waits for no change of other rows. A
-// caller whose context ends leaves, unless its spend has begun.
+// if the balance is too small or there is no such key or balance. Spends that
+// wait for others are combined, on PostgreSQL those of one key, on SQLite all;
+// each is answered as if they had been made one after the other. On SQLite it is
+// a change like any other, so it must not be called in one; on PostgreSQL it waits
+// for no change of other rows. A caller whose context ends leaves, unless its spend
+// has begun.
 func (db *DB) Spend(ctx context.Context, id string, cost int64) (left int64, err error) {
 	if cost < 0 {
 		return 0, errors.New("store: a cost can't be negative")
 	}
-	s := &spend{claim: newClaim(ctx), cost: cost}
-	if !db.hand(id, s) {
+	s := &spend{claim: newClaim(ctx), id: id, cost: cost}
+	line, move := anyKey, db.spendInChange
+	if db.shared != nil {
+		line, move = id, func() { db.spendAlone(id) }
+	}
+	if !db.spends.hand(line, s, move) {
 		return 0, ErrClosed
 	}
 	if err := s.await(); err != nil {
@@ -49,32 +57,44 @@ func (db *DB) Spend(ctx context.Context, id string, cost int64) (left int64, err
 	return s.left, nil
 }
 
+// anyKey is the line in which the spends of all keys wait.
+const anyKey = ""
+
 // hand puts a spend in line, and makes the line move if it is the first.
-func (db *DB) hand(id string, s *spend) bool {
-	p := db.spends
+func (p *spender) hand(line string, s *spend, move func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return false
 	}
-	others, moving := p.waiting[id]
-	p.waiting[id] = append(others, s)
+	others, moving := p.lines[line]
+	p.lines[line] = append(others, s)
 	if !moving {
-		p.work.Go(func() { db.spendAll(id) })
+		p.work.Go(move)
 	}
 	return true
 }
 
-// take returns who waits for a key; the line is closed if it is empty.
-func (p *spender) take(id string) []*spend {
+// take returns who waits in a line, and closes it if it is empty.
+func (p *spender) take(line string) []*spend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := p.waiting[id]
+	all := p.lines[line]
 	if len(all) == 0 {
-		delete(p.waiting, id)
+		delete(p.lines, line)
 		return nil
 	}
-	p.waiting[id] = nil
+	p.lines[line] = nil
+	return all
+}
+
+// takeAndClose returns who waits in a line and closes it: whoever comes next
+// makes it move anew.
+func (p *spender) takeAndClose(line string) []*spend {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.lines[line]
+	delete(p.lines, line)
 	return all
 }
 
@@ -86,17 +106,96 @@ func (p *spender) close() error {
 	return nil
 }
 
-// spendAll makes the spends of a key until none waits.
-func (db *DB) spendAll(id string) {
+// beginAll begins those spends whose callers still wait.
+func beginAll(all []*spend) []*spend {
+	return slices.DeleteFunc(all, func(s *spend) bool {
+		stays := s.begin()
+		if !stays {
+			s.finish(s.ctx.Err())
+		}
+		return !stays
+	})
+}
+
+// spendInChange makes in one change all spends that wait when its turn comes, of
+// whatever keys. Those that come later go into the next change, which is in line
+// while this one waits for the disk.
+func (db *DB) spendInChange() {
+	var all []*spend
+	err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error {
+		all = append(all, beginAll(db.spends.takeAndClose(anyKey))...) // once more if it runs again
+		return tx.spend(ctx, all)
+	})
+	if err != nil && all == nil { // it had no turn
+		all = beginAll(db.spends.takeAndClose(anyKey))
+	}
+	for _, s := range all {
+		s.finish(cmp.Or(err, s.result))
+	}
+}
+
+// spend makes spends of any keys.
+func (tx *Tx) spend(ctx context.Context, all []*spend) error {
+	byKey := make(map[string][]*spend)
+	for _, s := range all {
+		byKey[s.id] = append(byKey[s.id], s)
+	}
+	if len(byKey) > 1 {
+		if err := tx.spendTotals(ctx, byKey); err != nil {
+			return err
+		}
+	}
+	for id, pending := range byKey {
+		if _, err := combine(ctx, tx.reads, tx.writes, id, pending); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeTotals takes from many balances at once, from each that has it what its
+// spends cost together: two fifths of the time of one statement for each. Only
+// SQLite has it; where nodes share rows, one statement must lock no more than one.
+const takeTotals = `UPDATE keys SET remaining = keys.remaining - total.value FROM json_each($1) AS total
+WHERE keys.id = total.key AND keys.remaining >= total.value AND keys.deleted_at = 0
+RETURNING keys.id, keys.remaining`
+
+// spendTotals makes the spends of those keys whose balance has enough for all of
+// them, and takes them out of byKey.
+func (tx *Tx) spendTotals(ctx context.Context, byKey map[string][]*spend) error {
+	totals := make(map[string]int64, len(byKey))
+	for id, all := range byKey {
+		if _, rest, total := share(all, math.MaxInt64); rest == nil {
+			totals[id] = total
+		}
+	}
+	text, err := json.Marshal(totals)
+	if err != nil {
+		return err
+	}
+	tx.wrote = true
+	rows, err := tx.on.QueryContext(ctx, takeTotals, string(text))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var left int64
+		if err := rows.Scan(&id, &left); err != nil {
+			return err
+		}
+		settle(byKey[id], left+totals[id])
+		delete(byKey, id)
+	}
+	return rows.Err()
+}
+
+// spendAlone makes the spends of a key beside the serial changes until none waits.
+func (db *DB) spendAlone(id string) {
 	for all := db.spends.take(id); all != nil; all = db.spends.take(id) {
-		all = slices.DeleteFunc(all, func(s *spend) bool {
-			stays := s.begin()
-			if !stays {
-				s.finish(s.ctx.Err())
-			}
-			return !stays
-		})
-		undone, err := db.spendTogether(context.Background(), id, all)
+		all = beginAll(all)
+		undone, err := db.spendOn(context.Background(), id, all)
 		for _, s := range all {
 			if slices.Contains(undone, s) {
 				s.finish(err)
@@ -107,28 +206,12 @@ func (db *DB) spendAll(id string) {
 	}
 }
 
-// spendTogether makes spends of one key and returns those that it couldn't make
-// because of an error.
-func (db *DB) spendTogether(ctx context.Context, id string, all []*spend) (undone []*spend, err error) {
-	if db.shared != nil {
-		return db.spendAlone(ctx, id, all)
-	}
-	err = db.Update(ctx, func(ctx context.Context, tx *Tx) error {
-		_, err := combine(ctx, tx.reads, tx.writes, id, all)
-		return err
-	})
-	if err != nil {
-		return all, err
-	}
-	return nil, nil
-}
-
-// spendAlone makes spends beside the serial changes. Each statement is a
-// transaction of its own, which holds one lock and never waits for a second, so
+// spendOn makes spends of one key and returns those that it couldn't make because
+// of an error. Each statement is a transaction of its own, which holds one lock and never waits for a second, so
 // nothing can deadlock. It runs on one connection and not on the pool, because
 // the pool would repeat a statement whose connection it believes to have been
 // closed before.
-func (db *DB) spendAlone(ctx context.Context, id string, all []*spend) (undone []*spend, err error) {
+func (db *DB) spendOn(ctx context.Context, id string, all []*spend) (undone []*spend, err error) {
 	conn, err := db.pool.Conn(within(ctx))
 	if err != nil {
 		return all, err

@@ -6,9 +6,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,31 +105,45 @@ func TestSpendsAreAsIfOneAfterTheOther(t *testing.T) {
 
 // TestCombineIsTheNaiveSequence: spends that are made together, with nobody
 // else at work, come to what they come to one by one in order of arrival,
-// except that more can be accepted: one that is too large doesn't hold up the next.
+// except that more can be accepted: one that is too large doesn't hold up the
+// next. Of several keys each is answered as if it were alone.
 func TestCombineIsTheNaiveSequence(t *testing.T) {
 	db := open(t, t.TempDir())
 	n := 0
 	cost := rapid.OneOf(rapid.Int64Range(0, 10), rapid.SampledFrom([]int64{math.MaxInt64, math.MaxInt64 - 3}))
+	balance := rapid.OneOf(rapid.Int64Range(0, 50), rapid.Just(int64(math.MaxInt64)))
 	rapid.Check(t, func(rt *rapid.T) {
-		n++
-		id := fmt.Sprintf("key %d", n)
-		balance := rapid.OneOf(rapid.Int64Range(0, 50), rapid.Just(int64(math.MaxInt64))).Draw(rt, "balance")
-		addKey(t, db, id, credits(balance))
+		balances := map[string]int64{}
+		for i := range rapid.IntRange(1, 5).Draw(rt, "keys") {
+			n++
+			id := fmt.Sprintf(`key "%d"`, n)
+			balances[id] = -1 // there is no such key
+			if i > 0 {
+				balances[id] = balance.Draw(rt, "balance")
+				addKey(t, db, id, credits(balances[id]))
+			}
+		}
+		ids := slices.Sorted(maps.Keys(balances))
 		var all []*spend
 		for _, c := range rapid.SliceOfN(cost, 1, 20).Draw(rt, "costs") {
-			all = append(all, &spend{cost: c})
+			all = append(all, &spend{id: rapid.SampledFrom(ids).Draw(rt, "key"), cost: c})
 		}
-		undone, err := db.spendTogether(t.Context(), id, all)
-		if err != nil || len(undone) > 0 {
-			rt.Fatal(undone, err)
+		if err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return tx.spend(ctx, all) }); err != nil {
+			rt.Fatal(err)
 		}
 		for i, s := range all {
+			balance := balances[s.id]
 			if fits := s.cost <= balance; fits != (s.result == nil) {
 				rt.Fatalf("spend %d of %d with %d left: %v", i, s.cost, balance, s.result)
 			} else if fits {
-				if balance -= s.cost; s.left != balance {
-					rt.Fatalf("spend %d left %d, want %d", i, s.left, balance)
+				if balances[s.id] = balance - s.cost; s.left != balances[s.id] {
+					rt.Fatalf("spend %d left %d, want %d", i, s.left, balances[s.id])
 				}
+			}
+		}
+		for id, want := range balances {
+			if left, err := db.Balance(t.Context(), id); want >= 0 && (err != nil || left != credits(want)) {
+				rt.Fatalf("the balance is %v, want %d (%v)", left, want, err)
 			}
 		}
 	})
@@ -174,6 +191,52 @@ func TestSpendsOfAllNodesAreExact(t *testing.T) {
 	if err != nil || taken+left.Int64 != first+refills*amount {
 		t.Errorf("%d taken and %d left of %d (%v)", taken, left.Int64, first+refills*amount, err)
 	}
+}
+
+// TestSpendsBesideChangesThatFail: spends of several keys share commits with changes
+// that are undone, for which the group runs again. Each spend is made once.
+func TestSpendsBesideChangesThatFail(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		const keys, balance, callers, times = 5, 60, 20, 20
+		for i := range keys {
+			addKey(t, db, fmt.Sprint("key ", i), credits(balance))
+		}
+		var taken [keys]atomic.Int64
+		var wg sync.WaitGroup
+		for i := range callers {
+			wg.Go(func() {
+				for j := range times {
+					key := (i + j) % keys
+					switch _, err := db.Spend(t.Context(), fmt.Sprint("key ", key), 1); {
+					case err == nil:
+						taken[key].Add(1)
+					case !errors.Is(err, ErrNotFound):
+						t.Error(err)
+					}
+				}
+			})
+		}
+		failure := errors.New("failure")
+		wg.Go(func() {
+			for range 3 * times {
+				err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+					_, err := tx.AddBalance(ctx, 1000, "key 0")
+					return errors.Join(err, failure)
+				})
+				if !errors.Is(err, failure) {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Wait()
+		for i := range keys {
+			left, err := db.Balance(t.Context(), fmt.Sprint("key ", i))
+			if got := taken[i].Load(); err != nil || got != balance || left != credits(0) {
+				t.Errorf("key %d: %d taken and %v left of %d (%v)", i, got, left, balance, err)
+			}
+		}
+	})
 }
 
 // TestThereIsNothingToSpend of a key that isn't there, is deleted or isn't counted.
@@ -264,15 +327,20 @@ func TestALostAnswerToASpendIsSaid(t *testing.T) {
 	}
 }
 
-// BenchmarkSpend shows what combining is worth: one key, many callers.
+// BenchmarkSpend shows what combining is worth: many callers, on one key and on a
+// thousand.
 func BenchmarkSpend(b *testing.B) {
 	for name, where := range durable {
-		for _, callers := range []int{1, 64} {
-			b.Run(fmt.Sprintf("%s/callers=%d", name, callers), func(b *testing.B) {
+		for _, at := range []struct{ callers, keys int }{{1, 1}, {64, 1}, {64, 1000}} {
+			b.Run(fmt.Sprintf("%s/callers=%d/keys=%d", name, at.callers, at.keys), func(b *testing.B) {
 				db := open(b, where(b))
-				addKey(b, db, "key", credits(math.MaxInt64))
-				atOnce(b, callers, func() error {
-					_, err := db.Spend(b.Context(), "key", 1)
+				ids := make([]string, at.keys)
+				for i := range ids {
+					ids[i] = fmt.Sprintf("key_%04d", i)
+					addKey(b, db, ids[i], credits(math.MaxInt64))
+				}
+				atOnce(b, at.callers, func() error {
+					_, err := db.Spend(b.Context(), ids[rand.IntN(len(ids))], 1)
 					return err
 				})
 			})

@@ -110,7 +110,7 @@ func assemble(pool *sql.DB, on runner, session session, end func() error) *DB {
 	return &DB{
 		reads: read.New(on), pool: pool, end: end,
 		writer: startWriter(session),
-		spends: &spender{waiting: map[string][]*spend{}},
+		spends: &spender{lines: map[string][]*spend{}},
 	}
 }
 
