@@ -2,11 +2,21 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
+	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
 // restart opens another engine on the same rows, as they stand.
@@ -31,7 +41,7 @@ func (w *world) keepsWindows() {
 func TestRestartForgivesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.keepsWindows()
-	for i := range chunk + 10 { // more than one transaction saves
+	for i := range chunk + 10 {
 		w.limit(w.who, asking(ask("api", fmt.Sprint(i), 9), 4))
 	}
 	if err := w.saveCells(t.Context()); err != nil {
@@ -85,9 +95,195 @@ func TestWindowsThatCouldNotBeSavedAreSavedLater(t *testing.T) {
 	if err := w.saveCells(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := w.db.Cells(t.Context()); err != nil || len(rows) != 1 {
-		t.Errorf("%d windows are saved, %v, want 1", len(rows), err)
+	if n := len(w.savedCells()); n != 1 {
+		t.Errorf("%d windows are saved, want 1", n)
 	}
+}
+
+// savedCells returns all cells that are saved, each as often as it is.
+func (w *world) savedCells() (all []read.Cell) {
+	w.t.Helper()
+	_, err := w.db.SavedCells(w.t.Context(), func(cells []read.Cell) { all = append(all, cells...) })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
+// saver returns an engine with the windows that are saved, which does nothing but
+// count in them, and saves and drops them when it is told to.
+func (w *world) saver() *Engine {
+	w.t.Helper()
+	e := &Engine{db: w.db, time: w.now, limiter: limiter{memory: ratelimit.NewMemory(), kept: true}}
+	if err := e.loadCells(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	return e
+}
+
+// count counts on keys of one namespace, past the operations.
+func count(e *Engine, from, to int) {
+	for i := range to - from {
+		_, _ = e.limiter.memory.TakeOne(context.Background(), e.now(), ratelimit.Request{Key: countedKey(from + i), Limit: math.MaxInt64, Cost: 1})
+	}
+}
+
+func countedKey(i int) ratelimit.Key {
+	return ratelimit.Key{Workspace: "ws_1", Namespace: "rlns_2fTqXJ", Identifier: fmt.Sprintf("user_%d", i), Duration: 60_000}
+}
+
+// TestSavingTakesSeveralTransactions when there is much to save, and what they
+// save doesn't grow beyond twice what there is.
+func TestSavingTakesSeveralTransactions(t *testing.T) {
+	w := newWorld(t)
+	w.keepsWindows()
+	const windows = 3*cellsAtOnce + 10
+	e := w.saver()
+	for range 5 {
+		count(e, 0, windows)
+		if err := e.saveCells(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.savedCells()); n < windows || n > 2*windows {
+			t.Fatalf("%d cells are saved of %d windows", n, windows)
+		}
+	}
+	again := w.saver()
+	for _, i := range []int{0, cellsAtOnce, windows - 1} {
+		d, err := again.limiter.memory.TakeOne(t.Context(), again.now(), ratelimit.Request{Key: countedKey(i), Limit: 10})
+		if err != nil || d.Remaining != 5 {
+			t.Errorf("window %d: %+v, want 5 remaining", i, d)
+		}
+	}
+}
+
+// TestAKillAmidSavingForgivesNothing: a process that dies after it has saved some
+// of what it loaded leaves the rest as the one before it had saved it.
+func TestAKillAmidSavingForgivesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.keepsWindows()
+	first := w.saver()
+	count(first, 0, 500)
+	if err := first.saveCells(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	killed := w.saver()
+	count(killed, 0, 500)
+	halves := slices.Collect(killed.limiter.memory.Changed())
+	if err := killed.saveParts(t.Context(), halves[:len(halves)/2]); err != nil {
+		t.Fatal(err)
+	}
+	wantRemaining := map[string]int64{}
+	for i, part := range halves {
+		for _, c := range part.Cells {
+			wantRemaining[c.Identifier] = 9
+			if i < len(halves)/2 {
+				wantRemaining[c.Identifier] = 8
+			}
+		}
+	}
+	again := w.saver()
+	for round := range 2 {
+		for i := range 500 {
+			key := countedKey(i)
+			d, _ := again.limiter.memory.TakeOne(t.Context(), again.now(), ratelimit.Request{Key: key, Limit: 10})
+			if d.Remaining != wantRemaining[key.Identifier] {
+				t.Fatalf("round %d, %s: %+v, want %d remaining", round, key.Identifier, d, wantRemaining[key.Identifier])
+			}
+		}
+		if err := again.saveCells(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(w.savedCells()); n != 500 {
+		t.Errorf("%d cells are saved after the first complete saving, want 500", n)
+	}
+}
+
+// TestRowsOfAnEarlierVersionBecomeBlocks, as do those that a copy has made.
+func TestRowsOfAnEarlierVersionBecomeBlocks(t *testing.T) {
+	w := newWorld(t)
+	w.keepsWindows()
+	const windows = chunk + 10
+	now := w.Engine.now()
+	err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		for i := range windows {
+			c := ratelimit.Cell{Key: countedKey(i), Sequence: now / 60_000, Current: 4}
+			if err := tx.SaveCell(ctx, write.SaveCellParams(rowOf(c))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := w.saver()
+	if err := again.saveCells(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if rows, err := w.db.Cells(t.Context()); err != nil || len(rows) != 0 {
+		t.Errorf("%d rows are left (%v)", len(rows), err)
+	}
+	saved := w.savedCells()
+	if len(saved) != windows || saved[0].Current != 4 {
+		t.Errorf("%d cells are saved, want %d with a count of 4", len(saved), windows)
+	}
+}
+
+// TestSavedWindowsAreThoseInMemory after whatever happens, restarts among it.
+func TestSavedWindowsAreThoseInMemory(t *testing.T) {
+	w := newWorld(t)
+	w.keepsWindows()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	rapid.Check(t, func(t *rapid.T) {
+		e := w.saver()
+		used := map[ratelimit.Key]bool{}
+		saving := func(t *rapid.T) {
+			if err := e.saveCells(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			on := w.saver().limiter.memory
+			for key := range used {
+				for _, at := range []int64{e.now(), e.now() + key.Duration/3, e.now() + key.Duration} {
+					q := ratelimit.Request{Key: key, Limit: math.MaxInt64}
+					want, _ := e.limiter.memory.TakeOne(context.Background(), at, q)
+					if got, _ := on.TakeOne(context.Background(), at, q); got != want {
+						t.Fatalf("%+v at %d: saved %+v, in memory %+v", key, at, got, want)
+					}
+				}
+			}
+		}
+		steps := map[string]func(*rapid.T){
+			"count": func(t *rapid.T) {
+				for range rapid.IntRange(1, 200).Draw(t, "times") {
+					key := ratelimit.Key{
+						Workspace: rapid.SampledFrom([]string{"ws_1", "ws_2"}).Draw(t, "workspace"), Namespace: rapid.SampledFrom([]string{"", "n"}).Draw(t, "namespace"),
+						Identifier: fmt.Sprint(rapid.IntRange(0, 60).Draw(t, "identifier")), Duration: rapid.SampledFrom([]int64{1_000, 60_000}).Draw(t, "duration"),
+					}
+					used[key] = true
+					_, _ = e.limiter.memory.TakeOne(context.Background(), e.now(), ratelimit.Request{Key: key, Limit: math.MaxInt64, Cost: 3})
+				}
+			},
+			"save":        saving,
+			"failed save": func(*rapid.T) { _ = e.saveCells(ended) },
+			"time": func(t *rapid.T) {
+				w.advance(time.Duration(rapid.IntRange(1, 120_000).Draw(t, "ms")) * time.Millisecond)
+			},
+			"drop": func(*rapid.T) { _ = e.dropCells(context.Background()) },
+			"restart": func(t *rapid.T) {
+				_ = e.saveCells(context.Background())
+				e = w.saver()
+				saving(t)
+			},
+		}
+		names := rapid.SampledFrom(slices.Sorted(maps.Keys(steps)))
+		for _, name := range rapid.SliceOfN(names, 1, 20).Draw(t, "steps") {
+			steps[name](t)
+		}
+		saving(t)
+	})
 }
 
 func TestWindowsAreDroppedWhenTheyNoLongerMatter(t *testing.T) {
@@ -103,15 +299,43 @@ func TestWindowsAreDroppedWhenTheyNoLongerMatter(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
-		after time.Duration
-		want  int
-	}{{2 * time.Minute, chunk + 11}, {time.Minute, 1}} {
+		after       time.Duration
+		least, most int
+	}{{2 * time.Minute, chunk + 11, 2 * (chunk + 11)}, {time.Minute, 1, 2}} {
 		w.advance(step.after)
-		if err := w.dropCells(t.Context()); err != nil {
+		if err := errors.Join(w.dropCells(t.Context()), w.saveCells(t.Context())); err != nil {
 			t.Fatal(err)
 		}
-		if rows, err := w.db.Cells(t.Context()); err != nil || len(rows) != step.want {
-			t.Errorf("%d windows are left, %v, want %d", len(rows), err, step.want)
+		if n := len(w.savedCells()); n < step.least || n > step.most {
+			t.Errorf("%d windows are left, want from %d to %d", n, step.least, step.most)
+		}
+	}
+	if !slices.ContainsFunc(w.savedCells(), func(c read.Cell) bool { return c.Identifier == "day" }) {
+		t.Error("the window of a day is not left")
+	}
+}
+
+// TestBlocksAreDroppedWhereNobodySavesThem: a node that counts on Redis now has
+// those from before.
+func TestBlocksAreDroppedWhereNobodySavesThem(t *testing.T) {
+	w := newWorld(t)
+	w.keepsWindows()
+	e := w.saver()
+	count(e, 0, 500)
+	if err := e.saveCells(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e.limiter = limiter{}
+	for _, step := range []struct {
+		after time.Duration
+		want  int
+	}{{2 * time.Minute, 500}, {time.Minute, 0}} {
+		w.advance(step.after)
+		if err := e.dropCells(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.savedCells()); n != step.want {
+			t.Errorf("%d windows are left, want %d", n, step.want)
 		}
 	}
 }

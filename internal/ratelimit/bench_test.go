@@ -82,7 +82,7 @@ func BenchmarkChanged(b *testing.B) {
 			take(m, 1_000, r)
 		}
 		b.StartTimer()
-		m.Changed()
+		changed(m)
 	}
 }
 

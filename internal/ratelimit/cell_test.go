@@ -22,47 +22,120 @@ func wantCells(t *testing.T, got []Cell, want ...Cell) {
 
 func TestChangedReturnsEachChangeOnce(t *testing.T) {
 	m := NewMemory()
-	wantCells(t, m.Changed())
+	wantCells(t, changed(m))
 	take(m, 3_000, ask("a", 10, 2))
 	take(m, 3_000, ask("b", 10, 3), ask("b", 10, 4))
-	wantCells(t, m.Changed(), Cell{keyOf("a"), 3, 2, 0}, Cell{keyOf("b"), 3, 7, 0})
-	wantCells(t, m.Changed())
+	wantCells(t, changed(m), Cell{keyOf("a"), 3, 2, 0}, Cell{keyOf("b"), 3, 7, 0})
+	wantCells(t, changed(m))
 
 	take(m, 3_000, ask("a", 10, 0))
 	take(m, 3_000, ask("a", 10, 9))
-	wantCells(t, m.Changed())
+	wantCells(t, changed(m))
 
 	take(m, 4_500, ask("b", 10, 1))
-	wantCells(t, m.Changed(), Cell{keyOf("b"), 4, 1, 7})
+	wantCells(t, changed(m), Cell{keyOf("b"), 4, 1, 7})
 }
 
 func TestKeepReturnsTheCellsAgainAsTheyAreNow(t *testing.T) {
 	m := NewMemory()
 	take(m, 0, ask("a", 10, 1))
 	take(m, 0, ask("b", 10, 1))
-	lost := m.Changed()
+	lost := slices.Collect(m.Changed())
+	keep := func() {
+		for _, p := range lost {
+			m.Keep(p)
+		}
+	}
 	take(m, 0, ask("b", 10, 1))
-	m.Keep(lost)
-	m.Keep(lost)
-	wantCells(t, m.Changed(), Cell{keyOf("a"), 0, 1, 0}, Cell{keyOf("b"), 0, 2, 0})
-	wantCells(t, m.Changed())
+	keep()
+	keep()
+	wantCells(t, changed(m), Cell{keyOf("a"), 0, 1, 0}, Cell{keyOf("b"), 0, 2, 0})
+	wantCells(t, changed(m))
 
 	m.Sweep(2_000)
-	m.Keep(lost)
-	wantCells(t, m.Changed())
+	keep()
+	wantCells(t, changed(m))
+}
+
+// What is saved of a part is at most twice what the part has, however often its
+// windows change, and nothing once they have expired.
+func TestWhatIsSavedIsBounded(t *testing.T) {
+	const identifiers, rounds = 20 * shardCount, 50
+	m, saved := NewMemory(), disk{}
+	wrote := 0
+	for round := range rounds {
+		for i := range identifiers {
+			if i%4 == round%4 {
+				take(m, 0, ask(fmt.Sprint(i), rounds, 1))
+			}
+		}
+		for p := range m.Changed() {
+			wrote += len(p.Cells)
+			saved.put(p)
+		}
+		if n := live(m); saved.size() > 2*n {
+			t.Fatalf("round %d: %d cells are saved of %d windows", round, saved.size(), n)
+		}
+	}
+	if most := 3 * identifiers * rounds / 4; wrote > most {
+		t.Errorf("%d cells were written, want at most %d", wrote, most)
+	}
+	m.Sweep(2_000)
+	if saved.save(m); saved.size() != 0 {
+		t.Errorf("%d cells are saved, want none", saved.size())
+	}
+}
+
+// Of a part that could not be saved nobody knows what is saved, so that it is
+// replaced.
+func TestAPartThatCouldNotBeSavedComesWhole(t *testing.T) {
+	m, saved := NewMemory(), disk{}
+	for turn := range 6 {
+		take(m, 0, ask("a", 10, 1))
+		if turn >= 2 {
+			for p := range m.Changed() {
+				m.Keep(p)
+			}
+		}
+		if saved.save(m); saved.size() > 2 {
+			t.Fatalf("turn %d: %d cells are saved of one window", turn, saved.size())
+		}
+	}
+	wantCells(t, changed(saved.restart()), Cell{keyOf("a"), 0, 6, 0})
+}
+
+// A Memory that was loaded saves everything anew, in parts that no other has.
+func TestWhatIsLoadedIsSavedAnew(t *testing.T) {
+	m, saved := NewMemory(), disk{}
+	for i := range 100 {
+		take(m, 0, ask(fmt.Sprint(i), 10, 1))
+	}
+	saved.save(m)
+	for range 3 {
+		m = saved.restart()
+		saved.save(m)
+		saved.dropOld(m)
+		if n := saved.size(); n != 100 {
+			t.Fatalf("%d cells are saved, want 100", n)
+		}
+		for part := range saved {
+			if part < m.FirstPart() || part >= m.FirstPart()+shardCount {
+				t.Errorf("part %d, want one from %d on", part, m.FirstPart())
+			}
+		}
+	}
 }
 
 func TestARestartForgivesNothing(t *testing.T) {
 	m, saved := NewMemory(), disk{}
 	wantAsk(t, m, 500, ask("a", 10, 8), passed(2, 1_000))
-	saved.save(m.Changed())
+	saved.save(m)
 	m = saved.restart()
 	wantAsk(t, m, 600, ask("a", 10, 3), refused(1_000))
 	wantAsk(t, m, 1_500, ask("a", 10, 2), passed(4, 2_000))
-	saved.save(m.Changed())
+	saved.save(m)
 	m = saved.restart()
 	wantAsk(t, m, 1_500, ask("a", 10, 0), passed(4, 2_000))
-	wantCells(t, m.Changed())
 }
 
 func TestLoadKeepsTheLargerCount(t *testing.T) {
@@ -80,9 +153,8 @@ func TestLoadKeepsTheLargerCount(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			m := NewMemory()
 			m.Load([]Cell{c.first, c.after})
-			wantCells(t, m.Changed())
-			m.Keep([]Cell{c.first})
-			wantCells(t, m.Changed(), c.want)
+			wantCells(t, changed(m), c.want)
+			wantCells(t, changed(m))
 		})
 	}
 }
@@ -116,10 +188,12 @@ func TestSavingAndSweepingBesideCallsLoseNothing(t *testing.T) {
 	}
 	stop := beside(func(turn int) {
 		m.Sweep(1_999)
-		if cells := m.Changed(); turn%2 == 0 {
-			m.Keep(cells)
-		} else {
-			saved.save(cells)
+		for p := range m.Changed() {
+			if turn%2 == 0 {
+				m.Keep(p)
+			} else {
+				saved.put(p)
+			}
 		}
 	})
 	var accepted atomic.Int64
@@ -133,7 +207,7 @@ func TestSavingAndSweepingBesideCallsLoseNothing(t *testing.T) {
 	})
 	stop()
 	m.Sweep(1_999)
-	saved.save(m.Changed())
+	saved.save(m)
 
 	if got := accepted.Load(); got != identifiers*limit {
 		t.Errorf("%d calls passed, want %d", got, identifiers*limit)
@@ -141,9 +215,13 @@ func TestSavingAndSweepingBesideCallsLoseNothing(t *testing.T) {
 	if n := live(m); n != identifiers {
 		t.Errorf("%d windows are kept, want %d", n, identifiers)
 	}
-	for i := range identifiers {
-		if c := saved[keyOf(fmt.Sprint(i))]; c.Current != limit {
-			t.Fatalf("%d calls are saved for %d, want %d", c.Current, i, limit)
+	again := changed(saved.restart())
+	if n := len(again); n != identifiers {
+		t.Errorf("%d windows are saved, want %d", n, identifiers)
+	}
+	for _, c := range again {
+		if c.Current != limit {
+			t.Fatalf("%d calls are saved for %s, want %d", c.Current, c.Identifier, limit)
 		}
 	}
 }

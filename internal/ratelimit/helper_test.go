@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"context"
 	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -82,20 +81,52 @@ func wantAsk(t *testing.T, m Limiter, now int64, r Request, want Decision) {
 	wantTake(t, m, now, []Request{r}, want)
 }
 
-// disk is what a caller has saved: one row for each Key.
-type disk map[Key]Cell
-
-func (d disk) save(cells []Cell) {
-	for _, c := range cells {
-		d[c.Key] = c
+// changed returns the cells of all parts that changed.
+func changed(m *Memory) (cells []Cell) {
+	for p := range m.Changed() {
+		cells = append(cells, p.Cells...)
 	}
+	return cells
+}
+
+// disk is what a caller has saved: the cells of each part.
+type disk map[int64][]Cell
+
+func (d disk) save(m *Memory) {
+	for p := range m.Changed() {
+		d.put(p)
+	}
+}
+
+func (d disk) put(p Part) {
+	if p.Whole {
+		d[p.Number] = nil
+	}
+	d[p.Number] = append(d[p.Number], p.Cells...)
+}
+
+// size returns how many cells are saved.
+func (d disk) size() (n int) {
+	for _, cells := range d {
+		n += len(cells)
+	}
+	return n
 }
 
 // restart returns a Memory as it is after a restart.
 func (d disk) restart() *Memory {
-	m := NewMemory()
-	m.Load(slices.Collect(maps.Values(d)))
+	m, last := NewMemory(), int64(0)
+	for part, cells := range d {
+		m.Load(cells)
+		last = max(last, part)
+	}
+	m.NumberParts(last + 1)
 	return m
+}
+
+// dropOld drops what was saved before the last restart.
+func (d disk) dropOld(m *Memory) {
+	maps.DeleteFunc(d, func(part int64, _ []Cell) bool { return part < m.FirstPart() })
 }
 
 // live returns the number of windows held in memory.

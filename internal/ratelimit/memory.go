@@ -12,6 +12,7 @@ import "context"
 // that was once needed is kept for reuse.
 type Memory struct {
 	table *table[window] // a mark stands for what Changed has yet to return
+	first int64          // the number of the first Part
 }
 
 var _ Limiter = (*Memory)(nil)

@@ -143,7 +143,7 @@ func TestSweepDropsAfterTwoDurations(t *testing.T) {
 	if n := live(m); n != 0 {
 		t.Errorf("after Sweep(7000), %d windows, want none", n)
 	}
-	if cells := m.Changed(); len(cells) != 0 {
+	if cells := changed(m); len(cells) != 0 {
 		t.Errorf("a dropped window is still to be saved: %v", cells)
 	}
 }

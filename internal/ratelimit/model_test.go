@@ -142,10 +142,24 @@ func TestDecisionsMatchTheHistory(t *testing.T) {
 				now = max(0, now+min(step, math.MaxInt64-1-now))
 			},
 			"restart": func(*rapid.T) {
-				saved.save(m.Changed())
+				saved.save(m)
 				m = saved.restart()
 			},
-			"failing save": func(*rapid.T) { m.Keep(m.Changed()) },
+			"save": func(t *rapid.T) {
+				saved.save(m)
+				saved.dropOld(m)
+				if most := 2 * live(m); saved.size() > most {
+					t.Fatalf("%d cells are saved of %d windows", saved.size(), live(m))
+				}
+			},
+			"failing save": func(t *rapid.T) {
+				reached := rapid.Bool().Draw(t, "reached") // and only the answer was lost
+				for p := range m.Changed() {
+					if m.Keep(p); reached {
+						saved.put(p)
+					}
+				}
+			},
 			"sweep": func(t *rapid.T) {
 				if !forward {
 					t.Skip("a sweep is for a clock that goes forward")

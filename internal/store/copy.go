@@ -31,6 +31,7 @@ const copyRows = 500
 // is interrupted, or that differs, leaves the target empty, to be copied to
 // again. Progress, if not nil, is told the rows done and to be done.
 //
+// Rate-limit windows that the source has in blocks become rows of the target.
 // What nodes tell one another isn't copied. The master key isn't in any database.
 func Copy(ctx context.Context, from, to string, progress func(table string, done, total int64)) ([]CopiedTable, error) {
 	if progress == nil {
@@ -163,16 +164,33 @@ type side struct {
 	close func() error
 }
 
-// openSource opens what is to be copied, at one moment.
+// openSource opens what is to be copied, at one moment. Blocks of cells are
+// unpacked in its transaction, which is undone in the end, so that the source
+// stays as it is.
 func openSource(ctx context.Context, where string) (*side, error) {
 	seen, err := appliedAt(ctx, where)
 	if err != nil {
 		return nil, err
 	}
-	if len(seen) == 0 {
-		return nil, errors.New("there is no data of Latchkey")
+	all, err := known()
+	if err != nil {
+		return nil, err
 	}
-	return openSide(ctx, where, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	switch {
+	case len(seen) == 0:
+		return nil, errors.New("there is no data of Latchkey")
+	case len(seen) < len(all):
+		return nil, errors.New("the data is that of an older release; start this one on it once, which brings it up to date")
+	}
+	s, err := openSide(ctx, where, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	if err != nil {
+		return nil, err
+	}
+	prepared := prepare(s.conn)
+	if err := errors.Join(unpack(ctx, prepared), prepared.close()); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
 }
 
 // openTarget opens what is to be written, and keeps others from it.

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -169,6 +171,30 @@ func TestCopiesThatWouldDoHarmAreRefused(t *testing.T) {
 		}
 		open(t, to)
 	})
+}
+
+// TestDataOfAnOlderReleaseIsNotCopied, for it lacks what this one reads; nor is it
+// changed.
+func TestDataOfAnOlderReleaseIsNotCopied(t *testing.T) {
+	from := t.TempDir()
+	if err := open(t, from).Close(); err != nil {
+		t.Fatal(err)
+	}
+	old, err := sql.Open("sqlite", dsn(filepath.Join(from, "latchkey.db")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = old.ExecContext(t.Context(), "DROP TABLE cell_blocks; DELETE FROM schema_migrations WHERE version = 3")
+	if err := errors.Join(err, old.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Copy(t.Context(), from, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "older release") {
+		t.Errorf("error %v", err)
+	}
+	if err := open(t, from).Close(); err != nil {
+		t.Fatal(err)
+	}
+	copied(t, from, t.TempDir())
 }
 
 // TestWhatPostgreSQLCannotKeepIsSaid with the table that has it.

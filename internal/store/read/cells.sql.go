@@ -9,6 +9,38 @@ import (
 	"context"
 )
 
+const cellBlocks = `-- name: CellBlocks :many
+SELECT part, seq, expires_at, cells FROM cell_blocks
+`
+
+func (q *Queries) CellBlocks(ctx context.Context) ([]CellBlock, error) {
+	rows, err := q.db.QueryContext(ctx, cellBlocks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CellBlock
+	for rows.Next() {
+		var i CellBlock
+		if err := rows.Scan(
+			&i.Part,
+			&i.Seq,
+			&i.ExpiresAt,
+			&i.Cells,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const cells = `-- name: Cells :many
 SELECT workspace_id, namespace, identifier, duration, sequence, current, previous, expires_at FROM cells
 `

@@ -50,6 +50,13 @@ type Cell struct {
 	ExpiresAt   int64
 }
 
+type CellBlock struct {
+	Part      int64
+	Seq       int64
+	ExpiresAt int64
+	Cells     []byte
+}
+
 type Change struct {
 	Seq     int64
 	Node    string

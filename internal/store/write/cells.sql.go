@@ -9,6 +9,43 @@ import (
 	"context"
 )
 
+const dropCellBlocks = `-- name: DropCellBlocks :execrows
+DELETE FROM cell_blocks WHERE (part, seq) IN (
+    SELECT b.part, b.seq FROM cell_blocks b WHERE b.expires_at <= $1 ORDER BY b.part, b.seq LIMIT CAST($2 AS BIGINT))
+`
+
+// Blocks of which nothing matters any longer at a time, a few at once.
+func (q *Queries) DropCellBlocks(ctx context.Context, now int64, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropCellBlocks, now, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const dropCellPart = `-- name: DropCellPart :exec
+DELETE FROM cell_blocks WHERE part = $1
+`
+
+func (q *Queries) DropCellPart(ctx context.Context, part int64) error {
+	_, err := q.db.ExecContext(ctx, dropCellPart, part)
+	return err
+}
+
+const dropCellPartsBefore = `-- name: DropCellPartsBefore :execrows
+DELETE FROM cell_blocks WHERE (part, seq) IN (
+    SELECT b.part, b.seq FROM cell_blocks b WHERE b.part < $1 ORDER BY b.part, b.seq LIMIT CAST($2 AS BIGINT))
+`
+
+// Blocks of parts with a lower number, a few at once.
+func (q *Queries) DropCellPartsBefore(ctx context.Context, first int64, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropCellPartsBefore, first, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const dropCells = `-- name: DropCells :execrows
 DELETE FROM cells WHERE (workspace_id, namespace, identifier, duration) IN (
     SELECT c.workspace_id, c.namespace, c.identifier, c.duration FROM cells c
@@ -22,6 +59,16 @@ func (q *Queries) DropCells(ctx context.Context, now int64, most int64) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const insertCellBlock = `-- name: InsertCellBlock :exec
+INSERT INTO cell_blocks (part, seq, expires_at, cells)
+SELECT $1, COALESCE(MAX(b.seq), 0) + 1, $2, $3 FROM cell_blocks b WHERE b.part = $1
+`
+
+func (q *Queries) InsertCellBlock(ctx context.Context, part int64, expiresAt int64, cells []byte) error {
+	_, err := q.db.ExecContext(ctx, insertCellBlock, part, expiresAt, cells)
+	return err
 }
 
 const saveCell = `-- name: SaveCell :exec

@@ -1,2 +1,5 @@
 -- name: Cells :many
 SELECT * FROM cells;
+
+-- name: CellBlocks :many
+SELECT * FROM cell_blocks;
