@@ -96,7 +96,7 @@ func (c *Client) setTransport(cfg Config) error {
 	if cfg.Timeout == 0 {
 		c.defaults.timeout = 10 * time.Second
 	}
-	c.transport = newHTTPTransport(strings.TrimRight(cfg.BaseURL, "/"), cfg.HTTPClient)
+	c.transport = newHTTPTransport(strings.TrimRight(cfg.BaseURL, "/"), cfg.HTTPClient, &c.honours)
 	return nil
 }
 

@@ -22,12 +22,13 @@ const userAgent = "latchkey-go"
 // httpTransport carries calls over HTTP: each operation is a POST of JSON to its
 // name under /v2/.
 type httpTransport struct {
-	base   string // without a slash at its end
-	client *http.Client
+	base    string // without a slash at its end
+	client  *http.Client
+	honours *honours // what is known of the service at base
 }
 
-func newHTTPTransport(base string, client *http.Client) *httpTransport {
-	t := &httpTransport{base: base, client: &http.Client{}}
+func newHTTPTransport(base string, client *http.Client, honours *honours) *httpTransport {
+	t := &httpTransport{base: base, client: &http.Client{}, honours: honours}
 	if client != nil {
 		*t.client = *client
 	} else if standard, ok := http.DefaultTransport.(*http.Transport); ok {
@@ -91,7 +92,7 @@ func (t *httpTransport) name(req *http.Request, a *Attempt) {
 		req.Header.Set(idempotencyHeader, a.IdempotencyKey)
 	}
 	named := a.IdempotencyKey != "" || req.Header["X-Idempotency-Key"] != nil
-	if named && !a.honoured {
+	if named && !t.honours.is(honoured) {
 		req.GetBody = nil
 	}
 }

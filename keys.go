@@ -425,8 +425,8 @@ func (s Keys) Delete(ctx context.Context, r DeleteKeyRequest, opts ...CallOption
 }
 
 // Verify asks whether a key may pass. A key that may not is an answer, not an error.
-func (s Keys) Verify(ctx context.Context, r VerifyKeyRequest, opts ...CallOption) (Verification, error) {
-	v, answer, err := fetch[Verification](ctx, s.c, "keys.verifyKey", &r, opts)
+func (s Keys) Verify(ctx context.Context, r VerifyKeyRequest, opts ...CallOption) (v Verification, err error) {
+	answer, err := fetch(ctx, s.c, "keys.verifyKey", &r, opts, &v)
 	switch {
 	case err != nil:
 		return Verification{}, err

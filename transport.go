@@ -35,8 +35,7 @@ type Attempt struct {
 	// Number is 1 for the first attempt of a call.
 	Number int
 
-	into     any  // where HTTP decodes the data of the answer, a pointer
-	honoured bool // the service is known to honour the Idempotency-Key
+	into any // where HTTP decodes the data of the answer, a pointer
 }
 
 // Answer is what a service answered.

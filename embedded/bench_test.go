@@ -69,6 +69,23 @@ func BenchmarkVerifyInParallel(b *testing.B) {
 	}
 }
 
+// oneIdentifier counts on a limit that is never reached.
+var oneIdentifier = latchkey.LimitRequest{Namespace: "requests", Identifier: "user_1", Limit: 1 << 60, Duration: latchkey.Per(time.Hour)}
+
+// BenchmarkLimitInParallel is BenchmarkVerifyInParallel for ratelimit.limit.
+func BenchmarkLimitInParallel(b *testing.B) {
+	s, _ := serviceWithKey(b, latchkey.CreateKeyRequest{})
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if r, err := s.Client.Ratelimits.Limit(b.Context(), oneIdentifier); err != nil || !r.Success {
+				b.Error(r, err)
+			}
+		}
+	})
+}
+
 // calls is how many calls make a turn.
 const calls = 100
 

@@ -121,10 +121,10 @@ func decode(op *engine.Op, a *latchkey.Attempt) (any, error) {
 		})
 	}
 	request, faults := a.Request, []latchkey.Fault(nil)
-	switch t := reflect.TypeOf(request); {
-	case t != nil && t.Kind() == reflect.Pointer && t.Elem() == op.Request && !reflect.ValueOf(request).IsNil():
+	switch {
+	case op.Takes(request) && !reflect.ValueOf(request).IsNil():
 		faults = op.Check(request)
-	case t == op.Request:
+	case reflect.TypeOf(request) == op.Request:
 		request = pointerTo(request)
 		faults = op.Check(request)
 	default:

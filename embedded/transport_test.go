@@ -8,7 +8,7 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// TestVerificationsAllocateLittle: the client's request and its call, the answer
+// TestVerificationsAllocateLittle: the client's call with its request, the answer
 // and the request's id; and of a limit where it stands.
 func TestVerificationsAllocateLittle(t *testing.T) {
 	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: true}}
@@ -17,9 +17,9 @@ func TestVerificationsAllocateLittle(t *testing.T) {
 		query string
 		want  float64
 	}{
-		"plain":     {want: 4},
-		"one limit": {key: latchkey.CreateKeyRequest{Ratelimits: limits}, want: 5},
-		"a query":   {key: latchkey.CreateKeyRequest{Permissions: []string{"docs.read"}}, query: "docs.read OR docs.write", want: 5},
+		"plain":     {want: 3},
+		"one limit": {key: latchkey.CreateKeyRequest{Ratelimits: limits}, want: 4},
+		"a query":   {key: latchkey.CreateKeyRequest{Permissions: []string{"docs.read"}}, query: "docs.read OR docs.write", want: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Config{Data: t.TempDir()} // limits are counted here, not over a connection
@@ -33,6 +33,20 @@ func TestVerificationsAllocateLittle(t *testing.T) {
 				t.Errorf("%v allocations a call, want %v", n, c.want)
 			}
 		})
+	}
+}
+
+// TestLimitsAllocateLittle: what a verification does, and nothing besides.
+func TestLimitsAllocateLittle(t *testing.T) {
+	const want = 3
+	s, _ := serviceOn(t, Config{Data: t.TempDir()}, latchkey.CreateKeyRequest{})
+	limit := func() {
+		if r, err := s.Client.Ratelimits.Limit(t.Context(), oneIdentifier); err != nil || !r.Success {
+			t.Fatal(r, err)
+		}
+	}
+	if n := testing.AllocsPerRun(1_000, limit); n > want { // it begins with one that makes the namespace
+		t.Errorf("%v allocations a call, want %v", n, want)
 	}
 }
 

@@ -31,8 +31,8 @@ import (
 // Plan holds the compiled rules of one request type. It does not change and may
 // be used by any number of goroutines.
 type Plan struct {
-	typ  reflect.Type
-	root *node
+	typ, pointer reflect.Type // the request's, and that of a pointer to it
+	root         *node
 }
 
 // Of compiles the rules of T, a struct or a slice of structs. It panics where a
@@ -46,7 +46,7 @@ func For(t reflect.Type) *Plan {
 	if err != nil {
 		panic(fmt.Sprintf("check: %s: %v", t, err))
 	}
-	return &Plan{typ: t, root: root}
+	return &Plan{typ: t, pointer: reflect.PointerTo(t), root: root}
 }
 
 // Decode reads data, one JSON value, into the T that into points to, and returns
@@ -54,7 +54,7 @@ func For(t reflect.Type) *Plan {
 // order of the fields. It overwrites what was there before, and leaves it
 // undefined where there are faults. It keeps no reference to data.
 func (p *Plan) Decode(data []byte, into any) []latchkey.Fault {
-	v := p.target(into)
+	v := p.target(into).Elem()
 	v.SetZero()
 	if q := (quick{data: data}); q.decode(p.root, v) {
 		return nil
@@ -82,21 +82,21 @@ func (p *Plan) decode(data []byte, v reflect.Value) []latchkey.Fault {
 // Anything but a T or a pointer that is not nil panics, here and in Decode.
 func (p *Plan) Value(v any) []latchkey.Fault {
 	var c checker
-	c.inspect(p.root, p.target(v))
+	c.inspect(p.root, p.target(v).UnsafePointer())
 	return c.faults
 }
 
-// target returns the addressable T behind v. A T that is not behind a pointer is
-// copied to where it can be addressed.
+// target returns a pointer to the T that v is or points to. A T that is not
+// behind a pointer is copied to where it has an address.
 func (p *Plan) target(v any) reflect.Value {
 	val := reflect.ValueOf(v)
 	switch {
+	case v != nil && val.Type() == p.pointer && !val.IsNil():
+		return val
 	case v != nil && val.Type() == p.typ:
-		copied := reflect.New(p.typ).Elem()
-		copied.Set(val)
+		copied := reflect.New(p.typ)
+		copied.Elem().Set(val)
 		return copied
-	case v != nil && val.Type() == reflect.PointerTo(p.typ) && !val.IsNil():
-		return val.Elem()
 	}
 	panic(fmt.Sprintf("check: the plan of %s was given a %T or a nil pointer", p.typ, v))
 }

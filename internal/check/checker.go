@@ -31,9 +31,7 @@ func (c *checker) add(n *node, keyword, message, fix string) {
 
 // text checks a string.
 func (c *checker) text(n *node, s string) {
-	if n.rules.Min != nil || n.rules.Max != nil {
-		c.size(n, int64(utf8.RuneCountInString(s)))
-	}
+	c.length(n, s)
 	if strings.IndexByte(s, 0) >= 0 { // which not every database can hold
 		c.zeroCharacter(n)
 	}
@@ -43,6 +41,16 @@ func (c *checker) text(n *node, s string) {
 	if n.rules.Enum != nil && !slices.Contains(n.rules.Enum, s) {
 		c.wrongChoice(n)
 	}
+}
+
+// length holds the characters of a string against the bounds. A character has
+// one to four bytes, so they are counted only where the bytes leave a doubt.
+func (c *checker) length(n *node, s string) {
+	low, high := n.rules.Min, n.rules.Max
+	if (low == nil || int64(len(s)+3)/4 >= *low) && (high == nil || int64(len(s)) <= *high) {
+		return
+	}
+	c.size(n, int64(utf8.RuneCountInString(s)))
 }
 
 // meta checks metadata, which a program may have made from any string. Absent

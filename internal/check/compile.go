@@ -16,16 +16,22 @@ type node struct {
 	kind  kind
 	wrap  wrap
 	rules Rules
-	match *pattern // the class that rules.Pattern names
+	match *pattern     // the class that rules.Pattern names
+	typ   reflect.Type // of the value, however it is wrapped
+	size  uintptr      // of the value in bytes
 
 	present, null reflect.Value // of an Opt: how it is with a value, and with null
+	state         uintptr       // of an Opt: where in it its state is, 0 for absent
+	nullState     uint8         // of an Opt: its state with null
 
 	name   string         // of a field: in JSON
 	index  int            // of a field: in its struct
+	offset uintptr        // of a field: in its struct, in bytes
 	fields []*node        // of an object: in the order of the struct
 	byName map[string]int // of an object: where a JSON name is in fields
 	loose  bool           // of an object: unknown names are ignored
 	must   uint64         // of an object: the bits of its required fields, in the order of fields
+	needs  bool           // of an object: one of them is a pointer, which may be nil
 	item   *node          // of a list
 }
 
@@ -57,6 +63,7 @@ func compileRoot(t reflect.Type) (*node, error) {
 func compile(t reflect.Type, at, label string, rules Rules) (n *node, err error) {
 	n = &node{at: at, label: label, rules: rules, match: patterns[rules.Pattern]}
 	n.wrap, t = wrapOf(t)
+	n.typ, n.size = t, t.Size()
 	if n.kind, err = kindOf(t); err != nil {
 		return nil, err
 	}
@@ -126,9 +133,10 @@ func (n *node) compileField(f reflect.StructField, name string) error {
 	if err != nil {
 		return err
 	}
-	field.name, field.index = name, f.Index[0]
+	field.name, field.index, field.offset = name, f.Index[0], f.Offset
 	if rules.Required {
 		n.must |= 1 << len(n.fields)
+		n.needs = n.needs || field.wrap == pointer
 	}
 	n.byName[name] = len(n.fields)
 	n.fields = append(n.fields, field)
@@ -143,6 +151,7 @@ func (n *node) compileOpt(t reflect.Type) (err error) {
 	if n.null, err = newOpt(t, "null"); err != nil {
 		return err
 	}
+	n.state, n.nullState = t.Field(1).Offset, uint8(n.null.Field(1).Uint())
 	n.present, err = newOpt(t, kinds[n.kind].empty)
 	return err
 }

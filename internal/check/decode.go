@@ -30,7 +30,7 @@ func (c *checker) decode(n *node, raw []byte, v reflect.Value) {
 			c.wrongKind(n, false)
 			return
 		}
-		c.leaf(n, v)
+		c.leaf(n, v.Addr().UnsafePointer())
 	}
 }
 

@@ -45,7 +45,7 @@ func (q *quick) value(n *node, v reflect.Value) bool {
 	if !q.scalar(n.kind) || !n.read(q.data[begin:q.at], v) {
 		return false
 	}
-	q.leaf(n, v)
+	q.leaf(n, v.Addr().UnsafePointer())
 	return q.faults == nil
 }
 

@@ -30,12 +30,6 @@ func wrapOf(t reflect.Type) (wrap, reflect.Type) {
 	return plain, t
 }
 
-// opt is what every *latchkey.Opt can say of itself, whatever it holds.
-type opt interface {
-	IsZero() bool
-	IsNull() bool
-}
-
 // newOpt returns an Opt of type t as it is after reading some JSON.
 func newOpt(t reflect.Type, from string) (reflect.Value, error) {
 	v := reflect.New(t)
@@ -64,46 +58,4 @@ func (n *node) open(v reflect.Value) reflect.Value {
 		return held(v)
 	}
 	return v
-}
-
-// presence is what became of a field.
-type presence uint8
-
-const (
-	absent presence = iota
-	null
-	given
-)
-
-// look returns whether the field v is there, and the value where it is given.
-func (n *node) look(v reflect.Value) (reflect.Value, presence) {
-	switch n.wrap {
-	case optional:
-		o := v.Addr().Interface().(opt)
-		if o.IsZero() {
-			return v, absent
-		}
-		if o.IsNull() {
-			return v, null
-		}
-		return held(v), given
-	case pointer:
-		if v.IsNil() {
-			return v, absent
-		}
-		return v.Elem(), given
-	}
-	if !n.rules.Required && n.isZero(v) {
-		return v, absent
-	}
-	return v, given
-}
-
-// isZero reports whether v is its zero value. A Time decides by itself, because
-// "none" stays none in every time zone.
-func (n *node) isZero(v reflect.Value) bool {
-	if n.kind == instant {
-		return v.Addr().Interface().(*latchkey.Time).IsZero()
-	}
-	return v.IsZero()
 }

@@ -76,6 +76,22 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf moment, name spaceName)
 	return n, nil
 }
 
+// namespaceOrNew finds the namespace of that name or id, and makes it if it
+// doesn't exist yet. It may be deleted. It is namespaces without the lists, which
+// were two of the six allocations of a ratelimit.limit. TestLimitsAllocateLittle
+// counts those that are left.
+func (e *Engine) namespaceOrNew(ctx context.Context, who *Caller, name string) (*namespace, error) {
+	space, err := e.namespace(ctx, who, name)
+	if err != nil || !space.unknown() {
+		return space, err
+	}
+	made, err := e.namespaces(ctx, *who, name)
+	if err != nil {
+		return nil, err
+	}
+	return made[0], nil
+}
+
 // namespaces finds the namespaces of those names or ids, in their order, and
 // makes those that don't exist yet, all in one change. They may be deleted.
 func (e *Engine) namespaces(ctx context.Context, who Caller, names ...string) ([]*namespace, error) {

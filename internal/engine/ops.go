@@ -24,8 +24,9 @@ type Op struct {
 	Response   reflect.Type // the data of its answer; nil if that has none
 	Paged      bool         // the answer is a page; Response is its list
 
-	plan *check.Plan
-	run  func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error)
+	pointer reflect.Type // to Request
+	plan    *check.Plan
+	run     func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error)
 }
 
 // Answer is what an operation returns.
@@ -51,7 +52,10 @@ func (e *Engine) Do(ctx context.Context, op *Op, who Caller, request any) (Answe
 		}
 	}
 	answer, err := op.run(ctx, e, who, request)
-	return answer, e.public(ctx, who, op.Name, err)
+	if err != nil {
+		err = e.public(ctx, who, op.Name, err)
+	}
+	return answer, err
 }
 
 // hashRequest names what a request asks for. It is the form in which the
@@ -74,6 +78,9 @@ func hashRequest(op *Op, who Caller, request any) (string, error) {
 
 // Check finds what is wrong with a request that was not read from JSON.
 func (op *Op) Check(request any) []latchkey.Fault { return op.plan.Value(request) }
+
+// Takes reports whether request is a pointer to the operation's request type.
+func (op *Op) Takes(request any) bool { return reflect.TypeOf(request) == op.pointer }
 
 // Lookup returns the operation of that name.
 func Lookup(name string) (*Op, bool) {
@@ -104,7 +111,10 @@ func plain[Req, Res any](name, permission string, run func(*Engine, context.Cont
 	op.Response = reflect.TypeFor[Res]()
 	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
 		data, err := run(e, ctx, who, request.(*Req))
-		return Answer{Data: data}, err
+		if err != nil {
+			return Answer{}, err
+		}
+		return Answer{Data: data}, nil
 	}
 	return op
 }
@@ -131,7 +141,7 @@ func silent[Req any](name, permission string, run func(*Engine, context.Context,
 }
 
 func define[Req any](name, permission string, options []option) *Op {
-	op := &Op{Name: name, Permission: permission, Request: reflect.TypeFor[Req](), plan: check.Of[Req]()}
+	op := &Op{Name: name, Permission: permission, Request: reflect.TypeFor[Req](), pointer: reflect.TypeFor[*Req](), plan: check.Of[Req]()}
 	for _, set := range options {
 		set(op)
 	}

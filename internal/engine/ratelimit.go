@@ -20,27 +20,40 @@ import (
 // that is used for the first time makes a namespace, which takes
 // ratelimit.*.create_namespace. A deleted namespace answers 410.
 func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
-	spaces, err := e.namespaces(ctx, who, r.Namespace)
+	space, err := e.namespaceOrNew(ctx, &who, r.Namespace)
 	if err != nil {
 		return latchkey.LimitResult{}, err
 	}
-	space := spaces[0]
 	if space.deleted {
 		return latchkey.LimitResult{}, gone()
 	}
 	if err := who.require(space.limit...); err != nil {
 		return latchkey.LimitResult{}, err
 	}
+	if who.requestHash != "" {
+		return e.limitOnce(ctx, who, space, r)
+	}
+	return e.limit(ctx, e.now(), who.WorkspaceID(), space, r)
+}
+
+// limitOnce is limit for a request with an Idempotency-Key. It stands by itself
+// so that the function it makes is allocated for such requests alone.
+func (e *Engine) limitOnce(ctx context.Context, who Caller, space *namespace, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
 	return counted(ctx, e, who, func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
-		asked, overrideID := space.ask(who, r)
-		d, err := e.limiter.counters().TakeOne(ctx, now, asked)
-		if err != nil {
-			return latchkey.LimitResult{}, err
-		}
-		return latchkey.LimitResult{
-			Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining, Reset: latchkey.AtMilli(d.Reset), OverrideID: overrideID,
-		}, nil
+		return e.limit(ctx, now, who.WorkspaceID(), space, r)
 	})
+}
+
+// limit counts one check in its namespace.
+func (e *Engine) limit(ctx context.Context, now int64, workspace string, space *namespace, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
+	asked, overrideID := space.ask(workspace, r)
+	d, err := e.limiter.counters().TakeOne(ctx, now, asked)
+	if err != nil {
+		return latchkey.LimitResult{}, err
+	}
+	return latchkey.LimitResult{
+		Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining, Reset: latchkey.AtMilli(d.Reset), OverrideID: overrideID,
+	}, nil
 }
 
 // MultiLimit asks for several limits at once: all are counted if all pass, and
@@ -89,7 +102,7 @@ func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*n
 	asked := make([]ratelimit.Request, len(batch))
 	result := latchkey.MultiLimitResult{Passed: true, Limits: make([]latchkey.LimitCheck, len(batch))}
 	for i := range batch {
-		asked[i], result.Limits[i].OverrideID = spaces[i].ask(who, &batch[i])
+		asked[i], result.Limits[i].OverrideID = spaces[i].ask(who.WorkspaceID(), &batch[i])
 	}
 	decisions, err := e.limiter.counters().Take(ctx, now, asked)
 	if err != nil {
@@ -106,10 +119,10 @@ func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*n
 
 // ask puts a check to the limiter, and names the override that applies to it if
 // one does.
-func (n *namespace) ask(who Caller, r *latchkey.LimitRequest) (asked ratelimit.Request, overrideID string) {
+func (n *namespace) ask(workspace string, r *latchkey.LimitRequest) (asked ratelimit.Request, overrideID string) {
 	asked = ratelimit.Request{
 		Key: ratelimit.Key{
-			Workspace: who.WorkspaceID(), Namespace: n.id, Identifier: r.Identifier, Duration: r.Duration.Milliseconds(),
+			Workspace: workspace, Namespace: n.id, Identifier: r.Identifier, Duration: r.Duration.Milliseconds(),
 		},
 		Limit:  r.Limit,
 		Cost:   r.Cost.Or(1),

@@ -1,17 +1,23 @@
 package engine
 
-import "math/rand/v2"
+import (
+	"math/bits"
+	"math/rand/v2"
+)
 
 // NewRequestID names a request: req_ and nine characters, as [NewID] makes them.
 // A request's id grants nothing, so nobody needs to be kept from guessing it, and
-// the process's own generator will do, in a third of the time.
+// the process's own generator will do, in a third of the time. The random number
+// is read as a fraction whose digits to base 62 are the characters, which takes
+// no divisions; as there are a thousand numbers for each id, all ids are equally
+// likely but for a thousandth.
 func NewRequestID() string {
-	const all = 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62 * 62
 	id := [...]byte{'r', 'e', 'q', '_', 12: 0}
-	number := rand.Uint64N(all)
+	fraction := rand.Uint64()
 	for i := len("req_"); i < len(id); i++ {
-		id[i] = alphanumeric[number%62]
-		number /= 62
+		var digit uint64
+		digit, fraction = bits.Mul64(fraction, 62)
+		id[i] = alphanumeric[digit]
 	}
 	return string(id[:])
 }

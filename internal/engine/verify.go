@@ -23,23 +23,25 @@ import (
 // is the balance enough (USAGE_EXCEEDED). Only VALID spends credits, and only
 // VALID and USAGE_EXCEEDED count in the rate limits. The balance is on disk
 // before the answer is sent.
-func (e *Engine) VerifyKey(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest) (latchkey.Verification, error) {
+func (e *Engine) VerifyKey(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest) (v latchkey.Verification, err error) {
 	if err := checkAdHoc(r.Ratelimits); err != nil {
-		return latchkey.Verification{}, err
+		return v, err
 	}
-	key, err := e.find(ctx, who, r)
+	key, err := e.find(ctx, &who, r)
 	if err != nil {
-		return latchkey.Verification{}, err
+		return v, err
 	}
 	if key == nil {
 		e.verdict(latchkey.NotFound)
-		return latchkey.Verification{Code: latchkey.NotFound}, nil
+		v.Code = latchkey.NotFound
+		return v, nil
 	}
 	query, err := e.parseQuery(r.Permissions)
 	if err != nil {
-		return latchkey.Verification{}, err
+		return v, err
 	}
-	v, now := key.verification(), e.now()
+	now := e.now()
+	key.describe(&v)
 	if v.Code = key.refusal(now, who.RemoteIP, query); v.Code != latchkey.Valid {
 		e.verdict(v.Code)
 		err := e.showBalance(ctx, key, &v)
@@ -48,10 +50,10 @@ func (e *Engine) VerifyKey(ctx context.Context, who Caller, r *latchkey.VerifyKe
 	var room [2]checkedLimit // on the stack, which holds as many as most keys have
 	limits, err := key.limitsFor(room[:0], r.Ratelimits)
 	if err != nil {
-		return latchkey.Verification{}, err
+		return v, err
 	}
 	if err := e.refillFirst(ctx, key); err != nil {
-		return latchkey.Verification{}, err
+		return v, err
 	}
 	if who.requestHash != "" {
 		return e.chargeOnce(ctx, who, key, limits, cost(r), v)
@@ -82,10 +84,10 @@ func (e *Engine) chargeOnce(ctx context.Context, who Caller, key *keySnapshot, l
 
 // find returns the key that the request presents, or nil if there is none that
 // the caller may verify.
-func (e *Engine) find(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
-	key, err := e.snapshot(ctx, &who, hashOf(r.Key))
+func (e *Engine) find(ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
+	key, err := e.snapshot(ctx, who, hashOf(r.Key))
 	if err == nil && key.unknown() && r.MigrationID != "" {
-		key, err = e.findMigrated(ctx, &who, r)
+		key, err = e.findMigrated(ctx, who, r)
 	}
 	if err != nil || key.unknown() || key.gone || key.workspace != who.root.workspace {
 		return nil, err
@@ -98,7 +100,7 @@ func (e *Engine) find(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequ
 
 // mayVerify is holds(onKey(…, "verify_key")) with the usual answer first and
 // without making strings for it: it is asked at every verification.
-func (c Caller) mayVerify(key *keySnapshot) bool {
+func (c *Caller) mayVerify(key *keySnapshot) bool {
 	return c.root.grants.Has("api.*.verify_key") || c.holds(c.onKey(key.api, key.keyspace, key.id, "verify_key")...)
 }
 
@@ -113,16 +115,14 @@ func (e *Engine) parseQuery(text string) (*rbac.Query, error) {
 	return query, nil
 }
 
-// verification is the part of the answer that depends on the key alone.
-func (k *keySnapshot) verification() latchkey.Verification {
-	v := latchkey.Verification{
-		KeyID: k.id, Name: k.name, Meta: k.meta, Enabled: latchkey.Set(k.enabled),
-		Permissions: k.permissions, Roles: k.roles, Identity: k.identity,
-	}
+// describe fills in the part of the answer that depends on the key alone, in
+// place: an answer is 200 bytes, which need not be copied.
+func (k *keySnapshot) describe(v *latchkey.Verification) {
+	v.KeyID, v.Name, v.Meta, v.Enabled = k.id, k.name, k.meta, latchkey.Set(k.enabled)
+	v.Permissions, v.Roles, v.Identity = k.permissions, k.roles, k.identity
 	if k.expires != never {
 		v.Expires = timeOf(k.expires)
 	}
-	return v
 }
 
 // refusal asks the questions that cost nothing to answer. It returns Valid if
