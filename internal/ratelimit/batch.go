@@ -7,21 +7,23 @@ type batch struct {
 	of       []int // of[i] is the index of request i's counter
 }
 
-// counter is a Key that a batch names, and its hash in the table that made the
-// batch.
+// counter is a Key that a batch names.
 type counter struct {
 	Key
-	hash    uint64
-	counted bool // a request asks to count something on it
+	hash    uint64 // in the table that made the batch
+	counted bool   // a request asks to count something on it
 }
 
-// batch finds the counters of the requests. A batch has a hundred at most, so
+// batch finds the counters of the requests.
+func (t *table[S]) batch(requests []Request) batch { return sortOut(requests, t.hash) }
+
+// sortOut finds the counters of the requests. A batch has a hundred at most, so
 // that looking through their hashes is faster than a map.
-func (t *table[S]) batch(requests []Request) batch {
+func sortOut(requests []Request, hashOf func(*Key) uint64) batch {
 	counters, of := make([]counter, 0, len(requests)), make([]int, len(requests))
 	for i := range requests {
 		r := &requests[i]
-		hash := t.hash(&r.Key)
+		hash := hashOf(&r.Key)
 		of[i] = indexOf(counters, hash, &r.Key)
 		if of[i] == len(counters) {
 			counters = append(counters, counter{Key: r.Key, hash: hash})

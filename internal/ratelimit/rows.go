@@ -230,26 +230,17 @@ func takeFrom(windows map[Key]window, now int64, requests []Request) []Decision 
 // takeBatch decides a batch, all or nothing, on the windows that get returns, and
 // keeps those that it changes.
 func takeBatch(now int64, requests []Request, get func(Key) window, keep func(Key, window)) []Decision {
-	decisions := make([]Decision, len(requests))
-	after := make(map[Key]window, len(requests))
-	passed := true
-	for i, q := range requests {
-		w, touched := after[q.Key]
-		if !touched {
-			w = get(q.Key)
-		}
-		decisions[i] = w.take(now, q)
-		after[q.Key] = w
-		passed = passed && decisions[i].Passed
+	b := sortOut(requests, func(*Key) uint64 { return 0 })
+	windows := make([]window, len(b.counters))
+	for i := range windows {
+		windows[i] = get(b.counters[i].Key)
 	}
-	for i, q := range requests {
-		switch {
-		case passed && q.Cost > 0:
-			keep(q.Key, after[q.Key])
-		case !passed && decisions[i].Passed:
-			q.Cost = 0
-			w := get(q.Key)
-			decisions[i] = w.take(now, q)
+	decisions := b.take(now, windows)
+	if allPassed(decisions) {
+		for i, c := range b.counters {
+			if c.counted {
+				keep(c.Key, windows[i])
+			}
 		}
 	}
 	return decisions
