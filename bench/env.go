@@ -45,7 +45,7 @@ func newEnv() (*env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{dir: dir, bin: bin, rounds: 7, turn: time.Second, made: make(map[string]any)}
+	e := &env{dir: dir, bin: bin, rounds: 11, turn: 600 * time.Millisecond, made: make(map[string]any)}
 	e.defers(func() error { return os.RemoveAll(dir) })
 	return e, os.Chmod(dir, 0o755) // PostgreSQL runs as another user
 }

@@ -121,7 +121,7 @@ func (o options) measure() (*report.Results, error) {
 // no server shares the machine.
 func trials() []trial {
 	return slices.Concat(
-		[]trial{disk(), inThisProcess(), limiters()},
+		[]trial{disk(), limiters()}, inThisProcess(),
 		[]trial{overConnections(1), overConnections(32), overConnections(64), atShareOfMost(), besideWrites(), creating()},
 		rivals(), shared(), growing(),
 	)

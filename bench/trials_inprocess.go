@@ -133,15 +133,52 @@ func refusedUnless(ok bool, err error) error {
 	return err
 }
 
-// inThisProcess measures what an embedded service costs its program.
-func inThisProcess() trial {
-	return trial{
-		id: "inprocess", title: "In process",
-		about: "Through the client of an embedded service, by one goroutine on one processor (GOMAXPROCS=1) and by two on two. The time is that of a call on one processor, garbage collection included.",
-		sides: []side{
-			inProcess("verify", 1, verifying(plainKey)), inProcess("verify, 2 processors", 2, verifying(plainKey)),
-			inProcess(limited, 1, verifying(limitedKey)), inProcess(limited+", 2 processors", 2, verifying(limitedKey)),
-			inProcess("limit", 1, embeddedLimit), inProcess("limit, 2 processors", 2, embeddedLimit),
-		},
+// inThisProcess measures what an embedded service costs its program, once in a
+// process that has nothing else in memory and once in one that has.
+func inThisProcess() []trial {
+	of := func(id, title, about string, host func(*env) error) trial {
+		measured := func(name string, procs int, make func(*env) (call, error)) side {
+			return inProcess(name, procs, func(e *env) (call, error) {
+				if err := host(e); err != nil {
+					return nil, err
+				}
+				return make(e)
+			})
+		}
+		return trial{
+			id: id, title: title,
+			about: "Through the client of an embedded service, by one goroutine on one processor (GOMAXPROCS=1) and by two on two, which verify the same key. " +
+				"The time is that of a call on one processor, garbage collection included. " + about,
+			sides: []side{
+				measured(plain, 1, verifying(plainKey)), measured(plain+onTwo, 2, verifying(plainKey)),
+				measured(limited, 1, verifying(limitedKey)), measured(limited+onTwo, 2, verifying(limitedKey)),
+				measured("limit", 1, embeddedLimit), measured("limit"+onTwo, 2, embeddedLimit),
+			},
+		}
 	}
+	return []trial{
+		of("inprocess", "In process", "The process has nothing else in memory, so its heap of 1 MB is collected some hundred times a second.", func(*env) error { return nil }),
+		of("hosted", "In process, beside a program's own data",
+			"The process holds 32 MB of other data, 32,768 pages of a kilobyte in a map, as a program that embeds a service may.", (*env).hostData),
+	}
+}
+
+const onTwo = ", 2 processors"
+
+// hostData puts data into this process, once a run.
+func (e *env) hostData() error {
+	_, err := once(e, "host data", func() (map[int]*page, error) {
+		pages := make(map[int]*page)
+		for i := range 32768 {
+			pages[i] = &page{title: fmt.Sprint("page ", i), body: make([]byte, 1024)}
+		}
+		return pages, nil
+	})
+	return err
+}
+
+// page is a piece of somebody's data.
+type page struct {
+	title string
+	body  []byte
 }
