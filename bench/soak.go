@@ -80,7 +80,7 @@ func median(samples []float64) float64 {
 // memoryOf looks at a node's resident memory, and at its heap if it tells.
 func memoryOf(n node) (report.Metrics, error) {
 	const mib = 1 << 20
-	const headroom = 32 // MiB that latchkey serve never touches, and the heap's figure has in it
+	const headroom = 32 // MiB that latchkey serve never touches (internal/cli), and the heap's figure has in it
 	rss, err := proc.RSS(n.PID())
 	if err != nil {
 		return nil, err

@@ -136,14 +136,13 @@ func refusedUnless(ok bool, err error) error {
 // inThisProcess measures what an embedded service costs its program, once in a
 // process that has nothing else in memory and once in one that has.
 func inThisProcess() []trial {
-	of := func(id, title, about string, host func(*env) error) trial {
+	of := func(id, title, about string, hosted bool) trial {
 		measured := func(name string, procs int, make func(*env) (call, error)) side {
-			return inProcess(name, procs, func(e *env) (call, error) {
-				if err := host(e); err != nil {
-					return nil, err
-				}
-				return make(e)
-			})
+			s := inProcess(name, procs, make)
+			if hosted {
+				s.open = besideData(s.open)
+			}
+			return s
 		}
 		return trial{
 			id: id, title: title,
@@ -157,28 +156,39 @@ func inThisProcess() []trial {
 		}
 	}
 	return []trial{
-		of("inprocess", "In process", "The process has nothing else in memory, so its heap of 1 MB is collected some hundred times a second.", func(*env) error { return nil }),
+		of("inprocess", "In process", "The process has nothing else in memory, so its heap of 1 MB is collected some hundred times a second.", false),
 		of("hosted", "In process, beside a program's own data",
-			"The process holds 32 MB of other data, 32,768 pages of a kilobyte in a map, as a program that embeds a service may.", (*env).hostData),
+			"The process holds 32 MB of other data, 32,768 pages of a kilobyte in a map, as a program that embeds a service may.", true),
 	}
 }
 
 const onTwo = ", 2 processors"
 
-// hostData puts data into this process, once a run.
-func (e *env) hostData() error {
-	_, err := once(e, "host data", func() (map[int]*page, error) {
-		pages := make(map[int]*page)
-		for i := range 32768 {
-			pages[i] = &page{title: fmt.Sprint("page ", i), body: make([]byte, 1024)}
+// besideData keeps data in this process while a side is compared.
+func besideData(open func(*env) (turn, error)) func(*env) (turn, error) {
+	return func(e *env) (turn, error) {
+		if e.made["pages"] == nil {
+			e.made["pages"] = somePages()
 		}
-		return pages, nil
-	})
-	return err
+		t, err := open(e)
+		t.close = func() error {
+			delete(e.made, "pages")
+			return nil
+		}
+		return t, err
+	}
 }
 
 // page is a piece of somebody's data.
 type page struct {
 	title string
 	body  []byte
+}
+
+func somePages() map[int]*page {
+	pages := make(map[int]*page)
+	for i := range 32768 {
+		pages[i] = &page{title: fmt.Sprint("page ", i), body: make([]byte, 1024)}
+	}
+	return pages
 }

@@ -29,6 +29,14 @@ func TestHeadroomTakesNoMemory(t *testing.T) {
 	runtime.KeepAlive(block)
 }
 
+// TestThereIsNoHeadroomWhereMemoryIsTight: the collector would count it.
+func TestThereIsNoHeadroomWhereMemoryIsTight(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(255 << 20))
+	if n := len(headroom()); n > 0 {
+		t.Errorf("there are %d bytes", n)
+	}
+}
+
 // resident returns how many bytes of memory this process takes.
 func resident(t *testing.T) int {
 	t.Helper()

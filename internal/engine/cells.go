@@ -14,7 +14,8 @@ import (
 // that the changes which wait for it don't notice.
 const chunk = 250
 
-// cellsAtOnce is how many windows share a transaction: as much work as a chunk of rows.
+// cellsAtOnce is how many windows share a transaction at least, unless they are the
+// last: as much work as a chunk of rows. A part is never divided.
 const cellsAtOnce = 10_000
 
 // loadCells takes up the rate-limit windows that were saved. They stay as they

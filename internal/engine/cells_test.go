@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -197,6 +199,55 @@ func TestAKillAmidSavingForgivesNothing(t *testing.T) {
 	}
 	if n := len(w.savedCells()); n != 500 {
 		t.Errorf("%d cells are saved after the first complete saving, want 500", n)
+	}
+}
+
+// TestASavingThatStopsHalfwayForgivesNothing: after a restart what the process
+// before had saved stays until all of it is saved anew.
+func TestASavingThatStopsHalfwayForgivesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.keepsWindows()
+	const windows = 3 * cellsAtOnce
+	first := w.saver()
+	count(first, 0, windows)
+	if err := first.saveCells(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	halfway := w.saver()
+	w.exec(fmt.Sprintf("CREATE TRIGGER full BEFORE INSERT ON cell_blocks WHEN NEW.part > %d BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+		halfway.limiter.memory.FirstPart()+32))
+	if err := halfway.saveCells(t.Context()); err == nil {
+		t.Fatal("the second half was saved")
+	}
+	if n := len(w.savedCells()); n <= windows {
+		t.Fatalf("%d cells are saved: not those of before and some of them anew", n)
+	}
+	again := w.saver()
+	for i := range windows {
+		d, err := again.limiter.memory.TakeOne(t.Context(), again.now(), ratelimit.Request{Key: countedKey(i), Limit: 10})
+		if err != nil || d.Remaining != 9 {
+			t.Fatalf("window %d: %+v, want 9 remaining", i, d)
+		}
+	}
+	w.exec("DROP TRIGGER full")
+	if err := halfway.saveCells(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.savedCells()); n != windows {
+		t.Errorf("%d cells are saved in the end, want %d", n, windows)
+	}
+}
+
+// exec runs a statement on the SQLite file past the store.
+func (w *world) exec(text string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(w.where, "latchkey.db")+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, err = db.ExecContext(w.t.Context(), text)
+	if err := errors.Join(err, db.Close()); err != nil {
+		w.t.Fatal(err)
 	}
 }
 

@@ -77,7 +77,7 @@ func TestWhatIsSavedIsBounded(t *testing.T) {
 			t.Fatalf("round %d: %d cells are saved of %d windows", round, saved.size(), n)
 		}
 	}
-	if most := 3 * identifiers * rounds / 4; wrote > most {
+	if most := 2 * identifiers * rounds / 4; wrote > most {
 		t.Errorf("%d cells were written, want at most %d", wrote, most)
 	}
 	m.Sweep(2_000)

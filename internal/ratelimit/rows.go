@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"cmp"
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"math"
 	"slices"
@@ -70,6 +71,9 @@ type rowsTake struct {
 }
 
 var _ Limiter = (*Rows)(nil)
+
+// rowsSeed is what the Keys of a batch are told apart by.
+var rowsSeed = maphash.MakeSeed()
 
 const (
 	rowsBatch   = 128                    // calls that are counted in one transaction at most
@@ -230,7 +234,7 @@ func takeFrom(windows map[Key]window, now int64, requests []Request) []Decision 
 // takeBatch decides a batch, all or nothing, on the windows that get returns, and
 // keeps those that it changes.
 func takeBatch(now int64, requests []Request, get func(Key) window, keep func(Key, window)) []Decision {
-	b := sortOut(requests, func(*Key) uint64 { return 0 })
+	b := sortOut(requests, func(key *Key) uint64 { return maphash.Comparable(rowsSeed, *key) })
 	windows := make([]window, len(b.counters))
 	for i := range windows {
 		windows[i] = get(b.counters[i].Key)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -161,20 +160,28 @@ func (tx *Tx) DropCellsBy(ctx context.Context, now, most int64) (int64, error) {
 }
 
 // unpack writes the cells that are in blocks into rows, which every database and
-// every version knows, and leaves the blocks as they are.
+// every version knows, and leaves the blocks as they are. What a row has already
+// counts too: an older release may have written it after the blocks.
 func unpack(ctx context.Context, on runner) error {
 	cells := map[read.Cell]read.Cell{}
 	add := func(some []read.Cell) {
 		for _, c := range some {
-			if key := keyOf(c); !newer(cells[key], c) {
-				cells[key] = c
+			key := keyOf(c)
+			if had, ok := cells[key]; ok {
+				c = merged(had, c)
 			}
+			cells[key] = c
 		}
 	}
-	if _, err := cellsInBlocks(ctx, read.New(on), add); err != nil {
+	from, to := read.New(on), write.New(on)
+	if _, err := cellsInBlocks(ctx, from, add); err != nil || len(cells) == 0 {
 		return err
 	}
-	to := write.New(on)
+	rows, err := from.Cells(ctx)
+	if err != nil {
+		return fmt.Errorf("store: cells: %w", err)
+	}
+	add(rows)
 	for _, c := range cells {
 		if err := to.SaveCell(ctx, write.SaveCellParams(c)); err != nil {
 			return fmt.Errorf("store: cells: %w", err)
@@ -183,8 +190,18 @@ func unpack(ctx context.Context, on runner) error {
 	return nil
 }
 
-// newer reports whether a is a later state of a cell than b: within a window
-// counts only rise.
-func newer(a, b read.Cell) bool {
-	return cmp.Or(cmp.Compare(a.Sequence, b.Sequence), cmp.Compare(a.Current, b.Current), cmp.Compare(a.Previous, b.Previous)) > 0
+// merged returns a cell that has counted what two states of it have, as the
+// limiter joins them when it loads both: at the later window of the two, the larger
+// count of each.
+func merged(a, b read.Cell) read.Cell {
+	if a.Sequence < b.Sequence {
+		a, b = b, a
+	}
+	switch a.Sequence - b.Sequence {
+	case 0:
+		a.Current, a.Previous = max(a.Current, b.Current), max(a.Previous, b.Previous)
+	case 1:
+		a.Previous = max(a.Previous, b.Current)
+	}
+	return a
 }

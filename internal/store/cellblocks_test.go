@@ -71,6 +71,23 @@ func FuzzDamagedBlocks(f *testing.F) {
 	})
 }
 
+// TestStatesOfACellAreMerged as the limiter does it when it loads them.
+func TestStatesOfACellAreMerged(t *testing.T) {
+	at := func(sequence, current, previous int64) read.Cell {
+		return read.Cell{Duration: 1000, Sequence: sequence, Current: current, Previous: previous, ExpiresAt: (sequence + 2) * 1000}
+	}
+	for _, c := range []struct{ a, b, want read.Cell }{
+		{at(7, 2, 5), at(7, 3, 4), at(7, 3, 5)},
+		{at(7, 9, 5), at(8, 1, 0), at(8, 1, 9)},
+		{at(7, 9, 5), at(8, 1, 12), at(8, 1, 12)},
+		{at(7, 9, 5), at(9, 1, 2), at(9, 1, 2)},
+	} {
+		if got := merged(c.a, c.b); got != c.want || merged(c.b, c.a) != c.want {
+			t.Errorf("%+v and %+v: %+v, want %+v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
 // cellOf is a cell of a window of a second.
 func cellOf(identifier string, current int64) read.Cell {
 	return read.Cell{WorkspaceID: "ws", Namespace: "ns", Identifier: identifier, Duration: 1_000, Sequence: 7, Current: current, ExpiresAt: 9_000}

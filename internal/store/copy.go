@@ -172,15 +172,8 @@ func openSource(ctx context.Context, where string) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := known()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case len(seen) == 0:
+	if len(seen) == 0 {
 		return nil, errors.New("there is no data of Latchkey")
-	case len(seen) < len(all):
-		return nil, errors.New("the data is that of an older release; start this one on it once, which brings it up to date")
 	}
 	s, err := openSide(ctx, where, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 	if err != nil {

@@ -114,13 +114,28 @@ func TestCombineIsTheNaiveSequence(t *testing.T) {
 	balance := rapid.OneOf(rapid.Int64Range(0, 50), rapid.Just(int64(math.MaxInt64)))
 	rapid.Check(t, func(rt *rapid.T) {
 		balances := map[string]int64{}
-		for i := range rapid.IntRange(1, 5).Draw(rt, "keys") {
+		var unasked []string
+		for range rapid.IntRange(1, 5).Draw(rt, "keys") {
 			n++
 			id := fmt.Sprintf(`key "%d"`, n)
-			balances[id] = -1 // there is no such key
-			if i > 0 {
+			if rapid.IntRange(0, 3).Draw(rt, "odd") == 0 {
+				addKey(t, db, id+"\ufffd", credits(100)) // what JSON would make of the next one
+				unasked = append(unasked, id+"\ufffd")
+				id += "\xff"
+			}
+			balances[id] = -1 // nothing to spend
+			switch rapid.SampledFrom([]string{"counted", "counted", "unlimited", "deleted", "none"}).Draw(rt, "kind") {
+			case "counted":
 				balances[id] = balance.Draw(rt, "balance")
 				addKey(t, db, id, credits(balances[id]))
+			case "unlimited":
+				addKey(t, db, id, sql.NullInt64{})
+			case "deleted":
+				addKey(t, db, id, credits(100))
+				err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return tx.MarkKeyDeleted(ctx, id, 1) })
+				if err != nil {
+					rt.Fatal(err)
+				}
 			}
 		}
 		ids := slices.Sorted(maps.Keys(balances))
@@ -139,6 +154,11 @@ func TestCombineIsTheNaiveSequence(t *testing.T) {
 				if balances[s.id] = balance - s.cost; s.left != balances[s.id] {
 					rt.Fatalf("spend %d left %d, want %d", i, s.left, balances[s.id])
 				}
+			}
+		}
+		for _, id := range unasked {
+			if left, err := db.Balance(t.Context(), id); err != nil || left != credits(100) {
+				rt.Fatalf("%q has %v left, of which nothing was asked (%v)", id, left, err)
 			}
 		}
 		for id, want := range balances {
@@ -237,6 +257,110 @@ func TestSpendsBesideChangesThatFail(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestARowThatCanNotBeWritten is the trouble of its key alone: spends of other keys
+// that were made together with its own are made.
+func TestARowThatCanNotBeWritten(t *testing.T) {
+	db := open(t, t.TempDir())
+	const keys, times = 6, 20
+	for i := range keys {
+		addKey(t, db, fmt.Sprint("key ", i), credits(times))
+	}
+	_, err := db.pool.ExecContext(t.Context(), "CREATE TRIGGER damage BEFORE UPDATE ON keys WHEN NEW.id = 'key 0' BEGIN SELECT RAISE(ABORT, 'damaged'); END")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range keys {
+		wg.Go(func() {
+			for range times {
+				if _, err := db.Spend(t.Context(), fmt.Sprint("key ", i), 1); (err == nil) != (i > 0) || errors.Is(err, ErrNotFound) {
+					t.Errorf("key %d: error %v", i, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i := range keys {
+		want := int64(0)
+		if i == 0 {
+			want = times
+		}
+		if left, err := db.Balance(t.Context(), fmt.Sprint("key ", i)); err != nil || left != credits(want) {
+			t.Errorf("key %d: %v left, want %d (%v)", i, left, want, err)
+		}
+	}
+}
+
+// uncommitting is a session whose commits may fail.
+type uncommitting struct {
+	session
+	fails func() error // asked before each commit
+}
+
+func (s uncommitting) commit(ctx context.Context, begun head) error {
+	if err := s.fails(); err != nil {
+		return err
+	}
+	return s.session.commit(ctx, begun)
+}
+
+// TestASpendIsNotToldOfAnothersCommit: a change whose callers have all left fails
+// while somebody else gets in line.
+func TestASpendIsNotToldOfAnothersCommit(t *testing.T) {
+	db := open(t, t.TempDir())
+	addKey(t, db, "key", credits(10))
+	first, second, spent := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	commits := 0
+	old := db.writer
+	db.writer = startWriter(uncommitting{old.session, func() error {
+		switch commits++; commits {
+		case 1: // that of the blocking change
+			close(first)
+			<-second
+		case 2: // that of the spend whose caller has left
+			go func() {
+				_, err := db.Spend(t.Context(), "key", 1)
+				spent <- err
+			}()
+			for db.spends.waitingIn(anyKey) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			return errors.New("disk full")
+		}
+		return nil
+	}})
+	t.Cleanup(func() { close(old.jobs) })
+	go func() { _ = db.Update(t.Context(), func(context.Context, *Tx) error { return nil }) }()
+	<-first
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, err := db.Spend(ctx, "key", 1)
+		left <- err
+	}()
+	for db.spends.waitingIn(anyKey) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	leave()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("who left got error %v", err)
+	}
+	close(second)
+	if err := <-spent; err != nil {
+		t.Errorf("who came later got error %v", err)
+	}
+	if left, err := db.Balance(t.Context(), "key"); err != nil || left != credits(9) {
+		t.Errorf("%v left (%v)", left, err)
+	}
+}
+
+// waitingIn returns how many wait in a line.
+func (p *spender) waitingIn(line string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.lines[line])
 }
 
 // TestThereIsNothingToSpend of a key that isn't there, is deleted or isn't counted.
