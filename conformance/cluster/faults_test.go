@@ -146,6 +146,7 @@ func play(t *testing.T, f fault) {
 	s.cluster = start(t, settings{nodes: 3, database: s.postgres.URL, redis: s.redis.URL, flags: f.flags})
 	b := begin(t, s.cluster)
 	time.Sleep(500 * time.Millisecond)
+	b.underWay(t, len(s.nodes))
 	goroutines := s.goroutines()
 	begun := time.Now()
 	f.begin(s)
@@ -272,6 +273,26 @@ func (b *burden) toil(ctx context.Context, i int, c *latchkey.Client, w work) {
 		b.answers = append(b.answers, a)
 		b.mu.Unlock()
 		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// underWay waits until every node has answered each kind of work, which the first
+// time takes longer where the machine is busy.
+func (b *burden) underWay(t *testing.T, nodes int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		done := make(map[answer]bool)
+		b.mu.Lock()
+		for _, a := range b.answers {
+			done[answer{node: a.node, work: a.work}] = true
+		}
+		b.mu.Unlock()
+		if len(done) == nodes*len(columns) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("of %d kinds of work on %d nodes %d were answered", len(columns), nodes, len(done))
+		}
 	}
 }
 
