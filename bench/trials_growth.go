@@ -123,8 +123,8 @@ func growing() []trial {
 		sides: []side{starting("1,000 keys", fewKeys), starting("1,000,000 keys", (*env).most)},
 	}, {
 		id: "memory", title: "Memory of cached keys",
-		about: "A process is started anew, asked for 1,000 keys, and then for each of 50,000 others once; the growth of its resident memory is divided by those. " +
-			"It holds the garbage collector's headroom too.",
+		about: "A process is started anew, asked for 1,000 keys thirty times, and then for each of 50,000 others once; the growth of its resident memory is divided by those. " +
+			"What garbage collection needs for them is in it too.",
 		sides: []side{{name: "1,000,000 keys", open: (*env).cachedKeys}},
 	}, {
 		id: "growth", title: "Verifying as data grows",
@@ -178,8 +178,10 @@ func (e *env) cachedKeys() (turn, error) {
 // fillCache verifies keys once each and returns the bytes that the process grew
 // by for each.
 func (p *pool) fillCache(n node, keys int) (float64, error) {
-	if err := p.verifyEach(n, 0, few); err != nil {
-		return 0, err
+	for range 30 { // until garbage has taken what room it may have beside a small heap
+		if err := p.verifyEach(n, 0, few); err != nil {
+			return 0, err
+		}
 	}
 	before, err := proc.RSS(n.PID())
 	if err != nil {
