@@ -112,6 +112,18 @@ func TestStrangeAnswersAreQuotedWithoutTheRootKey(t *testing.T) {
 	}
 }
 
+// TestTheEndOfAQuotationShowsNoPartOfTheRootKey: a root key that begins just
+// before the place where a quotation is cut is taken out first.
+func TestTheEndOfAQuotationShowsNoPartOfTheRootKey(t *testing.T) {
+	for before := range 200 {
+		body := strings.Repeat(".", before) + rootKey + strings.Repeat("!", 500)
+		err := calls["read"](t.Context(), answering(t, 502, "text/html", body))
+		if err == nil || strings.Contains(err.Error(), rootKey[:3]) {
+			t.Errorf("after %d bytes: %v", before, err)
+		}
+	}
+}
+
 // TestNetworkErrorsKeepTheirCause: callers find what net/http and their context
 // say, and nothing says the root key.
 func TestNetworkErrorsKeepTheirCause(t *testing.T) {

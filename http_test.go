@@ -40,6 +40,43 @@ func TestGoTransportRepeatsNothingUnsafe(t *testing.T) {
 	}
 }
 
+// TestAResetAfterTheRequestIsNotSentAgain: the service has read the request and
+// may have done it, so a reset connection must not make the client repeat a call
+// that could take effect twice.
+func TestAResetAfterTheRequestIsNotSentAgain(t *testing.T) {
+	for _, call := range []string{"write", "count"} {
+		listener := listen(t)
+		var requests atomic.Int32
+		go resetAfterReading(listener, &requests)
+		c := newClient(t, latchkey.Config{
+			BaseURL: "http://" + listener.Addr().String(), RootKey: rootKey,
+			Retry: latchkey.RetryPolicy{MaxAttempts: 5, Initial: time.Millisecond},
+		})
+		err := calls[call](t.Context(), c)
+		var reset *net.OpError
+		if !errors.As(err, &reset) || reset.Op == "dial" {
+			t.Errorf("%s: got %v, want an error of an open connection", call, err)
+		}
+		same(t, call+": requests", requests.Load(), 1)
+	}
+}
+
+// resetAfterReading reads the one request of each connection and resets it.
+func resetAfterReading(listener net.Listener, requests *atomic.Int32) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		if r, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			_, _ = io.Copy(io.Discard, r.Body)
+			requests.Add(1)
+		}
+		_ = conn.(*net.TCPConn).SetLinger(0) // Close sends RST, not FIN
+		conn.Close()
+	}
+}
+
 // serveOneThenDrop answers the first request of each connection, and after the
 // second has arrived drops the connection.
 func serveOneThenDrop(listener net.Listener, requests *atomic.Int32) {
