@@ -281,8 +281,8 @@ func TestCountersOfAWorkspaceShareASlot(t *testing.T) {
 	names := map[string]Key{}
 	for _, workspace := range []string{"", "ws", "}", "{", "}{", "a}b", "a:b", "{}", "1:a"} {
 		tags := map[string]bool{}
-		for _, namespace := range []string{"", "ns", "{x}", "}", "a:b", "1:a"} {
-			for _, identifier := range []string{"", "id", "{y}", "a:b", "1:a:b"} {
+		for _, namespace := range []string{"", "ns", "{x}", "}", "a", "a:b", "1:a"} {
+			for _, identifier := range []string{"", "id", "b:id", "{y}", "a:b", "1:a:b"} {
 				for _, duration := range []int64{1, 1_000} {
 					key := Key{workspace, namespace, identifier, duration}
 					n := name(&key)

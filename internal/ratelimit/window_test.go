@@ -85,6 +85,9 @@ func TestNoTextMakesTwoKeysOne(t *testing.T) {
 			{"ws", "a", "b-c", 2_000},
 			{"ws", "a\x00b", "c", 1_000},
 			{"ws", "a", "b\x00c", 1_000},
+			{"ws", "a:b", "c", 1_000},
+			{"ws", "a", "b:c", 1_000},
+			{"ws:a", "b", "c", 1_000},
 		} {
 			wantAsk(t, m, 0, Request{Key: key, Limit: 1, Cost: 1}, passed(0, key.Duration))
 		}
