@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -54,6 +55,54 @@ func valueAtRandom(rt *rapid.T, c field, i int) any {
 	default:
 		return append([]byte{}, rapid.SliceOf(rapid.Byte()).Draw(rt, c.name)...)
 	}
+}
+
+// TestEveryTableIsCopiedOrNamed: a copy has all tables but those that belong to
+// one installation. The lists are literal, so that a table that is added, or
+// that is no longer copied, must be named here.
+func TestEveryTableIsCopiedOrNamed(t *testing.T) {
+	copied := []string{
+		"answers", "apis", "audit_logs", "cells", "data_keys", "identities", "key_migrations",
+		"key_permissions", "key_roles", "keys", "limits", "namespaces", "overrides", "permissions",
+		"role_permissions", "roles", "root_keys", "sealed_keys", "settings", "workspaces",
+	}
+	left := []string{"cell_blocks", "changes", "heads", "nodes", "schema_migrations"}
+	all, err := tables(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, table := range all {
+		got = append(got, table.name)
+	}
+	if diff := cmp.Diff(copied, got); diff != "" {
+		t.Errorf("copied tables (-want +got):\n%s", diff)
+	}
+	there := tableNames(t, open(t, t.TempDir()))
+	if diff := cmp.Diff(slices.Sorted(slices.Values(append(copied, left...))), there); diff != "" {
+		t.Errorf("tables of the schema (-want +got):\n%s", diff)
+	}
+}
+
+// tableNames returns what tables a database of SQLite has.
+func tableNames(t *testing.T, db *DB) (names []string) {
+	t.Helper()
+	rows, err := db.pool.QueryContext(t.Context(), "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 // TestACopyThereAndBackIsEqual, whatever the rows hold.

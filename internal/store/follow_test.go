@@ -154,7 +154,7 @@ func TestDroppedChangesAreNoGap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(2 * poll)
+	time.Sleep(500 * time.Millisecond) // two readings, as there is one at least every 250 ms
 	touch(t, other, "new")
 	if h := next(t, heard); h.All || h.Changes[0].IDs[0] != "new" {
 		t.Errorf("heard %+v", h)
@@ -194,15 +194,20 @@ func TestAFollowerGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-// TestAFollowerIsHeardFromAllTheTime: also when nothing happens, each reading is told.
+// TestAFollowerIsHeardFromAllTheTime: also when nothing happens, each reading is
+// told, and there is one every 250 ms if the machine is not busy.
 func TestAFollowerIsHeardFromAllTheTime(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	n, last := 0, time.Now()
+	n, last, shortest := 0, time.Now(), time.Hour
 	db.Follow(ctx, func(h Heard) {
-		if silence := h.At.Sub(last); silence > 600*time.Millisecond {
+		silence := h.At.Sub(last)
+		if silence > 600*time.Millisecond {
 			t.Errorf("silence for %v", silence)
+		}
+		if n > 0 { // the first reading waits for nothing
+			shortest = min(shortest, silence)
 		}
 		last = h.At
 		if n++; n == 8 {
@@ -211,6 +216,42 @@ func TestAFollowerIsHeardFromAllTheTime(t *testing.T) {
 	})
 	if n != 8 {
 		t.Errorf("heard %d times", n)
+	}
+	if shortest > 250*time.Millisecond {
+		t.Errorf("no two readings were less than %v apart, want 250 ms", shortest)
+	}
+}
+
+// TestAReadingThatIsCutIsNotUpToDate: one reading takes 1,000 rows. While there
+// are more, a node knows the changes only up to the last reading that came to
+// the end of the log.
+func TestAReadingThatIsCutIsNotUpToDate(t *testing.T) {
+	db := open(t, testenv.Postgres(t))
+	var heard []Heard
+	f := &follower{shared: db.shared, node: "another", heard: func(h Heard) { heard = append(heard, h) }}
+	reading := func(wantMore bool) {
+		t.Helper()
+		if more, err := f.read(t.Context(), db.reads); err != nil || more != wantMore {
+			t.Fatalf("there is more: %v, want %v (%v)", more, wantMore, err)
+		}
+	}
+	touch(t, db, "first")
+	reading(false)
+	_, err := db.pool.ExecContext(t.Context(), `INSERT INTO changes (seq, node, time, touched)
+		SELECT changes + n, 'node', 0, '[]' FROM heads, generate_series(1, 1500) n`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reading(true)
+	reading(false)
+	if !heard[1].At.Equal(heard[0].At) {
+		t.Errorf("the reading that was cut is as of %v after the one before", heard[1].At.Sub(heard[0].At))
+	}
+	if !heard[2].At.After(heard[0].At) {
+		t.Error("the reading that came to the end is not newer")
+	}
+	if n := len(heard[1].Changes) + len(heard[2].Changes); n != 1500 {
+		t.Errorf("%d changes were heard, want 1500", n)
 	}
 }
 

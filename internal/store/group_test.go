@@ -112,3 +112,29 @@ func TestAGroupRunsAgainOnlyIfSomethingIsToBeUndone(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsWrittenAfterSQLiteHasUndoneATransaction: an error of which SQLite
+// undoes the whole transaction by itself, and which a change does not report,
+// must not let the rest of the group be written without one. Each change is
+// there if it was reported as made, and only then.
+func TestNothingIsWrittenAfterSQLiteHasUndoneATransaction(t *testing.T) {
+	db := open(t, t.TempDir())
+	_, err := db.pool.ExecContext(t.Context(), `CREATE TABLE undoing (id TEXT PRIMARY KEY ON CONFLICT ROLLBACK);
+		INSERT INTO undoing VALUES ('taken')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undone := func(ctx context.Context, tx *Tx) error {
+		_ = tx.exec(ctx, "INSERT INTO undoing VALUES ('taken')")
+		return nil
+	}
+	errs := together(t, db, put("before", "1"), undone, put("after", "1"))
+	for i, name := range map[int]string{0: "before", 2: "after"} {
+		if made := errs[i] == nil; has(t, db, name) != made {
+			t.Errorf("the change %q is reported with %v and is there: %v", name, errs[i], !made)
+		}
+	}
+	if err := db.Update(t.Context(), put("next", "1")); err != nil || !has(t, db, "next") {
+		t.Errorf("the next change: %v", err)
+	}
+}

@@ -131,3 +131,24 @@ func TestEveryQueryMeansTheSameOnBothEngines(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestTheLatestUseOfAKeyIsKept: nodes save last uses in any order.
+func TestTheLatestUseOfAKeyIsKept(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		fill(t, db)
+		for _, at := range []int64{5, 4, 7, 6} {
+			err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+				return tx.MarkKeyUsed(ctx, "id", at)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got int64
+		err := db.pool.QueryRowContext(t.Context(), "SELECT last_used_at FROM keys WHERE id = 'id'").Scan(&got)
+		if err != nil || got != 7 {
+			t.Errorf("last used at %d, want 7 (%v)", got, err)
+		}
+	})
+}
