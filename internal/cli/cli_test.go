@@ -26,7 +26,37 @@ import (
 const hasty = "GORACE=atexit_sleep_ms=0"
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"latchkey": func() { os.Exit(Main(os.Args[1:])) }})
+	testscript.Main(m, map[string]func(){"latchkey": func() { os.Exit(watchedMain(os.Args[1:])) }})
+}
+
+// secretsFile is the variable that names a file in which a command of a script
+// leaves the secrets that it wrote to standard error.
+const secretsFile = "LATCHKEY_TEST_SECRETS"
+
+// secret matches whole root keys and master keys.
+var secret = regexp.MustCompile(`latchkey_[1-9A-Za-z]{20,}|lkm_[\w-]{43}`)
+
+// watchedMain is Main with a look at what goes to standard error, where no
+// secret belongs.
+func watchedMain(args []string) int {
+	stderr := os.Stderr
+	r, w, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	os.Stderr = w
+	var said bytes.Buffer
+	var copied sync.WaitGroup
+	copied.Go(func() { _, _ = io.Copy(io.MultiWriter(stderr, &said), r) })
+	status := Main(args)
+	w.Close()
+	copied.Wait()
+	if found := secret.Find(said.Bytes()); found != nil {
+		if err := os.WriteFile(os.Getenv(secretsFile), found, 0o600); err != nil {
+			panic(err)
+		}
+	}
+	return status
 }
 
 // TestScripts runs testdata/*.txtar: each is a session at the command line, with
@@ -35,6 +65,8 @@ func TestMain(m *testing.M) {
 //	serve [ARGUMENT…]      start latchkey serve on a free port and wait until it answers
 //	signal TERM|INT|KILL   send the service a signal and wait until it is gone
 //	remember NAME          set a variable to the last line of the last output
+//
+// No command may write a root key or a master key to standard error.
 //
 // After serve, LATCHKEY_URL names the service, and serve.out and serve.err hold
 // what it printed.
@@ -48,6 +80,13 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LATCHKEY_DATA", filepath.Join(env.WorkDir, "data"))
 			env.Vars = append(env.Vars, hasty)
+			secrets := filepath.Join(env.WorkDir, ".secrets")
+			env.Setenv(secretsFile, secrets)
+			env.Defer(func() {
+				if found, err := os.ReadFile(secrets); err == nil {
+					t.Errorf("%s: a command wrote the secret %s to standard error", filepath.Base(env.WorkDir), found)
+				}
+			})
 			env.Values[serviceKey{}] = new(*service)
 			return nil
 		},
@@ -58,7 +97,7 @@ type serviceKey struct{}
 
 func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	var env []string
-	for _, name := range []string{"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_DEBUG"} {
+	for _, name := range []string{"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_DEBUG", secretsFile} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
