@@ -2,11 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -134,8 +134,12 @@ func (h *history) check(t *testing.T, what string) {
 	case porcupine.Unknown:
 		t.Errorf("%s: the history is too long to be checked", what)
 	case porcupine.Illegal:
-		drawing := filepath.Join(os.TempDir(), "latchkey-history.html")
-		t.Errorf("%s: no order of the steps explains their answers; %s shows them, %v", what, drawing, porcupine.VisualizePath(model, info, drawing))
+		drawing, err := os.CreateTemp("", "latchkey-history-*.html")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("%s: no order of the steps explains their answers; %s shows them, %v",
+			what, drawing.Name(), errors.Join(porcupine.Visualize(model, info, drawing), drawing.Close()))
 	}
 }
 
