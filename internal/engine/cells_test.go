@@ -2,12 +2,10 @@ package engine
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -235,19 +233,6 @@ func TestASavingThatStopsHalfwayForgivesNothing(t *testing.T) {
 	}
 	if n := len(w.savedCells()); n != windows {
 		t.Errorf("%d cells are saved in the end, want %d", n, windows)
-	}
-}
-
-// exec runs a statement on the SQLite file past the store.
-func (w *world) exec(text string) {
-	w.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(w.where, "latchkey.db")+"?_pragma=busy_timeout(10000)")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	_, err = db.ExecContext(w.t.Context(), text)
-	if err := errors.Join(err, db.Close()); err != nil {
-		w.t.Fatal(err)
 	}
 }
 

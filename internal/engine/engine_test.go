@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -62,6 +65,31 @@ func (w *world) open(master string) {
 			w.t.Error(err)
 		}
 	})
+}
+
+// raw opens the database without the store.
+func (w *world) raw() *sql.DB {
+	w.t.Helper()
+	driver, source := "pgx", w.where
+	if !strings.Contains(source, "://") {
+		driver = "sqlite"
+		source = filepath.Join(w.where, "latchkey.db") + "?_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return db
+}
+
+// exec runs a statement without the store.
+func (w *world) exec(text string, args ...any) {
+	w.t.Helper()
+	db := w.raw()
+	_, err := db.ExecContext(w.t.Context(), text, args...)
+	if err := errors.Join(err, db.Close()); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) now() time.Time {
