@@ -3,6 +3,7 @@ package embedded
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -91,20 +92,47 @@ func (p process) kill() {
 	_ = p.cmd.Wait()
 }
 
+// killAmid has many clients call again and again, and kills the process amid the
+// calls once enough have succeeded. A call that fails ends its client, as the
+// process is then gone. It returns when all clients have ended.
+func (p process) killAmid(enough int64, call func() error) {
+	const clients = 64
+	var succeeded atomic.Int64
+	var wg sync.WaitGroup
+	for range clients {
+		wg.Go(func() {
+			for call() == nil {
+				succeeded.Add(1)
+			}
+		})
+	}
+	deadline := time.Now().Add(time.Minute)
+	for succeeded.Load() < enough && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	p.kill()
+	wg.Wait()
+}
+
+func (p process) newAPI(t *testing.T) string {
+	t.Helper()
+	api, err := p.APIs.Create(t.Context(), latchkey.CreateAPIRequest{Name: "kill"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return api.APIID
+}
+
 // TestCreditsSurviveKill kills the process again and again while 64 clients
 // spend. What was answered VALID must have been spent, and nothing more than
 // what was asked for: the difference is at most the requests under way.
 func TestCreditsSurviveKill(t *testing.T) {
-	const rounds, clients, credits = 10, 64, 1_000_000
+	const rounds, credits = 10, 1_000_000
 	ctx := t.Context()
 	dir := newDir(t)
 	p := startProcess(t, dir)
-	api, err := p.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "kill"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	key, err := p.Keys.Create(ctx, latchkey.CreateKeyRequest{
-		APIID: api.APIID, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](credits)},
+		APIID: p.newAPI(t), Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](credits)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -112,29 +140,19 @@ func TestCreditsSurviveKill(t *testing.T) {
 	left := int64(credits)
 	for round := range rounds {
 		var sent, valid atomic.Int64
-		var wg sync.WaitGroup
-		for range clients {
-			wg.Go(func() {
-				for {
-					sent.Add(1)
-					v, err := p.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key})
-					if err != nil {
-						return // the process is gone
-					}
-					if !v.Valid {
-						t.Errorf("round %d: %s with %d credits", round, v.Code, v.Credits.Or(-1))
-						return
-					}
-					valid.Add(1)
-				}
-			})
-		}
-		patience := time.Now().Add(time.Minute)
-		for valid.Load() < int64(50+round*17) && time.Now().Before(patience) {
-			time.Sleep(time.Millisecond)
-		}
-		p.kill()
-		wg.Wait()
+		p.killAmid(int64(50+round*17), func() error {
+			sent.Add(1)
+			v, err := p.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key})
+			switch {
+			case err != nil:
+				return err
+			case !v.Valid:
+				t.Errorf("round %d: %s with %d credits", round, v.Code, v.Credits.Or(-1))
+				return errors.New("refused")
+			}
+			valid.Add(1)
+			return nil
+		})
 		p = startProcess(t, dir)
 		got, err := p.Keys.Get(ctx, latchkey.GetKeyRequest{KeyID: key.KeyID})
 		if err != nil {
@@ -148,4 +166,49 @@ func TestCreditsSurviveKill(t *testing.T) {
 		}
 		left = balance
 	}
+}
+
+// TestKilledAmidCreationEveryKeyHasItsAuditRecord: a key and the record of its
+// creation are committed together, so no moment of a power failure parts them.
+// What was answered is there.
+func TestKilledAmidCreationEveryKeyHasItsAuditRecord(t *testing.T) {
+	const rounds = 5
+	ctx := t.Context()
+	dir := newDir(t)
+	p := startProcess(t, dir)
+	api := p.newAPI(t)
+	var answered sync.Map // ids of keys
+	for round := range rounds {
+		p.killAmid(int64(50+round*17), func() error {
+			key, err := p.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: api})
+			if err == nil {
+				answered.Store(key.KeyID, true)
+			}
+			return err
+		})
+		p = startProcess(t, dir)
+	}
+	records := map[string]int{}
+	for log, err := range p.AuditLogs.All(ctx, latchkey.ListAuditLogsRequest{Event: "key.create"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		records[log.Targets[0].ID]++
+	}
+	keys := 0
+	for key, err := range p.APIs.AllKeys(ctx, latchkey.ListKeysRequest{APIID: api}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := records[key.KeyID]; n != 1 {
+			t.Errorf("the key %s has %d records", key.KeyID, n)
+		}
+		answered.Delete(key.KeyID)
+		keys++
+	}
+	t.Logf("%d keys, %d records", keys, len(records))
+	answered.Range(func(id, _ any) bool {
+		t.Errorf("the key %s was answered and is gone", id)
+		return true
+	})
 }
