@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"database/sql"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
 	"pgregory.net/rapid"
 )
 
@@ -212,6 +215,69 @@ func TestRefillHappensOnceHoweverManyTry(t *testing.T) {
 	wg.Wait()
 	if valid.Load() != 5 {
 		t.Errorf("%d valid verifications after one refill of 5", valid.Load())
+	}
+}
+
+// TestRefillIsInForceAtTheMomentItIsDue: a verification in that very
+// millisecond already has the new balance.
+func TestRefillIsInForceAtTheMomentItIsDue(t *testing.T) {
+	w := newWorld(t)
+	key := w.newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
+		Remaining: latchkey.Set[int64](0),
+		Refill:    &latchkey.Refill{Interval: latchkey.Daily, Amount: 5},
+	}})
+	w.advance(24*time.Hour - time.Millisecond)
+	if v := w.verify(key.Key); v.Code != latchkey.UsageExceeded {
+		t.Errorf("a millisecond before: %s, want %s", v.Code, latchkey.UsageExceeded)
+	}
+	w.advance(time.Millisecond)
+	if v := w.verify(key.Key); !v.Valid || v.Credits.Or(-1) != 4 {
+		t.Errorf("at the moment: %s with %d left, want 4", v.Code, v.Credits.Or(-1))
+	}
+}
+
+// TestRefillsOfDeletedKeysEnd: a deleted key is never refilled, so it must not
+// be due either, or the sweep would not come to an end.
+func TestRefillsOfDeletedKeysEnd(t *testing.T) {
+	w := newWorld(t)
+	key := w.newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
+		Remaining: latchkey.Set[int64](0),
+		Refill:    &latchkey.Refill{Interval: latchkey.Daily, Amount: 5},
+	}})
+	must[latchkey.Empty](w, w.who, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: key.KeyID})
+	w.advance(31 * 24 * time.Hour)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := w.refillDue(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// toppedUp is a balance that is too small at first and then grows to exactly
+// what is asked for.
+type toppedUp struct{ spends int }
+
+func (b *toppedUp) Spend(context.Context, string, int64) (int64, error) {
+	if b.spends++; b.spends == 1 {
+		return 0, store.ErrNotFound
+	}
+	return 0, nil
+}
+
+func (b *toppedUp) Balance(context.Context, string) (sql.NullInt64, error) {
+	return sql.NullInt64{Int64: 3, Valid: true}, nil
+}
+
+// TestBalanceThatGrewMeanwhileIsSpent: a refusal never comes with a balance
+// that would have been enough.
+func TestBalanceThatGrewMeanwhileIsSpent(t *testing.T) {
+	v := latchkey.Verification{Code: latchkey.Valid}
+	var from toppedUp
+	if err := new(Engine).spend(t.Context(), &from, &keySnapshot{id: "key"}, 3, &v); err != nil {
+		t.Fatal(err)
+	}
+	if v.Code != latchkey.Valid || v.Credits.Or(-1) != 0 || from.spends != 2 {
+		t.Errorf("%s with %d left after %d tries, want VALID with 0 after 2", v.Code, v.Credits.Or(-1), from.spends)
 	}
 }
 
