@@ -25,7 +25,7 @@ type Key struct {
 	UpdatedAt Time `json:"updatedAt,omitzero"`
 	// LastUsedAt is when the key last verified, in unix milliseconds, accurate to some minutes.
 	LastUsedAt Time `json:"lastUsedAt,omitzero"`
-	// Expires is when the key stops verifying, in unix milliseconds; absent for never.
+	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero"`
 	// Permissions are the slugs the key holds, directly or through its roles.
 	Permissions []string `json:"permissions,omitempty"`
@@ -86,7 +86,7 @@ type CreateKeyRequest struct {
 	Roles []string `json:"roles,omitempty" check:"max=100,items.min=1,items.max=128"`
 	// Permissions are slugs; those that don't exist are created.
 	Permissions []string `json:"permissions,omitempty" check:"max=1000,items.min=1,items.max=128,items.pattern=slug"`
-	// Expires is when the key stops verifying, in unix milliseconds; absent for never.
+	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero" check:"min=0,max=4102444800000"`
 	// Credits limits how often the key may be used; absent for no limit.
 	Credits *Credits `json:"credits,omitempty"`
@@ -130,7 +130,7 @@ type UpdateKeyRequest struct {
 	ExternalID Opt[string] `json:"externalId,omitzero" check:"null,min=1,max=255,pattern=externalId"`
 	// Meta replaces the metadata as a whole; null removes it.
 	Meta Opt[Meta] `json:"meta,omitzero" check:"null,max=100"`
-	// Expires is when the key stops verifying, in unix milliseconds; null for never.
+	// Expires is the last moment at which the key verifies, in unix milliseconds; null for never.
 	Expires Opt[Time] `json:"expires,omitzero" check:"null,min=0,max=4102444800000"`
 	// Credits changes balance and refill; null removes the limit.
 	Credits Opt[UpdateKeyCredits] `json:"credits,omitzero" check:"null"`
@@ -207,7 +207,7 @@ type Verification struct {
 	Name string `json:"name,omitempty"`
 	// Meta is the key's metadata.
 	Meta Meta `json:"meta,omitempty"`
-	// Expires is when the key stops verifying, in unix milliseconds.
+	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero"`
 	// Credits is the balance after this call; absent for a key without a limit.
 	Credits Opt[int64] `json:"credits,omitzero"`
@@ -370,7 +370,7 @@ type MigrateKey struct {
 	Roles []string `json:"roles,omitempty" check:"max=100,items.min=1,items.max=128"`
 	// Permissions are slugs; those that don't exist are created.
 	Permissions []string `json:"permissions,omitempty" check:"max=1000,items.min=1,items.max=128,items.pattern=slug"`
-	// Expires is when the key stops verifying, in unix milliseconds; absent for never.
+	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero" check:"min=0,max=4102444800000"`
 	// Enabled is false to bring the key in switched off.
 	Enabled Opt[bool] `json:"enabled,omitzero" check:"default=true"`

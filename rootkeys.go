@@ -19,7 +19,7 @@ type RootKey struct {
 	Permissions []string `json:"permissions" check:"required"`
 	// Enabled is false while the root key is switched off.
 	Enabled bool `json:"enabled" check:"required"`
-	// Expires is when it stops working, in unix milliseconds; absent for never.
+	// Expires is the last moment at which it works, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero"`
 	// CreatedAt is when it was made, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
@@ -33,7 +33,7 @@ type CreateRootKeyRequest struct {
 	Name string `json:"name,omitempty" check:"min=1,max=255"`
 	// Permissions are what it may do, for example "api.*.verify_key".
 	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=512"`
-	// Expires is when it stops working, in unix milliseconds; absent for never.
+	// Expires is the last moment at which it works, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero" check:"min=0,max=4102444800000"`
 }
 
@@ -66,7 +66,7 @@ type UpdateRootKeyRequest struct {
 	Permissions Opt[[]string] `json:"permissions,omitzero" check:"max=1000,items.min=1,items.max=512"`
 	// Enabled switches the root key on or off.
 	Enabled Opt[bool] `json:"enabled,omitzero"`
-	// Expires is when it stops working, in unix milliseconds; null for never.
+	// Expires is the last moment at which it works, in unix milliseconds; null for never.
 	Expires Opt[Time] `json:"expires,omitzero" check:"null,min=0,max=4102444800000"`
 }
 

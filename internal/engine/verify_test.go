@@ -62,6 +62,79 @@ func TestVerificationAsksInOrder(t *testing.T) {
 	}
 }
 
+// TestKeyVerifiesUpToItsExpiry: at that very millisecond it still does, as on
+// Unkey's server.
+func TestKeyVerifiesUpToItsExpiry(t *testing.T) {
+	w := newWorld(t)
+	key := w.newKey(latchkey.CreateKeyRequest{Expires: latchkey.At(w.now().Add(time.Hour))})
+	w.advance(time.Hour)
+	if v := w.verify(key.Key); v.Code != latchkey.Valid {
+		t.Errorf("at its expiry: %s, want %s", v.Code, latchkey.Valid)
+	}
+	w.advance(time.Millisecond)
+	if v := w.verify(key.Key); v.Code != latchkey.Expired {
+		t.Errorf("a millisecond later: %s, want %s", v.Code, latchkey.Expired)
+	}
+}
+
+// TestOnlyValidVerificationsCountAsUse: what was refused has not used the key.
+func TestOnlyValidVerificationsCountAsUse(t *testing.T) {
+	w := newWorld(t)
+	w.advance(time.Hour)
+	api := w.newAPI()
+	blocked := []latchkey.VerifyKeyRatelimit{{
+		Name: "none", Limit: latchkey.Set[int64](0), Duration: latchkey.Set(latchkey.Per(time.Minute)),
+	}}
+	for want, r := range map[latchkey.Code]latchkey.CreateKeyRequest{
+		latchkey.Valid:         {APIID: api},
+		latchkey.Disabled:      {APIID: api, Enabled: latchkey.Set(false)},
+		latchkey.RateLimited:   {APIID: api},
+		latchkey.UsageExceeded: {APIID: api, Credits: limitedTo(0)},
+	} {
+		key := w.newKey(r)
+		request := latchkey.VerifyKeyRequest{Key: key.Key}
+		if want == latchkey.RateLimited {
+			request.Ratelimits = blocked
+		}
+		if v := must[latchkey.Verification](w, w.who, "keys.verifyKey", request); v.Code != want {
+			t.Fatalf("%s, want %s", v.Code, want)
+		}
+		if err := w.saveUsage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var used latchkey.Time
+		if want == latchkey.Valid {
+			used = latchkey.At(w.now())
+		}
+		got := must[latchkey.Key](w, w.who, "keys.getKey", latchkey.GetKeyRequest{KeyID: key.KeyID})
+		if got.LastUsedAt != used {
+			t.Errorf("%s: last used %v, want %v", want, got.LastUsedAt, used)
+		}
+	}
+}
+
+// TestIPListKnowsAddressesInEveryForm: doors in process don't normalize the
+// address of a caller.
+func TestIPListKnowsAddressesInEveryForm(t *testing.T) {
+	w := newWorld(t)
+	api := w.newAPI()
+	must[latchkey.APISettings](w, w.who, "apis.updateApi", latchkey.UpdateAPIRequest{
+		APIID: api, IPWhitelist: latchkey.Set([]string{"192.0.2.7", "fe80::/10"}),
+	})
+	key := w.newKey(latchkey.CreateKeyRequest{APIID: api})
+	for address, want := range map[string]latchkey.Code{
+		"192.0.2.7": latchkey.Valid, "::ffff:192.0.2.7": latchkey.Valid, "fe80::1%eth0": latchkey.Valid,
+		"::ffff:192.0.2.8": latchkey.Forbidden, "": latchkey.Forbidden,
+	} {
+		who := w.who
+		who.RemoteIP = address
+		v := must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key})
+		if v.Code != want {
+			t.Errorf("from %q: %s, want %s", address, v.Code, want)
+		}
+	}
+}
+
 // TestUnknownAndForeignKeysAnswerAlike: nothing but "no" leaves the workspace.
 func TestUnknownAndForeignKeysAnswerAlike(t *testing.T) {
 	w := newWorld(t)
@@ -159,21 +232,27 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 	}
 }
 
+// TestADisabledWorkspaceIsClosedWithTheNextRequest, also to who was
+// authenticated before, and whatever else is wrong with the key.
 func TestADisabledWorkspaceIsClosedWithTheNextRequest(t *testing.T) {
 	w := newWorld(t)
 	other := w.otherWorkspace()
 	api := must[latchkey.CreatedAPI](w, other, "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}).APIID
-	key := must[latchkey.CreatedKey](w, other, "keys.createKey", latchkey.CreateKeyRequest{APIID: api})
-	ask := func() latchkey.Code {
-		return must[latchkey.Verification](w, other, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key}).Code
+	ask := func(enabled bool) (code func() latchkey.Code) {
+		key := must[latchkey.CreatedKey](w, other, "keys.createKey",
+			latchkey.CreateKeyRequest{APIID: api, Enabled: latchkey.Set(enabled)})
+		return func() latchkey.Code {
+			return must[latchkey.Verification](w, other, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key}).Code
+		}
 	}
-	if code := ask(); code != latchkey.Valid {
-		t.Fatal(code)
+	enabled, disabled := ask(true), ask(false)
+	if a, b := enabled(), disabled(); a != latchkey.Valid || b != latchkey.Disabled {
+		t.Fatal(a, b)
 	}
 	off := latchkey.UpdateWorkspaceRequest{WorkspaceID: other.WorkspaceID(), Enabled: latchkey.Set(false)}
 	must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", off)
-	if code := ask(); code != latchkey.Forbidden {
-		t.Errorf("after the change: %s, want %s", code, latchkey.Forbidden)
+	if a, b := enabled(), disabled(); a != latchkey.Forbidden || b != latchkey.Forbidden {
+		t.Errorf("after the change: %s, and %s if disabled; want %s", a, b, latchkey.Forbidden)
 	}
 	off.WorkspaceID = w.who.WorkspaceID()
 	w.refused(w.who, "workspaces.updateWorkspace", off, 412, "protected_resource")
