@@ -1,10 +1,11 @@
 package spec
 
 import (
+	"cmp"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,67 +13,103 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// contract returns the description of the Unkey v2 API that ours is compared
-// with. It is not part of this repository.
-func contract(t *testing.T) *openapi3.T {
-	t.Helper()
-	path := os.Getenv("LATCHKEY_CONTRACT")
-	if path == "" {
-		beside, err := filepath.Glob("../../../*/reference/contract.yaml")
-		if err != nil || len(beside) == 0 {
-			t.Skip("no description of the Unkey v2 API beside the repository, nor named by LATCHKEY_CONTRACT")
-		}
-		path = beside[0]
-	}
-	doc, err := openapi3.NewLoader().LoadFromFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
+// contractFile has the facts of the Unkey v2 API that ours is compared with: which
+// operations there are, and for each place in a request or response its type,
+// whether it is required, and its bounds. Each line is a fact and its value.
+const contractFile = "testdata/contract.txt"
+
+// description is an OpenAPI document of the Unkey v2 API, from which contractFile
+// is written anew.
+var description = flag.String("contract", "", "OpenAPI `file` to write "+contractFile+" from")
 
 func TestOperationsKeepTheContract(t *testing.T) {
-	theirs, ours := contract(t), load(t)
-	var found []string
-	for path, item := range theirs.Paths.Map() {
-		if !strings.HasPrefix(path, "/v2/portal.") {
-			found = append(found, compareItems(path, item, ours.Paths.Value(path))...)
+	if *description != "" {
+		writeContract(t, *description)
+	}
+	theirs, ours := contract(t), factsOf(load(t))
+	for fact := range ours {
+		operation, rest, _ := strings.Cut(fact, " ")
+		if theirs[operation+" method"] == "" || strings.HasPrefix(rest, "answers ") && theirs[fact] == "" {
+			delete(ours, fact) // ours alone: no client of theirs asks for it
 		}
 	}
-	slices.Sort(found)
-	for _, difference := range found {
+	all := maps.Clone(theirs)
+	maps.Copy(all, ours)
+	found := map[string]bool{}
+	for _, fact := range slices.Sorted(maps.Keys(all)) {
+		if theirs[fact] == ours[fact] {
+			continue
+		}
+		difference := fmt.Sprintf("%s: %s, ours %s", fact, orNone(theirs[fact]), orNone(ours[fact]))
+		found[difference] = true
 		if deliberate[difference] == "" {
 			t.Errorf("not deliberate: %s", difference)
 		}
 	}
 	for difference := range deliberate {
-		if !slices.Contains(found, difference) {
+		if !found[difference] {
 			t.Errorf("deliberate, but there is no such difference: %s", difference)
 		}
 	}
 }
 
-// compareItems tells how our operation at a path differs from theirs.
-func compareItems(path string, theirs, ours *openapi3.PathItem) []string {
-	name := strings.TrimPrefix(path, "/v2/")
-	if ours == nil {
-		return []string{name + ": missing"}
+func orNone(s string) string { return cmp.Or(s, "none") }
+
+// contract reads contractFile.
+func contract(t *testing.T) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(contractFile)
+	if err != nil {
+		t.Fatal(err)
 	}
-	var found []string
-	for method, t := range theirs.Operations() {
-		o := ours.GetOperation(method)
-		if o == nil {
-			return []string{name + ": not a " + method}
+	facts := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		fact, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		if !ok {
+			t.Fatalf("%s: no fact: %q", contractFile, line)
 		}
-		for _, status := range t.Extensions["x-error-statuses"].([]any) {
-			if o.Responses.Value(fmt.Sprint(status)) == nil {
-				found = append(found, fmt.Sprintf("%s: %v is never answered", name, status))
+		facts[fact] = value
+	}
+	return facts
+}
+
+func writeContract(t *testing.T, description string) {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromFile(description)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	facts := factsOf(doc)
+	for _, fact := range slices.Sorted(maps.Keys(facts)) {
+		if !strings.HasPrefix(fact, "portal.") {
+			fmt.Fprintf(&text, "%s: %s\n", fact, facts[fact])
+		}
+	}
+	if err := os.WriteFile(contractFile, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// factsOf returns what a document says of its operations, by where it says it.
+func factsOf(doc *openapi3.T) map[string]string {
+	facts := map[string]string{}
+	for path, item := range doc.Paths.Map() {
+		name := strings.TrimPrefix(path, "/v2/")
+		for method, o := range item.Operations() {
+			facts[name+" method"] = method
+			for status := range o.Responses.Map() {
+				facts[name+" answers "+status] = "true"
 			}
+			statuses, _ := o.Extensions["x-error-statuses"].([]any)
+			for _, status := range statuses {
+				facts[fmt.Sprintf("%s answers %v", name, status)] = "true"
+			}
+			flatten(facts, name+" request", requestSchema(o), requestKeywords)
+			flatten(facts, name+" answer", answerSchema(o), answerKeywords)
 		}
-		found = append(found, compareSchemas(name+" request", requestSchema(t), requestSchema(o), requestKeywords)...)
-		found = append(found, compareSchemas(name+" answer", answerSchema(t), answerSchema(o), answerKeywords)...)
 	}
-	return found
+	return facts
 }
 
 func requestSchema(o *openapi3.Operation) *openapi3.Schema {
@@ -84,29 +121,6 @@ func requestSchema(o *openapi3.Operation) *openapi3.Schema {
 
 func answerSchema(o *openapi3.Operation) *openapi3.Schema {
 	return o.Responses.Value("200").Value.Content["application/json"].Schema.Value
-}
-
-// compareSchemas tells in which facts our schema differs from theirs.
-func compareSchemas(where string, theirs, ours *openapi3.Schema, keywords func(*openapi3.Schema) map[string]any) []string {
-	want, got := map[string]string{}, map[string]string{}
-	flatten(want, where, theirs, keywords)
-	flatten(got, where, ours, keywords)
-	all := maps.Clone(want)
-	maps.Copy(all, got)
-	var found []string
-	for fact := range all {
-		if want[fact] != got[fact] {
-			found = append(found, fmt.Sprintf("%s: %s, ours %s", fact, orNone(want[fact]), orNone(got[fact])))
-		}
-	}
-	return found
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }
 
 // flatten collects what a schema says of each place in a value: one fact a place
@@ -185,9 +199,9 @@ var deliberate = map[string]string{
 	"keys.updateKey request.ratelimits[].autoApply default: false, ours none":            "a required field has no default",
 	"keys.migrateKeys request.keys[].ratelimits[].autoApply default: false, ours none":   "a required field has no default",
 
-	"keys.verifyKey: 404 is never answered":        "an unknown key is a result",
-	"ratelimit.limit: 404 is never answered":       "an unknown namespace is made",
-	"ratelimit.multiLimit: 404 is never answered":  "an unknown namespace is made",
-	"permissions.listRoles: 404 is never answered": "a list without roles is empty",
-	"liveness: 412 is never answered":              "it has no precondition",
+	"keys.verifyKey answers 404: true, ours none":        "an unknown key is a result",
+	"ratelimit.limit answers 404: true, ours none":       "an unknown namespace is made",
+	"ratelimit.multiLimit answers 404: true, ours none":  "an unknown namespace is made",
+	"permissions.listRoles answers 404: true, ours none": "a list without roles is empty",
+	"liveness answers 412: true, ours none":              "it has no precondition",
 }
