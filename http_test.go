@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/embedded"
+	"github.com/latchkeyhq/latchkey/internal/testenv"
 	"github.com/latchkeyhq/latchkey/latchkeytest"
 )
 
@@ -225,28 +226,15 @@ func TestRepeatsThatOvertakeAreDoneOnce(t *testing.T) {
 // clients a moment, not an error, even for calls that write.
 func TestRefusedConnectionsAreTriedAgain(t *testing.T) {
 	s := latchkeytest.New(t)
-	listener := listen(t)
-	address := listener.Addr().String()
-	listener.Close()
-	c := newClient(t, latchkey.Config{BaseURL: "http://" + address, RootKey: s.RootKey, Retry: latchkey.RetryPolicy{MaxAttempts: 100, Initial: 20 * time.Millisecond, Max: 20 * time.Millisecond}})
-	opened := make(chan *http.Server, 1)
-	time.AfterFunc(50*time.Millisecond, func() {
-		again, err := net.Listen("tcp", address)
-		if err != nil {
-			opened <- nil // somebody else took the port
-			return
-		}
-		srv := &http.Server{Handler: s.Handler}
-		opened <- srv
-		_ = srv.Serve(again)
+	door := testenv.NewProxy(t, strings.TrimPrefix(s.URL, "http://"))
+	c := newClient(t, latchkey.Config{
+		BaseURL: "http://" + door.Addr, RootKey: s.RootKey,
+		Retry: latchkey.RetryPolicy{MaxAttempts: 500, Initial: 20 * time.Millisecond, Max: 20 * time.Millisecond},
 	})
+	door.Refuse()
+	time.AfterFunc(50*time.Millisecond, door.Accept)
 	var info latchkey.ResponseInfo
 	_, err := c.APIs.Create(t.Context(), latchkey.CreateAPIRequest{Name: "an api"}, latchkey.WithResponse(&info))
-	srv := <-opened
-	if srv == nil {
-		t.Skip("the port was taken meanwhile")
-	}
-	defer srv.Close()
 	if err != nil || info.Attempts < 2 {
 		t.Errorf("after %d attempts: %v", info.Attempts, err)
 	}

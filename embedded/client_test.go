@@ -271,57 +271,65 @@ func asJSON(t *testing.T, v any) string {
 	return string(text)
 }
 
-// TestCloseAnswersWhoIsInside closes a service under load: each call is answered
-// or refused as unavailable, and none panics or is refused for another reason.
+// heldRequest is a request that keeps its call inside the service until release
+// is closed.
+type heldRequest struct{ inside, release chan struct{} }
+
+func (r heldRequest) MarshalJSON() ([]byte, error) {
+	close(r.inside)
+	<-r.release
+	return []byte(`{"name":"another api"}`), nil
+}
+
+// TestCloseAnswersWhoIsInside closes a service under load: it waits for a call that
+// is inside, each call is answered or refused as unavailable, and none panics or is
+// refused for another reason.
 func TestCloseAnswersWhoIsInside(t *testing.T) {
-	for range 5 {
-		s := open(t, quiet(newDir(t)))
-		ctx := t.Context()
-		api, err := s.Client.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "an api"})
-		if err != nil {
-			t.Fatal(err)
+	s := open(t, quiet(newDir(t)))
+	ctx := t.Context()
+	calls := []func() error{
+		func() error { _, err := s.Client.APIs.List(ctx, latchkey.ListAPIsRequest{}); return err },
+		func() error {
+			_, err := s.Client.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "an api"})
+			return err
+		},
+		func() error { _, err := s.Client.Ratelimits.Limit(ctx, oneIdentifier); return err },
+	}
+	var group sync.WaitGroup
+	for _, call := range calls {
+		group.Go(func() {
+			err := call()
+			for err == nil {
+				err = call()
+			}
+			if !errors.Is(err, latchkey.ErrUnavailable) {
+				t.Error(err)
+			}
+		})
+	}
+	held := heldRequest{make(chan struct{}), make(chan struct{})}
+	group.Go(func() {
+		if _, _, err := s.Client.Call(ctx, "apis.createApi", held); err != nil {
+			t.Errorf("the call that was inside: %v", err)
 		}
-		key, err := s.Client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: api.APIID, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](1 << 40)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var group sync.WaitGroup
-		answered := make(chan struct{}, 64)
-		for i := range 64 {
-			group.Go(func() {
-				for {
-					var err error
-					switch i % 3 {
-					case 0:
-						_, err = s.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key})
-					case 1:
-						_, err = s.Client.Keys.Get(ctx, latchkey.GetKeyRequest{KeyID: key.KeyID})
-					case 2:
-						_, err = s.Client.Ratelimits.Limit(ctx, latchkey.LimitRequest{Namespace: "n", Identifier: "i", Limit: 1, Duration: latchkey.Per(time.Minute)})
-					}
-					if errors.Is(err, latchkey.ErrUnavailable) {
-						return
-					}
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					select {
-					case answered <- struct{}{}:
-					default:
-					}
-				}
-			})
-		}
-		for range 64 {
-			<-answered
-		}
-		closed(t, s)
-		group.Wait()
-		var refused *latchkey.Error
-		if _, err := s.Client.Liveness(ctx); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable || refused.RequestID == "" {
-			t.Errorf("after that: %v", err)
-		}
+	})
+	<-held.inside
+	closing := make(chan error, 1)
+	go func() { closing <- s.Close(context.Background()) }()
+	select {
+	case err := <-closing:
+		t.Errorf("closed with a call inside: %v", err)
+		closing <- err
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(held.release)
+	group.Wait()
+	if err := <-closing; err != nil {
+		t.Error(err)
+	}
+	var refused *latchkey.Error
+	if _, err := s.Client.Liveness(ctx); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable || refused.RequestID == "" {
+		t.Errorf("after that: %v", err)
 	}
 }
 

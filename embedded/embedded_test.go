@@ -149,19 +149,6 @@ func TestUnusableFolderIsNamed(t *testing.T) {
 	}
 }
 
-func TestFolderThatCannotBeWrittenIsNamed(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Skip("root may write everywhere")
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(t.Context(), quiet(dir)); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("got %v", err)
-	}
-}
-
 func TestDrainingServiceIsNotReady(t *testing.T) {
 	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
