@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -48,12 +49,15 @@ type reading struct {
 	begun  time.Duration
 }
 
-// mustNotBeUsed reports whether a value may be wrong for longer than a second,
-// or is known to be.
+// promised is how long a change may take at most until it is in force everywhere.
+const promised = time.Second
+
+// mustNotBeUsed reports whether a value may be wrong for longer than that, or is
+// known to be.
 func (h *history) mustNotBeUsed(r reading, now time.Duration) bool {
 	for _, c := range h.changes {
 		changed := c.entity == r.entity && c.committed >= r.begun
-		if changed && (c.known || now-c.committed > trust) {
+		if changed && (c.known || now-c.committed > promised) {
 			return true
 		}
 	}
@@ -63,7 +67,7 @@ func (h *history) mustNotBeUsed(r reading, now time.Duration) bool {
 // mustBeUsable reports whether nothing speaks against a value: all that has
 // happened is known, nothing of it concerns the value, and that was so a moment ago.
 func (h *history) mustBeUsable(r reading, now time.Duration) bool {
-	return now-max(r.begun, h.heard) <= trust && !slices.ContainsFunc(h.changes, func(c happened) bool {
+	return now-max(r.begun, h.heard) <= promised && !slices.ContainsFunc(h.changes, func(c happened) bool {
 		return c.known && c.entity == r.entity && c.committed >= r.begun
 	})
 }
@@ -195,7 +199,7 @@ func TestStaleValuesAreUsedOnlyAsFarAsAllowed(t *testing.T) {
 		at    time.Duration
 		fresh bool
 		stale bool
-	}{{trust, true, false}, {trust + 1, false, true}, {time.Minute, false, true}, {time.Minute + 1, false, false}} {
+	}{{time.Second, true, false}, {time.Second + 1, false, true}, {time.Minute, false, true}, {time.Minute + 1, false, false}} {
 		*at = step.at
 		k, age, err := get()
 		switch {
@@ -207,55 +211,138 @@ func TestStaleValuesAreUsedOnlyAsFarAsAllowed(t *testing.T) {
 			t.Errorf("after %v: age %v, error %v, want an error", step.at, age, err)
 		}
 	}
-	*at = 2 * trust
+	*at = 2 * time.Second
 	s.touch("key")
 	if _, _, err := get(); !errors.Is(err, errSlow) {
 		t.Errorf("what is known to be wrong: %v", err)
 	}
 }
 
-// TestADeadDatabaseIsAskedSeldom: while it is gone, one read in each pause.
-func TestADeadDatabaseIsAskedSeldom(t *testing.T) {
-	s, _ := newSharedSource(0)
-	c := newCache(s, 1<<20, weighKey, keyHash.String)
-	t.Cleanup(c.close)
-	begun, loads := time.Now(), 0
-	for i := byte(0); time.Since(begun) < 3*pause; i++ {
-		_, _, err := c.get(t.Context(), keyHash{i}, func(context.Context, moment) (*keySnapshot, error) {
-			loads++
-			return nil, errSlow
-		})
-		if !unavailable(err) {
-			t.Fatal(err)
+// TestAGapMakesNothingYounger: what was read before a gap was known to be right
+// when it was read, and not when the log was heard again.
+func TestAGapMakesNothingYounger(t *testing.T) {
+	s, at := newSharedSource(time.Minute)
+	s.hear(store.Heard{At: s.began})
+	before := s.stampOf(s.now(), "key")
+	*at = 20 * time.Second
+	s.hear(store.Heard{At: s.began.Add(*at)})
+	if age, right := s.age(&before); !right || age != 0 {
+		t.Errorf("without a gap: %v old, right %v", age, right)
+	}
+	*at = 50 * time.Second
+	s.hear(store.Heard{At: s.began.Add(*at), All: true})
+	*at = 61 * time.Second
+	if age, right := s.age(&before); !right || age != 61*time.Second {
+		t.Errorf("after a gap: %v old, right %v, want 61s", age, right)
+	}
+}
+
+// TestALoadThatIsTooSlowIsNotUsed: what took longer to read than a value may be
+// trusted is out of date when it comes, and isn't kept either.
+func TestALoadThatIsTooSlowIsNotUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{clock: newClock(true), outage: outage{log: slog.New(slog.DiscardHandler)}, staleFor: time.Hour}
+		c := newCache(s, 1<<20, weighKey, keyHash.String)
+		defer c.close()
+		for _, slow := range []func(context.Context){
+			func(context.Context) { time.Sleep(1100 * time.Millisecond) },
+			func(ctx context.Context) { <-ctx.Done() },
+		} {
+			time.Sleep(time.Second) // the outage that the one before began is over
+			begun := time.Now()
+			_, _, err := c.get(t.Context(), keyHash{}, func(ctx context.Context, asOf moment) (*keySnapshot, error) {
+				slow(ctx)
+				return &keySnapshot{stamp: s.stampOf(asOf, "key"), id: "key"}, nil
+			})
+			if took := time.Since(begun); !errors.Is(err, errSlow) || took > 1100*time.Millisecond {
+				t.Errorf("after %v: %v", took, err)
+			}
+			if n := c.known.EstimatedSize(); n != 0 {
+				t.Errorf("%d values are kept", n)
+			}
+		}
+	})
+}
+
+// TestWhatIsHeardIsInForceBeforeItCountsAsHeard: a value that is too old to be
+// used may become usable again when the log is heard, but only together with the
+// changes that were in it.
+func TestWhatIsHeardIsInForceBeforeItCountsAsHeard(t *testing.T) {
+	const rounds, others = 10, 50_000
+	s, at := newSharedSource(0)
+	s.hear(store.Heard{At: s.began})
+	var ids []string
+	for i := range others {
+		ids = append(ids, fmt.Sprint(i))
+	}
+	for range rounds {
+		read := s.stampOf(s.now(), "key")
+		*at += 2 * time.Second
+		heard := make(chan struct{})
+		go func() {
+			s.hear(store.Heard{At: s.began.Add(*at), Changes: []store.Touched{{IDs: ids}, {IDs: []string{"key"}}}})
+			close(heard)
+		}()
+		for waiting := true; waiting; {
+			if s.usable(&read) {
+				t.Fatal("what a change has spoiled is used while it is being heard of")
+			}
+			select {
+			case <-heard:
+				waiting = false
+			default:
+			}
 		}
 	}
-	if most := int(time.Since(begun)/pause) + 1; loads > most || loads < 2 {
-		t.Errorf("%d loads in %v", loads, time.Since(begun))
-	}
+}
+
+// TestADeadDatabaseIsAskedSeldom: while it is gone, one read each tenth of a second.
+func TestADeadDatabaseIsAskedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{clock: newClock(true), outage: outage{log: slog.New(slog.DiscardHandler)}}
+		c := newCache(s, 1<<20, weighKey, keyHash.String)
+		defer c.close()
+		loads := 0
+		for i := range byte(200) {
+			_, _, err := c.get(t.Context(), keyHash{i}, func(context.Context, moment) (*keySnapshot, error) {
+				loads++
+				return nil, errSlow
+			})
+			if !unavailable(err) {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		if loads != 10 {
+			t.Errorf("%d loads in a second, want 10", loads)
+		}
+	})
 }
 
 // TestAnOutageEndsWithWhateverIsAnswered: nothing has to be read for it, for
 // there may be nothing to read: what is cached is trusted as long as the log is
 // heard.
 func TestAnOutageEndsWithWhateverIsAnswered(t *testing.T) {
-	o := &outage{log: slog.New(slog.DiscardHandler)}
-	answered, asked := error(nil), 0
-	ask := func() error { asked++; return answered }
-	if err := o.try(ask); err != nil || asked != 1 {
-		t.Fatalf("without an outage: %v, asked %d times", err, asked)
-	}
-	o.learn(errSlow)
-	if err := o.try(ask); !errors.Is(err, errSlow) || asked != 1 {
-		t.Errorf("right after it began: %v, asked %d times", err, asked)
-	}
-	time.Sleep(pause)
-	answered = errSlow
-	if err := o.try(ask); !errors.Is(err, errSlow) || asked != 2 || !o.gone() {
-		t.Errorf("while it goes on: %v, asked %d times", err, asked)
-	}
-	time.Sleep(pause)
-	answered = store.ErrNotFound
-	if err := o.try(ask); !errors.Is(err, store.ErrNotFound) || o.gone() {
-		t.Errorf("when it is over: %v, gone %t", err, o.gone())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		o := &outage{log: slog.New(slog.DiscardHandler)}
+		answered, asked := error(nil), 0
+		ask := func() error { asked++; return answered }
+		if err := o.try(ask); err != nil || asked != 1 {
+			t.Fatalf("without an outage: %v, asked %d times", err, asked)
+		}
+		o.learn(errSlow)
+		if err := o.try(ask); !errors.Is(err, errSlow) || asked != 1 {
+			t.Errorf("right after it began: %v, asked %d times", err, asked)
+		}
+		time.Sleep(100 * time.Millisecond)
+		answered = errSlow
+		if err := o.try(ask); !errors.Is(err, errSlow) || asked != 2 || !o.gone() {
+			t.Errorf("while it goes on: %v, asked %d times", err, asked)
+		}
+		time.Sleep(100 * time.Millisecond)
+		answered = store.ErrNotFound
+		if err := o.try(ask); !errors.Is(err, store.ErrNotFound) || o.gone() {
+			t.Errorf("when it is over: %v, gone %t", err, o.gone())
+		}
+	})
 }

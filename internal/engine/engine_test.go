@@ -37,13 +37,25 @@ var start = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, where: testenv.Database(t), redis: testenv.RedisURL(t), at: start}
+	w.setUp()
+	return w
+}
+
+// setUp opens the engine on its database and makes the operator.
+func (w *world) setUp() {
+	w.t.Helper()
 	w.open(vault.NewMaster())
-	root, err := w.FirstRootKey(t.Context(), func(string) error { return nil })
+	w.enroll()
+}
+
+// enroll makes the operator, in a database that has none.
+func (w *world) enroll() {
+	w.t.Helper()
+	root, err := w.FirstRootKey(w.t.Context(), func(string) error { return nil })
 	if err != nil || root == "" {
-		t.Fatalf("first root key %q: %v", root, err)
+		w.t.Fatalf("first root key %q: %v", root, err)
 	}
 	w.root, w.who = root, w.caller(root)
-	return w
 }
 
 func (w *world) open(master string) {

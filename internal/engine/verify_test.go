@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -292,66 +292,69 @@ func TestUnknownKeysDoNotPushRealOnesOut(t *testing.T) {
 	if _, ok := w.keys.known.GetIfPresent(hashOf(key.Key)); !ok {
 		t.Error("the real key was pushed out")
 	}
+	if n := w.keys.known.EstimatedSize(); n != 1 {
+		t.Errorf("%d keys are kept where real ones are, want 1", n)
+	}
 }
 
 func TestConcurrentMissesLoadOnce(t *testing.T) {
-	c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
-	t.Cleanup(c.close)
-	var loads atomic.Int64
-	release := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(func() {
-			k, _, err := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
-				loads.Add(1)
-				<-release
-				return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "key"}, nil
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
+		defer c.close()
+		loads := 0
+		release := make(chan struct{})
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				k, _, err := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
+					loads++
+					<-release
+					return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "key"}, nil
+				})
+				if err != nil || k.id != "key" {
+					t.Errorf("%v %v", k, err)
+				}
 			})
-			if err != nil || k.id != "key" {
-				t.Errorf("%v %v", k, err)
-			}
-		})
-	}
-	time.Sleep(20 * time.Millisecond)
-	close(release)
-	wg.Wait()
-	if n := loads.Load(); n != 1 {
-		t.Errorf("%d loads, want 1", n)
-	}
+		}
+		synctest.Wait()
+		close(release)
+		all.Wait()
+		if loads != 1 {
+			t.Errorf("%d loads, want 1", loads)
+		}
+	})
 }
 
 // TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt: a reader who joins a load
 // under way when a change is answered must not get what was before the change.
 func TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt(t *testing.T) {
-	c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
-	t.Cleanup(c.close)
-	began, release := make(chan struct{}), make(chan struct{})
-	old := make(chan string)
-	go func() {
-		k, _, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
-			close(began)
-			<-release
-			return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "before"}, nil
-		})
-		old <- k.id
-	}()
-	<-began
-	c.source.touch("key")
-	joined := make(chan string)
-	go func() {
-		k, _, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
-			return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "after"}, nil
-		})
-		joined <- k.id
-	}()
-	time.Sleep(10 * time.Millisecond)
-	close(release)
-	if id := <-old; id != "before" {
-		t.Errorf("the first reader got %q", id)
-	}
-	if id := <-joined; id != "after" {
-		t.Errorf("the reader after the change got %q", id)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
+		defer c.close()
+		release := make(chan struct{})
+		read := func(id string) <-chan string {
+			got := make(chan string)
+			go func() {
+				k, _, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
+					<-release
+					return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: id}, nil
+				})
+				got <- k.id
+			}()
+			synctest.Wait()
+			return got
+		}
+		first := read("before")
+		c.source.touch("key")
+		second := read("after")
+		close(release)
+		if id := <-first; id != "before" {
+			t.Errorf("the first reader got %q", id)
+		}
+		if id := <-second; id != "after" {
+			t.Errorf("the reader after the change got %q", id)
+		}
+	})
 }
 
 func TestLimitsOfTheKeyHideThoseOfItsIdentity(t *testing.T) {
