@@ -65,7 +65,7 @@ func Example() {
 	v, err := client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "documents.read"})
 	switch {
 	case err != nil:
-		log.Fatal(err) // the question could not be answered: let nobody in
+		log.Fatal(err) // the key could not be verified: fail closed
 	case !v.Valid:
 		fmt.Println("refused:", v.Code)
 	default:
@@ -221,7 +221,7 @@ func ExampleError() {
 	case errors.Is(err, latchkey.ErrNotFound):
 		fmt.Println("not there")
 	case errors.Is(err, context.DeadlineExceeded):
-		fmt.Println("no answer in time")
+		fmt.Println("timed out")
 	}
 	if errors.As(err, &refused) {
 		fmt.Println(refused.Status, refused.Code(), refused.Attempts, refused.RequestID != "")
@@ -279,7 +279,7 @@ func ExampleLimiter_Allow() {
 		Namespace: "email", Limit: 10, Window: 24 * time.Hour,
 		Timeout:     200 * time.Millisecond,
 		BlockDenied: 10_000,
-		// Without an answer it says no, unless told otherwise.
+		// By default a call without a response is denied.
 		OnError: func(_ context.Context, user string, err error) latchkey.Decision {
 			return latchkey.Decision{Allowed: user == "user_1"}
 		},

@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// TestManualShowsTestedCode: each block of Go in the manual stands, line by
-// line, in an example, so that it is compiled and run.
+// TestManualShowsTestedCode checks that an example contains each block of Go in
+// the manual, line by line, so that the block compiles and runs.
 func TestManualShowsTestedCode(t *testing.T) {
 	var tested strings.Builder
-	for _, file := range []string{"example_test.go", "embedded/example_test.go", "latchkeytest/example_test.go"} {
-		tested.WriteString(unindented(readFile(t, file)))
+	for _, dir := range []string{"", "protect/", "embedded/", "latchkeytest/"} {
+		tested.WriteString(unindented(readFile(t, dir+"example_test.go")))
 	}
 	blocks := strings.Split(readFile(t, "docs/sdk.md"), "```go\n")[1:]
 	if len(blocks) < 8 {

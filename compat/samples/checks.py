@@ -1,4 +1,4 @@
-"""What the samples are held to."""
+"""The checks that the samples must pass."""
 
 import json
 import re
@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from pages import prints, promised
+from pages import expected, prints
 from programs import Latchkey, request
 
 HOUR = 3_600_000  # milliseconds
 
-# The status for each code of a refusal: on the pages, and in the README, whose
-# samples are shorter.
+# The status of each denial code: on the pages, and in the README, whose samples are
+# shorter.
 PAGES = {"NOT_FOUND": 401, "DISABLED": 401, "EXPIRED": 401, "USAGE_EXCEEDED": 402, "INSUFFICIENT_PERMISSIONS": 403, "RATE_LIMITED": 429}
 README = dict.fromkeys(PAGES, 401)
 
@@ -32,20 +32,20 @@ class Tally:
 
 
 def printed(tally, name, text, output):
-    """Checks that a program prints what its comments say. In a comment … stands for any text."""
-    wants = promised(text)
-    tally.check(f"{name}: says what it prints", wants and len(wants) == prints(text), f"{len(wants)} of {prints(text)} lines that print do")
+    """Checks that a program prints what its comments say. In a comment, … matches any text."""
+    wants = expected(text)
+    tally.check(f"{name}: has its output in comments", wants and len(wants) == prints(text), f"{len(wants)} of {prints(text)} print statements do")
     for want, line in zip_longest(wants, output.splitlines(), fillvalue=""):
         pattern = ".+".join(map(re.escape, want.split("…")))
         tally.check(f"{name}: prints {want}", re.fullmatch(pattern, line), f"got {line!r}")
 
 
 def issue_keys(latchkey, api):
-    """Makes one key of each kind and returns them by kind."""
+    """Creates one key of each kind and returns them by kind."""
     read = {"permissions": ["documents.read"], "externalId": "user_1"}
     kinds = {
         "good": {**read, "credits": {"remaining": 100}},
-        "nobody's": {"permissions": ["documents.read"]},
+        "ownerless": {"permissions": ["documents.read"]},
         "spent": {**read, "credits": {"remaining": 0}},
         "disabled": {**read, "enabled": False},
         "expired": {**read, "expires": 1},
@@ -58,7 +58,7 @@ def issue_keys(latchkey, api):
 
 @dataclass
 class Visit:
-    """A service under way, the Latchkey it asks, and keys to call it with."""
+    """A running service, the Latchkey it calls, and keys to call it with."""
 
     tally: Tally
     name: str
@@ -66,8 +66,8 @@ class Visit:
     latchkey: Latchkey
     keys: dict
 
-    def answers(self, what, status, path, authorization=None, text="", method="GET"):
-        """Checks the answer to a request, and returns its headers and body."""
+    def responds(self, what, status, path, authorization=None, text="", method="GET"):
+        """Checks the response to a request, and returns its headers and body."""
         got, headers, body = request(method, self.url + path, authorization)
         self.tally.check(f"{self.name}: {what}: {status}", got == status and text in body, f"got {got} {body!r}")
         return headers, body
@@ -77,27 +77,27 @@ class Visit:
 
 
 def guards(visit, path="/documents", statuses=PAGES, text="user_1"):
-    """Checks that only good keys may call a path, and that its answer to them contains a text."""
+    """Checks that a path allows only valid keys, and that its response to them contains text."""
 
-    def refuses(what, authorization, code):
-        headers, _ = visit.answers(what, statuses[code], path, authorization, text=code)
+    def denies(what, authorization, code):
+        headers, _ = visit.responds(what, statuses[code], path, authorization, text=code)
         if statuses[code] == 429:
-            waits_an_hour_at_most(visit, what, headers)
+            check_retry_after(visit, what, headers)
 
-    visit.answers("a key that works", 200, path, visit.bearer("good"), text=text)
-    visit.answers("a key of nobody", 200, path, visit.bearer("nobody's"))
-    refuses("a key that was never made", "Bearer sk_unknown", "NOT_FOUND")
-    refuses("a disabled key", visit.bearer("disabled"), "DISABLED")
-    refuses("an expired key", visit.bearer("expired"), "EXPIRED")
-    refuses("a key out of credits", visit.bearer("spent"), "USAGE_EXCEEDED")
-    refuses("a key without the permission", visit.bearer("powerless"), "INSUFFICIENT_PERMISSIONS")
-    visit.answers("a key within its limit", 200, path, visit.bearer("limited"), text=text)
-    refuses("a key over its limit", visit.bearer("limited"), "RATE_LIMITED")
-    visit.answers("no key", 401, path)
-    visit.answers("an empty key", 401, path, "Bearer ")
-    visit.answers("a password", 401, path, "Basic dXNlcjpwYXNz")
+    visit.responds("a valid key", 200, path, visit.bearer("good"), text=text)
+    visit.responds("a key without an owner", 200, path, visit.bearer("ownerless"))
+    denies("an unknown key", "Bearer sk_unknown", "NOT_FOUND")
+    denies("a disabled key", visit.bearer("disabled"), "DISABLED")
+    denies("an expired key", visit.bearer("expired"), "EXPIRED")
+    denies("a key out of credits", visit.bearer("spent"), "USAGE_EXCEEDED")
+    denies("a key without the permission", visit.bearer("powerless"), "INSUFFICIENT_PERMISSIONS")
+    visit.responds("a key within its limit", 200, path, visit.bearer("limited"), text=text)
+    denies("a key over its limit", visit.bearer("limited"), "RATE_LIMITED")
+    visit.responds("no key", 401, path)
+    visit.responds("an empty key", 401, path, "Bearer ")
+    visit.responds("a password", 401, path, "Basic dXNlcjpwYXNz")
     visit.latchkey.call("keys.deleteKey", keyId=visit.keys["good"]["keyId"])
-    refuses("a key deleted a moment ago", visit.bearer("good"), "NOT_FOUND")
+    denies("a deleted key", visit.bearer("good"), "NOT_FOUND")
 
 
 def guards_readme(visit):
@@ -105,51 +105,51 @@ def guards_readme(visit):
 
 
 def guards_more(visit, path="/documents"):
-    """Checks what the pages' guard does beyond the README's samples."""
+    """Checks what the guard of the pages does beyond the samples of the README."""
     guards(visit, path)
-    visit.answers("a key too long to be one", 401, path, "Bearer " + "x" * 513)
+    visit.responds("an overlong key", 401, path, "Bearer " + "x" * 513)
     _, headers, _ = request("GET", visit.url + path)
     scheme = headers.get("WWW-Authenticate")
     visit.tally.check(f"{visit.name}: no key: WWW-Authenticate", scheme == "Bearer", scheme)
     with visit.latchkey.paused():
         began = time.monotonic()
-        visit.answers("Latchkey hangs, a key that works", 503, path, visit.bearer("nobody's"))
+        visit.responds("Latchkey hangs, a valid key", 503, path, visit.bearer("ownerless"))
         took = time.monotonic() - began
-        visit.tally.check(f"{visit.name}: Latchkey hangs: answers all the same", took < 5, f"after {took:.1f} s")
+        visit.tally.check(f"{visit.name}: Latchkey hangs: responds in time", took < 5, f"after {took:.1f} s")
 
 
 def guards_stopped(visit, path="/documents"):
-    """Checks that nobody gets in while Latchkey is stopped."""
-    visit.answers("Latchkey stopped, a key that worked", 503, path, visit.bearer("nobody's"))
-    visit.answers("Latchkey stopped, no key", 401, path)
+    """Checks that every request is denied while Latchkey is stopped."""
+    visit.responds("Latchkey stopped, a valid key", 503, path, visit.bearer("ownerless"))
+    visit.responds("Latchkey stopped, no key", 401, path)
 
 
 def issues_keys(visit):
-    """Checks the path that hands out keys: to whom, and that they work."""
-    visit.answers("a key that may not issue keys", 403, "/keys?user=user_2", visit.bearer("powerless"), method="POST")
-    _, body = visit.answers("a key that may", 201, "/keys?user=user_2", visit.bearer("issuer"), method="POST")
-    visit.answers("a user nobody can be", 422, "/keys?user=%20", visit.bearer("issuer"), method="POST")
-    visit.answers("the key it issued", 200, "/documents", "Bearer " + json.loads(body).get("key", ""), text="user_2")
+    """Checks the path that creates keys: who can call it, and that the keys work."""
+    visit.responds("a key that cannot issue keys", 403, "/keys?user=user_2", visit.bearer("powerless"), method="POST")
+    _, body = visit.responds("a key that can issue keys", 201, "/keys?user=user_2", visit.bearer("issuer"), method="POST")
+    visit.responds("an invalid user", 422, "/keys?user=%20", visit.bearer("issuer"), method="POST")
+    visit.responds("the issued key", 200, "/documents", "Bearer " + json.loads(body).get("key", ""), text="user_2")
 
 
 def has_open_path(visit):
-    visit.answers("a public path, no key", 200, "/health/")
-    visit.answers("a public path, Latchkey not asked", 200, "/health/", "Bearer sk_unknown")
+    visit.responds("a public path, no key", 200, "/health/")
+    visit.responds("a public path, an unknown key", 200, "/health/", "Bearer sk_unknown")
 
 
 def limits(visit):
     """Checks a path that allows each user five attempts an hour."""
     for left in range(4, -1, -1):
-        visit.answers(f"an attempt, {left} left", 200, "/sign-in/user_1", text=f"{left} attempts left", method="POST")
-    headers, _ = visit.answers("one more", 429, "/sign-in/user_1", method="POST")
-    waits_an_hour_at_most(visit, "one more", headers)
-    visit.answers("somebody else", 200, "/sign-in/user_2", method="POST")
+        visit.responds(f"an attempt, {left} left", 200, "/sign-in/user_1", text=f"{left} attempts left", method="POST")
+    headers, _ = visit.responds("one more", 429, "/sign-in/user_1", method="POST")
+    check_retry_after(visit, "one more", headers)
+    visit.responds("another user", 200, "/sign-in/user_2", method="POST")
 
 
 def limits_stopped(visit):
-    visit.answers("Latchkey stopped", 503, "/sign-in/user_3", method="POST")
+    visit.responds("Latchkey stopped", 503, "/sign-in/user_3", method="POST")
 
 
-def waits_an_hour_at_most(visit, what, headers):
+def check_retry_after(visit, what, headers):
     wait = headers.get("Retry-After", "")
     visit.tally.check(f"{visit.name}: {what}: Retry-After", wait.isdigit() and 1 <= int(wait) <= 3600, repr(wait))

@@ -1,4 +1,4 @@
-"""Runs every sample in the folder it is given, where the program latchkey stands."""
+"""Runs every sample in the given folder, which contains the program latchkey."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import checks
 from pages import extract, unmarked
-from programs import PATIENCE, Latchkey, service
+from programs import TIMEOUT, Latchkey, service
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -21,7 +21,7 @@ NEXT = [str(HERE / "node_modules/.bin/next"), "dev", "--hostname", "127.0.0.1", 
 
 @dataclass
 class Service:
-    """How to start a service and what to check while Latchkey runs and after it stopped."""
+    """How to start a service, and what to check while Latchkey runs and after it has stopped."""
 
     command: list[str]
     running: list[Callable[[checks.Visit], None]]
@@ -29,16 +29,16 @@ class Service:
     folder: str = "."
 
 
-# Programs that print.
+# Programs that print and exit.
 SCRIPTS = {
     "tour.py": [PYTHON, "tour.py"],
     "async_tour.py": [PYTHON, "async_tour.py"],
-    "patient.py": [PYTHON, "patient.py"],
+    "retries.py": [PYTHON, "retries.py"],
     "tour.ts": ["node", "built/tour.js"],
-    "patient.ts": ["node", "built/patient.js"],
+    "retries.ts": ["node", "built/retries.js"],
 }
 
-# Programs that serve. PORT becomes the port to listen at.
+# Programs that serve HTTP. PORT is replaced by the port to listen on.
 SERVICES = {
     "readme.go": Service(["./readme"], [partial(checks.guards, text="documents")]),
     "readme.mjs": Service(["node", "readme.mjs"], [checks.guards_readme]),
@@ -57,7 +57,7 @@ SERVICES = {
     "ratelimit_app.ts": Service(["node", "built/ratelimit_app.js"], [checks.limits], checks.limits_stopped),
 }
 
-# What the services consist of besides.
+# Other files of these services.
 PARTS = {
     "guard.py",
     "guard.ts",
@@ -67,8 +67,8 @@ PARTS = {
     "next/app/api/documents/route.ts",
 }
 
-# What every program is started with. Settings of the person who runs this are
-# not for the samples.
+# The environment of every program. It leaves out the LATCHKEY_ and UNKEY_ variables
+# of the person who runs this.
 ENV = {
     **{name: value for name, value in os.environ.items() if not name.startswith(("LATCHKEY_", "UNKEY_"))},
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -79,7 +79,7 @@ ENV = {
 
 
 class Run:
-    """One run of all samples, in a folder of its own."""
+    """One run of all samples, in its own folder."""
 
     def __init__(self, work):
         self.work, self.tally, self.env = work, checks.Tally(), {**ENV, "PYTHONPATH": str(work)}
@@ -87,8 +87,8 @@ class Run:
     def all(self):
         samples = {}
         for page in ("README.md", "docs/python.md", "docs/typescript.md"):
-            forgotten = unmarked(ROOT / page)
-            self.tally.check(f"{page}: every block is a sample", not forgotten, f"not marked: {forgotten}")
+            blocks = unmarked(ROOT / page)
+            self.tally.check(f"{page}: every block is a sample", not blocks, f"not marked: {blocks}")
             samples |= extract(ROOT / page, self.work)
         run = SCRIPTS.keys() | SERVICES.keys() | PARTS
         self.tally.check("every sample is run", samples.keys() == run, f"only on a page or only here: {samples.keys() ^ run}")
@@ -99,22 +99,22 @@ class Run:
             self.attempt(file, self.service, about)
 
     def attempt(self, file, run, *details):
-        """Runs a sample. One that can't go on counts as a failed check, and the next is run all the same."""
+        """Runs a sample. An exception counts as a failed check, and the next sample still runs."""
         try:
             run(file, *details)
         except Exception as error:
-            self.tally.check(f"{file}: goes on to the end", False, repr(error))
+            self.tally.check(f"{file}: runs to the end", False, repr(error))
 
     def compile(self):
-        """Compiles the Go sample as part of this module, and checks and compiles the TypeScript ones."""
+        """Compiles the Go sample in this module, and type-checks and compiles the TypeScript samples."""
         (self.work / "next/guard.ts").write_text((self.work / "guard.ts").read_text())
         (self.work / "tsconfig.json").write_text((HERE / "tsconfig.json").read_text())
         self.execute("readme.go: compiles", ["go", "build", "-o", "readme", "readme.go"], self.env)
         self.execute("*.ts: types", [str(HERE / "node_modules/.bin/tsc")], self.env)
 
     def execute(self, what, command, env):
-        """Runs a program to its end, checks that it succeeds, and returns what it prints."""
-        done = subprocess.run(command, cwd=self.work, env=env, capture_output=True, text=True, timeout=2 * PATIENCE)
+        """Runs a program, checks that it succeeds, and returns its output."""
+        done = subprocess.run(command, cwd=self.work, env=env, capture_output=True, text=True, timeout=2 * TIMEOUT)
         self.tally.check(what, done.returncode == 0, done.stdout + done.stderr)
         return done.stdout
 

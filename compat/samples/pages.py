@@ -1,8 +1,8 @@
-"""Takes the samples out of the pages.
+"""Extracts the samples from the pages.
 
-A fenced block is a sample if the line before it is <!-- sample: NAME -->. NAME
-is the file that the block is written to; blocks of one name are parts of one
-file, in the order of the page.
+A fenced block is a sample if the line before it is <!-- sample: NAME -->. NAME is
+the file to write it to. Blocks with the same name are parts of one file, in the
+order of the page.
 """
 
 import re
@@ -10,20 +10,20 @@ from pathlib import Path
 
 FENCE = re.compile(r"^(?:<!-- sample: (?P<name>\S+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# What a reader types into a shell and what is only shown. A block in any other
-# language must be a sample.
-SHOWN = {"", "sh"}
+# Languages of blocks that are not samples: shell commands and plain text. A block in
+# any other language must be a sample.
+NOT_SAMPLES = {"", "sh"}
 
 # The README marks its samples by language.
 README_FILES = {"go": "readme.go", "js": "readme.mjs", "python": "readme.py"}
 
 
 def unmarked(page):
-    """The first lines of the blocks of a page that should be samples and are not."""
+    """Returns the first line of each block of a page that lacks its sample marker."""
     return [
         block["code"].partition("\n")[0]
         for block in FENCE.finditer(page.read_text())
-        if not block["name"] and block["language"] not in SHOWN
+        if not block["name"] and block["language"] not in NOT_SAMPLES
     ]
 
 
@@ -41,11 +41,11 @@ def extract(page, folder):
     return samples
 
 
-def promised(text):
-    """What a program says it prints: the comments behind its print and console.log statements."""
+def expected(text):
+    """Returns the expected output: the comments after print and console.log statements."""
     return re.findall(r"^ *(?:print\(.*\)  #|console\.log\(.*\); //) (.*)$", text, re.MULTILINE)
 
 
 def prints(text):
-    """How many lines of a program print."""
+    """Counts the print and console.log statements of a program."""
     return len(re.findall(r"^ *(?:print|console\.log)\(", text, re.MULTILINE))

@@ -12,13 +12,13 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-# Seconds that a program may take to start, to stop, and to answer a request.
-# The clients of the README's samples try for 10 seconds before they give up.
-PATIENCE = 60
+# Timeout in seconds for a program to start, to stop, and to respond to a request. The
+# clients retry for up to 10 seconds by default.
+TIMEOUT = 60
 
 
 class Program:
-    """A program under way, with all that it starts itself, and its output in a file."""
+    """A running program and its child processes, with their output in a file."""
 
     def __init__(self, command, folder, env, log):
         self.log = Path(log)
@@ -26,8 +26,8 @@ class Program:
             self.process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output, start_new_session=True)
 
     def wait_for(self, ready):
-        """Waits until ready returns something, and returns it."""
-        deadline = time.monotonic() + PATIENCE
+        """Waits until ready returns a true value, and returns that value."""
+        deadline = time.monotonic() + TIMEOUT
         while time.monotonic() < deadline and self.process.poll() is None:
             if got := ready():
                 return got
@@ -36,10 +36,10 @@ class Program:
         raise RuntimeError(f"{self.process.args} did not start:\n{self.log.read_text()}")
 
     def stop(self):
-        """Ends the program and what it started, which form a process group of their own."""
+        """Stops the program and its child processes, which are a process group."""
         self.signal(signal.SIGTERM)
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
             self.process.wait()
@@ -48,7 +48,7 @@ class Program:
         try:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:
-            pass  # it has ended
+            pass  # the program has exited
 
     def __enter__(self):
         return self
@@ -69,7 +69,7 @@ class Latchkey(Program):
 
     @contextmanager
     def paused(self):
-        """Makes Latchkey accept connections and answer nothing for a while."""
+        """Suspends Latchkey: it accepts connections and does not respond."""
         self.signal(signal.SIGSTOP)
         try:
             yield
@@ -78,14 +78,14 @@ class Latchkey(Program):
 
     def call(self, operation, **body):
         """Calls an operation and returns its data."""
-        status, _, answer = request("POST", f"{self.url}/v2/{operation}", f"Bearer {self.root_key}", json.dumps(body))
+        status, _, text = request("POST", f"{self.url}/v2/{operation}", f"Bearer {self.root_key}", json.dumps(body))
         if status != 200:
-            raise RuntimeError(f"{operation}: {status} {answer}")
-        return json.loads(answer)["data"]
+            raise RuntimeError(f"{operation}: {status} {text}")
+        return json.loads(text)["data"]
 
 
 def service(command, folder, env):
-    """Starts a program that listens at the PORT of its environment or command, and waits until it does."""
+    """Starts a program that listens on PORT, set in its environment or command, and waits until it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     program = Program([part.replace("PORT", str(port)) for part in command], folder, {**env, "PORT": str(port)}, Path(folder, "service.log"))
@@ -100,15 +100,15 @@ def listens(port):
 
 
 def request(method, url, authorization=None, body=None):
-    """Sends a request and returns status, headers and body. Status 0 is a connection that broke."""
+    """Sends a request and returns status, headers and body. Status 0 means that the connection broke."""
     headers = {"Authorization": authorization} if authorization else {}
     if body:
         headers["Content-Type"] = "application/json"
-    asked = urllib.request.Request(url, method=method, headers=headers, data=body.encode() if body else None)
+    req = urllib.request.Request(url, method=method, headers=headers, data=body.encode() if body else None)
     try:
-        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
-            return answer.status, answer.headers, answer.read().decode()
-    except urllib.error.HTTPError as answer:
-        return answer.code, answer.headers, answer.read().decode()
+        with urllib.request.urlopen(req, timeout=TIMEOUT) as response:
+            return response.status, response.headers, response.read().decode()
+    except urllib.error.HTTPError as response:
+        return response.code, response.headers, response.read().decode()
     except OSError as error:
         return 0, {}, str(error)

@@ -17,9 +17,9 @@ import (
 type outcome string
 
 const (
-	goesOn  outcome = "goes on"  // as if nothing had happened
+	goesOn  outcome = "works"    // as if nothing had happened
 	shares  outcome = "shares"   // answered, each node with its share of the limit
-	refuses outcome = "refuses"  // answered with a no
+	refuses outcome = "denies"   // answered with a no
 	fails   outcome = "fails"    // an error, never a yes
 	retries outcome = "may fail" // a yes or an error
 )
