@@ -51,7 +51,7 @@ func attemptOf(r *http.Request, body []byte) (*latchkey.Attempt, bool) {
 	operation, under := strings.CutPrefix(r.URL.Path, "/v2/")
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	op, known := engine.Lookup(operation)
-	ok := under && known && bearer && token == strings.TrimSpace(token) && token != "" && !op.Open &&
+	ok := under && known && bearer && token == strings.TrimSpace(token) && token != "" && !op.GET &&
 		r.Method == http.MethodPost && !negotiates(r) &&
 		r.Header.Get("Content-Type") == "application/json" && len(body) <= longest && json.Valid(body)
 	header := r.Header.Clone()

@@ -102,17 +102,9 @@ func turn(call func()) time.Duration {
 func directly(b *testing.B, s *Service, key string) {
 	op, _ := engine.Lookup("keys.verifyKey")
 	request := &latchkey.VerifyKeyRequest{Key: key}
-	if faults := op.Check(request); len(faults) > 0 {
-		b.Fatal(faults)
-	}
-	who, err := s.engine.Authenticate(b.Context(), s.RootKey, engine.Request{RequestID: engine.NewID("req")})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, err := s.engine.Admit(b.Context(), who); err != nil {
-		b.Fatal(err)
-	}
-	answer, err := s.engine.Do(b.Context(), op, who, request)
+	answer, err := s.engine.Serve(b.Context(), op, &engine.Call{
+		Request: engine.Request{RequestID: engine.NewID("req")}, Token: s.RootKey, Value: request,
+	})
 	if err != nil || !answer.Data.(latchkey.Verification).Valid {
 		b.Fatal(answer.Data, err)
 	}

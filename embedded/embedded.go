@@ -100,7 +100,7 @@ type Service struct {
 	db       *store.DB
 	engine   *engine.Engine
 	gate     gate // calls of Client
-	regular  atomic.Pointer[regular]
+	callers  engine.CallerCache
 	draining atomic.Bool
 	stale    bool // answers don't need the database for a while
 }

@@ -43,9 +43,8 @@ func (g *gate) close() {
 	g.closed = true
 }
 
-// Send carries a call straight to the engine: no socket, no JSON. It asks what
-// the HTTP door asks, in the same order, and refuses in the same words. Service
-// is a [latchkey.Transport], so that a client with another root key than the
+// Send carries a call straight to the engine: no socket, no JSON. The engine
+// checks it as it checks a request over HTTP, and refuses in the same words. Service is a [latchkey.Transport], so that a client with another root key than the
 // operator's is latchkey.New(latchkey.Config{Transport: service, RootKey: …}).
 //
 // The address that a verification comes from, for APIs that keep a list of
@@ -72,72 +71,35 @@ func (s *Service) operate(ctx context.Context, a *latchkey.Attempt, id string) (
 	if !known {
 		return engine.Answer{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found", "There is no operation of this name.")
 	}
-	request, err := decode(op, a)
+	call, err := callOf(op, a, id)
 	if err != nil {
 		return engine.Answer{}, err
 	}
-	from := origin(a, id)
-	if op.Open {
-		return s.engine.Do(ctx, op, engine.Caller{Request: from}, request)
-	}
-	who, err := s.authenticate(ctx, a.RootKey, from)
-	if err != nil {
-		return engine.Answer{}, err
-	}
-	if _, err := s.engine.Admit(ctx, who); err != nil {
-		return engine.Answer{}, err
-	}
-	return s.engine.Do(ctx, op, who, request)
+	call.Callers = &s.callers
+	return s.engine.Serve(ctx, op, &call)
 }
 
-// regular is who presented a root key.
-type regular struct {
-	rootKey string
-	who     engine.Caller
-}
-
-// authenticate finds out who calls. The root key that called first is nearly
-// always the only one, so its caller is remembered.
-func (s *Service) authenticate(ctx context.Context, rootKey string, from engine.Request) (engine.Caller, error) {
-	known := s.regular.Load()
-	if known != nil && known.rootKey == rootKey {
-		if who, ok := s.engine.Again(&known.who, from); ok {
-			return who, nil
-		}
-	}
-	who, err := s.engine.Authenticate(ctx, rootKey, from)
-	if err == nil && (known == nil || known.rootKey == rootKey) {
-		s.regular.Store(&regular{rootKey, who})
-	}
-	return who, err
-}
-
-// decode returns the request as the engine wants it, checked. What is not of the
-// operation's type goes through JSON, as it would over HTTP.
-func decode(op *engine.Op, a *latchkey.Attempt) (any, error) {
-	if a.RootKey == "" && !op.Open {
-		return nil, engine.Invalid(latchkey.Fault{
+// callOf returns the call that the engine is to serve. A request that is not of
+// the operation's type goes through JSON, as it would over HTTP.
+func callOf(op *engine.Op, a *latchkey.Attempt, id string) (engine.Call, error) {
+	call := engine.Call{Request: origin(a, id), Token: a.RootKey}
+	if a.RootKey == "" && !op.Public {
+		return call, engine.Invalid(latchkey.Fault{
 			Location: "security", Message: "the call has no root key", Fix: "give the client one with SetRootKey or its configuration",
 		})
 	}
-	request, faults := a.Request, []latchkey.Fault(nil)
+	var err error
 	switch {
-	case op.Takes(request) && !reflect.ValueOf(request).IsNil():
-		faults = op.Check(request)
-	case reflect.TypeOf(request) == op.Request:
-		request = pointerTo(request)
-		faults = op.Check(request)
+	case op.Takes(a.Request) && !reflect.ValueOf(a.Request).IsNil():
+		call.Value = a.Request
+	case reflect.TypeOf(a.Request) == op.Request:
+		call.Value = pointerTo(a.Request)
 	default:
-		text, err := json.Marshal(request)
-		if err != nil {
-			return nil, fmt.Errorf("latchkey: %s: request: %w", a.Operation, err)
+		if call.Body, err = json.Marshal(a.Request); err != nil {
+			return call, fmt.Errorf("latchkey: %s: request: %w", a.Operation, err)
 		}
-		request, faults = op.Decode(text)
 	}
-	if len(faults) > 0 {
-		return nil, engine.Invalid(faults...)
-	}
-	return request, nil
+	return call, nil
 }
 
 func pointerTo(v any) any {

@@ -56,7 +56,7 @@ func (c *callCmd) Run(ctx context.Context, a *app) error {
 
 // clientFor connects without a root key where none is needed.
 func (a *app) clientFor(op *engine.Op) (*latchkey.Client, error) {
-	if op.Open {
+	if op.Public {
 		return latchkey.New(latchkey.Config{BaseURL: a.URL})
 	}
 	return a.client()

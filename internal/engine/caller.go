@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/rbac"
@@ -18,11 +19,16 @@ type Request struct {
 	RemoteIP       string // the caller's address, proxies seen through
 	UserAgent      string // what the request said it was sent by
 	IdempotencyKey string // makes a repeated request answer as the first one did
-	Trace          *Trace // is told how the request was answered; nil where nobody asks
+	Trace          *Trace // receives how the request was answered; nil where nobody asks
 }
 
-// Trace is what a door can log about an answer besides the answer.
+// Trace is what a door learns of how a call was answered, besides the answer.
 type Trace struct {
+	// Checked says that the request passed the checks of its form, so that a 400
+	// comes from the operation itself.
+	Checked bool
+	// Quota is where the caller's workspace stands with its API requests.
+	Quota Quota
 	// Stale is how long ago the oldest thing that was used was last known to be
 	// right; 0 where all was as fresh as it should be. Only an engine that may
 	// answer from memory while its database is gone sets it.
@@ -30,6 +36,7 @@ type Trace struct {
 }
 
 // Caller is who asks for an operation: a root key, and the request it came with.
+// The caller of a public operation has a root key that permits nothing.
 type Caller struct {
 	Request
 	root *rootKey
@@ -80,8 +87,15 @@ const (
 // WorkspaceID is the workspace the caller works in.
 func (c Caller) WorkspaceID() string { return c.root.workspace }
 
-// Authenticate finds out who presents a root key.
-func (e *Engine) Authenticate(ctx context.Context, token string, request Request) (Caller, error) {
+// anonymous is the caller of a public operation: it belongs to no workspace and
+// holds no permission.
+func anonymous(request Request) Caller { return Caller{Request: request, root: nobody} }
+
+// nobody is the root key of anonymous callers.
+var nobody = &rootKey{grants: new(rbac.Grants), expires: never, requestsPerMinute: unbounded}
+
+// authenticate finds the root key that a caller presents.
+func (e *Engine) authenticate(ctx context.Context, token string, request Request) (Caller, error) {
 	hash := hashOf(token)
 	root, age, err := e.roots.get(ctx, hash, func(ctx context.Context, asOf moment) (*rootKey, error) {
 		return e.loadRootKey(ctx, asOf, hash)
@@ -90,7 +104,7 @@ func (e *Engine) Authenticate(ctx context.Context, token string, request Request
 	if err != nil {
 		return who, e.public(ctx, who, "authentication", err)
 	}
-	e.aged(&who, age)
+	e.noteStaleness(&who, age)
 	switch {
 	case root.unknown():
 		return who, unknownRootKey.because("This root key does not exist.")
@@ -106,10 +120,10 @@ func (e *Engine) Authenticate(ctx context.Context, token string, request Request
 	return who, nil
 }
 
-// Again is Authenticate for who an earlier request came from, and saves hashing
-// the root key and looking it up. It reports false where only Authenticate can
+// reauthenticate checks that an earlier caller is still valid, without hashing
+// the root key and looking it up. It reports false where only authenticate can
 // tell: where the root key has changed since or has expired.
-func (e *Engine) Again(who *Caller, request Request) (Caller, bool) {
+func (e *Engine) reauthenticate(who *Caller, request Request) (Caller, bool) {
 	root := who.root
 	if !e.source.usable(root.stamped()) || root.expires != never && e.now() > root.expires {
 		return Caller{}, false
@@ -118,8 +132,34 @@ func (e *Engine) Again(who *Caller, request Request) (Caller, bool) {
 	return Caller{Request: request, root: root}, true
 }
 
-// aged notes that the answer is made of something of this age, if it has one.
-func (e *Engine) aged(who *Caller, age time.Duration) {
+// CallerCache remembers the first caller of a door whose calls nearly all come
+// with one root key, and saves its later calls the lookup. It keeps the root key
+// itself, so it is not for root keys that come over a network. The zero value is
+// ready to use.
+type CallerCache struct{ known atomic.Pointer[cachedCaller] }
+
+// cachedCaller is a caller and the root key that it presented.
+type cachedCaller struct {
+	token string
+	who   Caller
+}
+
+func (c *CallerCache) authenticate(ctx context.Context, e *Engine, token string, request Request) (Caller, error) {
+	known := c.known.Load()
+	if known != nil && known.token == token {
+		if who, ok := e.reauthenticate(&known.who, request); ok {
+			return who, nil
+		}
+	}
+	who, err := e.authenticate(ctx, token, request)
+	if err == nil && (known == nil || known.token == token) {
+		c.known.Store(&cachedCaller{token, who})
+	}
+	return who, err
+}
+
+// noteStaleness records that the answer uses something of this age, if it has one.
+func (e *Engine) noteStaleness(who *Caller, age time.Duration) {
 	if age == 0 {
 		return
 	}

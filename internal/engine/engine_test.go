@@ -120,7 +120,7 @@ func (w *world) advance(d time.Duration) {
 // caller is who presents a root key.
 func (w *world) caller(token string) Caller {
 	w.t.Helper()
-	who, err := w.Authenticate(w.t.Context(), token, Request{RequestID: "req_test", RemoteIP: "192.0.2.1", UserAgent: "test"})
+	who, err := w.authenticate(w.t.Context(), token, Request{RequestID: "req_test", RemoteIP: "192.0.2.1", UserAgent: "test"})
 	if err != nil {
 		w.t.Fatalf("authenticate: %v", err)
 	}
@@ -158,7 +158,7 @@ func (w *world) do(who Caller, name string, request any) (Answer, error) {
 	if len(faults) > 0 {
 		return Answer{}, Invalid(faults...)
 	}
-	return w.Do(context.Background(), op, who, decoded)
+	return w.run(context.Background(), op, who, decoded)
 }
 
 // must runs an operation that has to succeed and returns its data.

@@ -96,11 +96,6 @@ func orMissing(err error, refusal *latchkey.Error) error {
 	return err
 }
 
-// Malformed is the error of an Authorization header without a bearer token.
-func Malformed() *latchkey.Error {
-	return malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
-}
-
 // Invalid is the error of a request that can't be read.
 func Invalid(faults ...latchkey.Fault) *latchkey.Error { return invalid(faults...) }
 

@@ -46,7 +46,7 @@ func (e *Engine) namespace(ctx context.Context, who *Caller, text string) (*name
 	space, age, err := e.spaces.get(ctx, name, func(ctx context.Context, asOf moment) (*namespace, error) {
 		return e.loadNamespace(ctx, asOf, name)
 	})
-	e.aged(who, age)
+	e.noteStaleness(who, age)
 	return space, err
 }
 

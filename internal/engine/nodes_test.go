@@ -90,7 +90,7 @@ func TestAChangeIsInForceOnEveryNodeWithinASecond(t *testing.T) {
 	limit := func() string { return fmt.Sprint(b.limit(b.who, ask("space", "u", 9)).Limit) }
 	status := func(token string) func() string {
 		return func() string {
-			_, err := b.Authenticate(t.Context(), token, Request{})
+			_, err := b.authenticate(t.Context(), token, Request{})
 			var e *latchkey.Error
 			if errors.As(err, &e) {
 				return fmt.Sprint(e.Status)
@@ -313,13 +313,13 @@ func TestWithoutTheDatabase(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond)
 
 	begun := time.Now()
-	_, err = closed.Authenticate(t.Context(), root, Request{})
+	_, err = closed.authenticate(t.Context(), root, Request{})
 	var refused *latchkey.Error
 	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable || refused.RetryAfter == 0 {
 		t.Errorf("closed: %v, want a 503", err)
 	}
 	var trace Trace
-	who, err := stale.Authenticate(t.Context(), root, Request{Trace: &trace})
+	who, err := stale.authenticate(t.Context(), root, Request{Trace: &trace})
 	if err != nil {
 		t.Fatalf("stale: %v", err)
 	}
@@ -342,7 +342,7 @@ func TestWithoutTheDatabase(t *testing.T) {
 	proxy.Heal()
 	patience := time.Now().Add(20 * time.Second)
 	for {
-		v, err := closed.Authenticate(t.Context(), root, Request{})
+		v, err := closed.authenticate(t.Context(), root, Request{})
 		if err == nil && v.root.id != "" {
 			break
 		}

@@ -19,7 +19,8 @@ type Op struct {
 	Permission string       // what a caller needs, for people
 	Refusals   []int        // the statuses, besides 400, 401, 403, 429, 500 and 503, that it can be refused with
 	Repeatable bool         // it changes nothing, so sending it twice does no harm
-	Open       bool         // it needs no root key and is a GET
+	Public     bool         // it needs no root key
+	GET        bool         // it is a GET without a body; all others are POSTs
 	Request    reflect.Type // a struct of package latchkey, or a slice of them
 	Response   reflect.Type // the data of its answer; nil if that has none
 	Paged      bool         // the answer is a page; Response is its list
@@ -42,10 +43,10 @@ func (op *Op) Decode(body []byte) (any, []latchkey.Fault) {
 	return request, op.plan.Decode(body, request)
 }
 
-// Do runs an operation for a caller. The request is a pointer to the operation's
+// run runs an operation for a caller. The request is a pointer to the operation's
 // request type that has passed Decode or Check. Every error is a *latchkey.Error.
-func (e *Engine) Do(ctx context.Context, op *Op, who Caller, request any) (Answer, error) {
-	if who.IdempotencyKey != "" && !op.Repeatable {
+func (e *Engine) run(ctx context.Context, op *Op, who Caller, request any) (Answer, error) {
+	if who.IdempotencyKey != "" && !op.Repeatable && !op.Public { // answers are kept for a root key
 		var err error
 		if who.requestHash, err = hashRequest(op, who, request); err != nil {
 			return Answer{}, e.public(ctx, who, op.Name, err)

@@ -9,16 +9,16 @@ import (
 
 // Quota is where the caller's workspace stands with its API requests.
 type Quota struct {
-	Limited   bool          // there is something to tell; the rest is zero otherwise
+	Limited   bool          // the workspace has a limit; the rest is zero otherwise
 	Limit     int64         // how many requests may be made in a minute
 	Remaining int64         // how many are left
 	Reset     time.Duration // until the current minute ends, rounded up to whole seconds
 }
 
-// Admit counts a request on the limit of the caller's workspace, and refuses it
-// with 429 when there is no room. A limit of 0 refuses everything; it tells no
-// time to come back, because there is none.
-func (e *Engine) Admit(ctx context.Context, who Caller) (Quota, error) {
+// admit counts a request on the limit of the caller's workspace, and refuses it
+// with 429 when there is no room. A limit of 0 refuses everything, without a time
+// to come back, because there is none.
+func (e *Engine) admit(ctx context.Context, who Caller) (Quota, error) {
 	const window = time.Minute
 	limit := who.root.requestsPerMinute
 	switch limit {

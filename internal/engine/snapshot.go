@@ -97,7 +97,7 @@ func (e *Engine) snapshot(ctx context.Context, who *Caller, hash keyHash) (*keyS
 	key, age, err := e.keys.get(ctx, hash, func(ctx context.Context, asOf moment) (*keySnapshot, error) {
 		return e.loadKey(ctx, asOf, hash.String())
 	})
-	e.aged(who, age)
+	e.noteStaleness(who, age)
 	return key, err
 }
 

@@ -72,11 +72,14 @@ var Ops = []*Op{
 	plain("migrations.createMigration", "migration.*.create_migration", (*Engine).CreateMigration),
 	paged("auditLogs.listAuditLogs", "audit_log.*.read_audit_log", (*Engine).ListAuditLogs, reads),
 
-	plain("liveness", "", (*Engine).Liveness, reads, open),
+	plain("liveness", "", (*Engine).Liveness, reads, public, get),
 }
 
-// open marks an operation that anyone may call.
-func open(op *Op) { op.Open = true }
+// public marks an operation that needs no root key.
+func public(op *Op) { op.Public = true }
+
+// get marks an operation that is a GET.
+func get(op *Op) { op.GET = true }
 
 // AllPermissions is every permission that an operation can ask for, except the
 // operator's: what a root key needs to do anything in its workspace.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -11,34 +10,26 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// authenticate finds out whose root key the request carries.
-func (x *exchange) authenticate(ctx context.Context) (engine.Caller, error) {
-	token, ok := bearer(x.header("Authorization"))
-	if !ok {
-		return engine.Caller{}, engine.Malformed()
-	}
-	return x.Engine.Authenticate(ctx, token, x.request())
-}
-
-// bearer returns the token of an Authorization header. Unlike RFC 6750 it wants
-// the scheme in exactly these letters, as the API always has.
-func bearer(header string) (string, bool) {
+// bearer returns the token of an Authorization header, or "" where it has none.
+// Unlike RFC 6750 it wants the scheme in exactly these letters, as the API always
+// has.
+func bearer(header string) string {
 	token, ok := strings.CutPrefix(header, "Bearer ")
-	token = strings.TrimSpace(token)
-	return token, ok && token != ""
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
-// admit counts the request against the limit of its workspace and tells the
-// client where it stands.
-func (x *exchange) admit(ctx context.Context, who engine.Caller) error {
-	quota, err := x.Engine.Admit(ctx, who)
-	if quota.Limited {
-		h := x.w.Header()
-		h.Set("RateLimit-Limit", strconv.FormatInt(quota.Limit, 10))
-		h.Set("RateLimit-Remaining", strconv.FormatInt(quota.Remaining, 10))
-		h.Set("RateLimit-Reset", seconds(quota.Reset))
+// showQuota tells the client where its workspace stands with its request limit.
+func (x *exchange) showQuota(quota engine.Quota) {
+	if !quota.Limited {
+		return
 	}
-	return err
+	h := x.w.Header()
+	h.Set("RateLimit-Limit", strconv.FormatInt(quota.Limit, 10))
+	h.Set("RateLimit-Remaining", strconv.FormatInt(quota.Remaining, 10))
+	h.Set("RateLimit-Reset", seconds(quota.Reset))
 }
 
 // seconds writes a duration in whole seconds, rounded up: who waits that long

@@ -120,7 +120,7 @@ func (x *exchange) errorType(status int) []string {
 	switch {
 	case status == http.StatusTooManyRequests, x.op != nil && x.op.Name == "identities.deleteIdentity":
 		return problemJSON
-	case status == http.StatusBadRequest && !x.checked:
+	case status == http.StatusBadRequest && !x.trace.Checked:
 		return plainJSON
 	}
 	for _, accept := range x.r.Header["Accept"] {

@@ -47,7 +47,7 @@ func New(cfg Config) http.Handler {
 	s := newServer(cfg)
 	for _, op := range engine.Ops {
 		method := http.MethodPost
-		if op.Open {
+		if op.GET {
 			method = http.MethodGet
 		}
 		f := s.metrics.of(op.Name)
@@ -123,7 +123,6 @@ type exchange struct {
 	begun   time.Time
 	trace   engine.Trace // what the engine says of how it was answered
 	figures *figures     // of the operation
-	checked bool         // the request has passed the checks of its form
 	status  int          // what was answered, 0 before that
 	cause   error        // what went wrong here, for the log alone
 }

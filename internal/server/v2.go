@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"reflect"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -14,7 +13,8 @@ import (
 // operate answers an operation.
 func (x *exchange) operate(op *engine.Op) {
 	x.op = op
-	answer, err := x.do()
+	answer, err := x.serve()
+	x.showQuota(x.trace.Quota)
 	if err != nil {
 		x.fail(err)
 		return
@@ -22,49 +22,35 @@ func (x *exchange) operate(op *engine.Op) {
 	x.succeed(answer)
 }
 
-// do runs the operation. Clients rely on the order of the questions: what is
-// wrong with the request comes before who sent it, and that before how many
-// requests its workspace may send.
-func (x *exchange) do() (engine.Answer, error) {
-	ctx := x.r.Context()
-	if x.op.Open {
-		return x.Engine.Do(ctx, x.op, engine.Caller{Request: x.request()}, reflect.New(x.op.Request).Interface())
+// serve reads the body and the headers, and hands the operation to the engine.
+func (x *exchange) serve() (engine.Answer, error) {
+	if !x.op.GET {
+		if err := x.read(); err != nil {
+			return engine.Answer{}, err
+		}
 	}
-	request, err := x.decode()
-	if err != nil {
+	if err := x.checkHeaders(); err != nil {
 		return engine.Answer{}, err
 	}
-	who, err := x.authenticate(ctx)
-	if err != nil {
-		return engine.Answer{}, err
-	}
-	if err := x.admit(ctx, who); err != nil {
-		return engine.Answer{}, err
-	}
-	return x.Engine.Do(ctx, x.op, who, request)
+	call := engine.Call{Request: x.request(), Token: bearer(x.header("Authorization")), Body: x.body.Bytes()}
+	return x.Engine.Serve(x.r.Context(), x.op, &call)
 }
 
-// decode reads the request. That it names a root key at all is part of its form.
-func (x *exchange) decode() (any, error) {
-	if err := x.read(); err != nil {
-		return nil, err
-	}
-	if strings.TrimSpace(x.header("Authorization")) == "" {
-		return nil, engine.Invalid(latchkey.Fault{
+// checkHeaders refuses a request whose headers can't be those of the operation.
+// Clients rely on the order: a missing root key comes before the content type,
+// and both come before what is wrong with the body.
+func (x *exchange) checkHeaders() error {
+	if !x.op.Public && strings.TrimSpace(x.header("Authorization")) == "" {
+		return engine.Invalid(latchkey.Fault{
 			Location: "security", Message: "the Authorization header is missing", Fix: "send the header Authorization: Bearer <root key>",
 		})
 	}
-	if !isJSON(x.header("Content-Type")) {
-		return nil, engine.Invalid(latchkey.Fault{
+	if !x.op.GET && !isJSON(x.header("Content-Type")) {
+		return engine.Invalid(latchkey.Fault{
 			Location: "requestBody", Message: "the Content-Type is not application/json", Fix: "send the header Content-Type: application/json",
 		})
 	}
-	request, faults := x.op.Decode(x.body.Bytes())
-	if len(faults) > 0 {
-		return nil, engine.Invalid(faults...)
-	}
-	x.checked = true
-	return request, nil
+	return nil
 }
 
 // isJSON reports whether a Content-Type names JSON, with whatever parameters.

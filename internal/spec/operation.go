@@ -17,8 +17,10 @@ import (
 func (w *writer) operation(op *engine.Op) *operation {
 	o := &operation{Tags: []string{group(op)}, OperationID: op.Name, Responses: w.responses(op)}
 	o.Summary, o.Description = w.describe(op)
-	if op.Open {
+	if op.Public {
 		o.Security = &[]security{}
+	}
+	if op.GET {
 		return o
 	}
 	o.RequestBody = &requestBody{Required: true, Content: w.content(op, "request", w.value(op.Request, check.Rules{}), examples[op.Name].request)}
@@ -73,10 +75,13 @@ func (w *writer) responses(op *engine.Op) object {
 
 // statuses are those an operation can be refused with, ascending.
 func statuses(op *engine.Op) []int {
-	if op.Open {
-		return []int{500}
+	all := append([]int{500}, op.Refusals...)
+	if !op.GET {
+		all = append(all, 400, 413)
 	}
-	all := append([]int{400, 401, 403, 413, 429, 500, 503}, op.Refusals...)
+	if !op.Public {
+		all = append(all, 400, 401, 403, 429, 503)
+	}
 	if !op.Repeatable {
 		all = append(all, 409) // an Idempotency-Key that was used for another request
 	}
@@ -99,7 +104,7 @@ func (w *writer) success(op *engine.Op) *response {
 		add("pagination", w.value(reflect.TypeFor[latchkey.Pagination](), check.Rules{}))
 	}
 	done := &response{Description: "Done.", Headers: headersOf(http.StatusOK)}
-	if op.Open {
+	if op.Public {
 		done.Headers = done.Headers[:1] // nobody's request, so no workspace's limit
 	}
 	done.Content = w.content(op, "answer", envelope, examples[op.Name].envelope(op))

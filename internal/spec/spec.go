@@ -90,7 +90,7 @@ func (w *writer) paths() object {
 	var paths object
 	for _, op := range engine.Ops {
 		method := "post"
-		if op.Open {
+		if op.GET {
 			method = "get"
 		}
 		paths = append(paths, member{"/v2/" + op.Name, object{{method, w.operation(op)}}})

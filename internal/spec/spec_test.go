@@ -40,7 +40,7 @@ func described(t *testing.T, doc *openapi3.T, op *engine.Op) *openapi3.Operation
 	if item == nil {
 		t.Fatalf("%s has no path", op.Name)
 	}
-	if op.Open {
+	if op.GET {
 		return item.Get
 	}
 	return item.Post
@@ -109,8 +109,8 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 		if doc.Tags.Get(o.Tags[0]) == nil {
 			t.Errorf("%s is in %v, which is no group", op.Name, o.Tags)
 		}
-		if (o.RequestBody == nil) != op.Open || (o.Security != nil) != op.Open {
-			t.Errorf("%s: body or security do not fit its being open: %v", op.Name, op.Open)
+		if (o.RequestBody == nil) != op.GET || (o.Security != nil) != op.Public {
+			t.Errorf("%s: body or security do not fit: GET %v, public %v", op.Name, op.GET, op.Public)
 		}
 		if hasKey := len(o.Parameters) == 1; hasKey == op.Repeatable {
 			t.Errorf("%s: Idempotency-Key offered: %v, repeatable: %v", op.Name, hasKey, op.Repeatable)

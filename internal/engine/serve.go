@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+	"reflect"
+
+	"github.com/latchkeyhq/latchkey"
+)
+
+// Call is a request for one operation as a door received it.
+type Call struct {
+	Request
+	// Token is the root key that came with the request, or "" if what came is not one.
+	Token string
+	// Callers remembers who called last, where a door has few callers; else nil.
+	Callers *CallerCache
+	// Value is the request as a pointer to the operation's request type. Without
+	// it the request is Body.
+	Value any
+	// Body is the request as JSON. An operation that is a GET has none.
+	Body []byte
+}
+
+// Serve answers a call. It is the one way into the engine: every door gives it
+// what the door received, and the checks run in the same order for all of them:
+// the form of the request, the root key, the request limit of the workspace, and
+// then the operation itself, which begins with its authorization. Every error is
+// a *latchkey.Error.
+func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Answer, error) {
+	request, faults := op.read(call)
+	if len(faults) > 0 {
+		return Answer{}, invalid(faults...)
+	}
+	if call.Trace != nil {
+		call.Trace.Checked = true
+	}
+	if op.Public {
+		return e.run(ctx, op, anonymous(call.Request), request)
+	}
+	who, err := e.identify(ctx, call)
+	if err != nil {
+		return Answer{}, err
+	}
+	quota, err := e.admit(ctx, who)
+	if call.Trace != nil {
+		call.Trace.Quota = quota
+	}
+	if err != nil {
+		return Answer{}, err
+	}
+	return e.run(ctx, op, who, request)
+}
+
+// read returns the request of a call, or what is wrong with it.
+func (op *Op) read(call *Call) (any, []latchkey.Fault) {
+	switch {
+	case call.Value != nil:
+		return call.Value, op.Check(call.Value)
+	case op.GET && len(call.Body) == 0:
+		return reflect.New(op.Request).Interface(), nil
+	}
+	return op.Decode(call.Body)
+}
+
+// identify returns the caller whose root key came with a call.
+func (e *Engine) identify(ctx context.Context, call *Call) (Caller, error) {
+	if call.Token == "" {
+		return Caller{}, malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
+	}
+	if call.Callers == nil {
+		return e.authenticate(ctx, call.Token, call.Request)
+	}
+	return call.Callers.authenticate(ctx, e, call.Token, call.Request)
+}

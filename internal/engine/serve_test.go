@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/rbac"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+)
+
+// serve calls the operation as a door does and returns the status and the code of
+// the answer.
+func (w *world) serve(op *Op, call *Call) (status int, code string) {
+	w.t.Helper()
+	_, err := w.Serve(w.t.Context(), op, call)
+	if err == nil {
+		return 200, ""
+	}
+	var e *latchkey.Error
+	if !errors.As(err, &e) {
+		w.t.Fatalf("%s: %v is not the API's error", op.Name, err)
+	}
+	return e.Status, e.Code()
+}
+
+// TestTheFirstFailureDecides breaks a call in all places at once, and then mends
+// one after the other in the order in which a client must hear of them.
+func TestTheFirstFailureDecides(t *testing.T) {
+	w := newWorld(t)
+	limited, root := w.bounded(latchkey.Set[int64](0))
+	op, _ := Lookup("apis.createApi")
+	unlimit := func() {
+		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace",
+			latchkey.UpdateWorkspaceRequest{WorkspaceID: limited, RequestsPerMinute: latchkey.Null[int64]()})
+	}
+	var trace Trace
+	call := &Call{Request: Request{Trace: &trace}, Body: []byte(`{"name":1}`)}
+	for _, step := range []struct {
+		mend    func()
+		status  int
+		code    string
+		checked bool
+	}{
+		{func() {}, 400, "invalid_input", false},
+		{func() { call.Body = []byte(`{"name":"an api"}`) }, 400, "malformed", true},
+		{func() { call.Token = "nonsense" }, 401, "key_not_found", true},
+		{func() { call.Token = root }, 429, "workspace_rate_limited", true},
+		{unlimit, 200, "", true},
+	} {
+		step.mend()
+		trace = Trace{}
+		if status, code := w.serve(op, call); status != step.status || code != step.code || trace.Checked != step.checked {
+			t.Fatalf("%d %q, checked %v, want %d %q, %v", status, code, trace.Checked, step.status, step.code, step.checked)
+		}
+	}
+}
+
+// TestGoValuesAreCheckedLikeJSON calls with a value and with the same request as
+// JSON, through a door that remembers its callers and through one that doesn't.
+func TestGoValuesAreCheckedLikeJSON(t *testing.T) {
+	w := newWorld(t)
+	op, _ := Lookup("apis.createApi")
+	var callers CallerCache
+	for range 2 {
+		for _, c := range []struct {
+			value  latchkey.CreateAPIRequest
+			body   string
+			status int
+		}{
+			{latchkey.CreateAPIRequest{}, `{"name":""}`, 400},
+			{latchkey.CreateAPIRequest{Name: "an api"}, `{"name":"an api"}`, 200},
+		} {
+			for _, call := range []*Call{
+				{Token: w.root, Value: &c.value}, {Token: w.root, Body: []byte(c.body)},
+				{Token: w.root, Value: &c.value, Callers: &callers},
+			} {
+				if status, code := w.serve(op, call); status != c.status {
+					t.Errorf("%+v: %d %s, want %d", call, status, code, c.status)
+				}
+			}
+		}
+	}
+}
+
+// TestPublicAndGETAreTwoProperties calls an operation of each of the four kinds:
+// with a body or not, with a root key or not.
+func TestPublicAndGETAreTwoProperties(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		public, get           bool
+		bare, withBody, asWho int
+	}{
+		{false, false, 400, 400, 200},
+		{false, true, 400, 400, 200},
+		{true, false, 400, 200, 200}, // a POST without a body is no request
+		{true, true, 200, 200, 200},
+	} {
+		op := plain("test", "", (*Engine).Liveness)
+		op.Public, op.GET = c.public, c.get
+		for what, call := range map[string]struct {
+			Call
+			want int
+		}{
+			"bare":            {Call{}, c.bare},
+			"with a body":     {Call{Body: []byte(`{}`)}, c.withBody},
+			"with a root key": {Call{Token: w.root, Body: []byte(`{}`)}, c.asWho},
+			"with a bad body": {Call{Token: w.root, Body: []byte(`{"m":1}`)}, 400},
+		} {
+			if status, code := w.serve(op, &call.Call); status != call.want {
+				t.Errorf("public %v, GET %v, %s: %d %s, want %d", c.public, c.get, what, status, code, call.want)
+			}
+		}
+	}
+}
+
+// TestAnonymousCallersMayNothing asks an anonymous caller everything that
+// operations ask a caller.
+func TestAnonymousCallersMayNothing(t *testing.T) {
+	w := newWorld(t)
+	who := anonymous(Request{RequestID: "req_1"})
+	never := func(context.Context, string) (read.Workspace, error) { panic("a workspace was looked for") }
+	_, reach := who.reach(t.Context(), "ws_1", never)
+	for what, err := range map[string]error{
+		"a permission":         who.require("api.*.create_api"),
+		"the operator":         who.require(rbac.Operator),
+		"handing on":           who.mayHandOn([]string{"api.*.create_api"}),
+		"a foreign workspace":  reach,
+		"an action of its own": who.require(who.onKey("api_1", "ks_1", "key_1", "read_key")...),
+	} {
+		var refused *latchkey.Error
+		if !errors.As(err, &refused) {
+			t.Errorf("%s: %v, want a refusal", what, err)
+		}
+	}
+	if who.mayVerify(&keySnapshot{home: new(home)}) || who.WorkspaceID() != "" || who.correlation() != "cor_1" {
+		t.Errorf("%+v is somebody", who)
+	}
+	if quota, err := w.admit(t.Context(), who); err != nil || quota.Limited {
+		t.Errorf("admitted: %v, %v", quota, err)
+	}
+	for _, op := range Ops { // none of them panics
+		_, err := w.run(t.Context(), op, who, reflect.New(op.Request).Interface())
+		var refused *latchkey.Error
+		if errors.As(err, &refused) && refused.Status >= 500 {
+			t.Errorf("%s: %v", op.Name, err)
+		}
+	}
+}
+
+// TestTheCachedCallerIsRefusedAtOnce: a door that remembers its first caller
+// learns of a change of the root key as soon as one that doesn't.
+func TestTheCachedCallerIsRefusedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	op, _ := Lookup("apis.listApis")
+	first := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
+	callers := new(CallerCache)
+	call := func(token string) int {
+		status, _ := w.serve(op, &Call{Token: token, Callers: callers, Body: []byte(`{}`)})
+		return status
+	}
+	for range 2 {
+		if status := call(first.Key); status != 200 {
+			t.Fatalf("the first caller: %d", status)
+		}
+	}
+	if status := call(w.root); status != 200 {
+		t.Fatalf("the second caller: %d", status)
+	}
+	if known := callers.known.Load(); known.token != first.Key {
+		t.Fatal("the first caller is not the cached one")
+	}
+	if _, valid := w.reauthenticate(&callers.known.Load().who, Request{}); !valid {
+		t.Fatal("the cached caller is looked up each time")
+	}
+	must[latchkey.RootKey](w, w.who, "rootKeys.updateRootKey",
+		latchkey.UpdateRootKeyRequest{RootKeyID: first.RootKeyID, Enabled: latchkey.Set(false)})
+	if status := call(first.Key); status != 403 {
+		t.Errorf("the disabled caller: %d, want 403", status)
+	}
+	if status := call(first.Key + "x"); status != 401 {
+		t.Errorf("another root key: %d, want 401", status)
+	}
+}
