@@ -71,35 +71,34 @@ func (s *Service) operate(ctx context.Context, a *latchkey.Attempt, id string) (
 	if !known {
 		return engine.Answer{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found", "There is no operation of this name.")
 	}
-	call, err := callOf(op, a, id)
-	if err != nil {
+	call := engine.Call{Request: origin(a, id), Token: a.RootKey, Callers: &s.callers}
+	if err := setRequest(&call, op, a); err != nil {
 		return engine.Answer{}, err
 	}
-	call.Callers = &s.callers
 	return s.engine.Serve(ctx, op, &call)
 }
 
-// callOf returns the call that the engine is to serve. A request that is not of
-// the operation's type goes through JSON, as it would over HTTP.
-func callOf(op *engine.Op, a *latchkey.Attempt, id string) (engine.Call, error) {
-	call := engine.Call{Request: origin(a, id), Token: a.RootKey}
+// setRequest puts the request of an attempt into the call. One that is not of the
+// operation's type goes through JSON, as it would over HTTP.
+func setRequest(call *engine.Call, op *engine.Op, a *latchkey.Attempt) error {
 	if a.RootKey == "" && !op.Public {
-		return call, engine.Invalid(latchkey.Fault{
+		return engine.Invalid(latchkey.Fault{
 			Location: "security", Message: "the call has no root key", Fix: "give the client one with SetRootKey or its configuration",
 		})
 	}
-	var err error
 	switch {
 	case op.Takes(a.Request) && !reflect.ValueOf(a.Request).IsNil():
 		call.Value = a.Request
 	case reflect.TypeOf(a.Request) == op.Request:
 		call.Value = pointerTo(a.Request)
 	default:
-		if call.Body, err = json.Marshal(a.Request); err != nil {
-			return call, fmt.Errorf("latchkey: %s: request: %w", a.Operation, err)
+		body, err := json.Marshal(a.Request)
+		if err != nil {
+			return fmt.Errorf("latchkey: %s: request: %w", a.Operation, err)
 		}
+		call.Body = body
 	}
-	return call, nil
+	return nil
 }
 
 func pointerTo(v any) any {

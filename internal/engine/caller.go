@@ -120,42 +120,45 @@ func (e *Engine) authenticate(ctx context.Context, token string, request Request
 	return who, nil
 }
 
-// reauthenticate checks that an earlier caller is still valid, without hashing
-// the root key and looking it up. It reports false where only authenticate can
-// tell: where the root key has changed since or has expired.
-func (e *Engine) reauthenticate(who *Caller, request Request) (Caller, bool) {
-	root := who.root
-	if !e.source.usable(root.stamped()) || root.expires != never && e.now() > root.expires {
-		return Caller{}, false
-	}
-	e.roots.hits.add()
-	return Caller{Request: request, root: root}, true
-}
-
-// CallerCache remembers the first caller of a door whose calls nearly all come
-// with one root key, and saves its later calls the lookup. It keeps the root key
-// itself, so it is not for root keys that come over a network. The zero value is
-// ready to use.
+// CallerCache remembers the first root key that a door was called with, and
+// saves the later calls with it the lookup. It is for doors of which nearly all
+// calls come with one root key, and not for those over a network, since it keeps
+// the text of the root key. The zero value is ready to use; nil remembers nothing.
 type CallerCache struct{ known atomic.Pointer[cachedCaller] }
 
-// cachedCaller is a caller and the root key that it presented.
+// cachedCaller is a root key with its text.
 type cachedCaller struct {
 	token string
-	who   Caller
+	root  *rootKey
 }
 
-func (c *CallerCache) authenticate(ctx context.Context, e *Engine, token string, request Request) (Caller, error) {
+// reauthenticate returns the root key of that text if it is the remembered one
+// and still valid. It returns nil where only authenticate can tell: where the
+// root key has changed since or has expired.
+func (c *CallerCache) reauthenticate(e *Engine, token string) *rootKey {
+	if c == nil {
+		return nil
+	}
 	known := c.known.Load()
-	if known != nil && known.token == token {
-		if who, ok := e.reauthenticate(&known.who, request); ok {
-			return who, nil
-		}
+	if known == nil || known.token != token {
+		return nil
 	}
-	who, err := e.authenticate(ctx, token, request)
-	if err == nil && (known == nil || known.token == token) {
-		c.known.Store(&cachedCaller{token, who})
+	root := known.root
+	if !e.source.usable(root.stamped()) || root.expires != never && e.now() > root.expires {
+		return nil
 	}
-	return who, err
+	e.roots.hits.add()
+	return root
+}
+
+// remember keeps the root key for later calls, unless there is another one.
+func (c *CallerCache) remember(token string, root *rootKey) {
+	if c == nil {
+		return
+	}
+	if known := c.known.Load(); known == nil || known.token == token {
+		c.known.Store(&cachedCaller{token, root})
+	}
 }
 
 // noteStaleness records that the answer uses something of this age, if it has one.

@@ -67,8 +67,12 @@ func (e *Engine) identify(ctx context.Context, call *Call) (Caller, error) {
 	if call.Token == "" {
 		return Caller{}, malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
 	}
-	if call.Callers == nil {
-		return e.authenticate(ctx, call.Token, call.Request)
+	if root := call.Callers.reauthenticate(e, call.Token); root != nil {
+		return Caller{Request: call.Request, root: root}, nil
 	}
-	return call.Callers.authenticate(ctx, e, call.Token, call.Request)
+	who, err := e.authenticate(ctx, call.Token, call.Request)
+	if err == nil {
+		call.Callers.remember(call.Token, who.root)
+	}
+	return who, err
 }
