@@ -27,8 +27,9 @@ type Trace struct {
 	// Checked says that the request passed the checks of its form, so that a 400
 	// comes from the operation itself.
 	Checked bool
-	// Quota is where the caller's workspace stands with its API requests.
-	Quota Quota
+	// Quota is where the caller's workspace stands with its API requests; nil
+	// where they have no limit.
+	Quota *Quota
 	// Stale is how long ago the oldest thing that was used was last known to be
 	// right; 0 where all was as fresh as it should be. Only an engine that may
 	// answer from memory while its database is gone sets it.

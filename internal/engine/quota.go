@@ -9,23 +9,23 @@ import (
 
 // Quota is where the caller's workspace stands with its API requests.
 type Quota struct {
-	Limited   bool          // the workspace has a limit; the rest is zero otherwise
 	Limit     int64         // how many requests may be made in a minute
 	Remaining int64         // how many are left
 	Reset     time.Duration // until the current minute ends, rounded up to whole seconds
 }
 
 // admit counts a request on the limit of the caller's workspace, and refuses it
-// with 429 when there is no room. A limit of 0 refuses everything, without a time
-// to come back, because there is none.
-func (e *Engine) admit(ctx context.Context, who Caller) (Quota, error) {
+// with 429 when there is no room. Where there is no limit there is no quota
+// either. A limit of 0 refuses everything, without a time to come back, because
+// there is none.
+func (e *Engine) admit(ctx context.Context, who Caller) (*Quota, error) {
 	const window = time.Minute
 	limit := who.root.requestsPerMinute
 	switch limit {
 	case unbounded:
-		return Quota{}, nil
+		return nil, nil
 	case 0:
-		return Quota{}, tooManyRequests.because("This workspace may make no requests.")
+		return nil, tooManyRequests.because("This workspace may make no requests.")
 	}
 	now := e.now()
 	d, err := e.limiter.counters().TakeOne(ctx, now, ratelimit.Request{
@@ -36,10 +36,10 @@ func (e *Engine) admit(ctx context.Context, who Caller) (Quota, error) {
 		Cost:  1,
 	})
 	if err != nil {
-		return Quota{}, e.public(ctx, who, "admission", err)
+		return nil, e.public(ctx, who, "admission", err)
 	}
 	left := time.Duration(d.Reset-now) * time.Millisecond
-	quota := Quota{Limited: true, Limit: limit, Remaining: d.Remaining, Reset: ceil(left, time.Second)}
+	quota := &Quota{Limit: limit, Remaining: d.Remaining, Reset: ceil(left, time.Second)}
 	if d.Passed {
 		return quota, nil
 	}

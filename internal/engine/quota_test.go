@@ -24,13 +24,13 @@ func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 	w.advance(20*time.Second + time.Millisecond)
 	for i, token := range []string{root, again} {
 		got, err := w.admit(t.Context(), w.caller(token))
-		want := Quota{Limited: true, Limit: 2, Remaining: int64(1 - i), Reset: 40 * time.Second}
+		want := &Quota{Limit: 2, Remaining: int64(1 - i), Reset: 40 * time.Second}
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Fatalf("request %d: %v (-want +got)\n%s", i, err, diff)
 		}
 	}
 	got, err := w.admit(t.Context(), w.caller(root))
-	if diff := cmp.Diff(Quota{Limited: true, Limit: 2, Reset: 40 * time.Second}, got); diff != "" {
+	if diff := cmp.Diff(&Quota{Limit: 2, Reset: 40 * time.Second}, got); diff != "" {
 		t.Errorf("the request too many: (-want +got)\n%s", diff)
 	}
 	var refusal *latchkey.Error
@@ -46,11 +46,11 @@ func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 func TestWorkspaceLimitHoldsFromTheNextRequest(t *testing.T) {
 	w := newWorld(t)
 	workspace, root := w.bounded(latchkey.Opt[int64]{})
-	admit := func() (Quota, error) { return w.admit(t.Context(), w.caller(root)) }
+	admit := func() (*Quota, error) { return w.admit(t.Context(), w.caller(root)) }
 	set := func(limit latchkey.Opt[int64]) {
 		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", latchkey.UpdateWorkspaceRequest{WorkspaceID: workspace, RequestsPerMinute: limit})
 	}
-	if got, err := admit(); got != (Quota{}) || err != nil {
+	if got, err := admit(); got != nil || err != nil {
 		t.Errorf("without a limit: %+v, %v", got, err)
 	}
 	set(latchkey.Set(int64(5)))
@@ -58,11 +58,11 @@ func TestWorkspaceLimitHoldsFromTheNextRequest(t *testing.T) {
 		t.Errorf("with a limit of 5: %+v, %v", got, err)
 	}
 	set(latchkey.Set(int64(0)))
-	if got, err := admit(); got != (Quota{}) || !errors.Is(err, latchkey.ErrRateLimited) {
+	if got, err := admit(); got != nil || !errors.Is(err, latchkey.ErrRateLimited) {
 		t.Errorf("with a limit of 0: %+v, %v", got, err)
 	}
 	set(latchkey.Null[int64]())
-	if got, err := admit(); got != (Quota{}) || err != nil {
+	if got, err := admit(); got != nil || err != nil {
 		t.Errorf("without a limit again: %+v, %v", got, err)
 	}
 }

@@ -138,7 +138,7 @@ func TestAnonymousCallersMayNothing(t *testing.T) {
 	if who.mayVerify(&keySnapshot{home: new(home)}) || who.WorkspaceID() != "" || who.correlation() != "cor_1" {
 		t.Errorf("%+v is somebody", who)
 	}
-	if quota, err := w.admit(t.Context(), who); err != nil || quota.Limited {
+	if quota, err := w.admit(t.Context(), who); err != nil || quota != nil {
 		t.Errorf("admitted: %v, %v", quota, err)
 	}
 	for _, op := range Ops { // none of them panics

@@ -22,8 +22,8 @@ func bearer(header string) string {
 }
 
 // showQuota tells the client where its workspace stands with its request limit.
-func (x *exchange) showQuota(quota engine.Quota) {
-	if !quota.Limited {
+func (x *exchange) showQuota(quota *engine.Quota) {
+	if quota == nil {
 		return
 	}
 	h := x.w.Header()

@@ -117,9 +117,8 @@ type exchange struct {
 	*buffers
 	w       http.ResponseWriter
 	r       *http.Request
-	limited io.LimitedReader // the request's body
-	op      *engine.Op       // nil outside of /v2/
-	id      string           // names the request in the answer and in the log
+	op      *engine.Op // nil outside of /v2/
+	id      string     // names the request in the answer and in the log
 	begun   time.Time
 	trace   engine.Trace // what the engine says of how it was answered
 	figures *figures     // of the operation
@@ -175,9 +174,10 @@ func (x *exchange) log() {
 
 // buffers are what one exchange after another reads and writes in.
 type buffers struct {
-	body bytes.Buffer
-	out  bytes.Buffer
-	enc  *json.Encoder // writes to out
+	limited io.LimitedReader // reads the body of the request
+	body    bytes.Buffer
+	out     bytes.Buffer
+	enc     *json.Encoder // writes to out
 }
 
 func newBuffers() *buffers {
@@ -191,6 +191,7 @@ func newBuffers() *buffers {
 // be worth their memory until the next exchange.
 func (b *buffers) keepable() bool {
 	const most = 64 << 10
+	b.limited.R = nil
 	b.body.Reset()
 	b.out.Reset()
 	return b.body.Cap() <= most && b.out.Cap() <= most
