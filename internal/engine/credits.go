@@ -109,50 +109,45 @@ func (s schedule) inMonth(year int, month time.Month) time.Time {
 	return time.Date(year, month, min(s.day, last), 0, 0, 0, 0, time.UTC)
 }
 
-// creditColumns are balance and schedule as they are stored.
-type creditColumns struct {
-	remaining sql.NullInt64
-	interval  string
-	amount    int64
-	day       int64
-	refillAt  int64
+// scheduleOf returns the schedule of a stored key.
+func scheduleOf(k *read.Key) schedule {
+	return schedule{latchkey.RefillInterval(k.RefillInterval), k.RefillAmount, int(k.RefillDay)}
 }
 
-// set puts a schedule into the columns, or takes it out.
-func (c *creditColumns) set(r *latchkey.Refill, now int64) {
-	c.interval, c.amount, c.day, c.refillAt = "", 0, 0, 0
+// setSchedule sets the columns of the schedule of a key; nil is none.
+func setSchedule(k *read.Key, r *latchkey.Refill, now int64) {
+	k.RefillInterval, k.RefillAmount, k.RefillDay, k.RefillAt = "", 0, 0, 0
 	if r == nil {
 		return
 	}
-	s := schedule{interval: r.Interval, amount: r.Amount}
-	if s.interval == latchkey.Monthly {
-		s.day = r.RefillDay
+	k.RefillInterval, k.RefillAmount = string(r.Interval), r.Amount
+	if r.Interval == latchkey.Monthly {
+		k.RefillDay = int64(r.RefillDay)
 	}
-	c.interval, c.amount, c.day, c.refillAt = string(s.interval), s.amount, int64(s.day), s.next(now)
+	k.RefillAt = scheduleOf(k).next(now)
 }
 
-// newCredits are the columns of a new key.
-func newCredits(r *latchkey.Credits, now int64) (creditColumns, error) {
-	var c creditColumns
+// setCredits sets balance and schedule of a new key; nil is unlimited.
+func setCredits(k *read.Key, r *latchkey.Credits, now int64) error {
 	if r == nil {
-		return c, nil
+		return nil
 	}
-	c.remaining = nullable(r.Remaining)
+	k.Remaining = nullable(r.Remaining)
 	if r.Refill == nil {
-		return c, nil
+		return nil
 	}
-	if !c.remaining.Valid {
-		return c, invalid(latchkey.Fault{
+	if !k.Remaining.Valid {
+		return invalid(latchkey.Fault{
 			Location: "/properties/credits/properties/refill",
 			Message:  "credits.refill needs credits.remaining to be a number",
 			Fix:      "Send the first balance as remaining, or leave refill out.",
 		})
 	}
 	if err := checkRefillDay(r.Refill); err != nil {
-		return c, err
+		return err
 	}
-	c.set(r.Refill, now)
-	return c, nil
+	setSchedule(k, r.Refill, now)
+	return nil
 }
 
 func checkRefillDay(r *latchkey.Refill) error {
@@ -190,7 +185,7 @@ func (e *Engine) refillDue(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		byWorkspace := make(map[string][]read.RefillsDueRow)
+		byWorkspace := make(map[string][]read.Key)
 		for _, row := range due {
 			byWorkspace[row.WorkspaceID] = append(byWorkspace[row.WorkspaceID], row)
 		}
@@ -214,30 +209,26 @@ func (e *Engine) refillFirst(ctx context.Context, key *keySnapshot) error {
 	if err != nil {
 		return fmt.Errorf("refill: %w", err)
 	}
-	k := row.Key
-	return e.refill(ctx, k.WorkspaceID, []read.RefillsDueRow{{
-		ID: k.ID, WorkspaceID: k.WorkspaceID, APIID: k.APIID, Name: k.Name, RefillAt: k.RefillAt,
-		RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount, RefillDay: k.RefillDay,
-	}})
+	return e.refill(ctx, row.Key.WorkspaceID, []read.Key{row.Key})
 }
 
 // refill does refills that are due, each once: the update asks for the time it
 // was due at and moves it on, so of any number of tries one finds it.
-func (e *Engine) refill(ctx context.Context, workspace string, due []read.RefillsDueRow) error {
+func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) error {
 	_, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		for _, row := range due {
-			if row.RefillInterval == "" || row.RefillAt > c.now {
+		for i := range due {
+			k := &due[i]
+			if k.RefillInterval == "" || k.RefillAt > c.now {
 				continue
 			}
-			s := schedule{latchkey.RefillInterval(row.RefillInterval), row.RefillAmount, int(row.RefillDay)}
-			n, err := c.Refill(ctx, s.next(c.now), row.ID, row.RefillAt)
+			n, err := c.Refill(ctx, scheduleOf(k).next(c.now), k.ID, k.RefillAt)
 			if err != nil {
 				return latchkey.Empty{}, fmt.Errorf("refill: %w", err)
 			}
 			if n == 1 {
-				c.audit("key.update", fmt.Sprintf("Refilled the credits of %s to at least %d", row.ID, row.RefillAmount), target("key", row.ID, row.Name))
+				c.audit("key.update", fmt.Sprintf("Refilled the credits of %s to at least %d", k.ID, k.RefillAmount), keyTarget(k))
 			}
-			c.touch(row.ID)
+			c.touch(k.ID)
 		}
 		return latchkey.Empty{}, nil
 	})

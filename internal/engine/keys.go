@@ -3,14 +3,12 @@ package engine
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
-	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
 // defaultBytes is how many random bytes a key has where nobody says.
@@ -33,22 +31,8 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 				return latchkey.CreatedKey{}, err
 			}
 		}
-		n := newKey{
-			api: api, name: r.Name, externalID: r.ExternalID, meta: r.Meta, enabled: r.Enabled.Or(true),
-			expires: nullableTime(r.Expires), limits: r.Ratelimits,
-		}
-		if n.credits, err = newCredits(r.Credits, c.now); err != nil {
-			return latchkey.CreatedKey{}, err
-		}
-		if n.roles, err = c.rolesNamed(ctx, r.Roles); err != nil {
-			return latchkey.CreatedKey{}, err
-		}
-		if n.permissions, err = c.permissionsFor(ctx, r.Permissions, nil); err != nil {
-			return latchkey.CreatedKey{}, err
-		}
 		s := newSecret(cmp.Or(r.Prefix, api.DefaultPrefix), cmp.Or(r.ByteLength, int(api.DefaultBytes), defaultBytes))
-		n.hash, n.start = s.hash, s.start
-		id, err := c.insertKey(ctx, &n)
+		id, err := c.createKey(ctx, api, read.Key{Hash: s.hash, Start: s.start}, r, c.rolesNamed)
 		if err != nil {
 			return latchkey.CreatedKey{}, err
 		}
@@ -90,57 +74,47 @@ func (c *Change) mayStore(api read.API, masked bool) error {
 	return nil
 }
 
-// newKey is a key about to be stored.
-type newKey struct {
-	api         read.API
-	hash, start string
-	migration   string // set while hash is in the form of a migration
-	name        string
-	externalID  string
-	meta        latchkey.Meta
-	enabled     bool
-	expires     sql.NullInt64
-	credits     creditColumns
-	roles       []latchkey.Role
-	permissions []latchkey.Permission
-	limits      []latchkey.RatelimitRequest
-}
-
-// insertKey stores a key with all that belongs to it and returns its id.
-func (c *Change) insertKey(ctx context.Context, n *newKey) (string, error) {
-	meta, err := metaText(n.meta)
+// createKey stores the key that a request asks for, with all that belongs to it,
+// and returns its id. The row k has what the request doesn't say: the hash that
+// the key is found by, and its start. RolesFor finds the roles that it names.
+func (c *Change) createKey(
+	ctx context.Context, api read.API, k read.Key, r *latchkey.CreateKeyRequest,
+	rolesFor func(context.Context, []string) ([]latchkey.Role, error),
+) (string, error) {
+	k.ID, k.WorkspaceID, k.APIID, k.CreatedAt = NewID("key"), api.WorkspaceID, api.ID, c.now
+	if err := setColumns(&k, r, c.now); err != nil {
+		return "", err
+	}
+	roles, err := rolesFor(ctx, r.Roles)
 	if err != nil {
 		return "", err
 	}
-	identity := ""
-	if n.externalID != "" {
-		if identity, err = c.identityFor(ctx, n.externalID); err != nil {
-			return "", err
-		}
-	}
-	id := NewID("key")
-	err = c.InsertKey(ctx, write.InsertKeyParams{
-		ID: id, WorkspaceID: n.api.WorkspaceID, APIID: n.api.ID, IdentityID: identity,
-		Hash: n.hash, MigrationID: n.migration, Start: n.start, Name: n.name, Meta: meta,
-		Enabled: n.enabled, Expires: n.expires,
-		Remaining: n.credits.remaining, RefillInterval: n.credits.interval, RefillAmount: n.credits.amount,
-		RefillDay: n.credits.day, RefillAt: n.credits.refillAt, CreatedAt: c.now,
-	})
+	permissions, err := c.permissionsFor(ctx, r.Permissions, nil)
 	if err != nil {
-		return "", fmt.Errorf("key: %w", err)
-	}
-	key := target("key", id, n.name)
-	c.touch(n.hash) // it may be remembered as unknown
-	c.audit("key.create", "Created the key "+id, key, target("api", n.api.ID, n.api.Name))
-	if len(n.limits) > 0 {
-		if _, err := c.setLimits(ctx, key, n.limits); err != nil {
-			return "", err
-		}
-	}
-	if err := c.connectPermissions(ctx, key, n.permissions); err != nil {
 		return "", err
 	}
-	return id, c.connectRoles(ctx, key, n.roles)
+	if r.ExternalID != "" {
+		if k.IdentityID, err = c.identityFor(ctx, r.ExternalID); err != nil {
+			return "", err
+		}
+	}
+	if err := c.insertKey(ctx, k); err != nil {
+		return "", err
+	}
+	key := keyTarget(&k)
+	c.audit("key.create", "Created the key "+k.ID, key, target("api", api.ID, api.Name))
+	if len(r.Ratelimits) > 0 {
+		if _, err := c.setLimits(ctx, key, r.Ratelimits); err != nil {
+			return "", err
+		}
+	}
+	if err := c.connectPermissions(ctx, key, permissions); err != nil {
+		return "", err
+	}
+	if err := c.connectRoles(ctx, key, roles); err != nil {
+		return "", err
+	}
+	return k.ID, nil
 }
 
 // seal keeps the plaintext of a recoverable key, encrypted under its keyspace's
@@ -331,16 +305,6 @@ func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identity
 		return latchkey.Key{}, err
 	}
 	return keyOf(k, externalID, identityMeta, h), nil
-}
-
-// keyOf shows a stored key with what it holds.
-func keyOf(k *read.Key, externalID, identityMeta string, h *holding) latchkey.Key {
-	return latchkey.Key{
-		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
-		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt), LastUsedAt: timeOf(k.LastUsedAt),
-		Expires: timeOf(orElse(k.Expires, 0)), Permissions: h.permissions, Roles: h.roles,
-		Credits: creditsOf(k), Identity: identityOf(k, externalID, identityMeta, h.shared), Ratelimits: h.limits,
-	}
 }
 
 // DeleteKey deletes a key; it stops verifying with the next request. Without

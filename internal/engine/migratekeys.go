@@ -36,52 +36,38 @@ func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.Migrat
 		if latchkey.MigrationAlgorithm(migration.Algorithm) == latchkey.MigrateSHA256 {
 			waiting = ""
 		}
-		return c.bringAllIn(ctx, api, waiting, r.Keys)
+		return c.migrateKeys(ctx, api, waiting, r.Keys)
 	})
 }
 
-// bringAllIn stores keys of another system, each hash once.
-func (c *Change) bringAllIn(ctx context.Context, api read.API, migration string, keys []latchkey.MigrateKey) (latchkey.MigratedKeys, error) {
+// migrateKeys stores keys of another system, each hash once.
+func (c *Change) migrateKeys(
+	ctx context.Context, api read.API, migration string, keys []latchkey.MigrateKey,
+) (latchkey.MigratedKeys, error) {
 	done := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
 	seen := make(map[string]bool, len(keys))
 	for i := range keys {
-		n := newKey{api: api, hash: keys[i].Hash, migration: migration}
-		if seen[n.hash] {
+		k := &keys[i]
+		if seen[k.Hash] {
 			continue
 		}
-		seen[n.hash] = true
-		id, err := c.bringIn(ctx, &n, &keys[i])
-		switch {
-		case err != nil:
-			return done, err
-		case id == "":
-			done.Failed = append(done.Failed, n.hash)
-		default:
-			done.Migrated = append(done.Migrated, latchkey.MigratedKey{Hash: n.hash, KeyID: id})
+		seen[k.Hash] = true
+		taken, err := c.HashTaken(ctx, k.Hash)
+		if err != nil {
+			return latchkey.MigratedKeys{}, fmt.Errorf("hash: %w", err)
 		}
+		if taken {
+			done.Failed = append(done.Failed, k.Hash)
+			continue
+		}
+		row := read.Key{Hash: k.Hash, MigrationID: migration}
+		id, err := c.createKey(ctx, api, row, creationOf(k), c.rolesFor)
+		if err != nil {
+			return latchkey.MigratedKeys{}, err
+		}
+		done.Migrated = append(done.Migrated, latchkey.MigratedKey{Hash: k.Hash, KeyID: id})
 	}
 	return done, nil
-}
-
-// bringIn stores one key of another system and returns its id, or "" if its
-// hash is here already.
-func (c *Change) bringIn(ctx context.Context, n *newKey, r *latchkey.MigrateKey) (string, error) {
-	taken, err := c.HashTaken(ctx, n.hash)
-	if err != nil || taken {
-		return "", err
-	}
-	n.name, n.externalID, n.meta = r.Name, r.ExternalID, r.Meta
-	n.enabled, n.expires, n.limits = r.Enabled.Or(true), nullableTime(r.Expires), r.Ratelimits
-	if n.credits, err = newCredits(r.Credits, c.now); err != nil {
-		return "", err
-	}
-	if n.roles, err = c.rolesFor(ctx, r.Roles); err != nil {
-		return "", err
-	}
-	if n.permissions, err = c.permissionsFor(ctx, r.Permissions, nil); err != nil {
-		return "", err
-	}
-	return c.insertKey(ctx, n)
 }
 
 // findMigrated finds a key that still waits under the hash of its migration,

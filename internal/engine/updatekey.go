@@ -26,7 +26,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 		k, key := &row.Key, keyTarget(&row.Key)
 		c.touch(k.ID)
 		c.audit("key.update", "Changed the key "+k.ID, key, target("api", k.APIID, ""))
-		if err := c.updateFields(ctx, k, r); err != nil {
+		if err := c.updateColumns(ctx, *k, r); err != nil {
 			return latchkey.Empty{}, err
 		}
 		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
@@ -51,37 +51,6 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 	})
 }
 
-// updateFields changes the columns of the key itself.
-func (c *Change) updateFields(ctx context.Context, k *read.Key, r *latchkey.UpdateKeyRequest) error {
-	p := write.UpdateKeyParams{
-		ID: k.ID, Name: k.Name, IdentityID: k.IdentityID, Meta: k.Meta, Expires: k.Expires,
-		Enabled: r.Enabled.Or(k.Enabled), UpdatedAt: c.now,
-	}
-	var err error
-	if name, ok := r.Name.Get(); ok || r.Name.IsNull() {
-		p.Name = name
-	}
-	if meta, ok := r.Meta.Get(); ok || r.Meta.IsNull() {
-		if p.Meta, err = metaText(meta); err != nil {
-			return err
-		}
-	}
-	if at, ok := r.Expires.Get(); ok || r.Expires.IsNull() {
-		p.Expires = sql.NullInt64{Valid: ok}
-		if ok {
-			p.Expires.Int64 = at.UnixMilli()
-		}
-	}
-	if externalID, ok := r.ExternalID.Get(); ok {
-		if p.IdentityID, err = c.identityFor(ctx, externalID); err != nil {
-			return err
-		}
-	} else if r.ExternalID.IsNull() {
-		p.IdentityID = ""
-	}
-	return c.Tx.UpdateKey(ctx, p)
-}
-
 // updateCredits changes balance and schedule, each only if it was named. An
 // unlimited key has no schedule.
 func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool) error {
@@ -103,12 +72,14 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 		})
 	}
 	if scheduled || r.Refill.IsNull() {
-		var columns creditColumns
+		var next *latchkey.Refill
 		if scheduled {
-			columns.set(&refill, c.now)
+			next = &refill
 		}
+		setSchedule(k, next, c.now)
 		err := c.SetSchedule(ctx, write.SetScheduleParams{
-			ID: k.ID, RefillInterval: columns.interval, RefillAmount: columns.amount, RefillDay: columns.day, RefillAt: columns.refillAt,
+			ID: k.ID, RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount,
+			RefillDay: k.RefillDay, RefillAt: k.RefillAt,
 		})
 		if err != nil {
 			return err
@@ -149,7 +120,7 @@ func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKe
 			return latchkey.CreatedKey{}, err
 		}
 		s := newSecret(rerollPrefix(old.Start, row.DefaultPrefix), bytesOr(row.DefaultBytes))
-		id, err := c.copyKey(ctx, row, s)
+		id, err := c.copyKey(ctx, row.Key, s)
 		if err != nil {
 			return latchkey.CreatedKey{}, err
 		}
@@ -211,27 +182,27 @@ func endOfGrace(expires sql.NullInt64, now, grace int64) int64 {
 	return min(end, orElse(expires, end))
 }
 
-// copyKey stores a new key with all that the old one has.
-func (c *Change) copyKey(ctx context.Context, row read.LiveKeyRow, s secret) (string, error) {
-	old := row.Key
+// copyKey stores a new key with all that the old one has: each column but those
+// that are set here, and what other tables have of it.
+func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, error) {
 	k := old
-	k.ID, k.Hash, k.Start = NewID("key"), s.hash, s.start
-	err := c.InsertKey(ctx, write.InsertKeyParams{
-		ID: k.ID, WorkspaceID: k.WorkspaceID, APIID: k.APIID, IdentityID: k.IdentityID, Hash: k.Hash, Start: k.Start,
-		Name: k.Name, Meta: k.Meta, Enabled: k.Enabled, Expires: k.Expires, Remaining: k.Remaining,
-		RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount, RefillDay: k.RefillDay, RefillAt: k.RefillAt,
-		CreatedAt: c.now,
-	})
-	if err != nil {
-		return "", fmt.Errorf("key: %w", err)
+	k.ID, k.Hash, k.Start, k.MigrationID = NewID("key"), s.hash, s.start, ""
+	k.CreatedAt, k.UpdatedAt, k.LastUsedAt = c.now, 0, 0
+	if err := c.insertKey(ctx, k); err != nil {
+		return "", err
 	}
-	c.touch(k.Hash)
-	c.audit("key.reroll", "Made the key "+k.ID+" in place of "+old.ID, keyTarget(&k), keyTarget(&old), target("api", k.APIID, ""))
-	return k.ID, errors.Join(
-		c.CopyKeyPermissions(ctx, k.ID, old.ID),
-		c.CopyKeyRoles(ctx, k.ID, old.ID),
-		c.copyLimits(ctx, keyTarget(&k), old.ID),
-	)
+	c.audit("key.reroll", "Made the key "+k.ID+" in place of "+old.ID,
+		keyTarget(&k), keyTarget(&old), target("api", k.APIID, ""))
+	if err := c.CopyKeyPermissions(ctx, k.ID, old.ID); err != nil {
+		return "", fmt.Errorf("permissions: %w", err)
+	}
+	if err := c.CopyKeyRoles(ctx, k.ID, old.ID); err != nil {
+		return "", fmt.Errorf("roles: %w", err)
+	}
+	if err := c.copyLimits(ctx, keyTarget(&k), old.ID); err != nil {
+		return "", err
+	}
+	return k.ID, nil
 }
 
 // copyLimits gives a key limits like those of another, with ids of their own.

@@ -472,42 +472,42 @@ func (q *Queries) LiveKey(ctx context.Context, iD string, workspaceID string) (L
 }
 
 const refillsDue = `-- name: RefillsDue :many
-SELECT id, workspace_id, api_id, name, refill_interval, refill_amount, refill_day, refill_at
-FROM keys
+SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at FROM keys
 WHERE refill_interval <> '' AND refill_at <= $1 AND deleted_at = 0
 ORDER BY refill_at
 LIMIT CAST($2 AS BIGINT)
 `
 
-type RefillsDueRow struct {
-	ID             string
-	WorkspaceID    string
-	APIID          string
-	Name           string
-	RefillInterval string
-	RefillAmount   int64
-	RefillDay      int64
-	RefillAt       int64
-}
-
-func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([]RefillsDueRow, error) {
+func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([]Key, error) {
 	rows, err := q.db.QueryContext(ctx, refillsDue, refillAt, most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []RefillsDueRow
+	var items []Key
 	for rows.Next() {
-		var i RefillsDueRow
+		var i Key
 		if err := rows.Scan(
 			&i.ID,
 			&i.WorkspaceID,
 			&i.APIID,
+			&i.IdentityID,
+			&i.Hash,
+			&i.MigrationID,
+			&i.Start,
 			&i.Name,
+			&i.Meta,
+			&i.Enabled,
+			&i.Expires,
+			&i.Remaining,
 			&i.RefillInterval,
 			&i.RefillAmount,
 			&i.RefillDay,
 			&i.RefillAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.LastUsedAt,
+			&i.DeletedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -124,8 +124,8 @@ func (q *Queries) ExpireKey(ctx context.Context, iD string, expires sql.NullInt6
 
 const insertKey = `-- name: InsertKey :exec
 INSERT INTO keys (id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires,
-    remaining, refill_interval, refill_amount, refill_day, refill_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+    remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
 `
 
 type InsertKeyParams struct {
@@ -146,8 +146,13 @@ type InsertKeyParams struct {
 	RefillDay      int64
 	RefillAt       int64
 	CreatedAt      int64
+	UpdatedAt      int64
+	LastUsedAt     int64
+	DeletedAt      int64
 }
 
+// Names every column in the order of the table: its parameters are converted from a whole row, which
+// doesn't compile where one is missing.
 func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 	_, err := q.db.ExecContext(ctx, insertKey,
 		arg.ID,
@@ -167,6 +172,9 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.RefillDay,
 		arg.RefillAt,
 		arg.CreatedAt,
+		arg.UpdatedAt,
+		arg.LastUsedAt,
+		arg.DeletedAt,
 	)
 	return err
 }

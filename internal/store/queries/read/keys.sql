@@ -108,8 +108,7 @@ ORDER BY r.name, p.slug;
 SELECT remaining FROM keys WHERE id = $1 AND deleted_at = 0;
 
 -- name: RefillsDue :many
-SELECT id, workspace_id, api_id, name, refill_interval, refill_amount, refill_day, refill_at
-FROM keys
+SELECT * FROM keys
 WHERE refill_interval <> '' AND refill_at <= $1 AND deleted_at = 0
 ORDER BY refill_at
 LIMIT CAST(sqlc.arg(most) AS BIGINT);

@@ -1,7 +1,9 @@
 -- name: InsertKey :exec
+-- Names every column in the order of the table: its parameters are converted from a whole row, which
+-- doesn't compile where one is missing.
 INSERT INTO keys (id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires,
-    remaining, refill_interval, refill_amount, refill_day, refill_at, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17);
+    remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20);
 
 -- name: UpdateKey :exec
 UPDATE keys SET name = $2, identity_id = $3, meta = $4, expires = $5, enabled = $6, updated_at = $7 WHERE id = $1;

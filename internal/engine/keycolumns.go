@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// Where the fields of requests meet the columns of the table keys. A field that
+// is forgotten here fails TestEveryWayToAKeyKeepsEveryField; a column that
+// InsertKey doesn't name doesn't compile.
+
+// setColumns sets the columns of a new key that a request decides alone.
+func setColumns(k *read.Key, r *latchkey.CreateKeyRequest, now int64) error {
+	meta, err := metaText(r.Meta)
+	if err != nil {
+		return err
+	}
+	k.Name, k.Meta, k.Enabled, k.Expires = r.Name, meta, r.Enabled.Or(true), nullableTime(r.Expires)
+	return setCredits(k, r.Credits, now)
+}
+
+// creationOf returns the request to create a key like that of another system.
+func creationOf(k *latchkey.MigrateKey) *latchkey.CreateKeyRequest {
+	return &latchkey.CreateKeyRequest{
+		Name: k.Name, ExternalID: k.ExternalID, Meta: k.Meta, Roles: k.Roles, Permissions: k.Permissions,
+		Expires: k.Expires, Enabled: k.Enabled, Credits: k.Credits, Ratelimits: k.Ratelimits,
+	}
+}
+
+// insertKey inserts the row of a new key, every column of it.
+func (c *Change) insertKey(ctx context.Context, k read.Key) error {
+	if err := c.InsertKey(ctx, write.InsertKeyParams(k)); err != nil {
+		return fmt.Errorf("key: %w", err)
+	}
+	c.touch(k.Hash) // it may be cached as unknown
+	return nil
+}
+
+// updateColumns changes the columns that a request names. Balance and schedule
+// are not among them: they may be changing at this moment.
+func (c *Change) updateColumns(ctx context.Context, k read.Key, r *latchkey.UpdateKeyRequest) error {
+	k.Enabled = r.Enabled.Or(k.Enabled)
+	if !r.Name.IsZero() {
+		k.Name = r.Name.Or("")
+	}
+	if at, ok := r.Expires.Get(); ok || r.Expires.IsNull() {
+		k.Expires = sql.NullInt64{Int64: at.UnixMilli(), Valid: ok}
+	}
+	var err error
+	if !r.Meta.IsZero() {
+		if k.Meta, err = metaText(r.Meta.Or("")); err != nil {
+			return err
+		}
+	}
+	if externalID, ok := r.ExternalID.Get(); ok {
+		if k.IdentityID, err = c.identityFor(ctx, externalID); err != nil {
+			return err
+		}
+	} else if r.ExternalID.IsNull() {
+		k.IdentityID = ""
+	}
+	return c.UpdateKey(ctx, write.UpdateKeyParams{
+		ID: k.ID, Name: k.Name, IdentityID: k.IdentityID, Meta: k.Meta, Expires: k.Expires,
+		Enabled: k.Enabled, UpdatedAt: c.now,
+	})
+}
+
+// keyOf shows a stored key with what it holds.
+func keyOf(k *read.Key, externalID, identityMeta string, h *holding) latchkey.Key {
+	return latchkey.Key{
+		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
+		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt), LastUsedAt: timeOf(k.LastUsedAt),
+		Expires: timeOf(orElse(k.Expires, 0)), Permissions: h.permissions, Roles: h.roles,
+		Credits: creditsOf(k), Identity: identityOf(k, externalID, identityMeta, h.shared), Ratelimits: h.limits,
+	}
+}
