@@ -2,10 +2,8 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -225,17 +223,7 @@ func TestCopiesThatWouldDoHarmAreRefused(t *testing.T) {
 // TestDataOfAnOlderReleaseIsCopied: what it lacks is made first.
 func TestDataOfAnOlderReleaseIsCopied(t *testing.T) {
 	from := t.TempDir()
-	if err := open(t, from).Close(); err != nil {
-		t.Fatal(err)
-	}
-	old, err := sql.Open("sqlite", dsn(filepath.Join(from, "latchkey.db")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = old.ExecContext(t.Context(), "DROP TABLE cell_blocks; DELETE FROM schema_migrations WHERE version = 3")
-	if err := errors.Join(err, old.Close()); err != nil {
-		t.Fatal(err)
-	}
+	firstSchema(t, from)
 	copied(t, from, t.TempDir())
 }
 

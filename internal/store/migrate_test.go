@@ -70,10 +70,10 @@ func TestStatusChangesNothing(t *testing.T) {
 	})
 }
 
-// TestDataOfTheFirstSchemaOpens: its table of migrations had numbers only, and
-// its audit log goes on where it ended.
-func TestDataOfTheFirstSchemaOpens(t *testing.T) {
-	dir := t.TempDir()
+// firstSchema makes data as the first release left it, in a folder: its table of
+// migrations had numbers only. More statements come after it.
+func firstSchema(t *testing.T, dir string, more ...string) {
+	t.Helper()
 	first, err := migrations.ReadFile("migrations/0001_begin.sql")
 	if err != nil {
 		t.Fatal(err)
@@ -82,17 +82,21 @@ func TestDataOfTheFirstSchemaOpens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{
-		"CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY)", string(first), "INSERT INTO schema_migrations VALUES (1)",
-		"INSERT INTO audit_logs VALUES (1234, '', '', 0, '', '', '', '', '', '', '', '', '')",
-	} {
+	defer old.Close()
+	for _, text := range append([]string{
+		"CREATE TABLE schema_migrations (version BIGINT PRIMARY KEY)", string(first),
+		"INSERT INTO schema_migrations VALUES (1)",
+	}, more...) {
 		if _, err := old.ExecContext(t.Context(), text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := old.Close(); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// TestDataOfTheFirstSchemaOpens, and its audit log continues where it ended.
+func TestDataOfTheFirstSchemaOpens(t *testing.T) {
+	dir := t.TempDir()
+	firstSchema(t, dir, "INSERT INTO audit_logs VALUES (1234, '', '', 0, '', '', '', '', '', '', '', '', '')")
 	status, err := MigrationStatus(t.Context(), dir)
 	if err != nil || !status[0].Applied || status[1].Applied {
 		t.Errorf("status %+v (%v)", status, err)
