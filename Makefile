@@ -5,7 +5,7 @@ TOOLS := $(CURDIR)/.tools
 SQLC := $(TOOLS)/sqlc
 STATICCHECK := $(TOOLS)/staticcheck
 
-.PHONY: check fmt vet lint generated generate test shared adapters fuzz bench microbench build clean
+.PHONY: check fmt vet lint generated generate test shared adapters powercut fuzz bench microbench build clean
 
 check: fmt vet lint generated test
 
@@ -44,6 +44,11 @@ shared:
 # downloads web frameworks.
 adapters:
 	cd adapters && go vet ./... && go test -race ./...
+
+# What was answered survives power failures: 200 of them, half losing all that was
+# not synced and half keeping a random part. It needs root, to mount a file system.
+powercut:
+	cd powercut && go vet ./... && go test -count=1 -timeout 60m . -args -cuts 200
 
 # A look at each fuzz target, some seconds long.
 fuzz:

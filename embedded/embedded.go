@@ -128,7 +128,7 @@ func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 	if cfg.Data == "" {
 		return nil, errors.New("latchkey: no data folder given")
 	}
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+	if err := makeFolder(cfg.Data); err != nil {
 		return nil, fmt.Errorf("latchkey: data folder: %w", err)
 	}
 	return store.Open(ctx, cmp.Or(cfg.Database, cfg.Data))

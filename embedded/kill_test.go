@@ -86,7 +86,8 @@ func startProcess(t *testing.T, dir string) process {
 	return process{c, cmd}
 }
 
-// kill ends the process as a power failure would and waits until it is gone.
+// kill ends the process with SIGKILL, which spares what the kernel has yet to
+// write, and waits until it is gone. Module powercut tests power failures.
 func (p process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/vault"
@@ -163,46 +162,4 @@ func rewrap(ctx context.Context, db *store.DB, text string) (changed int, err er
 		return 0, fmt.Errorf("latchkey: rewrapping: %w", err)
 	}
 	return changed, nil
-}
-
-// keepSecret is writeSecret, except that no text means no file.
-func keepSecret(file, text string) error {
-	if text == "" {
-		return os.Remove(file)
-	}
-	return writeSecret(file, text)
-}
-
-// writeSecret replaces a file by one that holds the line text and that only its
-// owner can read. After a crash there is the old file or the new one, whole.
-func writeSecret(file, text string) error {
-	dir := filepath.Dir(file)
-	next, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*") // readable by its owner only
-	if err != nil {
-		return fmt.Errorf("latchkey: %w", err)
-	}
-	defer os.Remove(next.Name()) // does nothing once the file has its name
-	_, err = next.WriteString(text + "\n")
-	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
-		return fmt.Errorf("latchkey: %w", err)
-	}
-	if err := os.Rename(next.Name(), file); err != nil {
-		return fmt.Errorf("latchkey: %w", err)
-	}
-	return syncFolder(dir)
-}
-
-// syncFolder brings the names in a folder to disk. Windows has no such call.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("latchkey: %w", err)
-	}
-	if err := errors.Join(folder.Sync(), folder.Close()); err != nil {
-		return fmt.Errorf("latchkey: %w", err)
-	}
-	return nil
 }

@@ -14,7 +14,7 @@ var diskFull = fault{name: "disk-full", answers: without(map[work]outcome{paid: 
 
 // TestAFullDiskLosesNothing fills the disk under a node on SQLite. What needs no
 // room goes on, the rest fails and is not half done; with room again everything
-// works, also after a power failure.
+// works, also after SIGKILL.
 func TestAFullDiskLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {

@@ -177,7 +177,7 @@ func (n *node) wait() error {
 	}
 }
 
-// kill ends the process as a power failure would.
+// kill ends the process with SIGKILL.
 func (n *node) kill() {
 	if n.exited == nil {
 		return
