@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -13,9 +12,6 @@ import (
 func (e *Engine) begin() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
-	if e.limiter.kept {
-		e.every(ctx, time.Second, "save rate limits", e.saveCells)
-	}
 	if e.db.Shared() {
 		e.done.Go(func() { e.db.Follow(ctx, e.hear) })
 		e.every(ctx, beatEvery, "tell other nodes", e.beat)
@@ -23,7 +19,6 @@ func (e *Engine) begin() {
 	}
 	e.every(ctx, time.Minute, "save last use", e.saveUsage)
 	e.every(ctx, time.Minute, "refill credits", e.refillDue)
-	e.every(ctx, time.Minute, "drop old windows", e.dropCells)
 	e.every(ctx, time.Hour, "drop kept answers", e.dropAnswers)
 }
 
@@ -53,10 +48,44 @@ func (e *Engine) hear(h store.Heard) {
 	}
 }
 
-// save writes what is only in memory.
-func (e *Engine) save(ctx context.Context) error {
-	if !e.limiter.kept {
-		return e.saveUsage(ctx)
+// dropAnswers forgets the answers that were kept for a day for requests with an
+// Idempotency-Key.
+func (e *Engine) dropAnswers(ctx context.Context) error {
+	before := e.now() - (24 * time.Hour).Milliseconds()
+	return dropChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+		return tx.DropAnswers(ctx, before, chunk)
+	})
+}
+
+// dropChanges forgets what nodes that run have long heard of.
+func (e *Engine) dropChanges(ctx context.Context) error {
+	before := e.now() - (10 * time.Minute).Milliseconds()
+	return dropChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+		return tx.DropChanges(ctx, before, chunk)
+	})
+}
+
+// chunk is how many rows of background work share a transaction: few enough
+// that the changes which wait for it don't notice.
+const chunk = 250
+
+// dropChunks deletes rows chunk by chunk. Some deletes the next chunk and returns
+// how many rows that was.
+func dropChunks(ctx context.Context, db *store.DB, some func(context.Context, *store.Tx) (int64, error)) error {
+	return untilFew(func() (n int64, err error) {
+		err = db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
+			n, err = some(ctx, tx)
+			return err
+		})
+		return n, err
+	})
+}
+
+// untilFew calls some until it does less than a chunk.
+func untilFew(some func() (int64, error)) error {
+	for {
+		if n, err := some(); err != nil || n < chunk {
+			return err
+		}
 	}
-	return errors.Join(e.saveCells(ctx), e.saveUsage(ctx))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/vault"
@@ -38,7 +39,7 @@ type Config struct {
 type Engine struct {
 	db      *store.DB
 	vault   *vault.Vault
-	limiter limiter
+	limiter ratelimit.Limiter
 	nodes   nodes
 	source  *source
 	till    *till
@@ -100,13 +101,12 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.stop()
 	e.done.Wait()
 	e.closeCaches()
-	e.limiter.close()
 	if e.db.Shared() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, farewell)
 		defer cancel()
 	}
-	return errors.Join(e.save(ctx), e.leave(ctx))
+	return errors.Join(e.limiter.Close(ctx), e.saveUsage(ctx), e.leave(ctx))
 }
 
 func (e *Engine) closeCaches() {
@@ -125,15 +125,14 @@ func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	if _, _, err := e.vault.Rewrap(e.answersKey); err != nil { // another node with another master key was first
 		return fmt.Errorf("master key: %w", err)
 	}
-	if err := e.openLimiter(ctx, cfg); err != nil {
+	if e.limiter, err = e.openLimiter(ctx, cfg); err != nil {
 		return err
 	}
 	if !e.db.Shared() {
 		return nil
 	}
 	if err := e.beat(ctx); err != nil {
-		e.limiter.close()
-		return err
+		return errors.Join(err, e.limiter.Close(ctx))
 	}
 	return nil
 }

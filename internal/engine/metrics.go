@@ -106,9 +106,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		gauge(descNodes, float64(e.nodes.live()))
 		e.lag.Collect(ch)
 	}
-	if e.limiter.shared != nil {
-		e.limiter.shared.Collect(ch)
-	}
+	e.limiter.Collect(ch)
 }
 
 func (e *Engine) collectPool(count, gauge func(*prometheus.Desc, float64, ...string)) {

@@ -403,7 +403,7 @@ func TestNodesAreCountedByTheirBeats(t *testing.T) {
 // cutting is a limiter that cuts the connection of the change under way when it
 // is first asked.
 type cutting struct {
-	sharedLimiter
+	ratelimit.Limiter
 	cut   func()
 	takes atomic.Int64
 }
@@ -412,7 +412,7 @@ func (c *cutting) TakeOne(ctx context.Context, now int64, r ratelimit.Request) (
 	if c.takes.Add(1) == 1 {
 		c.cut()
 	}
-	return c.sharedLimiter.TakeOne(ctx, now, r)
+	return c.Limiter.TakeOne(ctx, now, r)
 }
 
 // TestAChangeThatIsRunAgainCountsOnce: the store runs a change again whose
@@ -425,8 +425,8 @@ func TestAChangeThatIsRunAgainCountsOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	limiter := &cutting{sharedLimiter: w.limiter.shared}
-	w.limiter.shared = limiter
+	limiter := &cutting{Limiter: w.limiter}
+	w.limiter = limiter
 	limiter.cut = func() {
 		_, err := admin.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'")
 		if err != nil {

@@ -28,7 +28,7 @@ func (e *Engine) admit(ctx context.Context, who Caller) (*Quota, error) {
 		return nil, tooManyRequests.because("This workspace may make no requests.")
 	}
 	now := e.now()
-	d, err := e.limiter.counters().TakeOne(ctx, now, ratelimit.Request{
+	d, err := e.limiter.TakeOne(ctx, now, ratelimit.Request{
 		Key: ratelimit.Key{
 			Workspace: who.WorkspaceID(), Namespace: "workspace", Identifier: who.WorkspaceID(), Duration: window.Milliseconds(),
 		},

@@ -47,7 +47,7 @@ func (e *Engine) limitOnce(ctx context.Context, who Caller, space *namespace, r 
 // limit counts one check in its namespace.
 func (e *Engine) limit(ctx context.Context, now int64, workspace string, space *namespace, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
 	asked, overrideID := space.ask(workspace, r)
-	d, err := e.limiter.counters().TakeOne(ctx, now, asked)
+	d, err := e.limiter.TakeOne(ctx, now, asked)
 	if err != nil {
 		return latchkey.LimitResult{}, err
 	}
@@ -104,7 +104,7 @@ func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*n
 	for i := range batch {
 		asked[i], result.Limits[i].OverrideID = spaces[i].ask(who.WorkspaceID(), &batch[i])
 	}
-	decisions, err := e.limiter.counters().Take(ctx, now, asked)
+	decisions, err := e.limiter.Take(ctx, now, asked)
 	if err != nil {
 		return latchkey.MultiLimitResult{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 )
 
 // ask is a check of cost 1 in a window of a minute.
@@ -219,9 +220,9 @@ func TestRepeatedLimitIsCountedOnce(t *testing.T) {
 
 func TestWarmLimitNeedsNoDatabase(t *testing.T) {
 	w := newWorld(t)
-	w.keepsWindows()
+	w.keepsCounters()
 	w.limit(w.who, ask("api", "u", 9))
-	if err := errors.Join(w.saveCells(t.Context()), w.db.Close()); err != nil {
+	if err := errors.Join(w.memory().Save(t.Context()), w.db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.limit(w.who, ask("api", "u", 9)); got.Remaining != 7 {
@@ -231,7 +232,11 @@ func TestWarmLimitNeedsNoDatabase(t *testing.T) {
 	if got.Limits[0].Remaining != 6 {
 		t.Errorf("%d remain, want 6", got.Limits[0].Remaining)
 	}
-	w.limiter.kept = false // nothing is to be saved when the engine closes
+	// Nothing can be saved when the engine closes.
+	if err := w.Engine.limiter.Close(t.Context()); err == nil {
+		t.Error("counters were saved in a closed database")
+	}
+	w.limiter = ratelimit.NewMemory()
 }
 
 func BenchmarkLimit(b *testing.B) {

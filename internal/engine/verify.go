@@ -262,7 +262,7 @@ func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits 
 	case 0:
 		return nil
 	case 1:
-		decision, err := e.limiter.counters().TakeOne(ctx, now, limits[0].request(key))
+		decision, err := e.limiter.TakeOne(ctx, now, limits[0].request(key))
 		if err == nil {
 			decided(v, limits, []ratelimit.Decision{decision})
 		}
@@ -272,7 +272,7 @@ func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits 
 	for i := range limits {
 		requests[i] = limits[i].request(key)
 	}
-	decisions, err := e.limiter.counters().Take(ctx, now, requests)
+	decisions, err := e.limiter.Take(ctx, now, requests)
 	if err == nil {
 		decided(v, limits, decisions)
 	}

@@ -45,39 +45,54 @@ func indexOf(counters []counter, hash uint64, key *Key) int {
 	return len(counters)
 }
 
-// take decides the batch on the windows of its counters, and changes those that
+// take decides the batch on the states of its counters, and changes those that
 // are to be kept: if every request passed, those of the counters on which
 // something was counted.
-func (b *batch) take(now int64, windows []window) []Decision {
+func (b *batch) take(now int64, states []state) []Decision {
 	decisions := make([]Decision, len(b.requests))
-	after := append(make([]window, 0, len(windows)), windows...)
-	passed := true
+	after := append(make([]state, 0, len(states)), states...)
 	for i := range b.requests {
-		decisions[i] = after[b.of[i]].take(now, b.requests[i])
-		passed = passed && decisions[i].Passed
+		s := &after[b.of[i]]
+		*s, decisions[i] = b.requests[i].take(*s, now)
 	}
-	if !passed {
-		b.refund(now, windows, decisions)
+	if !allPassed(decisions) {
+		b.refund(decisions, func(of int, r Request) Decision {
+			_, d := r.take(states[of], now)
+			return d
+		})
 		return decisions
 	}
-	for i := range windows {
+	for i := range states {
 		// A request of no cost changed nothing that matters, so it neither
 		// makes a Key live nor keeps it so.
 		if b.counters[i].counted {
-			windows[i] = after[i]
+			states[i] = after[i]
 		}
 	}
 	return decisions
 }
 
-// refund corrects the decisions of a refused batch: those that passed report
-// what remains without it, which is what a request of no cost would be told.
-func (b *batch) refund(now int64, windows []window, decisions []Decision) {
+// refund corrects the decisions of a refused batch, of which nothing is counted:
+// all report when their counter resets without it, and those that passed report
+// what remains, which is what a request of no cost would be told.
+func (b *batch) refund(decisions []Decision, take func(of int, r Request) Decision) {
 	for i := range decisions {
+		r := b.requests[i]
+		r.Cost = min(r.Cost, 0)
+		free := take(b.of[i], r)
+		decisions[i].Reset = free.Reset
 		if decisions[i].Passed {
-			w, r := windows[b.of[i]], b.requests[i]
-			r.Cost = 0
-			decisions[i] = w.take(now, r)
+			decisions[i] = free
 		}
 	}
+}
+
+// allPassed reports whether a batch passed as a whole.
+func allPassed(decisions []Decision) bool {
+	for i := range decisions {
+		if !decisions[i].Passed {
+			return false
+		}
+	}
+	return true
 }

@@ -16,7 +16,7 @@ func requestsOn(keys int) []Request {
 	requests := make([]Request, keys)
 	for i := range requests {
 		requests[i] = Request{
-			Key:   Key{"ws_1", "api.requests", fmt.Sprintf("user_%d", i), 60_000},
+			Key:   Key{Workspace: "ws_1", Namespace: "api.requests", Identifier: fmt.Sprintf("user_%d", i), Duration: 60_000},
 			Limit: math.MaxInt64, Cost: 1,
 		}
 	}
@@ -72,17 +72,18 @@ func BenchmarkTakeRefused(b *testing.B) {
 	}
 }
 
-func BenchmarkChanged(b *testing.B) {
-	m := NewMemory()
+func BenchmarkSave(b *testing.B) {
+	m, d := newSaved()
 	requests := requestsOn(manyKeys)
 	b.ReportAllocs()
 	for b.Loop() {
 		b.StopTimer()
+		clear(d.segments)
 		for _, r := range requests {
 			take(m, 1_000, r)
 		}
 		b.StartTimer()
-		changed(m)
+		save(m)
 	}
 }
 

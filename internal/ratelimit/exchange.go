@@ -4,8 +4,8 @@ import "context"
 
 // exchange is one call of the script: what it tells of each counter of a batch.
 type exchange struct {
-	heard []window
-	owed  []window      // what this node has admitted by itself: reported by this call and no other
+	heard []state
+	owed  []state       // what this node has admitted by itself: reported by this call and no other
 	asked []uint64      // the costs that the call asks to count
 	done  chan struct{} // what others wait for, nil if they need not
 }
@@ -23,11 +23,11 @@ func (r *Redis) ask(ctx context.Context, now int64, b batch) (decisions []Decisi
 	if busy != nil {
 		return nil, busy, nil
 	}
-	windows, at, err := r.run(ctx, now, b, x)
+	states, at, err := r.run(ctx, now, b, x)
 	if err == nil {
-		decisions = b.take(at, windows)
+		decisions = b.take(at, states)
 	}
-	r.settle(b.counters, x, windows)
+	r.settle(b.counters, x, states)
 	return decisions, nil, err
 }
 
@@ -39,13 +39,13 @@ func (r *Redis) begin(b batch) (x *exchange, busy <-chan struct{}) {
 		}
 	}
 	n := len(b.counters)
-	x = &exchange{heard: make([]window, n), owed: make([]window, n), asked: b.costs()}
+	x = &exchange{heard: make([]state, n), owed: make([]state, n), asked: b.costs()}
 	alone := r.cfg.Fast
 	for i := range b.counters {
 		t := r.tally(&b.counters[i])
 		x.heard[i], x.owed[i] = t.heard, t.own
 		t.asked = add(t.asked, x.asked[i])
-		alone = alone || !t.own.empty()
+		alone = alone || t.own != state{}
 	}
 	if alone {
 		x.done = make(chan struct{})
@@ -70,9 +70,9 @@ func (b *batch) costs() []uint64 {
 	return costs
 }
 
-// settle ends an exchange that was answered with windows, or with none: then it
+// settle ends an exchange that was answered with states, or with none: then it
 // is not known whether Redis has counted what was owed, and it stays owed.
-func (r *Redis) settle(counters []counter, x *exchange, windows []window) {
+func (r *Redis) settle(counters []counter, x *exchange, states []state) {
 	defer r.table.unlock(r.table.lock(counters))
 	for i := range counters {
 		c := &counters[i]
@@ -80,9 +80,10 @@ func (r *Redis) settle(counters []counter, x *exchange, windows []window) {
 		e := s.use(c.hash, &c.Key)
 		t := &e.state
 		t.asked -= x.asked[i]
-		if windows != nil {
-			t.own.less(x.owed[i])
-			t.heard.merge(windows[i])
+		if states != nil {
+			rules := c.rules()
+			t.own = rules.less(t.own, x.owed[i])
+			t.heard = rules.merge(t.heard, states[i], c.Duration)
 		}
 		if x.done != nil {
 			t.busy = nil

@@ -2,7 +2,12 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"maps"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +38,7 @@ func each(t *testing.T, test func(t *testing.T, open func() Limiter)) {
 	for name, fast := range map[string]bool{"exact": false, "fast": true} {
 		t.Run(name, func(t *testing.T) {
 			test(t, func() Limiter {
-				return openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, patience: time.Minute})
+				return openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute})
 			})
 		})
 	}
@@ -46,7 +51,7 @@ func openRedis(t testing.TB, cfg RedisConfig) *Redis {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.Close)
+	t.Cleanup(func() { _ = r.Close(context.Background()) })
 	return r
 }
 
@@ -81,53 +86,155 @@ func wantAsk(t *testing.T, m Limiter, now int64, r Request, want Decision) {
 	wantTake(t, m, now, []Request{r}, want)
 }
 
-// changed returns the cells of all parts that changed.
-func changed(m *Memory) (cells []Cell) {
-	for p := range m.Changed() {
-		cells = append(cells, p.Cells...)
-	}
-	return cells
+// disk is a Store in memory.
+type disk struct {
+	mu       sync.Mutex
+	rows     map[Row]Row // by their key columns
+	segments map[int64][]Segment
+	allow    int  // how many calls of Save succeed before the rest fails
+	failures int  // how many calls of Save fail before the rest succeeds
+	reached  bool // a call that fails has taken effect
+	wrote    int  // counters, by all calls of Save
+	gone     atomic.Bool
 }
 
-// disk is what a caller has saved: the cells of each part.
-type disk map[int64][]Cell
-
-func (d disk) save(m *Memory) {
-	for p := range m.Changed() {
-		d.put(p)
-	}
+func newDisk() *disk {
+	return &disk{rows: map[Row]Row{}, segments: map[int64][]Segment{}, allow: math.MaxInt}
 }
 
-func (d disk) put(p Part) {
-	if p.Whole {
-		d[p.Number] = nil
-	}
-	d[p.Number] = append(d[p.Number], p.Cells...)
+var errDisk = errors.New("the disk is out of reach")
+
+func keyColumns(r Row) Row {
+	return Row{Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier, Duration: r.Duration}
 }
 
-// size returns how many cells are saved.
-func (d disk) size() (n int) {
-	for _, cells := range d {
-		n += len(cells)
+func (d *disk) Saved(_ context.Context, row func(Row), segment func(Segment) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.rows {
+		if row != nil {
+			row(r)
+		}
 	}
-	return n
+	for _, segments := range d.segments {
+		for _, s := range segments {
+			if err := segment(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// restart returns a Memory as it is after a restart.
-func (d disk) restart() *Memory {
-	m, last := NewMemory(), int64(0)
-	for part, cells := range d {
-		m.Load(cells)
-		last = max(last, part)
+func (d *disk) Save(_ context.Context, segments []Segment) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	failed := d.failures > 0 || d.allow == 0
+	if failed {
+		d.failures--
+		if !d.reached {
+			return errDisk
+		}
 	}
-	m.NumberParts(last + 1)
+	d.allow--
+	for _, s := range segments {
+		_ = s.Each(func(Row) { d.wrote++ })
+		if s.Full {
+			delete(d.segments, s.Shard)
+		}
+		if len(s.Data) > 0 {
+			d.segments[s.Shard] = append(d.segments[s.Shard], s)
+		}
+	}
+	if failed {
+		return errDisk
+	}
+	return nil
+}
+
+func (d *disk) DropRows(context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.rows)
+	return nil
+}
+
+func (d *disk) DropSegments(_ context.Context, before int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.segments, func(shard int64, _ []Segment) bool { return shard < before })
+	return nil
+}
+
+func (d *disk) DropExpired(_ context.Context, now int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.rows, func(_, r Row) bool { return r.Expires <= now })
+	for shard := range d.segments {
+		d.segments[shard] = slices.DeleteFunc(d.segments[shard], func(s Segment) bool { return s.Expires <= now })
+	}
+	return nil
+}
+
+func (d *disk) Update(_ context.Context, keys []Row, decide func([]Row) []Row) error {
+	if d.gone.Load() {
+		return errDisk
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rows := make([]Row, len(keys))
+	for i, key := range keys {
+		if i > 0 && compareRows(keys[i-1], key) >= 0 {
+			return errors.New("the keys are not sorted, or one is there twice")
+		}
+		rows[i] = keyColumns(key)
+		if r, ok := d.rows[rows[i]]; ok {
+			rows[i] = r
+		}
+	}
+	decide(slices.Clone(rows)) // as after a transaction that came to nothing
+	for _, r := range decide(rows) {
+		d.rows[keyColumns(r)] = r
+	}
+	return nil
+}
+
+// counter returns what is counted in the row of a Key.
+func (d *disk) counter(key Key) window {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.rows[keyColumns(key.row(state{}))]
+	return windowOf(r.state())
+}
+
+// list returns all counters that are saved, each as often as it is.
+func (d *disk) list() (all []saved) {
+	row := func(r Row) {
+		if key, s, err := r.counter(); err == nil {
+			all = append(all, saved{key, s})
+		}
+	}
+	_ = d.Saved(context.Background(), row, func(s Segment) error { return s.Each(row) })
+	return all
+}
+
+// restart returns a Memory with what is saved.
+func (d *disk) restart() *Memory {
+	m := NewMemory()
+	if err := m.load(context.Background(), d); err != nil {
+		panic(err)
+	}
 	return m
 }
 
-// dropOld drops what was saved before the last restart.
-func (d disk) dropOld(m *Memory) {
-	maps.DeleteFunc(d, func(part int64, _ []Cell) bool { return part < m.FirstPart() })
+// newSaved returns a Memory that is saved on a disk, when it is told to.
+func newSaved() (*Memory, *disk) {
+	d := newDisk()
+	return d.restart(), d
 }
 
-// live returns the number of windows held in memory.
+// save saves a Memory and returns whether that succeeded.
+func save(m *Memory) bool { return m.Save(context.Background()) == nil }
+
+// live returns the number of counters held in memory.
 func live(m *Memory) int { return m.table.size() }

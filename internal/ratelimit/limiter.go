@@ -16,23 +16,29 @@
 // lets through more than the limit.
 package ratelimit
 
-import "context"
+import (
+	"context"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // Key names one counter. It is compared field by field, so no text in it can
-// make two counters one. The limit is not part of it: requests with different
-// limits but the same Key share one count.
+// make two counters one, and counts of different algorithms are different
+// counters. The limit is not part of it: requests with different limits but the
+// same Key share one count.
 type Key struct {
 	Workspace  string
 	Namespace  string
 	Identifier string
 	Duration   int64 // the length of a window in milliseconds
+	Algorithm  Algorithm
 }
 
 // Request asks to count Cost on the counter of Key if it stays within Limit.
 //
-// A Cost of 0 counts nothing and passes while no more than Limit is used. A
-// Limit that is not positive refuses always. A Duration that is not positive or
-// a negative Cost means nothing; such a request is refused and adds nothing.
+// A Cost of 0 counts nothing and passes while no more than Limit is used.
+// Requests with Limit ≤ 0 are always denied. Requests with Duration ≤ 0 or
+// Cost < 0 are invalid, always denied, and add nothing.
 type Request struct {
 	Key
 	Limit int64
@@ -71,4 +77,9 @@ type Limiter interface {
 	// TakeOne is Take for a batch of one, which most are: it allocates nothing
 	// where nobody else has to be asked.
 	TakeOne(ctx context.Context, now int64, request Request) (Decision, error)
+	// Close ends the background work and saves or reports what only this process
+	// knows. No call of Take may be under way.
+	Close(ctx context.Context) error
+	// The metrics of a Limiter are how its back end does.
+	prometheus.Collector
 }

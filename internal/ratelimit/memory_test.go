@@ -131,34 +131,34 @@ func TestSweepKeepsWhatMatters(t *testing.T) {
 }
 
 func TestSweepDropsAfterTwoDurations(t *testing.T) {
-	m := NewMemory()
+	m, d := newSaved()
 	take(m, 5_300, ask("a", 10, 1))
 	for now, want := range map[int64]int{math.MinInt64: 1, 0: 1, 5_300: 1, 6_999: 1} {
 		m.Sweep(now)
 		if n := live(m); n != want {
-			t.Fatalf("after Sweep(%d), %d windows, want %d", now, n, want)
+			t.Fatalf("after Sweep(%d), %d counters, want %d", now, n, want)
 		}
 	}
 	m.Sweep(7_000)
 	if n := live(m); n != 0 {
-		t.Errorf("after Sweep(7000), %d windows, want none", n)
+		t.Errorf("after Sweep(7000), %d counters, want none", n)
 	}
-	if cells := changed(m); len(cells) != 0 {
-		t.Errorf("a dropped window is still to be saved: %v", cells)
+	if save(m); len(d.list()) != 0 {
+		t.Error("a dropped counter was saved")
 	}
 }
 
 // A call that waits for a shard gets it before a long visit ends.
 func TestVisitsLetCallsThrough(t *testing.T) {
 	const windows = 8 * sliceSize
-	s := shard[window]{chains: make(map[uint64]*entry[window])}
+	s := shard[state]{chains: make(map[uint64]*entry[state])}
 	for i := range windows {
 		key := keyOf(fmt.Sprint(i))
 		s.use(uint64(i), &key)
 	}
 	var waiting sync.WaitGroup
 	visited, visitedBefore := 0, 0
-	s.visit(func(*entry[window]) {
+	s.visit(func(*entry[state]) {
 		if visited == 0 {
 			waiting.Go(func() {
 				s.mu.Lock()

@@ -118,7 +118,8 @@ var requests = rapid.Custom(func(t *rapid.T) Request {
 // before, and, as long as the clock does not step back, through sweeps.
 func TestDecisionsMatchTheHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m, saved, model := NewMemory(), disk{}, history{}
+		m, saved := newSaved()
+		model := history{}
 		now := rapid.SampledFrom([]int64{0, 1_700_000_000_123, math.MaxInt64 - 5_000}).Draw(t, "start")
 		forward := rapid.Bool().Draw(t, "forward")
 		decide := func(t *rapid.T, batch []Request) {
@@ -142,23 +143,19 @@ func TestDecisionsMatchTheHistory(t *testing.T) {
 				now = max(0, now+min(step, math.MaxInt64-1-now))
 			},
 			"restart": func(*rapid.T) {
-				saved.save(m)
+				save(m)
 				m = saved.restart()
 			},
 			"save": func(t *rapid.T) {
-				saved.save(m)
-				saved.dropOld(m)
-				if most := 2 * live(m); saved.size() > most {
-					t.Fatalf("%d cells are saved of %d windows", saved.size(), live(m))
+				save(m)
+				if n, most := len(saved.list()), 2*live(m); n > most {
+					t.Fatalf("%d counters are saved of %d", n, most/2)
 				}
 			},
 			"failing save": func(t *rapid.T) {
-				reached := rapid.Bool().Draw(t, "reached") // and only the answer was lost
-				for p := range m.Changed() {
-					if m.Keep(p); reached {
-						saved.put(p)
-					}
-				}
+				saved.failures, saved.reached = 1, rapid.Bool().Draw(t, "reached") // and only the answer was lost
+				save(m)
+				saved.failures = 0
 			},
 			"sweep": func(t *rapid.T) {
 				if !forward {

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,16 +13,13 @@ import (
 )
 
 const (
-	// patience is how long an answer of Redis is waited for. After that the
-	// shared counters are out of reach.
-	patience = 250 * time.Millisecond
-	// probeEvery is how often it is tried whether they are back.
-	probeEvery = 100 * time.Millisecond
-	// reportEvery is how often what was admitted locally is reported.
-	reportEvery = 50 * time.Millisecond
-	// sweepEvery is how often counters that no longer matter are forgotten.
-	// They are kept as long beyond that, for clocks that step back.
-	sweepEvery = time.Minute
+	// roundTripTimeout bounds a call to Redis. After that the shared counters are
+	// out of reach.
+	roundTripTimeout = 250 * time.Millisecond
+	// probeInterval is how often it is tried whether they are back.
+	probeInterval = 100 * time.Millisecond
+	// reportInterval is how often what was admitted locally is reported.
+	reportInterval = 50 * time.Millisecond
 	// callsAtOnce bounds the calls under way, so that none waits in a queue of
 	// the client, where it could not be given up. The queue holds twice as many.
 	callsAtOnce = 512
@@ -45,15 +43,22 @@ type RedisConfig struct {
 	// OwnClock counts by the time of the Redis server in place of the callers',
 	// so that nodes whose clocks differ count in the same windows.
 	OwnClock bool
-	// Log is told when the counters go out of reach and come back. Nil stands
-	// for no log.
+	// Store is swept of what another kind of Limiter once left there. Nil stands
+	// for none.
+	Store Store
+	// Now returns the time by which the Store is swept, in unix milliseconds.
+	Now func() int64
+	// Log receives when the counters go out of reach and come back. Nil stands for
+	// no log.
 	Log *slog.Logger
 
-	patience time.Duration // patience by default; tests that are not about it have more, for machines that stall
+	// roundTripTimeout is 250 ms by default; tests that are not about it have more,
+	// for machines that stall.
+	roundTripTimeout time.Duration
 }
 
-// Redis is the Limiter of nodes that share counters in Redis or Valkey. Its
-// windows are those of Memory, with two differences: the requests of a batch are
+// Redis is the Limiter of nodes that share counters in Redis or Valkey. It
+// decides as Memory does, with two differences: the requests of a batch are
 // of one workspace, and limits above 2^53-1 are taken for that, while costs above
 // it never fit.
 //
@@ -140,10 +145,8 @@ var _ Limiter = (*Redis)(nil)
 // OpenRedis connects to Redis and counts there until it is closed. A server that
 // can't be reached is an error: a node is to begin with knowing the counts.
 func OpenRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
-	if cfg.patience == 0 {
-		cfg.patience = patience
-	}
-	options, err := optionsOf(cfg.URL, cfg.patience)
+	cfg.roundTripTimeout = cmp.Or(cfg.roundTripTimeout, roundTripTimeout)
+	options, err := optionsOf(cfg.URL, cfg.roundTripTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -162,18 +165,22 @@ func OpenRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.done.Go(r.background)
+	if cfg.Store != nil {
+		r.done.Go(func() { sweepStore(r.ctx, cfg.Store, cfg.Now, cfg.Log) })
+	}
 	return r, nil
 }
 
 // Close reports what was admitted locally, unless Redis is out of reach, and
-// disconnects. No call may be under way.
-func (r *Redis) Close() {
+// disconnects. No call may be under way. It returns no error.
+func (r *Redis) Close(context.Context) error {
 	r.cancel()
 	r.done.Wait()
 	if !r.down.Load() {
 		r.report(context.Background(), r.owing())
 	}
 	r.client.Close()
+	return nil
 }
 
 var errWorkspaces = errors.New("rate limits: a batch must be of one workspace")
@@ -212,7 +219,7 @@ func (r *Redis) TakeOne(ctx context.Context, now int64, q Request) (Decision, er
 
 // take decides a batch locally where that is sure, and asks Redis where it isn't.
 func (r *Redis) take(ctx context.Context, now int64, b batch) ([]Decision, error) {
-	patient, cancel := context.WithTimeout(ctx, r.cfg.patience)
+	patient, cancel := context.WithTimeout(ctx, r.cfg.roundTripTimeout)
 	defer cancel()
 	for {
 		if err := ctx.Err(); err != nil {

@@ -2,18 +2,18 @@
 -- counts its requests if all of them pass. KEYS are the counters; ARGV is
 --
 --   the time in unix milliseconds, or '' for the time of this server
---   for each counter: its duration in milliseconds, then as sequence, current
---     and previous what the node last heard and what it has yet to report
+--   for each counter: its algorithm, its duration in milliseconds, then the three
+--     words of the state that the node last heard and of what it has yet to report
 --   for each request: the index of its counter, its limit and its cost
 --
--- The answer is the time, then for each counter its sequence, current and
--- previous before the requests. Who has asked decides them by these once more.
+-- The answer is the time, then for each counter the three words of its state
+-- before the requests. Who has asked decides them by these once more.
 --
 -- All numbers are whole and at most 2^53, up to which a double is exact; counts
 -- that come to more stop there, which is more than every limit.
 local most = 9007199254740992
 local minute = 60000
-local perCounter, perRequest = 7, 3
+local perCounter, perRequest = 8, 3
 
 local now = tonumber(ARGV[1])
 if not now then
@@ -21,112 +21,122 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- floor(previous * left / duration) for left at most duration. Where the product
--- is not exact it divides bit by bit, keeping the rest below duration.
-local function part(previous, left, duration)
-  if left == duration then
-    return previous
+-- floor(amount * part / whole) for part at most whole, and the rest. Where the
+-- product is not exact it divides bit by bit, keeping the rest below whole.
+local function share(amount, part, whole)
+  if part == whole then
+    return amount, 0
   end
-  if previous * left < most then
-    return math.floor(previous * left / duration)
+  if amount * part < most then
+    local rest = math.fmod(amount * part, whole)
+    return (amount * part - rest) / whole, rest
   end
   local quotient, rest, bit = 0, 0, most
   while bit >= 1 do
     quotient = quotient * 2
-    if rest >= duration - rest then
-      quotient, rest = quotient + 1, rest - (duration - rest)
+    if rest >= whole - rest then
+      quotient, rest = quotient + 1, rest - (whole - rest)
     else
       rest = rest * 2
     end
-    if previous >= bit then
-      previous = previous - bit
-      if rest >= duration - left then
-        quotient, rest = quotient + 1, rest - (duration - left)
+    if amount >= bit then
+      amount = amount - bit
+      if rest >= whole - part then
+        quotient, rest = quotient + 1, rest - (whole - part)
       else
-        rest = rest + left
+        rest = rest + part
       end
     end
     bit = bit / 2
   end
-  return quotient
+  return quotient, rest
 end
 
-local function window(sequence, current, previous)
-  return { sequence = tonumber(sequence), current = tonumber(current), previous = tonumber(previous) }
-end
+-- The algorithms, each with what rules does for it in Go:
+--   takeUp(state, heard, owed, duration) counts what the node has told. What it
+--     has heard is in the state already, unless this server has lost it; what it
+--     owes is not.
+--   take(state, duration, limit, cost) counts a request, and tells whether it fits.
+--   expires(state, duration) is when the state no longer matters.
+local algorithms = {}
 
--- A window never moves back, so that a clock which does forgives nothing.
+-- States are { sequence, current, previous }. A window never moves back, so that
+-- a clock which does loses no counts.
 local function roll(w, sequence)
-  if sequence > w.sequence then
-    w.previous = sequence == w.sequence + 1 and w.current or 0
-    w.sequence, w.current = sequence, 0
+  if sequence > w[1] then
+    w[3] = sequence == w[1] + 1 and w[2] or 0
+    w[1], w[2] = sequence, 0
   end
 end
 
-local function used(w, duration)
-  local elapsed = math.fmod(now, duration)
-  if (now - elapsed) / duration < w.sequence then
-    elapsed = 0
-  end
-  return w.current + part(w.previous, duration - elapsed, duration)
+algorithms.sliding_window = {
+  takeUp = function(w, heard, owed)
+    roll(w, heard[1])
+    roll(heard, w[1])
+    w[2], w[3] = math.max(w[2], heard[2]), math.max(w[3], heard[3])
+    roll(w, owed[1])
+    roll(owed, w[1])
+    w[2], w[3] = math.min(w[2] + owed[2], most), math.min(w[3] + owed[3], most)
+  end,
+  take = function(w, duration, limit, cost)
+    local elapsed = math.fmod(now, duration)
+    local sequence = (now - elapsed) / duration
+    roll(w, sequence)
+    w[2] = math.min(w[2] + cost, most)
+    if sequence < w[1] then
+      elapsed = 0
+    end
+    return w[2] + share(w[3], duration - elapsed, duration) <= limit
+  end,
+  expires = function(w, duration)
+    return (w[1] + 2) * duration
+  end,
+}
+
+local function state(first, second, third)
+  return { tonumber(first), tonumber(second), tonumber(third) }
 end
 
--- Keeps a window until a minute after it stops to matter.
-local function save(key, w, duration)
-  local left = math.min((w.sequence + 2) * duration - now + minute, most)
+-- Keeps a state until a minute after it stops to matter.
+local function save(key, s, algorithm, duration)
+  local left = math.min(algorithm.expires(s, duration) - now + minute, most)
   if left >= 1 then
-    redis.call('SET', key, string.format('%.0f %.0f %.0f', w.sequence, w.current, w.previous), 'PX', string.format('%.0f', left))
+    redis.call('SET', key, string.format('%.0f %.0f %.0f', s[1], s[2], s[3]), 'PX', string.format('%.0f', left))
   end
 end
 
--- What a node has heard is in the count already, unless this server has lost it;
--- what it has yet to report is not.
-local function takeUp(w, heard, owed)
-  roll(w, heard.sequence)
-  roll(heard, w.sequence)
-  w.current = math.max(w.current, heard.current)
-  w.previous = math.max(w.previous, heard.previous)
-  roll(w, owed.sequence)
-  roll(owed, w.sequence)
-  w.current = math.min(w.current + owed.current, most)
-  w.previous = math.min(w.previous + owed.previous, most)
-end
-
-local answer, durations, windows = { now }, {}, {}
+local answer, rules, durations, states = { now }, {}, {}, {}
 for i, key in ipairs(KEYS) do
   local at = 2 + (i - 1) * perCounter
-  local duration = tonumber(ARGV[at])
+  local algorithm, duration = algorithms[ARGV[at]], tonumber(ARGV[at + 1])
   local saved = redis.call('GET', key) or '0 0 0'
-  local w = window(string.match(saved, '^(%d+) (%d+) (%d+)$'))
-  local heard = window(ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
-  local owed = window(ARGV[at + 4], ARGV[at + 5], ARGV[at + 6])
-  if heard.current + heard.previous + owed.current + owed.previous > 0 then
-    local current, previous, sequence = w.current, w.previous, w.sequence
-    takeUp(w, heard, owed)
-    if w.current ~= current or w.previous ~= previous or w.sequence ~= sequence then
-      save(key, w, duration)
+  local s = state(string.match(saved, '^(%d+) (%d+) (%d+)$'))
+  local heard = state(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+  local owed = state(ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
+  if heard[2] + heard[3] + owed[2] + owed[3] > 0 then
+    local first, second, third = s[1], s[2], s[3]
+    algorithm.takeUp(s, heard, owed, duration)
+    if s[1] ~= first or s[2] ~= second or s[3] ~= third then
+      save(key, s, algorithm, duration)
     end
   end
-  answer[#answer + 1] = w.sequence
-  answer[#answer + 1] = w.current
-  answer[#answer + 1] = w.previous
-  durations[i], windows[i] = duration, w
+  for _, word in ipairs(s) do
+    answer[#answer + 1] = word
+  end
+  rules[i], durations[i], states[i] = algorithm, duration, s
 end
 
 local counted = {}
 for at = 2 + #KEYS * perCounter, #ARGV, perRequest do
   local i, limit, cost = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local w, duration = windows[i], durations[i]
-  roll(w, math.floor((now - math.fmod(now, duration)) / duration))
-  w.current = math.min(w.current + cost, most)
-  if used(w, duration) > limit then
+  if not rules[i].take(states[i], durations[i], limit, cost) then
     return answer
   end
   counted[i] = counted[i] or cost > 0
 end
 for i, counts in pairs(counted) do
   if counts then
-    save(KEYS[i], windows[i], durations[i])
+    save(KEYS[i], states[i], rules[i], durations[i])
   end
 end
 return answer

@@ -56,7 +56,7 @@ var scriptRequests = rapid.Custom(func(t *rapid.T) Request {
 // who remembers every call; so does one node in fast mode, whenever it reports.
 func TestDecisionsOverRedisMatchTheHistory(t *testing.T) {
 	url := testenv.Redis(t)
-	exact, fast := fleet(t, 3, RedisConfig{URL: url, patience: time.Minute}), fleet(t, 1, RedisConfig{URL: url, Fast: true, patience: time.Minute})
+	exact, fast := fleet(t, 3, RedisConfig{URL: url, roundTripTimeout: time.Minute}), fleet(t, 1, RedisConfig{URL: url, Fast: true, roundTripTimeout: time.Minute})
 	for name, nodes := range map[string][]*Redis{"exact": exact, "fast": fast} {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) { matchesHistory(t, nodes) })
@@ -99,7 +99,7 @@ func matchesHistory(t *rapid.T, nodes []*Redis) {
 
 func TestNumbersBeyondTheScriptAreTakenStrictly(t *testing.T) {
 	for _, fast := range []bool{false, true} {
-		r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, patience: time.Minute})
+		r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute})
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, math.MaxInt64), refused(1_000))
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, exact), refused(1_000))
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, exact-2), passed(1, 1_000))
@@ -108,7 +108,7 @@ func TestNumbersBeyondTheScriptAreTakenStrictly(t *testing.T) {
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, 1), refused(1_000))
 		wantAsk(t, r, math.MinInt64, ask("b", 1, 1), passed(0, 1_000))
 		wantAsk(t, r, math.MaxInt64, ask("b", 1, 1), passed(0, (exact-2)/1_000*1_000+1_000))
-		eternal := Request{Key: Key{"ws", "ns", "a", math.MaxInt64}, Limit: 1, Cost: 1}
+		eternal := Request{Key: Key{Workspace: "ws", Namespace: "ns", Identifier: "a", Duration: math.MaxInt64}, Limit: 1, Cost: 1}
 		wantAsk(t, r, 1_700_000_000_000, eternal, passed(0, math.MaxInt64))
 		wantAsk(t, r, 1_700_000_000_000, eternal, refused(math.MaxInt64))
 	}
@@ -118,7 +118,7 @@ func TestNumbersBeyondTheScriptAreTakenStrictly(t *testing.T) {
 // and in batches.
 func TestNodesTogetherPassExactlyTheLimit(t *testing.T) {
 	const limit, callers = 1_000, 16
-	nodes := fleet(t, 3, RedisConfig{URL: testenv.Redis(t), patience: time.Minute})
+	nodes := fleet(t, 3, RedisConfig{URL: testenv.Redis(t), roundTripTimeout: time.Minute})
 	for round := range 3 {
 		for _, batch := range [][]Request{
 			{ask(fmt.Sprint("one", round), limit, 1)},
@@ -144,7 +144,7 @@ func TestNodesTogetherPassExactlyTheLimit(t *testing.T) {
 // others know nothing of it and then use their shares.
 func TestFastModeAdmitsAtMostItsBound(t *testing.T) {
 	const n, limit, bound = 3, 999, 999 + 666
-	nodes := fleet(t, n, RedisConfig{URL: testenv.Redis(t), Fast: true, patience: time.Minute})
+	nodes := fleet(t, n, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
 	worst := 0
 	for round := range 24 {
 		rng := rand.New(rand.NewPCG(7, uint64(round)))
@@ -185,7 +185,7 @@ func TestFastModeAdmitsAtMostItsBound(t *testing.T) {
 
 func TestFastModeStaysInItsBoundUnderLoad(t *testing.T) {
 	const n, callers, limit = 3, 8, 3_000
-	nodes := fleet(t, n, RedisConfig{URL: testenv.Redis(t), Fast: true, patience: time.Minute})
+	nodes := fleet(t, n, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
 	for round := range 3 {
 		var got atomic.Int64
 		single := ask(fmt.Sprint("a", round), limit, 1)
@@ -206,7 +206,7 @@ func TestFastModeStaysInItsBoundUnderLoad(t *testing.T) {
 }
 
 func TestFastModeHearsOfOthersSoon(t *testing.T) {
-	nodes := fleet(t, 2, RedisConfig{URL: testenv.Redis(t), Fast: true, patience: time.Minute})
+	nodes := fleet(t, 2, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
 	wantAsk(t, nodes[0], 0, ask("a", 100, 40), passed(60, 1_000))
 	eventually(t, "the first node reports", func() bool { return nodes[0].unreported() == 0 })
 	wantAsk(t, nodes[1], 0, ask("a", 100, 61), refused(1_000)) // more than a share, so it asks
@@ -217,7 +217,7 @@ func TestFastModeHearsOfOthersSoon(t *testing.T) {
 
 // Local decisions of fast mode allocate nothing.
 func TestTakeOneLocallyAllocatesNothing(t *testing.T) {
-	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: true, patience: time.Minute})
+	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
 	request := ask("a", exact-1, 1)
 	if n := testing.AllocsPerRun(1_000, func() {
 		if _, err := r.TakeOne(context.Background(), 0, request); err != nil {
@@ -230,7 +230,7 @@ func TestTakeOneLocallyAllocatesNothing(t *testing.T) {
 
 // Nodes whose clocks differ by hours count in the windows of the server's clock.
 func TestOwnClockIsTheServersForAll(t *testing.T) {
-	nodes := fleet(t, 2, RedisConfig{URL: testenv.Redis(t), OwnClock: true, patience: time.Minute})
+	nodes := fleet(t, 2, RedisConfig{URL: testenv.Redis(t), OwnClock: true, roundTripTimeout: time.Minute})
 	request := ask("a", 10, 6)
 	request.Duration = 24 * 3_600_000
 	now := time.Now().UnixMilli()
@@ -244,7 +244,7 @@ func TestOwnClockIsTheServersForAll(t *testing.T) {
 }
 
 func TestCountersExpireAMinuteAfterTheyMatter(t *testing.T) {
-	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), patience: time.Minute})
+	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), roundTripTimeout: time.Minute})
 	request := ask("a", 10, 1)
 	take(r, 5_300, request)
 	got, err := r.client.Do(t.Context(), r.client.B().Pttl().Key(name(&request.Key)).Build()).AsInt64()
@@ -255,7 +255,7 @@ func TestCountersExpireAMinuteAfterTheyMatter(t *testing.T) {
 
 func TestOnlyCountedCostTakesRoom(t *testing.T) {
 	for _, fast := range []bool{false, true} {
-		r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, patience: time.Minute})
+		r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute})
 		take(r, 0, ask("refused", 1, 2))
 		take(r, 0, ask("free", 1, 0))
 		take(r, 0, ask("meaningless", 1, -1))
@@ -284,7 +284,7 @@ func TestCountersOfAWorkspaceShareASlot(t *testing.T) {
 		for _, namespace := range []string{"", "ns", "{x}", "}", "a", "a:b", "1:a"} {
 			for _, identifier := range []string{"", "id", "b:id", "{y}", "a:b", "1:a:b"} {
 				for _, duration := range []int64{1, 1_000} {
-					key := Key{workspace, namespace, identifier, duration}
+					key := Key{Workspace: workspace, Namespace: namespace, Identifier: identifier, Duration: duration}
 					n := name(&key)
 					if other, taken := names[n]; taken {
 						t.Errorf("%+v and %+v are both %q", key, other, n)
@@ -312,7 +312,7 @@ func hashTag(key string) string {
 }
 
 func TestABatchOfTwoWorkspacesIsAnError(t *testing.T) {
-	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), patience: time.Minute})
+	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), roundTripTimeout: time.Minute})
 	other := ask("a", 1, 1)
 	other.Workspace = "other"
 	if _, err := r.Take(t.Context(), 0, []Request{ask("a", 1, 1), other}); err == nil {
@@ -321,7 +321,7 @@ func TestABatchOfTwoWorkspacesIsAnError(t *testing.T) {
 }
 
 func TestTheCallersContextEndsACall(t *testing.T) {
-	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), patience: time.Minute})
+	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), roundTripTimeout: time.Minute})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := r.Take(ctx, 0, []Request{ask("a", 1, 1)}); err != context.Canceled {

@@ -15,7 +15,7 @@ const (
 
 // background reports, probes and sweeps until the Redis is closed.
 func (r *Redis) background() {
-	report, probe, sweep := time.NewTicker(reportEvery), time.NewTicker(probeEvery), time.NewTicker(sweepEvery)
+	report, probe, sweep := time.NewTicker(reportInterval), time.NewTicker(probeInterval), time.NewTicker(sweepInterval)
 	defer report.Stop()
 	defer probe.Stop()
 	defer sweep.Stop()
@@ -54,11 +54,11 @@ func (r *Redis) probe() {
 	if key == "" {
 		return // lost is about to tell
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.patience)
+	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.roundTripTimeout)
 	defer cancel()
 	began := time.Now()
 	err := r.client.Do(ctx, r.client.B().Set().Key(key).Value("").PxMilliseconds(1000).Build()).Error()
-	if err != nil || time.Since(began) > r.cfg.patience {
+	if err != nil || time.Since(began) > r.cfg.roundTripTimeout {
 		return
 	}
 	r.down.Store(false)
@@ -74,7 +74,7 @@ func (r *Redis) owing() []counter {
 		s := &r.table.shards[i]
 		s.mu.Lock()
 		s.unmark(func(e *entry[tally]) {
-			if !e.state.own.empty() {
+			if e.state.own != (state{}) {
 				counters = append(counters, counter{Key: e.Key, hash: e.hash})
 			}
 		})
@@ -116,7 +116,7 @@ func (r *Redis) report(ctx context.Context, counters []counter) {
 
 // tell reports counters of one workspace in one call.
 func (r *Redis) tell(ctx context.Context, counters []counter) {
-	ctx, cancel := context.WithTimeout(ctx, r.cfg.patience)
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.roundTripTimeout)
 	defer cancel()
 	for ctx.Err() == nil && !r.down.Load() {
 		_, busy, err := r.ask(ctx, r.latest.Load(), batch{counters: counters})
@@ -148,10 +148,10 @@ func (r *Redis) markAll(counters []counter) {
 
 // sweep forgets the counters that no longer matter.
 func (r *Redis) sweep() {
-	now := r.latest.Load() - sweepEvery.Milliseconds()
+	now, nodes := r.latest.Load()-sweepInterval.Milliseconds(), r.nodes()
 	r.table.visit(func(s *shard[tally], e *entry[tally]) {
 		t := &e.state
-		if t.expires(e.Duration) <= now && t.asked == 0 && t.busy == nil {
+		if t.expires(&e.Key, nodes) <= now && t.asked == 0 && t.busy == nil {
 			s.drop(e)
 		}
 	})

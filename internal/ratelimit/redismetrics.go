@@ -46,11 +46,13 @@ func (m *redisMetrics) local(degraded bool) {
 	}
 }
 
-// unreported sums up what this node has yet to report.
+// unreported sums up what this node has yet to report and still counts.
 func (r *Redis) unreported() float64 {
-	sum := 0.0
+	now, sum := r.latest.Load(), 0.0
 	r.table.visit(func(_ *shard[tally], e *entry[tally]) {
-		sum += float64(e.state.own.current) + float64(e.state.own.previous)
+		if t := &e.state; t.own != (state{}) {
+			sum += float64(e.rules().weight(t.heard, t.own, now, e.Duration, 1))
+		}
 	})
 	return sum
 }

@@ -32,7 +32,7 @@ func TestClosingLeavesNothingBehind(t *testing.T) {
 			c.lose(server)
 			inParallel(20, func(int) bool { return take(r, 0, hourly("a", 5, 1))[0].Passed })
 			began := time.Now()
-			r.Close()
+			_ = r.Close(t.Context())
 			if took := time.Since(began); took > 2*time.Second {
 				t.Errorf("closing took %v", took)
 			}
@@ -48,7 +48,7 @@ func TestClosingReportsWhatWasAdmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantAsk(t, first, 0, ask("a", 10, 4), passed(6, 1_000))
-	first.Close()
+	_ = first.Close(t.Context())
 	wantAsk(t, openRedis(t, RedisConfig{URL: url}), 0, ask("a", 10, 4), passed(2, 1_000))
 }
 
@@ -123,7 +123,7 @@ func TestURLsNameSeveralServers(t *testing.T) {
 		"rediss://u:p,q@a:1,b:2?master_set=m": "a:1 b:2",
 		"unix:///run/a,b.sock":                "/run/a,b.sock",
 	} {
-		options, err := optionsOf(url, patience)
+		options, err := optionsOf(url, roundTripTimeout)
 		if got := strings.Join(options.InitAddress, " "); got != want || err != nil {
 			t.Errorf("%s names %q, %v, want %q", url, got, err, want)
 		}

@@ -16,8 +16,8 @@ var (
 	errOpen = errors.New("rate limits: Redis can't be used")
 )
 
-// optionsOf reads a URL, for a server that answers within patience. A script must not be repeated, so nothing is.
-func optionsOf(url string, patience time.Duration) (rueidis.ClientOption, error) {
+// optionsOf reads a URL, for a server that answers within roundTripTimeout. A script must not be repeated, so nothing is.
+func optionsOf(url string, roundTripTimeout time.Duration) (rueidis.ClientOption, error) {
 	first, others := addresses(url)
 	options, err := rueidis.ParseURL(first)
 	if err != nil {
@@ -31,8 +31,8 @@ func optionsOf(url string, patience time.Duration) (rueidis.ClientOption, error)
 	}
 	options.DisableRetry = true
 	options.DisableCache = true
-	options.Dialer.KeepAlive = patience // the pause between pings on a connection that is silent
-	options.ConnWriteTimeout = patience
+	options.Dialer.KeepAlive = roundTripTimeout // the pause between pings on a connection that is silent
+	options.ConnWriteTimeout = roundTripTimeout
 	// One connection to each server, on which calls are pipelined: the one that
 	// the probe finds working is the one that is used next.
 	options.PipelineMultiplex = -1

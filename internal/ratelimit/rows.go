@@ -3,8 +3,11 @@ package ratelimit
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"hash/maphash"
+	"iter"
 	"log/slog"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -14,14 +17,13 @@ import (
 
 // RowsConfig is what a Rows is made of.
 type RowsConfig struct {
-	// Count gives decide the cells of the keys, in their order, and saves those
-	// that it returns, all in one transaction that nobody else can come between.
-	// The keys are sorted, each there once; one without a row has a zero Cell.
-	// It may call decide more than once; the last time counts.
-	Count func(ctx context.Context, keys []Key, decide func([]Cell) []Cell) error
-	// Nodes is how many nodes share the rows now, this one included.
+	// Store is where the nodes count.
+	Store Store
+	// Nodes returns how many nodes share the Store now, this one included.
 	Nodes func() int
-	// Log is told when the rows go out of reach and come back.
+	// Now returns the time by which the Store is swept, in unix milliseconds.
+	Now func() int64
+	// Log receives when the Store goes out of reach and comes back.
 	Log *slog.Logger
 }
 
@@ -29,19 +31,17 @@ type RowsConfig struct {
 // all of them as long as the rows are in reach. Calls that wait while others are
 // being counted are counted together in the next transaction.
 //
-// The windows are those of the callers' clocks. Where these differ, the one that
-// is ahead leads: the others are decided as at the beginning of the window that
-// it has reached, which forgives nothing.
+// Each call is decided by its caller's clock. Where clocks differ, the one that is
+// ahead leads: no counts are lost, and callers behind it are decided too strictly.
 //
 // While the rows are out of reach, that is from the first call which got no
-// answer within a quarter of a second, each node decides alone. It remembers of
-// each Key what it last saw of the shared count, and passes what fits its Nth of
-// what was left then; in a window that began meanwhile, an Nth of the limit.
-// Requests that ask for it are refused instead. What passed is added to the rows
-// when they are back. More than the limit can pass only by what other nodes
-// counted between this one's last look and the outage. A transaction that was
-// committed though its answer was lost is counted twice: too strict, never too
-// generous.
+// answer within a second, each node decides alone. It remembers of each Key what
+// it last saw of the shared count, and passes what fits its Nth of what was left
+// then; in a window that began meanwhile, an Nth of the limit. Requests that ask
+// for it are refused instead. What passed is added to the rows when they are
+// back. More than the limit can pass only by what other nodes counted between
+// this one's last look and the outage. A transaction that was committed though
+// its answer was lost is counted twice: too strict, never too generous.
 type Rows struct {
 	cfg    RowsConfig
 	takes  chan *rowsTake
@@ -55,12 +55,8 @@ type Rows struct {
 	// What follows belongs to the one goroutine that counts.
 	gone bool
 	now  int64 // the latest time that a call came with, unix milliseconds
-	seen map[Key]seen
+	seen map[Key]tally
 }
-
-// seen is what a node knows of a Key: the shared count when it last saw it, and
-// what it has passed alone since.
-type seen struct{ shared, alone window }
 
 // rowsTake is one call of Take and, once done is closed, its outcome.
 type rowsTake struct {
@@ -79,21 +75,29 @@ const (
 	rowsBatch   = 128                    // calls that are counted in one transaction at most
 	rowsTimeout = time.Second            // after which the rows are out of reach
 	rowsProbe   = 100 * time.Millisecond // how often it is tried whether they are back
-	rowsSweep   = time.Minute            // how often Keys that no longer matter are forgotten
 )
 
-// OpenRows returns a Rows that counts until it is closed.
-func OpenRows(cfg RowsConfig) *Rows {
-	r := &Rows{cfg: cfg, takes: make(chan *rowsTake, rowsBatch), back: make(chan struct{}), seen: make(map[Key]seen)}
+// OpenRows returns a Rows that counts until it is closed. Segments that a Memory
+// has saved, as a copy of its Store has them, become rows first.
+func OpenRows(ctx context.Context, cfg RowsConfig) (*Rows, error) {
+	if err := unpack(ctx, cfg.Store); err != nil {
+		return nil, fmt.Errorf("rate limits: %w", err)
+	}
+	r := &Rows{
+		cfg: cfg, takes: make(chan *rowsTake, rowsBatch), back: make(chan struct{}),
+		seen: make(map[Key]tally),
+	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.done.Go(r.run)
-	return r
+	r.done.Go(func() { sweepStore(r.ctx, cfg.Store, cfg.Now, cfg.Log) })
+	return r, nil
 }
 
-// Close ends the counting. No call of Take may be under way.
-func (r *Rows) Close() {
+// Close ends the counting. No call of Take may be under way. It returns no error.
+func (r *Rows) Close(context.Context) error {
 	r.cancel()
 	r.done.Wait()
+	return nil
 }
 
 // Take decides the requests as Limiter says. It never returns an error but that
@@ -119,7 +123,7 @@ func (r *Rows) TakeOne(ctx context.Context, now int64, request Request) (Decisio
 }
 
 func (r *Rows) run() {
-	sweep := time.NewTicker(rowsSweep)
+	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	for {
 		select {
@@ -172,112 +176,119 @@ func (r *Rows) decide(group []*rowsTake) {
 	}
 }
 
-// keysOf returns the keys of calls, sorted: whoever locks rows in one order
-// can't wait for one another in a circle.
-func keysOf(group []*rowsTake) []Key {
-	var keys []Key
+// keysOf returns the keys of calls.
+func keysOf(group []*rowsTake) map[Key]state {
+	keys := make(map[Key]state)
 	for _, t := range group {
-		for _, q := range t.requests {
-			if q.Duration > 0 { // others are refused unseen
-				keys = append(keys, q.Key)
+		for i := range t.requests {
+			if q := &t.requests[i]; !q.invalid() { // which is refused unseen
+				keys[q.Key] = state{}
 			}
 		}
 	}
-	slices.SortFunc(keys, compareKeys)
-	return slices.Compact(keys)
-}
-
-func compareKeys(a, b Key) int {
-	return cmp.Or(strings.Compare(a.Workspace, b.Workspace), strings.Compare(a.Namespace, b.Namespace),
-		strings.Compare(a.Identifier, b.Identifier), cmp.Compare(a.Duration, b.Duration))
+	return keys
 }
 
 // count decides calls on the rows of the keys, which are all that they name, and
 // adds to these rows what was passed alone.
-func (r *Rows) count(keys []Key, group []*rowsTake) error {
+func (r *Rows) count(states map[Key]state, group []*rowsTake) error {
 	ctx, cancel := context.WithTimeout(r.ctx, rowsTimeout)
 	defer cancel()
-	var windows map[Key]window
-	err := r.cfg.Count(ctx, keys, func(cells []Cell) []Cell {
-		windows = make(map[Key]window, len(keys))
-		for i, key := range keys {
-			w := cells[i].window()
-			w.join(r.seen[key].alone)
-			windows[key] = w
-		}
+	err := update(ctx, r.cfg.Store, states, func(key *Key, s state) state {
+		return key.rules().join(s, r.seen[*key].own, key.Duration, 1)
+	}, func() {
 		for _, t := range group {
-			t.decisions = takeFrom(windows, t.now, t.requests)
+			t.decisions = takeFrom(states, t.now, t.requests)
 		}
-		var changed []Cell
-		for i, key := range keys {
-			if w := windows[key]; w != cells[i].window() {
-				changed = append(changed, w.cell(key))
-			}
-		}
-		return changed
 	})
 	if err != nil {
 		return err
 	}
 	r.metrics.commits.Add(1)
-	for key, w := range windows {
-		r.seen[key] = seen{shared: w}
+	for key, s := range states {
+		r.seen[key] = tally{heard: s}
 	}
 	return nil
 }
 
-// takeFrom decides a batch on the windows and keeps those that it changes.
-func takeFrom(windows map[Key]window, now int64, requests []Request) []Decision {
-	return takeBatch(now, requests, func(key Key) window { return windows[key] }, func(key Key, w window) { windows[key] = w })
+// update reads the rows of the keys into states, each changed by add, calls work,
+// and saves the states that have changed, all in one transaction.
+func update(ctx context.Context, store Store, states map[Key]state, add func(*Key, state) state, work func()) error {
+	keys, wanted := sortedRows(states)
+	return store.Update(ctx, wanted, func(rows []Row) []Row {
+		for i := range keys {
+			states[keys[i]] = add(&keys[i], rows[i].state())
+		}
+		work()
+		var changed []Row
+		for i := range keys {
+			if s := states[keys[i]]; s != rows[i].state() {
+				changed = append(changed, keys[i].row(s))
+			}
+		}
+		return changed
+	})
 }
 
-// takeBatch decides a batch, all or nothing, on the windows that get returns, and
-// keeps those that it changes.
-func takeBatch(now int64, requests []Request, get func(Key) window, keep func(Key, window)) []Decision {
-	b := sortOut(requests, func(key *Key) uint64 { return maphash.Comparable(rowsSeed, *key) })
-	windows := make([]window, len(b.counters))
-	for i := range windows {
-		windows[i] = get(b.counters[i].Key)
+// sortedRows returns the keys and their rows in the order of the rows: whoever
+// locks rows in one order can't wait for one another in a circle.
+func sortedRows(states map[Key]state) ([]Key, []Row) {
+	rows := make([]Row, 0, len(states))
+	for key := range states {
+		rows = append(rows, key.row(state{}))
 	}
-	decisions := b.take(now, windows)
+	slices.SortFunc(rows, compareRows)
+	keys := make([]Key, len(rows))
+	for i := range rows {
+		keys[i], _, _ = rows[i].counter() // which made the row
+	}
+	return keys, rows
+}
+
+func compareRows(a, b Row) int {
+	return cmp.Or(strings.Compare(a.Workspace, b.Workspace), strings.Compare(a.Namespace, b.Namespace),
+		strings.Compare(a.Identifier, b.Identifier), cmp.Compare(a.Duration, b.Duration))
+}
+
+// takeFrom decides a batch, all or nothing, on the states and keeps those that it
+// changes.
+func takeFrom(known map[Key]state, now int64, requests []Request) []Decision {
+	b := rowsBatchOf(requests)
+	states := make([]state, len(b.counters))
+	for i := range states {
+		states[i] = known[b.counters[i].Key]
+	}
+	decisions := b.take(now, states)
 	if allPassed(decisions) {
 		for i, c := range b.counters {
 			if c.counted {
-				keep(c.Key, windows[i])
+				known[c.Key] = states[i]
 			}
 		}
 	}
 	return decisions
 }
 
-// alone decides a batch without the rows. A Key's own window is held against
-// this node's share of what the shared count left free.
+// alone decides a batch without the rows, by this node's share of what they left.
 func (r *Rows) alone(now int64, requests []Request) []Decision {
-	shares := slices.Clone(requests)
-	for i := range shares {
-		shares[i].Limit = r.share(now, requests[i])
+	b := rowsBatchOf(requests)
+	tallies := make([]tally, len(b.counters))
+	for i := range tallies {
+		tallies[i] = r.seen[b.counters[i].Key]
 	}
-	return takeBatch(now, shares,
-		func(key Key) window { return r.seen[key].alone },
-		func(key Key, w window) {
-			s := r.seen[key]
-			s.alone = w
-			r.seen[key] = s
-		})
+	decisions, after, _ := b.decideAlone(now, tallies, max(r.cfg.Nodes(), 1), true)
+	if allPassed(decisions) {
+		for i, c := range b.counters {
+			if c.counted {
+				r.seen[c.Key] = after[i]
+			}
+		}
+	}
+	return decisions
 }
 
-// share returns how much this node may pass of a request's Key alone.
-func (r *Rows) share(now int64, q Request) int64 {
-	if q.Refuse || q.Limit <= 0 || q.Duration <= 0 {
-		return 0
-	}
-	w := r.seen[q.Key].shared
-	w.roll(uint64(now / q.Duration))
-	used := add(w.current, w.carried(now, q.Duration))
-	if used >= uint64(q.Limit) {
-		return 0
-	}
-	return (q.Limit - int64(used)) / int64(max(r.cfg.Nodes(), 1))
+func rowsBatchOf(requests []Request) batch {
+	return sortOut(requests, func(key *Key) uint64 { return maphash.Comparable(rowsSeed, *key) })
 }
 
 // lost begins to decide alone, and to look for the rows.
@@ -290,7 +301,7 @@ func (r *Rows) lost(err error) {
 	r.done.Go(func() {
 		for r.ctx.Err() == nil {
 			ctx, cancel := context.WithTimeout(r.ctx, rowsTimeout)
-			err := r.cfg.Count(ctx, nil, func([]Cell) []Cell { return nil })
+			err := r.cfg.Store.Update(ctx, nil, func([]Row) []Row { return nil })
 			cancel()
 			if err == nil {
 				select {
@@ -311,15 +322,14 @@ func (r *Rows) lost(err error) {
 func (r *Rows) returned() {
 	r.gone = false
 	r.metrics.gone.Store(false)
-	var owed []Key
-	for key, s := range r.seen {
-		if s.alone != (window{}) {
-			owed = append(owed, key)
+	owed := make(map[Key]state)
+	for key, t := range r.seen {
+		if t.own != (state{}) {
+			owed[key] = state{}
 		}
 	}
-	slices.SortFunc(owed, compareKeys)
-	for keys := range slices.Chunk(owed, rowsBatch) {
-		if err := r.count(keys, nil); err != nil {
+	for some := range chunks(owed, rowsBatch) {
+		if err := r.count(some, nil); err != nil {
 			r.lost(err)
 			return
 		}
@@ -327,20 +337,52 @@ func (r *Rows) returned() {
 	r.cfg.Log.Info("rate limits: the shared counters are back", "reported", len(owed))
 }
 
-// sweep forgets the Keys that no longer matter.
-func (r *Rows) sweep() {
-	for key, s := range r.seen {
-		if max(s.shared.cell(key).Expires(), s.alone.cell(key).Expires()) <= r.now-rowsSweep.Milliseconds() {
-			delete(r.seen, key)
+// chunks cuts states into parts of a size.
+func chunks(states map[Key]state, size int) iter.Seq[map[Key]state] {
+	return func(yield func(map[Key]state) bool) {
+		for keys := range slices.Chunk(slices.Collect(maps.Keys(states)), size) {
+			part := make(map[Key]state, len(keys))
+			for _, key := range keys {
+				part[key] = states[key]
+			}
+			if !yield(part) {
+				return
+			}
 		}
 	}
 }
 
-// join counts what another window of the same Key counted. Counts that don't fit
-// an int64 stop at the largest, which no limit is above.
-func (w *window) join(other window) {
-	w.roll(other.sequence)
-	other.roll(w.sequence)
-	w.current = min(add(w.current, other.current), math.MaxInt64)
-	w.previous = min(add(w.previous, other.previous), math.MaxInt64)
+// unpack turns the segments of a Store into rows. Of several states of a counter,
+// one in a row among them, the largest counts, so that it does no harm if several
+// nodes do this, or one of them is late.
+func unpack(ctx context.Context, store Store) error {
+	segments, states := false, make(map[Key]state)
+	err := store.Saved(ctx, nil, func(s Segment) error {
+		segments = true
+		return s.Each(func(r Row) {
+			if key, s, err := r.counter(); err == nil {
+				states[key] = key.rules().merge(states[key], s, key.Duration)
+			}
+		})
+	})
+	if err != nil || !segments {
+		return err
+	}
+	for some := range chunks(states, 1000) {
+		merge := func(key *Key, s state) state { return key.rules().merge(s, states[*key], key.Duration) }
+		if err := update(ctx, store, maps.Clone(some), merge, func() {}); err != nil {
+			return err
+		}
+	}
+	return store.DropSegments(ctx, math.MaxInt64)
+}
+
+// sweep forgets the Keys that no longer matter.
+func (r *Rows) sweep() {
+	nodes := max(r.cfg.Nodes(), 1)
+	for key, t := range r.seen {
+		if t.expires(&key, nodes) <= r.now-sweepInterval.Milliseconds() {
+			delete(r.seen, key)
+		}
+	}
 }

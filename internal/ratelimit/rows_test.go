@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -12,48 +11,29 @@ import (
 	"go.uber.org/goleak"
 )
 
-// rowsTable is a database of cells that can be out of reach.
-type rowsTable struct {
-	mu    sync.Mutex
-	cells map[Key]Cell
-	gone  atomic.Bool
-}
-
-func (d *rowsTable) count(_ context.Context, keys []Key, decide func([]Cell) []Cell) error {
-	if d.gone.Load() {
-		return errors.New("out of reach")
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	cells := make([]Cell, len(keys))
-	for i, key := range keys {
-		cells[i] = Cell{Key: key}
-		if c, ok := d.cells[key]; ok {
-			cells[i] = c
-		}
-		if i > 0 && compareKeys(keys[i-1], key) >= 0 {
-			return errors.New("the keys are not sorted, or one is there twice")
-		}
-	}
-	decide(cells) // as after a transaction that came to nothing
-	for _, c := range decide(cells) {
-		d.cells[c.Key] = c
-	}
-	return nil
-}
-
 // openRowsNodes returns nodes that count in one table.
-func openRowsNodes(t *testing.T, n int) ([]*Rows, *rowsTable) {
+func openRowsNodes(t *testing.T, n int) ([]*Rows, *disk) {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
-	d := &rowsTable{cells: map[Key]Cell{}}
+	d := newDisk()
 	nodes := make([]*Rows, n)
 	for i := range nodes {
-		nodes[i] = OpenRows(RowsConfig{Count: d.count, Nodes: func() int { return n }, Log: slog.New(slog.DiscardHandler)})
-		t.Cleanup(nodes[i].Close)
+		nodes[i] = openRows(t, d, n)
 	}
 	return nodes, d
+}
+
+func openRows(t *testing.T, d *disk, nodes int) *Rows {
+	t.Helper()
+	r, err := OpenRows(t.Context(), RowsConfig{
+		Store: d, Nodes: func() int { return nodes }, Now: func() int64 { return 0 }, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close(context.Background()) })
+	return r
 }
 
 func (r *Rows) passes(t *testing.T, now int64, requests ...Request) bool {
@@ -94,8 +74,8 @@ func TestRowsAreExact(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if n := passed.Load(); n != 300 || d.cells[a.Key].Current != 300 || d.cells[b.Key].Current != 300 {
-		t.Errorf("%d batches passed, %d and %d are counted, want 300", n, d.cells[a.Key].Current, d.cells[b.Key].Current)
+	if n := passed.Load(); n != 300 || d.counter(a.Key).current != 300 || d.counter(b.Key).current != 300 {
+		t.Errorf("%d batches passed, %d and %d are counted, want 300", n, d.counter(a.Key).current, d.counter(b.Key).current)
 	}
 }
 
@@ -154,15 +134,13 @@ func TestRowsOutOfReach(t *testing.T) {
 		t.Errorf("%d passed at the other, want %d", n, (100-21)/2)
 	}
 	d.gone.Store(false)
-	want := int64(22 + 39 + 39)
-	for patience := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		d.mu.Lock()
-		counted := d.cells[q.Key].Current
-		d.mu.Unlock()
+	want := uint64(22 + 39 + 39)
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		counted := d.counter(q.Key).current
 		if counted == want {
 			break
 		}
-		if time.Now().After(patience) {
+		if time.Now().After(end) {
 			t.Fatalf("%d are counted afterwards, want %d", counted, want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,9 @@ func strict(r Request) Request {
 // last text is told, no two Keys have one name, whatever is in them.
 func name(key *Key) string {
 	b := append(tag(key.Workspace), ':')
+	if key.Algorithm != SlidingWindow { // whose names begin with a digit
+		b = append(append(b, key.Algorithm.String()...), ':')
+	}
 	b = strconv.AppendInt(b, key.Duration, 10)
 	b = append(b, ':')
 	b = strconv.AppendInt(b, int64(len(key.Namespace)), 10)
@@ -54,9 +58,9 @@ func tag(workspace string) []byte {
 }
 
 // run calls the script with the counters and requests of a batch, and with what
-// this node has heard and owes on each counter. It returns the counters' windows
+// this node has heard and owes on each counter. It returns the counters' states
 // before the requests, and the time at which these were decided.
-func (r *Redis) run(ctx context.Context, now int64, b batch, x *exchange) ([]window, int64, error) {
+func (r *Redis) run(ctx context.Context, now int64, b batch, x *exchange) ([]state, int64, error) {
 	select {
 	case r.calls <- struct{}{}:
 		defer func() { <-r.calls }()
@@ -80,30 +84,32 @@ func (r *Redis) run(ctx context.Context, now int64, b batch, x *exchange) ([]win
 	if r.cfg.OwnClock {
 		r.ahead.Store(answer[0] - began.Add(took/2).UnixMilli())
 	}
-	return windowsOf(answer[1:]), answer[0], nil
+	return statesOf(answer[1:]), answer[0], nil
 }
 
-func windowsOf(numbers []int64) []window {
-	windows := make([]window, 0, len(numbers)/3)
-	for i := 0; i < len(numbers); i += 3 {
-		windows = append(windows, window{uint64(numbers[i]), uint64(numbers[i+1]), uint64(numbers[i+2])})
+func statesOf(numbers []int64) []state {
+	states := make([]state, len(numbers)/3)
+	for i := range states {
+		words := numbers[3*i:]
+		states[i] = state{uint64(words[0]), uint64(words[1]), uint64(words[2])}
 	}
-	return windows
+	return states
 }
 
-// arguments are those of the script. Of a batch in which a request means nothing
-// it only sends the counters, because nothing is to be counted.
+// arguments are those of the script. Of a batch with an invalid request it only
+// sends the counters, because nothing is to be counted.
 func (r *Redis) arguments(now int64, b batch, x *exchange) []string {
-	args := make([]string, 1, 1+7*len(b.counters)+3*len(b.requests))
+	args := make([]string, 1, 1+8*len(b.counters)+3*len(b.requests))
 	if !r.cfg.OwnClock {
 		args[0] = strconv.FormatInt(now, 10)
 	}
 	for i := range b.counters {
-		args = append(args, strconv.FormatInt(min(b.counters[i].Duration, exact-1), 10))
-		args = appendWindow(args, x.heard[i])
-		args = appendWindow(args, x.owed[i])
+		key := &b.counters[i].Key
+		args = append(args, key.Algorithm.String(), strconv.FormatInt(min(key.Duration, exact-1), 10))
+		args = appendState(args, x.heard[i])
+		args = appendState(args, x.owed[i])
 	}
-	if !b.meaningful() {
+	if slices.ContainsFunc(b.requests, func(q Request) bool { return q.invalid() }) {
 		return args
 	}
 	for i := range b.requests {
@@ -113,16 +119,6 @@ func (r *Redis) arguments(now int64, b batch, x *exchange) []string {
 	return args
 }
 
-func appendWindow(args []string, w window) []string {
-	return append(args, strconv.FormatUint(w.sequence, 10), strconv.FormatUint(w.current, 10), strconv.FormatUint(w.previous, 10))
-}
-
-// meaningful reports whether every request means something.
-func (b *batch) meaningful() bool {
-	for i := range b.requests {
-		if b.requests[i].Duration <= 0 || b.requests[i].Cost < 0 {
-			return false
-		}
-	}
-	return true
+func appendState(args []string, s state) []string {
+	return append(args, strconv.FormatUint(s.a, 10), strconv.FormatUint(s.b, 10), strconv.FormatUint(s.c, 10))
 }

@@ -28,7 +28,7 @@ type shard[S any] struct {
 	mu     sync.Mutex
 	chains map[uint64]*entry[S] // the entries of one hash, nearly always one
 	marked []*entry[S]          // those with the mark, and dropped ones
-	saved  int                  // how many cells are saved of it, at most
+	saved  int                  // how many counters are saved of it, at most
 	_      [72]byte             // keeps the locks of two shards on different cache lines
 }
 

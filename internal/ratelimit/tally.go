@@ -2,8 +2,8 @@ package ratelimit
 
 // tally is what a node knows of a counter that nodes share.
 type tally struct {
-	heard window // the shared count as it last heard it
-	own   window // what it has admitted by itself and not reported
+	heard state // the shared count as it last heard it
+	own   state // what it has admitted by itself and not reported
 	// asked is the cost of the requests that wait for the shared counter's
 	// answer; it may be counted there already, so no one else may have it.
 	asked uint64
@@ -14,12 +14,14 @@ type tally struct {
 
 // idle reports whether there is nothing to remember.
 func (t *tally) idle() bool {
-	return t.heard.empty() && t.own.empty() && t.asked == 0 && t.busy == nil
+	return t.heard == state{} && t.own == state{} && t.asked == 0 && t.busy == nil
 }
 
-// expires returns when the tally no longer matters, in unix milliseconds.
-func (t *tally) expires(duration int64) int64 {
-	return max(t.heard.expires(duration), t.own.expires(duration))
+// expires returns when the tally no longer matters, in unix milliseconds, as what
+// one of so many nodes knows.
+func (t *tally) expires(key *Key, nodes int) int64 {
+	rules := key.rules()
+	return rules.expires(rules.join(t.heard, t.own, key.Duration, nodes), key.Duration)
 }
 
 // decide decides a request by what this node knows, as one of so many nodes, and
@@ -30,56 +32,67 @@ func (t *tally) expires(duration int64) int64 {
 // counted. One that passes may be counted here and now only if it also fits, that
 // is if all that this node admitted alone stays within its share of what the
 // shared count had left. Without the shared counter, none passes that doesn't fit.
-func (t *tally) decide(now int64, r Request, nodes int, degraded bool) (d Decision, fits bool) {
-	if r.Duration <= 0 || r.Cost < 0 {
+func (t *tally) decide(now int64, r *Request, nodes int, degraded bool) (d Decision, fits bool) {
+	if r.invalid() {
 		return Decision{Reset: now}, false
 	}
-	sequence := max(uint64(now/r.Duration), t.heard.sequence, t.own.sequence)
-	t.heard.roll(sequence)
-	t.own.roll(sequence)
-	t.own.current = add(t.own.current, uint64(r.Cost))
-	d.Reset = startOf(sequence+1, r.Duration)
+	rules, terms := r.rules(), r.terms()
+	others := 1 // while reports go out, what the others admit is heard soon
+	if degraded {
+		others = nodes
+	}
+	own, exact := rules.admit(t.heard, t.own, now, terms, others)
+	before := t.own
+	t.own = own
+	terms.cost = 0
+	_, known := rules.take(rules.join(t.heard, own, terms.duration, 1), now, terms)
+	if known.Passed {
+		_, shared := rules.take(t.heard, now, terms)
+		share := uint64(shared.Remaining) / uint64(nodes)
+		mine := add(rules.weight(t.heard, own, now, terms.duration, others), t.asked)
+		fits = exact && mine <= share
+		if !degraded {
+			return known, fits
+		}
+		if fits && !r.Refuse {
+			known.Remaining = int64(share - mine)
+			return known, true
+		}
+	}
+	_, free := rules.take(rules.join(t.heard, before, terms.duration, 1), now, terms)
+	return Decision{Reset: free.Reset}, fits
+}
 
-	known := t.heard
-	known.join(t.own)
-	used := add(known.current, known.carried(now, r.Duration))
-	if r.Limit <= 0 || used > uint64(r.Limit) {
-		return d, false
+// decideAlone decides the batch by what a node knows of its counters, and returns
+// what it knows afterwards. All fit if every request does.
+func (b *batch) decideAlone(now int64, before []tally, nodes int, degraded bool) (decisions []Decision, after []tally, fit bool) {
+	after = append(make([]tally, 0, len(before)), before...)
+	decisions = make([]Decision, len(b.requests))
+	fit = true
+	for i := range b.requests {
+		var fits bool
+		decisions[i], fits = after[b.of[i]].decide(now, &b.requests[i], nodes, degraded)
+		fit = fit && fits
 	}
-	left := uint64(r.Limit) - add(t.heard.current, t.heard.carried(now, r.Duration))
-	share := left / uint64(nodes)
-	// Rounded up here, the parts of all nodes are no less than the part of the
-	// sum of what they admitted.
-	mine := add(add(t.own.current, t.asked), t.own.carriedUp(now, r.Duration))
-	fits = mine <= share
-	switch {
-	case !degraded:
-		d.Passed, d.Remaining = true, r.Limit-int64(used)
-	case fits && !r.Refuse:
-		d.Passed, d.Remaining = true, int64(share-mine)
+	if !allPassed(decisions) {
+		b.refund(decisions, func(of int, r Request) Decision {
+			t := before[of]
+			d, _ := t.decide(now, &r, nodes, degraded)
+			return d
+		})
 	}
-	return d, fits
+	return decisions, after, fit
 }
 
 // decide decides a batch by what this node knows, and counts it here if it may.
 // It is not sure if only the shared counters can tell.
 func (r *Redis) decide(now int64, b batch, degraded bool) (decisions []Decision, sure bool) {
 	defer r.table.unlock(r.table.lock(b.counters))
-	before := r.tallies(b.counters)
-	after := append(make([]tally, 0, len(before)), before...)
-	decisions = make([]Decision, len(b.requests))
-	nodes, fit := r.nodes(), true
-	for i := range b.requests {
-		var fits bool
-		decisions[i], fits = after[b.of[i]].decide(now, b.requests[i], nodes, degraded)
-		fit = fit && fits
-	}
-	switch {
-	case !allPassed(decisions):
-		b.refundBy(now, before, nodes, degraded, decisions)
-	case !fit:
-		return nil, false
-	default:
+	decisions, after, fit := b.decideAlone(now, r.tallies(b.counters), r.nodes(), degraded)
+	if allPassed(decisions) {
+		if !fit {
+			return nil, false
+		}
 		r.admit(b.counters, after)
 	}
 	return decisions, true
@@ -109,17 +122,6 @@ func (r *Redis) admit(counters []counter, after []tally) {
 	}
 }
 
-// refundBy is refund for a batch that is decided by what this node knows.
-func (b *batch) refundBy(now int64, before []tally, nodes int, degraded bool, decisions []Decision) {
-	for i := range decisions {
-		if decisions[i].Passed {
-			t, r := before[b.of[i]], b.requests[i]
-			r.Cost = 0
-			decisions[i], _ = t.decide(now, r, nodes, degraded)
-		}
-	}
-}
-
 // decideOne is decide for a batch of one, without allocations.
 func (r *Redis) decideOne(now int64, q Request, degraded bool) (d Decision, sure bool) {
 	s, hash := r.table.at(&q.Key)
@@ -129,7 +131,7 @@ func (r *Redis) decideOne(now int64, q Request, degraded bool) (d Decision, sure
 	if e != nil {
 		t = e.state
 	}
-	d, fits := t.decide(now, q, r.nodes(), degraded)
+	d, fits := t.decide(now, &q, r.nodes(), degraded)
 	if d.Passed && fits && q.Cost > 0 {
 		if e == nil {
 			e = s.use(hash, &q.Key)

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestThePreviousWindowFades(t *testing.T) {
@@ -79,15 +81,15 @@ func TestNoTextMakesTwoKeysOne(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		for _, key := range []Key{
-			{"ws", "a", "b-c", 1_000},
-			{"ws", "a-b", "c", 1_000},
-			{"ws-a", "b", "c", 1_000},
-			{"ws", "a", "b-c", 2_000},
-			{"ws", "a\x00b", "c", 1_000},
-			{"ws", "a", "b\x00c", 1_000},
-			{"ws", "a:b", "c", 1_000},
-			{"ws", "a", "b:c", 1_000},
-			{"ws:a", "b", "c", 1_000},
+			{Workspace: "ws", Namespace: "a", Identifier: "b-c", Duration: 1_000},
+			{Workspace: "ws", Namespace: "a-b", Identifier: "c", Duration: 1_000},
+			{Workspace: "ws-a", Namespace: "b", Identifier: "c", Duration: 1_000},
+			{Workspace: "ws", Namespace: "a", Identifier: "b-c", Duration: 2_000},
+			{Workspace: "ws", Namespace: "a\x00b", Identifier: "c", Duration: 1_000},
+			{Workspace: "ws", Namespace: "a", Identifier: "b\x00c", Duration: 1_000},
+			{Workspace: "ws", Namespace: "a:b", Identifier: "c", Duration: 1_000},
+			{Workspace: "ws", Namespace: "a", Identifier: "b:c", Duration: 1_000},
+			{Workspace: "ws:a", Namespace: "b", Identifier: "c", Duration: 1_000},
 		} {
 			wantAsk(t, m, 0, Request{Key: key, Limit: 1, Cost: 1}, passed(0, key.Duration))
 		}
@@ -136,7 +138,7 @@ func TestLargeNumbersNeverWrap(t *testing.T) {
 	batch := []Request{ask("batch", most, most), ask("batch", most, most), ask("batch", most, most), ask("batch", most, 0)}
 	wantTake(t, m, 0, batch, passed(most, 1_000), refused(1_000), refused(1_000), refused(1_000))
 
-	eternal := Request{Key: Key{"ws", "ns", "a", most}, Limit: 2, Cost: 1}
+	eternal := Request{Key: Key{Workspace: "ws", Namespace: "ns", Identifier: "a", Duration: most}, Limit: 2, Cost: 1}
 	wantAsk(t, m, 1_700_000_000_000, eternal, passed(1, most))
 	wantAsk(t, m, most-1, eternal, passed(0, most))
 	wantAsk(t, m, most-1, eternal, refused(most))
@@ -199,4 +201,25 @@ func acceptedShare(limit int64, arrivals []int64) float64 {
 		}
 	}
 	return float64(accepted) / float64(limit*loadWindows)
+}
+
+// TestFreeAtIsTheFirstMomentThatPasses tries them all.
+func TestFreeAtIsTheFirstMomentThatPasses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		duration := rapid.Int64Range(1, 50).Draw(t, "duration")
+		count := rapid.Uint64Range(0, 30)
+		w := window{rapid.Uint64Range(0, 4).Draw(t, "sequence"), count.Draw(t, "current"), count.Draw(t, "previous")}
+		now := rapid.Int64Range(0, 5*duration).Draw(t, "now")
+		terms := terms{duration, rapid.Int64Range(-1, 40).Draw(t, "limit"), rapid.Int64Range(0, 40).Draw(t, "cost")}
+		want, never := int64(math.MaxInt64), now+10*duration
+		for at := now; at <= never; at++ {
+			if _, d := (windows{}).take(w.state(), at, terms); d.Passed {
+				want = at
+				break
+			}
+		}
+		if got := (windows{}).freeAt(w.state(), now, terms); got != want {
+			t.Fatalf("%+v at %d, %+v: free at %d, want %d", w, now, terms, got, want)
+		}
+	})
 }

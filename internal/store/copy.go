@@ -18,9 +18,13 @@ type CopiedTable struct {
 	Hash string // SHA-256 over all values in the order of the primary key, in hex; the same on both sides
 }
 
-// copyRows is how many rows are inserted at once. The widest table has 20
-// columns, and SQLite takes 32766 parameters.
-const copyRows = 500
+// copyRows and copyBytes are how many rows are inserted at once, and about how
+// many bytes of blobs. The widest table has 20 columns, and SQLite takes 32766
+// parameters.
+const (
+	copyRows  = 500
+	copyBytes = 8 << 20
+)
 
 // Copy copies a whole installation from one database into another, in any
 // direction between the two engines; from and to are as for Open. Both schemas
@@ -31,7 +35,6 @@ const copyRows = 500
 // is interrupted, or that differs, leaves the target empty, to be copied to
 // again. Progress, if not nil, is told the rows done and to be done.
 //
-// Rate-limit windows that the source has in blocks become rows of the target.
 // What nodes tell one another isn't copied. The master key isn't in any database.
 func Copy(ctx context.Context, from, to string, progress func(table string, done, total int64)) ([]CopiedTable, error) {
 	if progress == nil {
@@ -134,12 +137,18 @@ type inserter struct {
 	table table
 	wrote func(done int64)
 	args  []any
+	bytes int // of the blobs in args
 	done  int64
 }
 
 func (in *inserter) add(ctx context.Context, row []any) error {
 	in.args = append(in.args, row...)
-	if len(in.args) < copyRows*len(row) {
+	for _, value := range row {
+		if b, ok := value.(*blob); ok {
+			in.bytes += len(b.V)
+		}
+	}
+	if len(in.args) < copyRows*len(row) && in.bytes < copyBytes {
 		return nil
 	}
 	return in.flush(ctx)
@@ -153,7 +162,7 @@ func (in *inserter) flush(ctx context.Context) error {
 	if _, err := in.on.ExecContext(ctx, in.table.insert(rows), in.args...); err != nil {
 		return err
 	}
-	in.args, in.done = in.args[:0], in.done+int64(rows)
+	in.args, in.bytes, in.done = in.args[:0], 0, in.done+int64(rows)
 	in.wrote(in.done)
 	return nil
 }
@@ -164,9 +173,7 @@ type side struct {
 	close func() error
 }
 
-// openSource opens what is to be copied, at one moment. Blocks of cells are
-// unpacked in its transaction, which is undone in the end, so that the source
-// stays as it is.
+// openSource opens what is to be copied, at one moment.
 func openSource(ctx context.Context, where string) (*side, error) {
 	seen, err := appliedAt(ctx, where)
 	if err != nil {
@@ -175,15 +182,7 @@ func openSource(ctx context.Context, where string) (*side, error) {
 	if len(seen) == 0 {
 		return nil, errors.New("there is no data of Latchkey")
 	}
-	s, err := openSide(ctx, where, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-	if err != nil {
-		return nil, err
-	}
-	prepared := prepare(s.conn)
-	if err := errors.Join(unpack(ctx, prepared), prepared.close()); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
+	return openSide(ctx, where, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
 }
 
 // openTarget opens what is to be written, and keeps others from it.

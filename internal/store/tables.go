@@ -25,9 +25,8 @@ type table struct {
 type field struct{ name, kind string }
 
 // notCopied are the tables that belong to one installation alone. The heads,
-// which are not among what is copied either, have a rule of their own, and what
-// is in cell_blocks is copied as rows of cells.
-var notCopied = []string{"schema_migrations", "heads", "changes", "nodes", "cell_blocks"}
+// which are not among what is copied either, have a rule of their own.
+var notCopied = []string{"schema_migrations", "heads", "changes", "nodes"}
 
 // tables reads what tables there are from a database in memory that the
 // migrations have made, so that no second list has to be kept.

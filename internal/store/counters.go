@@ -6,9 +6,10 @@ import (
 	"fmt"
 
 	"github.com/latchkeyhq/latchkey/internal/store/read"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// The texts that count in shared rows. The keys come sorted, and rows are locked
+// The texts that count in shared rows of cells, one for each counter. The keys come sorted, and rows are locked
 // in the order in which they are inserted, so transactions that count can't wait
 // for one another in a circle.
 const (
@@ -25,53 +26,99 @@ WHERE cells.workspace_id = k.w AND cells.namespace = k.n AND cells.identifier = 
     WHERE c.expires_at <= $1 ORDER BY c.expires_at LIMIT CAST($2 AS BIGINT) FOR UPDATE SKIP LOCKED)`
 )
 
-// CountCells gives decide the cells of the keys, in their order, and saves those
-// that it returns, in one transaction that holds their rows. Of the keys only
-// the key columns matter; they must be sorted, each there once. A key without a
-// row has a cell of zeros, and gets a row only if decide returns it.
+// SavedCounters passes on all counters that are saved in rows, and all segments
+// of many counters. What is counted in them means nothing to the store. Nil stands
+// for no interest in rows.
+func (db *DB) SavedCounters(ctx context.Context, row func(read.Cell), segment func(read.CellBlock) error) error {
+	if row != nil {
+		rows, err := db.Cells(ctx)
+		if err != nil {
+			return fmt.Errorf("store: counters: %w", err)
+		}
+		for _, r := range rows {
+			row(r)
+		}
+	}
+	segments, err := db.CellBlocks(ctx)
+	if err != nil {
+		return fmt.Errorf("store: counters: %w", err)
+	}
+	for _, s := range segments {
+		if err := segment(s); err != nil {
+			return fmt.Errorf("store: segment %d: %w", s.Seq, err)
+		}
+	}
+	return nil
+}
+
+// UpdateCounters passes the rows of the keys to decide, in their order, and saves
+// those that it returns, in one transaction that holds their rows. Of the keys
+// only the key columns matter; they must be sorted, each there once. A key without
+// a row has one with zeros, and gets a row only if decide returns it.
 //
 // It stands beside the serial changes and needs a database that is Shared. As
 // counts of rate limits may be lost with the last moments before a crash, the
 // commit doesn't wait for the disk where the engine can do that.
-func (db *DB) CountCells(ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell) error {
+func (db *DB) UpdateCounters(ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell) error {
 	tx, err := db.pool.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("store: cells: %w", err)
+		return fmt.Errorf("store: counters: %w", err)
 	}
 	defer tx.Rollback()
 	rows, err := tx.QueryContext(ctx, lockCells, keyColumns(keys)...)
 	if err != nil {
-		return fmt.Errorf("store: cells: %w", err)
+		return fmt.Errorf("store: counters: %w", err)
 	}
 	cells, err := scanCells(rows)
 	if err != nil {
-		return fmt.Errorf("store: cells: %w", err)
+		return fmt.Errorf("store: counters: %w", err)
 	}
 	changed := decide(inOrder(cells, keys))
 	if len(changed) == 0 {
 		return nil // and the rows that were made to be locked are gone again
 	}
 	if _, err := tx.ExecContext(ctx, "SELECT set_config('synchronous_commit', 'off', true)"); err != nil {
-		return fmt.Errorf("store: cells: %w", err)
+		return fmt.Errorf("store: counters: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, saveCells, append(keyColumns(changed), countColumns(changed)...)...); err != nil {
-		return fmt.Errorf("store: cells: %w", err)
+		return fmt.Errorf("store: counters: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("store: cells: %w", err)
+		return fmt.Errorf("store: counters: %w", err)
 	}
 	return nil
 }
 
-// DropSharedCells drops up to most cells that no longer matter at a time, except
-// those that are being counted in, and returns how many it dropped. It stands
-// beside the serial changes, so that nothing waits for it.
-func (db *DB) DropSharedCells(ctx context.Context, now, most int64) (int64, error) {
+// DropExpiredCounters drops up to most rows, and as many segments, that have
+// expired at a time. It returns how much it dropped of that of which it dropped
+// more. Where nodes share the database it stands beside the serial changes, so
+// that nothing waits for it, and leaves rows that are being counted in.
+func (db *DB) DropExpiredCounters(ctx context.Context, now, most int64) (n int64, err error) {
+	if db.shared == nil {
+		err = db.Update(ctx, func(ctx context.Context, tx *Tx) error {
+			rows, err := tx.DropCells(ctx, now, most)
+			if err != nil {
+				return err
+			}
+			segments, err := tx.DropCellBlocks(ctx, now, most)
+			n = max(rows, segments)
+			return err
+		})
+		return n, err
+	}
 	result, err := db.pool.ExecContext(ctx, dropCells, now, most)
 	if err != nil {
-		return 0, fmt.Errorf("store: cells: %w", err)
+		return 0, fmt.Errorf("store: counters: %w", err)
 	}
-	return result.RowsAffected()
+	rows, err := result.RowsAffected()
+	if err != nil {
+		return 0, fmt.Errorf("store: counters: %w", err)
+	}
+	segments, err := write.New(db.pool).DropCellBlocks(ctx, now, most)
+	if err != nil {
+		return 0, fmt.Errorf("store: counters: %w", err)
+	}
+	return max(rows, segments), nil
 }
 
 func scanCells(rows *sql.Rows) ([]read.Cell, error) {

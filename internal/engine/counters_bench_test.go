@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// BenchmarkSaveCells is the saving of a second in which 25,000 of 100,000
+// BenchmarkSave is the saving of a second in which 25,000 of 100,000
 // identifiers were counted, in wall and in processor time for each window.
-func BenchmarkSaveCells(b *testing.B) {
+func BenchmarkSave(b *testing.B) {
 	const identifiers, changed = 100_000, 25_000
 	w := newWorld(b)
-	w.keepsWindows()
-	count(w.Engine, 0, identifiers)
+	w.keepsCounters()
+	w.count(w.memory(), 0, identifiers)
 	save := func() {
-		if err := w.saveCells(b.Context()); err != nil {
+		if err := w.memory().Save(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -27,16 +27,16 @@ func BenchmarkSaveCells(b *testing.B) {
 		b.StopTimer()
 		for range changed {
 			next = (next + 7919) % identifiers
-			count(w.Engine, next, next+1)
+			w.count(w.memory(), next, next+1)
 		}
 		before := processorTime(b)
 		b.StartTimer()
 		save()
 		spent += processorTime(b) - before
 	}
-	cells := float64(b.N) * changed
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/cells, "ns/cell")
-	b.ReportMetric(float64(spent.Nanoseconds())/cells, "cpu-ns/cell")
+	counters := float64(b.N) * changed
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/counters, "ns/counter")
+	b.ReportMetric(float64(spent.Nanoseconds())/counters, "cpu-ns/counter")
 }
 
 // processorTime is what this process has used so far.
