@@ -23,7 +23,7 @@ func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAP
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
 		id := NewID("api")
-		c.audit("api.create", "Created API "+id, target("api", id, r.Name))
+		c.audit(apiCreated, target("api", id, r.Name))
 		return latchkey.CreatedAPI{APIID: id}, c.InsertAPI(ctx, write.InsertAPIParams{
 			ID: id, WorkspaceID: who.WorkspaceID(), KeyspaceID: NewID("ks"),
 			Name: r.Name, Search: searchText(id, r.Name), CreatedAt: c.now,
@@ -65,7 +65,7 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 			return latchkey.Empty{}, protected.because("This API is protected from deletion. Switch its delete protection off first.")
 		}
 		c.touch(row.ID)
-		c.audit("api.delete", "Deleted API "+row.ID, apiTarget(&row))
+		c.audit(apiDeleted, apiTarget(&row))
 		return latchkey.Empty{}, c.MarkAPIDeleted(ctx, row.ID, c.now)
 	})
 }
@@ -113,7 +113,7 @@ func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAP
 		}
 		applySettings(&row, r, whitelist)
 		c.touch(row.ID)
-		c.audit("api.update", "Updated API "+row.ID, apiTarget(&row))
+		c.audit(apiUpdated, apiTarget(&row))
 		return settingsOf(row), c.UpdateAPI(ctx, write.UpdateAPIParams{
 			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes, IPWhitelist: row.IPWhitelist,
 			StoreEncrypted: row.StoreEncrypted, DeleteProtection: row.DeleteProtection,

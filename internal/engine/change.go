@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -28,31 +26,6 @@ type Change struct {
 func (c *Change) touch(ids ...string) {
 	c.touched = append(c.touched, ids...)
 	c.Touch(ids...)
-}
-
-// audit notes what happened, for the log that is written with the change.
-func (c *Change) audit(event, description string, targets ...latchkey.AuditTarget) {
-	text, err := json.Marshal(targets)
-	if err != nil {
-		panic(err) // strings always encode
-	}
-	c.audits = append(c.audits, write.InsertAuditLogParams{
-		ID: NewID("log"), WorkspaceID: c.who.root.workspace, Time: c.now,
-		Event: event, Description: description, Targets: string(text),
-		ActorType: c.who.root.actorType(), ActorID: c.who.root.id, ActorName: c.who.root.name,
-		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent), CorrelationID: c.cause,
-	})
-}
-
-// clean makes text that comes with a request, unchecked, such that every
-// database can hold it.
-func clean(text string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
-}
-
-// target names what a change was made to.
-func target(kind, id, name string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: kind, ID: id, Name: name}
 }
 
 // change makes a change: work, its audit records and the answer kept for an
@@ -109,17 +82,6 @@ func once[T any](count func(context.Context) (T, error)) func(context.Context) (
 		}
 		return result, err
 	}
-}
-
-// record writes the audit records of a change, in the order they were noted.
-func (e *Engine) record(ctx context.Context, c *Change) error {
-	for _, row := range c.audits {
-		row.Seq = c.NextAudit(c.now)
-		if err := c.InsertAuditLog(ctx, row); err != nil {
-			return fmt.Errorf("audit log: %w", err)
-		}
-	}
-	return nil
 }
 
 // recall finds the answer that an earlier request with the same

@@ -226,7 +226,7 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 				return latchkey.Empty{}, fmt.Errorf("refill: %w", err)
 			}
 			if n == 1 {
-				c.audit("key.update", fmt.Sprintf("Refilled the credits of %s to at least %d", k.ID, k.RefillAmount), keyTarget(k))
+				c.audit(keyRefilled, keyTarget(k)).Description += fmt.Sprintf(" to at least %d", k.RefillAmount)
 			}
 			c.touch(k.ID)
 		}
@@ -254,7 +254,7 @@ func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.Upda
 			return latchkey.Credits{}, err
 		}
 		c.touch(r.KeyID)
-		c.audit("key.update", "Changed the credits of "+r.KeyID, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
+		c.audit(keyCreditsUpdated, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if row, err = c.LiveKey(ctx, r.KeyID, c.who.root.workspace); err != nil {
 			return latchkey.Credits{}, fmt.Errorf("key: %w", err)
 		}

@@ -115,7 +115,7 @@ func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.Upd
 func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latchkey.UpdateIdentityRequest, meta string) (latchkey.Identity, error) {
 	identity := latchkey.Identity{ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(meta)}
 	c.touch(row.ID)
-	c.audit("identity.update", "Updated identity "+row.ID, identityTarget(row.ID, row.ExternalID))
+	c.audit(identityUpdated, identityTarget(row.ID, row.ExternalID))
 	if !r.Meta.IsZero() {
 		if err := c.SetIdentityMeta(ctx, row.ID, meta); err != nil {
 			return identity, err
@@ -146,7 +146,7 @@ func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.Del
 			return latchkey.Empty{}, orMissing(err, unknownIdentity())
 		}
 		c.touch(row.ID)
-		c.audit("identity.delete", "Deleted identity "+row.ID, identityTarget(row.ID, row.ExternalID))
+		c.audit(identityDeleted, identityTarget(row.ID, row.ExternalID))
 		if _, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), nil); err != nil {
 			return latchkey.Empty{}, err
 		}
@@ -168,7 +168,7 @@ func (c *Change) identityFor(ctx context.Context, externalID string) (string, er
 // insertIdentity makes an identity without rate limits.
 func (c *Change) insertIdentity(ctx context.Context, externalID, meta string) (latchkey.AuditTarget, error) {
 	made := identityTarget(NewID("id"), externalID)
-	c.audit("identity.create", "Created identity "+made.ID, made)
+	c.audit(identityCreated, made)
 	return made, c.InsertIdentity(ctx, write.InsertIdentityParams{
 		ID: made.ID, WorkspaceID: c.who.WorkspaceID(), ExternalID: externalID,
 		Search: searchText(made.ID, externalID), Meta: meta, CreatedAt: c.now,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -100,11 +99,11 @@ func (c *Change) directPermissions(ctx context.Context, keyID string) ([]latchke
 }
 
 func (c *Change) connectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.relink(ctx, key, "connect", targets(permissions, permissionTarget), c.InsertKeyPermission)
+	return c.relink(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget), c.InsertKeyPermission)
 }
 
 func (c *Change) disconnectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.relink(ctx, key, "disconnect", targets(permissions, permissionTarget), c.DeleteKeyPermission)
+	return c.relink(ctx, keyPermissionDisconnected, key, targets(permissions, permissionTarget), c.DeleteKeyPermission)
 }
 
 // replacePermissions makes the slugs all that the key holds directly.
@@ -194,11 +193,11 @@ func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role,
 }
 
 func (c *Change) connectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	return c.relink(ctx, key, "connect", targets(roles, roleTarget), c.InsertKeyRole)
+	return c.relink(ctx, keyRoleConnected, key, targets(roles, roleTarget), c.InsertKeyRole)
 }
 
 func (c *Change) disconnectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	return c.relink(ctx, key, "disconnect", targets(roles, roleTarget), c.DeleteKeyRole)
+	return c.relink(ctx, keyRoleDisconnected, key, targets(roles, roleTarget), c.DeleteKeyRole)
 }
 
 // replaceRoles makes the named roles all that the key has.
@@ -221,15 +220,18 @@ func (c *Change) replaceRoles(ctx context.Context, key latchkey.AuditTarget, nam
 }
 
 // relink connects a key with things, or disconnects it from them, and records
-// those that this changed anything for.
-func (c *Change) relink(ctx context.Context, key latchkey.AuditTarget, verb string, things []latchkey.AuditTarget, write func(ctx context.Context, keyID, thingID string) (int64, error)) error {
+// the event for those that this changed anything for.
+func (c *Change) relink(
+	ctx context.Context, what event, key latchkey.AuditTarget, things []latchkey.AuditTarget,
+	write func(ctx context.Context, keyID, thingID string) (int64, error),
+) error {
 	for _, thing := range things {
 		n, err := write(ctx, key.ID, thing.ID)
 		if err != nil {
-			return fmt.Errorf("%s %s and key: %w", verb, thing.Type, err)
+			return fmt.Errorf("%s of key: %w", thing.Type, err)
 		}
 		if n > 0 {
-			c.audit("authorization."+verb+"_"+thing.Type+"_and_key", strings.ToUpper(verb[:1])+verb[1:]+"ed "+thing.Type+" "+thing.ID+" and key "+key.ID, key, thing)
+			c.audit(what, key, thing)
 		}
 	}
 	return nil

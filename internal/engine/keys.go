@@ -102,7 +102,7 @@ func (c *Change) createKey(
 		return "", err
 	}
 	key := keyTarget(&k)
-	c.audit("key.create", "Created the key "+k.ID, key, target("api", api.ID, api.Name))
+	c.audit(keyCreated, key, target("api", api.ID, api.Name))
 	if len(r.Ratelimits) > 0 {
 		if _, err := c.setLimits(ctx, key, r.Ratelimits); err != nil {
 			return "", err
@@ -317,7 +317,7 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 			return latchkey.Empty{}, err
 		}
 		c.touch(r.KeyID)
-		c.audit("key.delete", "Deleted the key "+r.KeyID, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
+		c.audit(keyDeleted, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if !r.Permanent {
 			return latchkey.Empty{}, c.MarkKeyDeleted(ctx, r.KeyID, c.now)
 		}

@@ -50,13 +50,13 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 	case limit == had:
 		return limit, nil
 	case had.ID != "":
-		c.audit("ratelimit.update", "Updated rate limit "+limit.ID, limitTarget(limit), owner)
+		c.audit(limitUpdated, limitTarget(limit), owner)
 		return limit, c.UpdateLimit(ctx, write.UpdateLimitParams{
 			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
 		})
 	}
 	limit.ID = NewID("rl")
-	c.audit("ratelimit.create", "Created rate limit "+limit.ID, limitTarget(limit), owner)
+	c.audit(limitCreated, limitTarget(limit), owner)
 	return limit, c.InsertLimit(ctx, write.InsertLimitParams{
 		ID: limit.ID, OwnerID: owner.ID, Name: limit.Name,
 		Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
@@ -64,7 +64,7 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 }
 
 func (c *Change) deleteLimit(ctx context.Context, owner latchkey.AuditTarget, limit latchkey.Ratelimit) error {
-	c.audit("ratelimit.delete", "Deleted rate limit "+limit.ID, limitTarget(limit), owner)
+	c.audit(limitDeleted, limitTarget(limit), owner)
 	return c.DeleteLimit(ctx, limit.ID)
 }
 

@@ -114,7 +114,7 @@ func (e *Engine) rehash(ctx context.Context, who Caller, id, hash, start string)
 			return latchkey.Empty{}, fmt.Errorf("rehash: %w", err)
 		}
 		if n > 0 {
-			c.audit("key.update", "Completed the migration of the key "+id, target("key", id, ""))
+			c.audit(keyMigrated, target("key", id, ""))
 		}
 		c.touch(id, hash)
 		return latchkey.Empty{}, nil

@@ -149,7 +149,7 @@ func (c *Change) createNamespace(ctx context.Context, name string) error {
 	}
 	id := NewID("rlns")
 	c.touch(spaceName{workspace, id}.String())
-	c.audit("ratelimitNamespace.create", "Created namespace "+id, namespaceTarget(id, name))
+	c.audit(namespaceCreated, namespaceTarget(id, name))
 	return c.InsertNamespace(ctx, write.InsertNamespaceParams{
 		ID: id, WorkspaceID: workspace, Name: name, Search: searchText(id, name), CreatedAt: c.now,
 	})
@@ -204,7 +204,7 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 			row.WhenDegraded = storedWhenDegraded(r.WhenDegraded.Or(""))
 		}
 		c.touch(row.ID)
-		c.audit("ratelimitNamespace.update", "Updated namespace "+row.ID, namespaceTarget(row.ID, row.Name))
+		c.audit(namespaceUpdated, namespaceTarget(row.ID, row.Name))
 		return namespaceOf(row), c.UpdateNamespace(ctx, row.ID, row.WhenDegraded)
 	})
 }
@@ -225,7 +225,7 @@ func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.De
 			return latchkey.Empty{}, err
 		}
 		c.touch(row.ID)
-		c.audit("ratelimitNamespace.delete", "Deleted namespace "+row.ID, namespaceTarget(row.ID, row.Name))
+		c.audit(namespaceDeleted, namespaceTarget(row.ID, row.Name))
 		return latchkey.Empty{}, c.MarkNamespaceDeleted(ctx, row.ID, c.now)
 	})
 }

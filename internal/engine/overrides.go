@@ -33,7 +33,7 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 			return latchkey.SetOverrideResult{}, err
 		}
 		c.touch(space.ID)
-		c.audit("ratelimit.set_override", "Set override "+id, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
+		c.audit(overrideSet, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
 		return latchkey.SetOverrideResult{OverrideID: id}, nil
 	})
 }
@@ -110,7 +110,7 @@ func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.Del
 			return latchkey.Empty{}, orMissing(err, unknownOverride())
 		}
 		c.touch(space.ID)
-		c.audit("ratelimit.delete_override", "Deleted override "+id, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
+		c.audit(overrideDeleted, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
 		return latchkey.Empty{}, nil
 	})
 }

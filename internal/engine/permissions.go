@@ -88,7 +88,7 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 		if !r.Description.IsZero() {
 			p.Description = r.Description.Or("")
 		}
-		c.audit("permission.update", "Updated permission "+p.ID, permissionTarget(p))
+		c.audit(permissionUpdated, permissionTarget(p))
 		err = c.UpdatePermission(ctx, write.UpdatePermissionParams{
 			ID: p.ID, Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug), Description: p.Description,
 			Search: searchText(p.ID, p.Name, p.Slug, p.Description),
@@ -113,7 +113,7 @@ func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.D
 		if err != nil {
 			return latchkey.Empty{}, orMissing(err, unknownPermission(r.Permission))
 		}
-		c.audit("permission.delete", "Deleted permission "+row.ID, permissionTarget(storedPermission(row)))
+		c.audit(permissionDeleted, permissionTarget(storedPermission(row)))
 		return latchkey.Empty{}, errors.Join(c.touchHolders(ctx, row.ID),
 			c.TakePermissionFromKeys(ctx, row.ID), c.TakePermissionFromRoles(ctx, row.ID), c.DeletePermission(ctx, row.ID))
 	})
@@ -188,7 +188,7 @@ func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []l
 }
 
 func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) error {
-	c.audit("permission.create", "Created permission "+p.ID, permissionTarget(p))
+	c.audit(permissionCreated, permissionTarget(p))
 	return c.InsertPermission(ctx, write.InsertPermissionParams{
 		ID: p.ID, WorkspaceID: c.who.WorkspaceID(), Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug),
 		Description: p.Description, Search: searchText(p.ID, p.Name, p.Slug, p.Description),

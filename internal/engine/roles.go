@@ -127,7 +127,7 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 		}
 		role := roleWith(row, storedPermissions(granted))
 		c.touch(role.ID)
-		c.audit("role.update", "Updated role "+role.ID, roleTarget(role))
+		c.audit(roleUpdated, roleTarget(role))
 		err = c.UpdateRole(ctx, write.UpdateRoleParams{
 			ID: role.ID, Name: role.Name, NameFolded: foldName(role.Name), Description: role.Description,
 			Search: searchText(role.ID, role.Name, role.Description),
@@ -153,7 +153,7 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 			return latchkey.Empty{}, orMissing(err, unknownRole(r.Role))
 		}
 		c.touch(row.ID)
-		c.audit("role.delete", "Deleted role "+row.ID, roleTarget(roleWith(row, nil)))
+		c.audit(roleDeleted, roleTarget(roleWith(row, nil)))
 		return latchkey.Empty{}, errors.Join(c.TakeRoleFromKeys(ctx, row.ID), c.ClearRole(ctx, row.ID), c.DeleteRole(ctx, row.ID))
 	})
 }
@@ -200,7 +200,7 @@ func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latch
 // connect gives a role permissions that it doesn't have.
 func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
 	for _, p := range permissions {
-		c.audit("authorization.connect_role_and_permission", "Connected role "+role.ID+" and permission "+p.ID, roleTarget(role), permissionTarget(p))
+		c.audit(rolePermissionConnected, roleTarget(role), permissionTarget(p))
 		if err := c.InsertRolePermission(ctx, role.ID, p.ID); err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []
 // disconnect takes permissions from a role.
 func (c *Change) disconnect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
 	for _, p := range permissions {
-		c.audit("authorization.disconnect_role_and_permissions", "Disconnected role "+role.ID+" and permission "+p.ID, roleTarget(role), permissionTarget(p))
+		c.audit(rolePermissionDisconnected, roleTarget(role), permissionTarget(p))
 		if err := c.DeleteRolePermission(ctx, role.ID, p.ID); err != nil {
 			return err
 		}
@@ -269,7 +269,7 @@ func (c *Change) roleNamed(ctx context.Context, folded string) (latchkey.Role, e
 }
 
 func (c *Change) insertRole(ctx context.Context, role latchkey.Role) error {
-	c.audit("role.create", "Created role "+role.ID, roleTarget(role))
+	c.audit(roleCreated, roleTarget(role))
 	return c.InsertRole(ctx, write.InsertRoleParams{
 		ID: role.ID, WorkspaceID: c.who.WorkspaceID(), Name: role.Name, NameFolded: foldName(role.Name),
 		Description: role.Description, Search: searchText(role.ID, role.Name, role.Description),

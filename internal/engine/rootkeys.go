@@ -43,7 +43,7 @@ func (c *Change) insertRootKey(ctx context.Context, workspace, name string, perm
 	const prefix, length = "latchkey", 24
 	id, made := NewID("rk"), newSecret(prefix, length)
 	c.touch(id, made.hash)
-	c.audit("key.create", "Created root key "+id, rootKeyTarget(id, name))
+	c.audit(rootKeyCreated, rootKeyTarget(id, name))
 	err := c.InsertRootKey(ctx, write.InsertRootKeyParams{
 		ID: id, WorkspaceID: workspace, Hash: made.hash, Start: made.start, Name: name,
 		Permissions: permissionList(permissions), Enabled: true, Expires: expires, CreatedAt: c.now,
@@ -118,7 +118,7 @@ func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.Upda
 
 func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.RootKey, error) {
 	c.touch(row.ID)
-	c.audit("key.update", "Updated root key "+row.ID, rootKeyTarget(row.ID, row.Name))
+	c.audit(rootKeyUpdated, rootKeyTarget(row.ID, row.Name))
 	err := c.UpdateRootKey(ctx, write.UpdateRootKeyParams{
 		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled, Expires: row.Expires,
 	})
@@ -147,7 +147,7 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 			return latchkey.Empty{}, protected.because("A root key can't delete itself.")
 		}
 		c.touch(row.ID)
-		c.audit("key.delete", "Deleted root key "+row.ID, rootKeyTarget(row.ID, row.Name))
+		c.audit(rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
 		return latchkey.Empty{}, c.DeleteRootKey(ctx, row.ID)
 	})
 }

@@ -25,7 +25,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 		}
 		k, key := &row.Key, keyTarget(&row.Key)
 		c.touch(k.ID)
-		c.audit("key.update", "Changed the key "+k.ID, key, target("api", k.APIID, ""))
+		c.audit(keyUpdated, key, target("api", k.APIID, ""))
 		if err := c.updateColumns(ctx, *k, r); err != nil {
 			return latchkey.Empty{}, err
 		}
@@ -191,8 +191,7 @@ func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, e
 	if err := c.insertKey(ctx, k); err != nil {
 		return "", err
 	}
-	c.audit("key.reroll", "Made the key "+k.ID+" in place of "+old.ID,
-		keyTarget(&k), keyTarget(&old), target("api", k.APIID, ""))
+	c.audit(keyRerolled, keyTarget(&k), keyTarget(&old), target("api", k.APIID, ""))
 	if err := c.CopyKeyPermissions(ctx, k.ID, old.ID); err != nil {
 		return "", fmt.Errorf("permissions: %w", err)
 	}

@@ -28,7 +28,7 @@ func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.Cr
 // insertWorkspace makes a workspace that is switched on.
 func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsPerMinute sql.NullInt64) error {
 	c.touch(id)
-	c.audit("workspace.create", "Created workspace "+id, workspaceTarget(id, name))
+	c.audit(workspaceCreated, workspaceTarget(id, name))
 	return c.InsertWorkspace(ctx, write.InsertWorkspaceParams{
 		ID: id, Name: name, Search: searchText(id, name), Enabled: true,
 		RequestsPerMinute: requestsPerMinute, CreatedAt: c.now,
@@ -89,7 +89,7 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 			row.RequestsPerMinute = nullable(r.RequestsPerMinute)
 		}
 		c.touch(row.ID)
-		c.audit("workspace.update", "Updated workspace "+row.ID, workspaceTarget(row.ID, row.Name))
+		c.audit(workspaceUpdated, workspaceTarget(row.ID, row.Name))
 		return workspaceOf(row), c.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
 			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
 			Enabled: row.Enabled, RequestsPerMinute: row.RequestsPerMinute,
@@ -115,7 +115,7 @@ func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.De
 			return latchkey.Empty{}, orMissing(err, unknownWorkspace())
 		}
 		c.touch(row.ID)
-		c.audit("workspace.delete", "Deleted workspace "+row.ID, workspaceTarget(row.ID, row.Name))
+		c.audit(workspaceDeleted, workspaceTarget(row.ID, row.Name))
 		return latchkey.Empty{}, c.MarkWorkspaceDeleted(ctx, row.ID, c.now)
 	})
 }

@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// event is a kind of change that the audit log records.
+type event int
+
+const (
+	workspaceCreated event = iota
+	workspaceUpdated
+	workspaceDeleted
+	rootKeyCreated
+	rootKeyUpdated
+	rootKeyDeleted
+	apiCreated
+	apiUpdated
+	apiDeleted
+	keyCreated
+	keyUpdated
+	keyCreditsUpdated
+	keyRefilled
+	keyRerolled
+	keyMigrated
+	keyDeleted
+	keyPermissionConnected
+	keyPermissionDisconnected
+	keyRoleConnected
+	keyRoleDisconnected
+	identityCreated
+	identityUpdated
+	identityDeleted
+	limitCreated
+	limitUpdated
+	limitDeleted
+	permissionCreated
+	permissionUpdated
+	permissionDeleted
+	roleCreated
+	roleUpdated
+	roleDeleted
+	rolePermissionConnected
+	rolePermissionDisconnected
+	namespaceCreated
+	namespaceUpdated
+	namespaceDeleted
+	overrideSet
+	overrideDeleted
+	migrationCreated
+)
+
+// events are all that the audit log can hold: the name by which a record is
+// listed, when there is one, in words in which %[n]s is the id of the nth target,
+// and the types of its targets, in order. Names are those of Unkey, whose log calls
+// root keys keys too.
+var events = [...]struct {
+	name, when, targets string
+}{
+	workspaceCreated: {"workspace.create", "Created workspace %[1]s", "workspace"},
+	workspaceUpdated: {"workspace.update", "Updated workspace %[1]s", "workspace"},
+	workspaceDeleted: {"workspace.delete", "Deleted workspace %[1]s", "workspace"},
+
+	rootKeyCreated: {"key.create", "Created root key %[1]s", "rootKey"},
+	rootKeyUpdated: {"key.update", "Updated root key %[1]s", "rootKey"},
+	rootKeyDeleted: {"key.delete", "Deleted root key %[1]s", "rootKey"},
+
+	apiCreated: {"api.create", "Created API %[1]s", "api"},
+	apiUpdated: {"api.update", "Updated API %[1]s", "api"},
+	apiDeleted: {"api.delete", "Deleted API %[1]s", "api"},
+
+	keyCreated:        {"key.create", "Created the key %[1]s", "key api"},
+	keyUpdated:        {"key.update", "Changed the key %[1]s", "key api"},
+	keyCreditsUpdated: {"key.update", "Changed the credits of %[1]s", "key api"},
+	keyRefilled:       {"key.update", "Refilled the credits of %[1]s", "key"},
+	keyRerolled:       {"key.reroll", "Made the key %[1]s in place of %[2]s", "key key api"},
+	keyMigrated:       {"key.update", "Completed the migration of the key %[1]s", "key"},
+	keyDeleted:        {"key.delete", "Deleted the key %[1]s", "key api"},
+
+	keyPermissionConnected: {
+		"authorization.connect_permission_and_key",
+		"Connected permission %[2]s and key %[1]s", "key permission",
+	},
+	keyPermissionDisconnected: {
+		"authorization.disconnect_permission_and_key",
+		"Disconnected permission %[2]s and key %[1]s", "key permission",
+	},
+	keyRoleConnected: {
+		"authorization.connect_role_and_key",
+		"Connected role %[2]s and key %[1]s", "key role",
+	},
+	keyRoleDisconnected: {
+		"authorization.disconnect_role_and_key",
+		"Disconnected role %[2]s and key %[1]s", "key role",
+	},
+
+	identityCreated: {"identity.create", "Created identity %[1]s", "identity"},
+	identityUpdated: {"identity.update", "Updated identity %[1]s", "identity"},
+	identityDeleted: {"identity.delete", "Deleted identity %[1]s", "identity"},
+
+	limitCreated: {"ratelimit.create", "Created rate limit %[1]s", "ratelimit key|identity"},
+	limitUpdated: {"ratelimit.update", "Updated rate limit %[1]s", "ratelimit key|identity"},
+	limitDeleted: {"ratelimit.delete", "Deleted rate limit %[1]s", "ratelimit key|identity"},
+
+	permissionCreated: {"permission.create", "Created permission %[1]s", "permission"},
+	permissionUpdated: {"permission.update", "Updated permission %[1]s", "permission"},
+	permissionDeleted: {"permission.delete", "Deleted permission %[1]s", "permission"},
+
+	roleCreated: {"role.create", "Created role %[1]s", "role"},
+	roleUpdated: {"role.update", "Updated role %[1]s", "role"},
+	roleDeleted: {"role.delete", "Deleted role %[1]s", "role"},
+	rolePermissionConnected: {
+		"authorization.connect_role_and_permission",
+		"Connected role %[1]s and permission %[2]s", "role permission",
+	},
+	rolePermissionDisconnected: {
+		"authorization.disconnect_role_and_permissions",
+		"Disconnected role %[1]s and permission %[2]s", "role permission",
+	},
+
+	namespaceCreated: {"ratelimitNamespace.create", "Created namespace %[1]s", "ratelimitNamespace"},
+	namespaceUpdated: {"ratelimitNamespace.update", "Updated namespace %[1]s", "ratelimitNamespace"},
+	namespaceDeleted: {"ratelimitNamespace.delete", "Deleted namespace %[1]s", "ratelimitNamespace"},
+	overrideSet: {
+		"ratelimit.set_override", "Set override %[1]s", "ratelimitOverride ratelimitNamespace",
+	},
+	overrideDeleted: {
+		"ratelimit.delete_override", "Deleted override %[1]s", "ratelimitOverride ratelimitNamespace",
+	},
+
+	migrationCreated: {"migration.create", "Created migration %[1]s", "migration"},
+}
+
+// audit notes a record for the log, to be written with the change, and returns
+// it. The targets are what the table of events says.
+func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.InsertAuditLogParams {
+	text, err := json.Marshal(targets)
+	if err != nil {
+		panic(err) // strings always encode
+	}
+	ids := make([]any, len(targets))
+	for i, t := range targets {
+		ids[i] = t.ID
+	}
+	c.audits = append(c.audits, write.InsertAuditLogParams{
+		ID: NewID("log"), WorkspaceID: c.who.root.workspace, Time: c.now,
+		Event: events[what].name, Description: fmt.Sprintf(events[what].when, ids...),
+		Targets:   string(text),
+		ActorType: c.who.root.actorType(), ActorID: c.who.root.id, ActorName: c.who.root.name,
+		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent), CorrelationID: c.cause,
+	})
+	return &c.audits[len(c.audits)-1]
+}
+
+// target names what a change was made to.
+func target(kind, id, name string) latchkey.AuditTarget {
+	return latchkey.AuditTarget{Type: kind, ID: id, Name: name}
+}
+
+// clean makes text that comes with a request, unchecked, such that every
+// database can hold it.
+func clean(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
+}
+
+// record writes the audit records of a change, in the order they were noted.
+func (e *Engine) record(ctx context.Context, c *Change) error {
+	for _, row := range c.audits {
+		row.Seq = c.NextAudit(c.now)
+		if err := c.InsertAuditLog(ctx, row); err != nil {
+			return fmt.Errorf("audit log: %w", err)
+		}
+	}
+	return nil
+}
