@@ -285,8 +285,8 @@ func ExampleLimiter_Allow() {
 		},
 	})
 	check(err)
-	fmt.Println(limiter.Allow(ctx, "user_1", 8).Allowed)
-	fmt.Println(limiter.Allow(ctx, "user_1", 8).Allowed)
+	fmt.Println(limiter.AllowN(ctx, "user_1", 8).Allowed)
+	fmt.Println(limiter.AllowN(ctx, "user_1", 8).Allowed)
 	fmt.Println(limiter.Allow(ctx, "user_1").Remaining)
 	// Output:
 	// true

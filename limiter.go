@@ -73,12 +73,17 @@ func (c *Client) Limiter(cfg LimiterConfig) (*Limiter, error) {
 	return &Limiter{cfg: cfg, ratelimits: c.Ratelimits, denied: newDenials(cfg.BlockDenied)}, nil
 }
 
-// Allow decides whether the identifier, a user's id for example, may do
-// something now, and counts it if so. It uses the cost, several added up, and 1
-// if there is none; 0 only asks. Every failure is decided by OnError.
-func (l *Limiter) Allow(ctx context.Context, identifier string, cost ...int64) Decision {
-	sum := costOf(cost)
-	if d, known := l.denied.find(identifier, sum, time.Now()); known {
+// Allow is [Limiter.AllowN] with n = 1.
+func (l *Limiter) Allow(ctx context.Context, identifier string) Decision {
+	return l.AllowN(ctx, identifier, 1)
+}
+
+// AllowN decides whether identifier, such as the id of a user, can use n now,
+// and counts n if so. A refused call counts nothing, and n = 0 asks without
+// counting. If the service can't be asked, OnError decides; a negative n is an
+// error of the caller and is decided there too.
+func (l *Limiter) AllowN(ctx context.Context, identifier string, n int64) Decision {
+	if d, known := l.denied.find(identifier, n, time.Now()); known {
 		return d
 	}
 	if l.cfg.Timeout > 0 {
@@ -87,16 +92,19 @@ func (l *Limiter) Allow(ctx context.Context, identifier string, cost ...int64) D
 		defer cancel()
 	}
 	result, err := l.ratelimits.Limit(ctx, LimitRequest{
-		Namespace: l.cfg.Namespace, Identifier: identifier, Limit: l.cfg.Limit, Duration: Per(l.cfg.Window), Cost: Set(sum),
+		Namespace: l.cfg.Namespace, Identifier: identifier,
+		Limit: l.cfg.Limit, Duration: Per(l.cfg.Window), Cost: Set(n),
 	})
 	if err != nil {
 		d := l.cfg.OnError(ctx, identifier, err)
 		d.Err = err
 		return d
 	}
-	d := Decision{Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining, Reset: result.Reset.Time}
+	d := Decision{
+		Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining, Reset: result.Reset.Time,
+	}
 	if !d.Allowed {
-		l.denied.note(identifier, sum, d, l.until(d.Reset))
+		l.denied.note(identifier, n, d, l.until(d.Reset))
 	}
 	return d
 }
@@ -108,15 +116,4 @@ func (l *Limiter) until(reset time.Time) time.Time {
 		return latest
 	}
 	return reset
-}
-
-func costOf(costs []int64) int64 {
-	if len(costs) == 0 {
-		return 1
-	}
-	sum := int64(0)
-	for _, cost := range costs {
-		sum += cost
-	}
-	return sum
 }

@@ -64,10 +64,10 @@ func TestLimiterLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
-	d := l.Allow(ctx, "user_1", 4, 3)
-	same(t, "cost 4 and 3", d, latchkey.Decision{Allowed: true, Limit: 10, Remaining: 3, Reset: s.Clock.Now().Add(time.Minute)})
-	same(t, "cost 4", l.Allow(ctx, "user_1", 4).Allowed, false)
-	same(t, "asking only", l.Allow(ctx, "user_1", 0).Remaining, 3)
+	d := l.AllowN(ctx, "user_1", 7)
+	same(t, "cost 7", d, latchkey.Decision{Allowed: true, Limit: 10, Remaining: 3, Reset: s.Clock.Now().Add(time.Minute)})
+	same(t, "cost 4", l.AllowN(ctx, "user_1", 4).Allowed, false)
+	same(t, "asking only", l.AllowN(ctx, "user_1", 0).Remaining, 3)
 	for range 3 {
 		same(t, "cost 1", l.Allow(ctx, "user_1").Allowed, true)
 	}
@@ -137,7 +137,7 @@ func TestDeniedAreRefusedHereUntilReset(t *testing.T) {
 		ask := func(identifier string, cost int64, allowed, local bool) {
 			t.Helper()
 			asked := s.asked
-			d := l.Allow(t.Context(), identifier, cost)
+			d := l.AllowN(t.Context(), identifier, cost)
 			if d.Allowed != allowed || d.Local != local || (s.asked == asked) != local {
 				t.Errorf("%s for %d: %+v, asked %d times", identifier, cost, d, s.asked-asked)
 			}
@@ -175,12 +175,12 @@ func TestLateRefusalsSayNoLess(t *testing.T) {
 		l := limiter(t, s, latchkey.LimiterConfig{BlockDenied: 1})
 		s.decide = func(r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
 			if r.Cost.Or(1) == 8 {
-				same(t, "cost 7 meanwhile", l.Allow(t.Context(), "a", 7).Allowed, false)
+				same(t, "cost 7 meanwhile", l.AllowN(t.Context(), "a", 7).Allowed, false)
 			}
 			return latchkey.LimitResult{Limit: 10, Reset: latchkey.At(time.Now().Add(time.Minute))}, nil
 		}
-		same(t, "cost 8", l.Allow(t.Context(), "a", 8).Allowed, false)
-		same(t, "cost 7 is refused here", l.Allow(t.Context(), "a", 7).Local, true)
+		same(t, "cost 8", l.AllowN(t.Context(), "a", 8).Allowed, false)
+		same(t, "cost 7 is refused here", l.AllowN(t.Context(), "a", 7).Local, true)
 	})
 }
 
@@ -230,7 +230,7 @@ func TestBlockingNeverRefusesMoreThanItMay(t *testing.T) {
 					return latchkey.LimitResult{Success: !u.no, Limit: 10, Reset: latchkey.At(reset)}, nil
 				}
 				asked := s.asked
-				d := l.Allow(t.Context(), u.id, u.cost)
+				d := l.AllowN(t.Context(), u.id, u.cost)
 				may := false
 				for cost, until := range refused[u.id] {
 					may = may || cost <= u.cost && time.Now().Before(until)
@@ -238,7 +238,7 @@ func TestBlockingNeverRefusesMoreThanItMay(t *testing.T) {
 				if d.Local && (!may || d.Allowed || s.asked != asked) || room == 0 && d.Local {
 					wrong = fmt.Sprintf("use %d, %+v: %+v", i, u, d)
 				}
-				if again := l.Allow(t.Context(), u.id, u.cost); room > 0 && !d.Allowed && !again.Local {
+				if again := l.AllowN(t.Context(), u.id, u.cost); room > 0 && !d.Allowed && !again.Local {
 					wrong = fmt.Sprintf("use %d, %+v, was refused and then asked for again", i, u)
 				}
 				if !d.Allowed && !d.Local {
