@@ -36,25 +36,32 @@ const RootKeyFile = "root.key"
 // ErrInUse says that another process owns the data folder.
 var ErrInUse = store.ErrLocked
 
-// Limits is what is promised of rate limits.
-type Limits = engine.Limits
+// Limits says how exactly rate limits are counted. Where they are counted
+// follows from the Config: in memory on a single node, in Redis if there is one,
+// otherwise in rows of the shared database.
+type Limits string
 
-// The promises. Which engine keeps them follows from what there is: memory on
-// one node, Redis if there is one, else the rows of the shared database.
+// The values of Limits.
 const (
-	Exact = engine.Exact // no more than the limit passes on all nodes together
-	Fast  = engine.Fast  // decided in memory and reconciled over Redis, which it needs; a little more may pass
-	Local = engine.Local // each node counts for itself
+	// Exact never allows more than the limit, on all nodes together.
+	Exact Limits = "exact"
+	// Fast needs Redis. It decides in memory and reconciles in the background, so
+	// a little more than the limit can be allowed.
+	Fast Limits = "fast"
+	// Local counts on each node by itself, so N nodes allow N times the limit.
+	Local Limits = "local"
 )
 
-// FailMode is what happens to verifications while the shared database is out of
-// reach. Credits are never spent and nothing is changed meanwhile in either.
-type FailMode = engine.FailMode
+// FailMode says how keys are verified while the shared database is down. In
+// either mode no credits are spent and nothing is changed during that time.
+type FailMode string
 
-// The fail modes.
+// The values of FailMode.
 const (
-	Closed = engine.Closed // answers are errors of status 503 after a second
-	Stale  = engine.Stale  // what was read before is used a while longer
+	// FailClosed answers with errors of status 503 after one second.
+	FailClosed FailMode = "closed"
+	// FailStale answers from cached data for up to Config.StaleFor.
+	FailStale FailMode = "stale"
 )
 
 // Config is what a service is made of.
@@ -69,13 +76,13 @@ type Config struct {
 	// Redis is the URL of a Redis or Valkey that counts rate limits for all
 	// nodes, such as redis://host:6379. By default there is none.
 	Redis string
-	// Limits is what is promised of rate limits, Exact by default.
+	// Limits says how exactly rate limits are counted; Exact by default.
 	Limits Limits
-	// FailMode is what happens to verifications while Database is out of reach,
-	// Closed by default.
+	// FailMode says how keys are verified while Database is down; FailClosed by
+	// default.
 	FailMode FailMode
-	// StaleFor is, with the fail mode Stale, how long after it was last known to
-	// be right something may be used; a minute by default.
+	// StaleFor bounds the age of cached data that is used while Database is down,
+	// with FailStale only; one minute by default.
 	StaleFor time.Duration
 
 	MasterKey      string           // seals recoverable keys; by default the file master.key in Data, made at first start
@@ -116,7 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{db: db, stale: cfg.FailMode == Stale}
+	s := &Service{db: db, stale: cfg.FailMode == FailStale}
 	if err := s.start(ctx, cfg); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -146,7 +153,8 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	}
 	s.engine, err = engine.Open(ctx, engine.Config{
 		DB: s.db, Vault: masters, Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.CacheBytes,
-		Redis: cfg.Redis, Limits: cfg.Limits, FailMode: cfg.FailMode, StaleFor: cfg.StaleFor,
+		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
+		FailMode: engine.FailMode(cfg.FailMode), StaleFor: cfg.StaleFor,
 	})
 	if errors.Is(err, vault.ErrUnknownMaster) { // another node was first to make one
 		return errors.Join(refuseMaster(cfg, err), made.undo())

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/latchkeyhq/latchkey/internal/engine"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
@@ -193,5 +194,24 @@ func TestFirstStartCanBeRepeated(t *testing.T) {
 	defer closed(t, s)
 	if s.RootKey == "" {
 		t.Error("no root key")
+	}
+}
+
+// TestSettingsMeanWhatTheEngineMeans: the values that programs write are those
+// that the engine knows.
+func TestSettingsMeanWhatTheEngineMeans(t *testing.T) {
+	for ours, its := range map[Limits]engine.Limits{
+		Exact: engine.Exact, Fast: engine.Fast, Local: engine.Local,
+	} {
+		if string(ours) != string(its) {
+			t.Errorf("limits %q are %q in the engine", ours, its)
+		}
+	}
+	for ours, its := range map[FailMode]engine.FailMode{
+		FailClosed: engine.Closed, FailStale: engine.Stale,
+	} {
+		if string(ours) != string(its) {
+			t.Errorf("the fail mode %q is %q in the engine", ours, its)
+		}
 	}
 }
