@@ -20,10 +20,11 @@ const UnkeyCloud = "https://api.unkey.com"
 type Config struct {
 	// BaseURL is where the service is, without /v2; a path prefix is kept.
 	BaseURL string
-	// RootKey is sent with every call.
+	// RootKey is sent with every call. It is required unless RootKeyFunc is set.
 	RootKey string
-	// RootKeyFunc is asked for the root key at every call, in place of RootKey.
-	// It is called by many goroutines at once and should remember what it found.
+	// RootKeyFunc returns the root key of each call, instead of RootKey. It is
+	// called by many goroutines at once and should cache what it finds. With ""
+	// the call is sent without a root key, which only Liveness accepts.
 	RootKeyFunc func(ctx context.Context) (string, error)
 	// HTTPClient sends the requests; by default one that keeps many connections.
 	// Whatever its CheckRedirect says, redirects are not followed: they would
@@ -105,6 +106,8 @@ func (c *Client) setTransport(cfg Config) error {
 func checkBaseURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
+	case text == "":
+		return errors.New("latchkey: BaseURL is empty: set it to the URL of the service, such as http://127.0.0.1:7070")
 	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		return errors.New("latchkey: BaseURL is not an http or https URL such as http://127.0.0.1:7070")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
@@ -119,6 +122,9 @@ func (c *Client) setCredentials(cfg Config) error {
 			return errors.New("latchkey: RootKey and RootKeyFunc are both given")
 		}
 		return nil
+	}
+	if cfg.RootKey == "" {
+		return errors.New("latchkey: RootKey is empty: set it, or set RootKeyFunc")
 	}
 	if err := checkRootKey(cfg.RootKey); err != nil {
 		return fmt.Errorf("latchkey: RootKey: %w", err)

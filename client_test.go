@@ -25,13 +25,15 @@ func TestConfigurationIsCheckedAtOnce(t *testing.T) {
 		"a fragment":               {BaseURL: "http://localhost#a", RootKey: rootKey},
 		"a password":               {BaseURL: "http://user:" + rootKey + "@localhost", RootKey: rootKey},
 		"mixed up":                 {BaseURL: rootKey, RootKey: "http://localhost"},
-		"not even a URL":           {BaseURL: "http://" + rootKey + "\x7f"},
+		"not even a URL":           {BaseURL: "http://" + rootKey + "\x7f", RootKey: rootKey},
+		"no key":                   {BaseURL: "http://localhost"},
+		"no key for a transport":   {Transport: transport},
 		"a key with a line break":  {BaseURL: "http://localhost", RootKey: rootKey + "\n"},
 		"a key with white space":   {BaseURL: "http://localhost", RootKey: " " + rootKey},
 		"a key beyond ASCII":       {BaseURL: "http://localhost", RootKey: rootKey + "é"},
 		"two sources of the key":   {BaseURL: "http://localhost", RootKey: rootKey, RootKeyFunc: ask},
-		"a URL and a transport":    {BaseURL: "http://localhost", Transport: transport},
-		"a client and a transport": {HTTPClient: http.DefaultClient, Transport: transport},
+		"a URL and a transport":    {BaseURL: "http://localhost", RootKey: rootKey, Transport: transport},
+		"a client and a transport": {HTTPClient: http.DefaultClient, RootKey: rootKey, Transport: transport},
 	} {
 		c, err := latchkey.New(cfg)
 		if err == nil || c != nil {
@@ -43,8 +45,7 @@ func TestConfigurationIsCheckedAtOnce(t *testing.T) {
 	for _, cfg := range []latchkey.Config{
 		{BaseURL: latchkey.UnkeyCloud, RootKey: rootKey},
 		{BaseURL: "http://[::1]:7070/", RootKeyFunc: ask},
-		{BaseURL: "http://localhost"}, // for operations that need no root key
-		{Transport: transport},
+		{Transport: transport, RootKey: rootKey},
 	} {
 		newClient(t, cfg)
 	}

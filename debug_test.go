@@ -66,7 +66,7 @@ func TestNoSecretIsEverLogged(t *testing.T) {
 	log, b := logger()
 	s := latchkeytest.New(t)
 	secrets := []string{s.RootKey}
-	key := s.NewKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](1)}})
+	key := s.NewKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Int(1)}})
 	secrets = append(secrets, key.Key)
 
 	inProcess := newClient(t, latchkey.Config{Transport: s.Transport, RootKey: s.RootKey, Log: log})
@@ -92,7 +92,7 @@ func TestNoSecretIsEverLogged(t *testing.T) {
 		}
 		_, _ = c.Keys.Whoami(t.Context(), latchkey.WhoamiRequest{Key: key.Key})
 		made, _ := c.RootKeys.Create(t.Context(), latchkey.CreateRootKeyRequest{Name: "another"})
-		rolled, _ := c.Keys.Reroll(t.Context(), latchkey.RerollKeyRequest{KeyID: key.KeyID})
+		rolled, _ := c.Keys.Reroll(t.Context(), latchkey.RerollKeyRequest{KeyID: key.KeyID, Expiration: latchkey.Set(latchkey.Duration{})})
 		secrets = append(secrets, made.Key, rolled.Key)
 		c.SetRootKey("unkey_wrong")
 		_, _ = c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key})

@@ -58,7 +58,7 @@ func Example() {
 	check(err)
 	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{
 		APIID: api.APIID, Prefix: "doc", ExternalID: "user_1", Permissions: []string{"documents.read"},
-		Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](1000)},
+		Credits: &latchkey.Credits{Remaining: latchkey.Int(1000)},
 	})
 	check(err)
 
@@ -69,16 +69,16 @@ func Example() {
 	case !v.Valid:
 		fmt.Println("refused:", v.Code)
 	default:
-		fmt.Println("welcome,", v.Identity.ExternalID, "with", v.Credits.Or(-1), "credits left")
+		fmt.Println("welcome,", v.ExternalID(), "with", v.Credits.Or(-1), "credits left")
 	}
 	// Output: welcome, user_1 with 999 credits left
 }
 
-// Everything but the URL has a default.
+// Everything but the URL and the root key has a default.
 func ExampleNew() {
 	client, err := latchkey.New(latchkey.Config{
 		BaseURL: latchkey.UnkeyCloud, // or where your Latchkey is
-		RootKey: os.Getenv("LATCHKEY_ROOT_KEY"),
+		RootKey: "unkey_secret",
 		Timeout: 5 * time.Second,
 		Retry:   latchkey.RetryPolicy{MaxAttempts: 5, MaxElapsed: 30 * time.Second},
 		Log:     slog.Default(), // one line an attempt at level debug, without secrets
@@ -87,9 +87,14 @@ func ExampleNew() {
 
 	_, err = latchkey.New(latchkey.Config{BaseURL: "localhost:7070"})
 	fmt.Println(err)
+	_, err = latchkey.New(latchkey.Config{
+		BaseURL: "http://localhost:7070", RootKey: os.Getenv("NOT_SET"),
+	})
+	fmt.Println(err)
 	// Output:
 	// true <nil>
 	// latchkey: BaseURL is not an http or https URL such as http://127.0.0.1:7070
+	// latchkey: RootKey is empty: set it, or set RootKeyFunc
 }
 
 // A root key that changes while the program runs is asked for at every call.
@@ -136,10 +141,10 @@ func ExampleKeys_Create() {
 		APIID: apiID, Name: "backup job", ExternalID: "user_1", Meta: meta,
 		Expires: latchkey.At(time.Now().Add(30 * 24 * time.Hour)),
 		Credits: &latchkey.Credits{
-			Remaining: latchkey.Set[int64](1000),
+			Remaining: latchkey.Int(1000),
 			Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 1000, RefillDay: 1},
 		},
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 10, Duration: latchkey.Per(time.Second), AutoApply: true}},
+		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 10, Duration: latchkey.Per(time.Second), AutoApply: latchkey.Set(true)}},
 	})
 	check(err)
 
@@ -236,7 +241,7 @@ func ExampleError() {
 func ExampleWithIdempotencyKey() {
 	client, apiID, stop := connect()
 	defer stop()
-	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: apiID, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](100)}})
+	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: apiID, Credits: &latchkey.Credits{Remaining: latchkey.Int(100)}})
 	check(err)
 	for range 3 {
 		v, err := client.Keys.Verify(ctx,
@@ -318,7 +323,7 @@ func ExampleRatelimits_Limit() {
 	client, _, stop := connect()
 	defer stop()
 	result, err := client.Ratelimits.Limit(ctx, latchkey.LimitRequest{
-		Namespace: "email", Identifier: "user_1", Limit: 10, Duration: latchkey.Per(time.Hour), Cost: latchkey.Set[int64](3),
+		Namespace: "email", Identifier: "user_1", Limit: 10, Duration: latchkey.Per(time.Hour), Cost: latchkey.Int(3),
 	})
 	check(err)
 	fmt.Println(result.Success, result.Remaining)

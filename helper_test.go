@@ -173,6 +173,9 @@ func (s *service) client(t testing.TB, change ...func(*latchkey.Config)) *latchk
 
 func newClient(t testing.TB, cfg latchkey.Config) *latchkey.Client {
 	t.Helper()
+	if cfg.RootKey == "" && cfg.RootKeyFunc == nil {
+		cfg.RootKey = rootKey
+	}
 	c, err := latchkey.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -163,10 +163,10 @@ func TestLatchkeyDoesLostCallsOnce(t *testing.T) {
 		t.Errorf("%d APIs, %v", len(apis.Data), err)
 	}
 
-	key := s.NewKey(latchkey.CreateKeyRequest{APIID: api.APIID, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](100)}})
+	key := s.NewKey(latchkey.CreateKeyRequest{APIID: api.APIID, Credits: &latchkey.Credits{Remaining: latchkey.Int(100)}})
 	lose()
 	left, err := c.Keys.UpdateCredits(ctx, latchkey.UpdateCreditsRequest{
-		KeyID: key.KeyID, Operation: latchkey.DecrementCredits, Value: latchkey.Set[int64](10),
+		KeyID: key.KeyID, Operation: latchkey.DecrementCredits, Value: latchkey.Int(10),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +278,32 @@ func TestBothTransportsAgree(t *testing.T) {
 	}
 }
 
+// TestForgottenFieldsAreRefused: a field that the API requires, and whose zero
+// value means something, is not sent as zero when a program forgets it.
+func TestForgottenFieldsAreRefused(t *testing.T) {
+	s := latchkeytest.New(t)
+	overHTTP := newClient(t, latchkey.Config{BaseURL: s.URL, RootKey: s.RootKey})
+	key := s.NewKey(latchkey.CreateKeyRequest{})
+	for transport, c := range map[string]*latchkey.Client{"in process": s.Client, "over HTTP": overHTTP} {
+		_, err := c.Keys.Reroll(t.Context(), latchkey.RerollKeyRequest{KeyID: key.KeyID})
+		wantFault(t, transport, err, "expiration is required")
+		_, err = c.Identities.Create(t.Context(), latchkey.CreateIdentityRequest{
+			ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
+				{Name: "requests", Limit: 1, Duration: latchkey.Per(time.Minute)},
+			},
+		})
+		wantFault(t, transport, err, "autoApply is required")
+	}
+}
+
+// wantFault fails the test unless err is a 400 that says what is wrong.
+func wantFault(t *testing.T, what string, err error, message string) {
+	t.Helper()
+	if !errors.Is(err, latchkey.ErrBadRequest) || !strings.Contains(err.Error(), message) {
+		t.Errorf("%s: got %v, want %q", what, err, message)
+	}
+}
+
 // outcome is what an error says but its request id, which differs, and the
 // words for a path that doesn't exist.
 func outcome(err error) string {
@@ -295,7 +321,7 @@ func outcome(err error) string {
 func richKey() latchkey.CreateKeyRequest {
 	return latchkey.CreateKeyRequest{
 		Name: "a <key>", ExternalID: "user_1", Meta: `{"plan":"pro & more"}`, Permissions: []string{"docs.read", "docs.write"},
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour)}},
+		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)}},
 	}
 }
 

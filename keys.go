@@ -41,6 +41,9 @@ type Key struct {
 	Ratelimits []Ratelimit `json:"ratelimits,omitempty"`
 }
 
+// ExternalID returns your name for the key's owner, "" if the key has none.
+func (k Key) ExternalID() string { return externalID(k.Identity) }
+
 // Credits is how often a key may still be used.
 type Credits struct {
 	// Remaining is the balance; null for no limit.
@@ -223,6 +226,17 @@ type Verification struct {
 	Ratelimits []RatelimitState `json:"ratelimits,omitempty"`
 }
 
+// ExternalID returns your name for the key's owner, "" if the key has none or
+// was not found.
+func (v Verification) ExternalID() string { return externalID(v.Identity) }
+
+func externalID(owner *Identity) string {
+	if owner == nil {
+		return ""
+	}
+	return owner.ExternalID
+}
+
 // detach makes copies of what a verification in process shares with the
 // service's cache, so that whoever gets it may change it.
 func (v *Verification) detach() {
@@ -274,8 +288,9 @@ type RerollKeyRequest struct {
 	_ struct{} `check:"loose"`
 	// KeyID is the key to replace.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Expiration is how long the old key goes on, in milliseconds; never beyond its own expiry.
-	Expiration Duration `json:"expiration" check:"required,min=0,max=4102444800000"`
+	// Expiration is how long the old key still verifies, in milliseconds: 0 ends it at once. It never
+	// outlives its own expiry.
+	Expiration Opt[Duration] `json:"expiration,omitzero" check:"required,min=0,max=4102444800000"`
 }
 
 // UpdateCreditsRequest changes a key's balance.

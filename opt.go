@@ -2,6 +2,8 @@ package latchkey
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"reflect"
 )
 
@@ -25,6 +27,10 @@ const (
 // Set returns an Opt that holds v.
 func Set[T any](v T) Opt[T] { return Opt[T]{value: v, state: optValue} }
 
+// Int returns an Opt that holds n. Numbers of the API have 64 bits, and Set(n)
+// would make an Opt[int] of a constant.
+func Int(n int64) Opt[int64] { return Set(n) }
+
 // Null returns an Opt that is explicitly null.
 func Null[T any]() Opt[T] { return Opt[T]{state: optNull} }
 
@@ -44,6 +50,28 @@ func (o Opt[T]) IsZero() bool { return o.state == optAbsent }
 
 // IsNull reports whether the field is explicitly null.
 func (o Opt[T]) IsNull() bool { return o.state == optNull }
+
+// String returns the value as fmt.Sprint prints it, "null", or "" where the field
+// is absent.
+func (o Opt[T]) String() string {
+	switch o.state {
+	case optValue:
+		return fmt.Sprint(o.value)
+	case optNull:
+		return "null"
+	default:
+		return ""
+	}
+}
+
+// LogValue gives package slog the value, or what String returns where there is
+// none.
+func (o Opt[T]) LogValue() slog.Value {
+	if o.state == optValue {
+		return slog.AnyValue(o.value)
+	}
+	return slog.StringValue(o.String())
+}
 
 // MarshalJSON writes the value, or null where there is none. A nil list is a
 // value, the empty list.

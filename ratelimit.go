@@ -14,8 +14,9 @@ type RatelimitRequest struct {
 	Limit int64 `json:"limit" check:"required,min=1"`
 	// Duration is the length of the window in milliseconds, at least one second.
 	Duration Duration `json:"duration" check:"required,min=1000"`
-	// AutoApply checks the limit at every verification, asked for or not.
-	AutoApply bool `json:"autoApply" check:"required"`
+	// AutoApply is true to check the limit at every verification, and false to check it only where a
+	// verification names it.
+	AutoApply Opt[bool] `json:"autoApply,omitzero" check:"required"`
 }
 
 // Ratelimit is a rate limit of a key or an identity.
@@ -30,6 +31,12 @@ type Ratelimit struct {
 	Duration Duration `json:"duration" check:"required"`
 	// AutoApply reports whether every verification checks the limit.
 	AutoApply bool `json:"autoApply" check:"required"`
+}
+
+// Request returns what asks for this limit again. An update replaces all limits
+// of a key or an identity, so to change one, send the requests of the others too.
+func (r Ratelimit) Request() RatelimitRequest {
+	return RatelimitRequest{Name: r.Name, Limit: r.Limit, Duration: r.Duration, AutoApply: Set(r.AutoApply)}
 }
 
 // LimitRequest asks whether something may be done now, and counts it if so.

@@ -148,7 +148,7 @@ func fill(ctx context.Context, client *latchkey.Client) (w world, err error) {
 	}
 	w.plain = created(latchkey.CreateKeyRequest{}).Key
 	limited := created(latchkey.CreateKeyRequest{Ratelimits: []latchkey.RatelimitRequest{
-		{Name: "requests", Limit: never, Duration: latchkey.Per(time.Hour), AutoApply: true},
+		{Name: "requests", Limit: never, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)},
 	}})
 	w.limited, w.limitedID = limited.Key, limited.KeyID
 	roles, fault := tenRoles(ctx, client)
@@ -166,7 +166,7 @@ func withBalance(ctx context.Context, client *latchkey.Client, api string) ([]st
 	for i := range keys {
 		room <- struct{}{}
 		group.Go(func() {
-			made, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: api, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](never)}})
+			made, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: api, Credits: &latchkey.Credits{Remaining: latchkey.Int(never)}})
 			keys[i], errs[i] = made.Key, err
 			<-room
 		})

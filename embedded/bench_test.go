@@ -21,7 +21,7 @@ func BenchmarkVerify(b *testing.B) {
 		"plain": {},
 		"rich": {
 			Name: "a key", ExternalID: "user_1", Meta: `{"plan":"pro"}`, Permissions: []string{"docs.read", "docs.write"},
-			Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: true}},
+			Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}},
 		},
 	} {
 		b.Run(name, func(b *testing.B) { benchmarkVerify(b, request) })
@@ -52,7 +52,7 @@ func benchmarkVerify(b *testing.B, request latchkey.CreateKeyRequest) {
 // goroutines as there are processors. With -cpu 1,2 it shows how far a second
 // processor helps: what stands in the way is the garbage of the calls, not a lock.
 func BenchmarkVerifyInParallel(b *testing.B) {
-	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: true}}
+	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}}
 	for name, request := range map[string]latchkey.CreateKeyRequest{"plain": {}, "one limit": {Ratelimits: limits}} {
 		b.Run(name, func(b *testing.B) {
 			s, key := serviceWithKey(b, request)

@@ -19,8 +19,8 @@ import (
 // rich is a key with something of everything that an answer can show.
 var rich = latchkey.CreateKeyRequest{
 	Name: "a key", ExternalID: "user_1", Meta: `{"plan":"pro"}`, Permissions: []string{"docs.read", "docs.write"}, Roles: []string{"editor"},
-	Credits:    &latchkey.Credits{Remaining: latchkey.Set[int64](1000), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 1000}},
-	Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour)}},
+	Credits:    &latchkey.Credits{Remaining: latchkey.Int(1000), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 1000}},
+	Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)}},
 }
 
 // client returns another client of the service.
@@ -99,7 +99,7 @@ func TestRequestsOfAWorkspaceAreLimitedInProcessToo(t *testing.T) {
 	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	ctx := t.Context()
-	workspace, err := s.Client.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{Name: "small", RequestsPerMinute: latchkey.Set[int64](0)})
+	workspace, err := s.Client.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{Name: "small", RequestsPerMinute: latchkey.Int(0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,9 @@ func TestAnswersBelongToWhoAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Identities.Create(ctx, latchkey.CreateIdentityRequest{ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{{Name: "shared", Limit: 9, Duration: latchkey.Per(time.Hour)}}})
+	_, err = c.Identities.Create(ctx, latchkey.CreateIdentityRequest{ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
+		{Name: "shared", Limit: 9, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +191,7 @@ func TestAnswersBelongToWhoAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	free := &latchkey.VerifyKeyCredits{} // so that all verifications are alike
-	asked := latchkey.VerifyKeyRequest{Key: key.Key, Credits: free, Tags: []string{"z", "a"}, Ratelimits: []latchkey.VerifyKeyRatelimit{{Name: "requests", Cost: latchkey.Set[int64](0)}}}
+	asked := latchkey.VerifyKeyRequest{Key: key.Key, Credits: free, Tags: []string{"z", "a"}, Ratelimits: []latchkey.VerifyKeyRatelimit{{Name: "requests", Cost: latchkey.Int(0)}}}
 	for name, ask := range map[string]func() (any, error){
 		"keys.verifyKey":              func() (any, error) { return c.Keys.Verify(ctx, asked) },
 		"keys.getKey":                 func() (any, error) { return c.Keys.Get(ctx, latchkey.GetKeyRequest{KeyID: key.KeyID}) },
@@ -334,7 +336,7 @@ func TestCloseAnswersWhoIsInside(t *testing.T) {
 }
 
 func TestCanceledCallsSayThatTheyWere(t *testing.T) {
-	s, key := serviceWithKey(t, latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](10)}})
+	s, key := serviceWithKey(t, latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Int(10)}})
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Client.Keys.Verify(canceled, latchkey.VerifyKeyRequest{Key: key}); !errors.Is(err, context.Canceled) {

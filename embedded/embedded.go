@@ -147,10 +147,6 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	// Nothing is lost on the way to this service, so nothing is sent twice.
-	if s.Client, err = latchkey.New(latchkey.Config{Transport: s, Retry: latchkey.NoRetry}); err != nil {
-		return err
-	}
 	s.engine, err = engine.Open(ctx, engine.Config{
 		DB: s.db, Vault: masters, Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.CacheBytes,
 		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
@@ -169,8 +165,12 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	s.Handler = server.New(server.Config{
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies, MaxBody: cfg.MaxBody, Ready: s.ready,
 	})
-	s.Client.SetRootKey(s.operator(cfg.Data))
-	return nil
+	rootKey := s.operator(cfg.Data)
+	s.Client, err = latchkey.New(latchkey.Config{
+		Transport: s, Retry: latchkey.NoRetry, // no call is lost on the way
+		RootKeyFunc: func(context.Context) (string, error) { return rootKey, nil },
+	})
+	return err
 }
 
 // operator returns the operator's root key, or "" where it is not kept.

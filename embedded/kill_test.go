@@ -133,7 +133,7 @@ func TestCreditsSurviveKill(t *testing.T) {
 	dir := newDir(t)
 	p := startProcess(t, dir)
 	key, err := p.Keys.Create(ctx, latchkey.CreateKeyRequest{
-		APIID: p.newAPI(t), Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](credits)},
+		APIID: p.newAPI(t), Credits: &latchkey.Credits{Remaining: latchkey.Int(credits)},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 // TestVerificationsAllocateLittle: the client's call with its request, the answer
 // and the request's id; and of a limit where it stands.
 func TestVerificationsAllocateLittle(t *testing.T) {
-	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: true}}
+	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}}
 	for name, c := range map[string]struct {
 		key   latchkey.CreateKeyRequest
 		query string

@@ -124,8 +124,8 @@ func TestTimePassesOnlyWhenMoved(t *testing.T) {
 	}
 	key := s.NewKey(latchkey.CreateKeyRequest{
 		Expires:    latchkey.At(s.Clock.Now().Add(3 * day)),
-		Credits:    &latchkey.Credits{Remaining: latchkey.Set[int64](2), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 2}},
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1, Duration: latchkey.Per(time.Minute), AutoApply: true}},
+		Credits:    &latchkey.Credits{Remaining: latchkey.Int(2), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 2}},
+		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)}},
 	})
 	for _, step := range []struct {
 		advance time.Duration

@@ -34,7 +34,7 @@ func TestGuardAgreesWithARealService(t *testing.T) {
 	reader := key(latchkey.CreateKeyRequest{Permissions: []string{"read"}})
 	poor := key(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Set(int64(2))}})
 	limited := key(latchkey.CreateKeyRequest{Ratelimits: []latchkey.RatelimitRequest{{
-		Name: "calls", Limit: 1, Duration: latchkey.Per(24 * time.Hour), AutoApply: true}}})
+		Name: "calls", Limit: 1, Duration: latchkey.Per(24 * time.Hour), AutoApply: latchkey.Set(true)}}})
 	deleted := key(latchkey.CreateKeyRequest{})
 	if err := client.Keys.Delete(ctx, latchkey.DeleteKeyRequest{KeyID: deleted.KeyID}); err != nil {
 		t.Fatal(err)

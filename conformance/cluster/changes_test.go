@@ -41,7 +41,7 @@ var kinds = map[string]func(t *testing.T, c *latchkey.Client) scene{
 	"key rerolled": func(t *testing.T, c *latchkey.Client) scene {
 		key := newKey(t, c, latchkey.CreateKeyRequest{})
 		return scene{func(ctx context.Context, c *node) error {
-			_, err := c.Keys.Reroll(ctx, latchkey.RerollKeyRequest{KeyID: key.KeyID})
+			_, err := c.Keys.Reroll(ctx, latchkey.RerollKeyRequest{KeyID: key.KeyID, Expiration: latchkey.Set(latchkey.Duration{})})
 			return err
 		}, answers(key.Key, latchkey.Expired)}
 	},
@@ -67,14 +67,14 @@ var kinds = map[string]func(t *testing.T, c *latchkey.Client) scene{
 	},
 	"limit of an identity": func(t *testing.T, c *latchkey.Client) scene {
 		owner := name("user")
-		wide := []latchkey.RatelimitRequest{{Name: "calls", Limit: 1 << 40, Duration: month, AutoApply: true}}
+		wide := []latchkey.RatelimitRequest{{Name: "calls", Limit: 1 << 40, Duration: month, AutoApply: latchkey.Set(true)}}
 		if _, err := c.Identities.Create(t.Context(), latchkey.CreateIdentityRequest{ExternalID: owner, Ratelimits: wide}); err != nil {
 			t.Fatal(err)
 		}
 		key := newKey(t, c, latchkey.CreateKeyRequest{ExternalID: owner})
 		return scene{func(ctx context.Context, c *node) error {
 			_, err := c.Identities.Update(ctx, latchkey.UpdateIdentityRequest{Identity: owner, Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{
-				{Name: "calls", Limit: 77, Duration: latchkey.Per(time.Hour), AutoApply: true},
+				{Name: "calls", Limit: 77, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)},
 			})})
 			return err
 		}, func(ctx context.Context, c *node) (bool, error) {

@@ -82,7 +82,7 @@ func TestAClockThatJumpsForgivesNothing(t *testing.T) {
 	}
 	clocks[0].off.Store(0)
 	key := newKey(t, a.Client, latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
-		Remaining: latchkey.Set[int64](3), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 10},
+		Remaining: latchkey.Int(3), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 10},
 	}})
 	var valid int
 	for _, jump := range []time.Duration{0, time.Hour, 0, time.Hour, -time.Hour, time.Hour} {

@@ -65,8 +65,8 @@ func TestLimitsAreExactAcrossNodes(t *testing.T) {
 			}
 			passed := crowd(t, c, 5, func(n *node) (bool, error) {
 				v, err := n.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key, Ratelimits: []latchkey.VerifyKeyRatelimit{
-					{Name: "wide", Limit: latchkey.Set[int64](1000), Duration: latchkey.Set(month)},
-					{Name: "narrow", Limit: latchkey.Set[int64](100), Duration: latchkey.Set(month)},
+					{Name: "wide", Limit: latchkey.Int(1000), Duration: latchkey.Set(month)},
+					{Name: "narrow", Limit: latchkey.Int(100), Duration: latchkey.Set(month)},
 				}})
 				return v.Valid, err
 			})
@@ -74,7 +74,7 @@ func TestLimitsAreExactAcrossNodes(t *testing.T) {
 				t.Errorf("%d verifications passed limits of 1000 and 100", passed)
 			}
 			v, err := c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key, Ratelimits: []latchkey.VerifyKeyRatelimit{
-				{Name: "wide", Limit: latchkey.Set[int64](1000), Duration: latchkey.Set(month)},
+				{Name: "wide", Limit: latchkey.Int(1000), Duration: latchkey.Set(month)},
 			}})
 			if err != nil || v.Ratelimits[0].Remaining != 1000-100-1 {
 				t.Errorf("the refused took from the wide limit too: %+v, %v", v.Ratelimits, err)

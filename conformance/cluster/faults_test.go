@@ -228,7 +228,7 @@ func begin(t *testing.T, c *cluster) *burden {
 	api := newAPI(t, c.Client)
 	b.keys[plain] = newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api})
 	b.keys[limited] = newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api, Ratelimits: []latchkey.RatelimitRequest{
-		{Name: "calls", Limit: funds, Duration: month, AutoApply: true},
+		{Name: "calls", Limit: funds, Duration: month, AutoApply: latchkey.Set(true)},
 	}})
 	b.keys[paid] = newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api, Credits: credits(funds)})
 	b.keys[changes] = latchkey.CreatedKey{KeyID: api} // where keys are made

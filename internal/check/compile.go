@@ -31,7 +31,7 @@ type node struct {
 	byName map[string]int // of an object: where a JSON name is in fields
 	loose  bool           // of an object: unknown names are ignored
 	must   uint64         // of an object: the bits of its required fields, in the order of fields
-	needs  bool           // of an object: one of them is a pointer, which may be nil
+	needs  bool           // of an object: a required one may be absent in Go, too
 	item   *node          // of a list
 }
 
@@ -136,7 +136,7 @@ func (n *node) compileField(f reflect.StructField, name string) error {
 	field.name, field.index, field.offset = name, f.Index[0], f.Offset
 	if rules.Required {
 		n.must |= 1 << len(n.fields)
-		n.needs = n.needs || field.wrap == pointer
+		n.needs = n.needs || field.wrap == pointer || field.wrap == optional && !field.rules.Null
 	}
 	n.byName[name] = len(n.fields)
 	n.fields = append(n.fields, field)

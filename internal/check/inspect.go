@@ -27,7 +27,8 @@ func (c *checker) inspect(n *node, p unsafe.Pointer) {
 func (c *checker) inspectFields(n *node, p unsafe.Pointer) {
 	if n.needs {
 		c.missing(n, func(_ int, f *node) bool {
-			return f.wrap == pointer && *(*unsafe.Pointer)(unsafe.Add(p, f.offset)) == nil
+			_, is := f.look(unsafe.Add(p, f.offset))
+			return is == absent && !f.rules.Null // an Opt that may be null is sent as null
 		})
 	}
 	for _, f := range n.fields {

@@ -17,7 +17,16 @@ type reflective struct{ checker }
 func (c *reflective) inspect(n *node, v reflect.Value) {
 	switch n.kind {
 	case object:
-		c.missing(n, func(_ int, f *node) bool { return f.wrap == pointer && v.Field(f.index).IsNil() })
+		c.missing(n, func(_ int, f *node) bool {
+			switch field := v.Field(f.index); f.wrap {
+			case pointer:
+				return field.IsNil()
+			case optional:
+				return field.IsZero() && !f.rules.Null
+			default:
+				return false
+			}
+		})
 		for _, f := range n.fields {
 			c.field(f, v.Field(f.index))
 		}

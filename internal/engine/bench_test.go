@@ -18,7 +18,7 @@ func BenchmarkVerify(b *testing.B) {
 	}{
 		{name: "plain"},
 		{name: "limit", key: latchkey.CreateKeyRequest{Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: true},
+			{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)},
 		}}},
 		{name: "credits", key: latchkey.CreateKeyRequest{Credits: limitedTo(1 << 60)}},
 		{name: "roles", key: latchkey.CreateKeyRequest{Roles: []string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"}},

@@ -35,7 +35,7 @@ func getIdentity(name string) latchkey.GetIdentityRequest {
 
 // perMinute is a rate limit request.
 func perMinute(name string, n int64) latchkey.RatelimitRequest {
-	return latchkey.RatelimitRequest{Name: name, Limit: n, Duration: latchkey.Per(time.Minute), AutoApply: true}
+	return latchkey.RatelimitRequest{Name: name, Limit: n, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)}
 }
 
 func TestIdentitiesReadAsTheyWereMade(t *testing.T) {
@@ -180,7 +180,7 @@ func TestLimitsAreReplacedByName(t *testing.T) {
 			requests := rapid.SliceOfN(rapid.Custom(drawLimit), 0, 6).Draw(t, "limits")
 			want := make(map[string]latchkey.Ratelimit)
 			for _, r := range requests {
-				want[r.Name] = latchkey.Ratelimit{ID: ids[r.Name], Name: r.Name, Limit: r.Limit, Duration: r.Duration, AutoApply: r.AutoApply}
+				want[r.Name] = latchkey.Ratelimit{ID: ids[r.Name], Name: r.Name, Limit: r.Limit, Duration: r.Duration, AutoApply: r.AutoApply.Or(false)}
 			}
 			limits, err := change(context.Background(), w.Engine, w.who, func(ctx context.Context, c *Change) ([]latchkey.Ratelimit, error) {
 				return c.setLimits(ctx, owner, requests)
@@ -212,7 +212,7 @@ func drawLimit(t *rapid.T) latchkey.RatelimitRequest {
 		Name:      rapid.SampledFrom([]string{"abc", "ABC", "def", "a b"}).Draw(t, "name"),
 		Limit:     rapid.Int64Range(1, 3).Draw(t, "limit"),
 		Duration:  latchkey.PerMilli(rapid.Int64Range(1000, 1002).Draw(t, "duration")),
-		AutoApply: rapid.Bool().Draw(t, "autoApply"),
+		AutoApply: latchkey.Set(rapid.Bool().Draw(t, "autoApply")),
 	}
 }
 

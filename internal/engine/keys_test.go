@@ -21,7 +21,9 @@ import (
 func (w *world) ofEveryKind(api string, n int) {
 	w.t.Helper()
 	limit := func(name string) []latchkey.RatelimitRequest {
-		return []latchkey.RatelimitRequest{{Name: name, Limit: 5, Duration: latchkey.Per(time.Minute)}}
+		return []latchkey.RatelimitRequest{
+			{Name: name, Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(false)},
+		}
 	}
 	must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{ExternalID: "shared", Ratelimits: limit("ours")})
 	for _, role := range []string{"reader", "writer"} {
@@ -133,7 +135,7 @@ func TestPermanentDeletionLeavesNoRow(t *testing.T) {
 		APIID: w.recoverableAPI(), Recoverable: true, ExternalID: "user_1",
 		Roles: []string{"reader"}, Permissions: []string{"docs.list"},
 		Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute)},
+			{Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
 		},
 	})
 	want := []string{"key_permissions", "key_roles", "keys", "limits", "sealed_keys"}
@@ -218,7 +220,7 @@ func (w *world) withEveryField() latchkey.CreateKeyRequest {
 			Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 9, RefillDay: 31},
 		},
 		Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: true},
+			{Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
 		},
 		Enabled: latchkey.Set(false), Recoverable: true,
 	}
@@ -281,7 +283,7 @@ func TestEveryWayToAKeyKeepsEveryField(t *testing.T) {
 		}
 		must[latchkey.Empty](w, w.who, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: made.KeyID})
 		again := must[latchkey.CreatedKey](w, w.who, "keys.rerollKey", latchkey.RerollKeyRequest{
-			KeyID: made.KeyID, Expiration: latchkey.Per(time.Hour),
+			KeyID: made.KeyID, Expiration: latchkey.Set(latchkey.Per(time.Hour)),
 		})
 		got := show(again.KeyID)
 		same(t, got)

@@ -45,7 +45,7 @@ func (c *Change) setLimits(ctx context.Context, owner latchkey.AuditTarget, requ
 // putLimit makes the limit what the request asks for. A limit that the owner
 // has had is changed where it differs; the zero limit stands for none.
 func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had latchkey.Ratelimit, r latchkey.RatelimitRequest) (latchkey.Ratelimit, error) {
-	limit := latchkey.Ratelimit{ID: had.ID, Name: r.Name, Limit: r.Limit, Duration: r.Duration, AutoApply: r.AutoApply}
+	limit := latchkey.Ratelimit{ID: had.ID, Name: r.Name, Limit: r.Limit, Duration: r.Duration, AutoApply: r.AutoApply.Or(false)}
 	switch {
 	case limit == had:
 		return limit, nil

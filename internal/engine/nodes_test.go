@@ -435,7 +435,7 @@ func TestAChangeThatIsRunAgainCountsOnce(t *testing.T) {
 	}
 	key := w.newKey(latchkey.CreateKeyRequest{
 		Credits:    limitedTo(9),
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 9, Duration: latchkey.Per(time.Minute), AutoApply: true}},
+		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 9, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)}},
 	})
 	who := w.who
 	for _, idempotencyKey := range []string{"first", "first", "second"} {

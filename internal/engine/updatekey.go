@@ -129,7 +129,7 @@ func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKe
 				return latchkey.CreatedKey{}, err
 			}
 		}
-		end := endOfGrace(old.Expires, c.now, r.Expiration.Milliseconds())
+		end := endOfGrace(old.Expires, c.now, r.Expiration.Or(latchkey.Duration{}).Milliseconds())
 		c.touch(old.ID)
 		return latchkey.CreatedKey{KeyID: id, Key: s.text}, c.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true})
 	})
@@ -212,7 +212,7 @@ func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from s
 	}
 	requests := make([]latchkey.RatelimitRequest, len(rows))
 	for i, l := range rows {
-		requests[i] = latchkey.RatelimitRequest{Name: l.Name, Limit: l.Amount, Duration: latchkey.PerMilli(l.Duration), AutoApply: l.AutoApply}
+		requests[i] = latchkey.RatelimitRequest{Name: l.Name, Limit: l.Amount, Duration: latchkey.PerMilli(l.Duration), AutoApply: latchkey.Set(l.AutoApply)}
 	}
 	_, err = c.setLimits(ctx, to, requests)
 	return err

@@ -22,7 +22,7 @@ func TestVerificationAsksInOrder(t *testing.T) {
 	})
 	key := w.newKey(latchkey.CreateKeyRequest{
 		APIID: api, Enabled: latchkey.Set(false), Expires: latchkey.At(w.now().Add(-time.Hour)), Credits: limitedTo(0),
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "auto", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: true}},
+		Ratelimits: []latchkey.RatelimitRequest{{Name: "auto", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}},
 	})
 	ask := func(want latchkey.Code) latchkey.Verification {
 		t.Helper()
@@ -187,7 +187,9 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 		"key disabled": {func(f *fixture) {
 			run(f, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: f.keyID, Enabled: latchkey.Set(false)})
 		}, latchkey.Disabled},
-		"key rerolled": {func(f *fixture) { run(f, "keys.rerollKey", latchkey.RerollKeyRequest{KeyID: f.keyID}) }, latchkey.Expired},
+		"key rerolled": {func(f *fixture) {
+			run(f, "keys.rerollKey", latchkey.RerollKeyRequest{KeyID: f.keyID, Expiration: latchkey.Set(latchkey.Duration{})})
+		}, latchkey.Expired},
 		"roles taken":  {func(f *fixture) { run(f, "keys.setRoles", latchkey.SetRolesRequest{KeyID: f.keyID, Roles: []string{}}) }, latchkey.InsufficientPermissions},
 		"role deleted": {func(f *fixture) { run(f, "permissions.deleteRole", latchkey.DeleteRoleRequest{Role: f.role}) }, latchkey.InsufficientPermissions},
 		"role emptied": {func(f *fixture) {
@@ -197,7 +199,7 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 			run(f, "permissions.deletePermission", latchkey.DeletePermissionRequest{Permission: "docs.read"})
 		}, latchkey.InsufficientPermissions},
 		"identity limit lowered": {func(f *fixture) {
-			run(f, "identities.updateIdentity", latchkey.UpdateIdentityRequest{Identity: f.identity, Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{{Name: "shared", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: true}})})
+			run(f, "identities.updateIdentity", latchkey.UpdateIdentityRequest{Identity: f.identity, Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{{Name: "shared", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}})})
 		}, latchkey.RateLimited},
 		"API deleted": {func(f *fixture) { run(f, "apis.deleteApi", latchkey.DeleteAPIRequest{APIID: f.api}) }, latchkey.NotFound},
 		"addresses restricted": {func(f *fixture) {
@@ -211,7 +213,7 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 			w := newWorld(t)
 			f := &fixture{w: w, api: w.newAPI()}
 			f.identity = must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{
-				ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{{Name: "shared", Limit: 100, Duration: latchkey.Per(time.Hour), AutoApply: true}},
+				ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{{Name: "shared", Limit: 100, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}},
 			}).IdentityID
 			f.role = must[latchkey.CreatedRole](w, w.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: "reader", Permissions: []string{"docs.read"}}).RoleID
 			made := w.newKey(latchkey.CreateKeyRequest{APIID: f.api, ExternalID: "user_1", Roles: []string{"Reader"}})
@@ -362,12 +364,13 @@ func TestLimitsOfTheKeyHideThoseOfItsIdentity(t *testing.T) {
 	hour := latchkey.Per(time.Hour)
 	must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{
 		ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 100, Duration: hour, AutoApply: true}, {Name: "tokens", Limit: 5, Duration: hour, AutoApply: true},
+			{Name: "requests", Limit: 100, Duration: hour, AutoApply: latchkey.Set(true)},
+			{Name: "tokens", Limit: 5, Duration: hour, AutoApply: latchkey.Set(true)},
 		},
 	})
 	api := w.newAPI()
 	one := w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
-		{Name: "requests", Limit: 2, Duration: hour},
+		{Name: "requests", Limit: 2, Duration: hour, AutoApply: latchkey.Set(false)},
 	}})
 	two := w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: "user_1"})
 	v := w.verify(one.Key)

@@ -55,7 +55,7 @@ var (
 	alertsRole     = latchkey.Role{ID: "role_4zD9hCv6L", Name: "alerts", Permissions: []latchkey.Permission{sendPermission}}
 
 	// requestsWanted is a limit as it is asked for, requestsLimit as it is kept.
-	requestsWanted = latchkey.RatelimitRequest{Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute), AutoApply: true}
+	requestsWanted = latchkey.RatelimitRequest{Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute), AutoApply: latchkey.Set(true)}
 	requestsLimit  = latchkey.Ratelimit{ID: "rl_7xG3qBn8S", Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute), AutoApply: true}
 
 	monthly  = latchkey.Credits{Remaining: latchkey.Set[int64](9_874), Refill: &latchkey.Refill{Interval: latchkey.Monthly, Amount: 10_000, RefillDay: 1}}
@@ -160,7 +160,7 @@ var examples = map[string]example{
 		},
 	},
 	"keys.rerollKey": {
-		request: latchkey.RerollKeyRequest{KeyID: theKey, Expiration: latchkey.PerMilli(60 * minute)},
+		request: latchkey.RerollKeyRequest{KeyID: theKey, Expiration: latchkey.Set(latchkey.PerMilli(60 * minute))},
 		answer:  latchkey.CreatedKey{KeyID: "key_9Bd6MkQ1y", Key: theNewSecret},
 	},
 	"keys.updateCredits": {
