@@ -17,10 +17,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// chart is the chart's folder.
+// chart is the folder of the chart.
 const chart = "../helm/latchkey"
 
-// objects is a rendered chart, by kind.
+// objects are the objects of a rendered chart, by kind.
 type objects struct {
 	Deployment              *apps.Deployment
 	Service                 *core.Service
@@ -32,8 +32,7 @@ type objects struct {
 	ServiceMonitor          *monitoring.ServiceMonitor
 }
 
-// helm runs helm on the chart as if for a cluster of the oldest version that the
-// chart allows.
+// helm runs helm for a cluster of the oldest version that the chart allows.
 func helm(t *testing.T, command string, args ...string) (string, error) {
 	t.Helper()
 	program := need(t, "helm")
@@ -42,8 +41,8 @@ func helm(t *testing.T, command string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// render renders the chart and reads every object as Kubernetes would that
-// refuses fields it doesn't know.
+// render renders the chart and decodes every object strictly: an unknown field fails the
+// test.
 func render(t *testing.T, values ...string) objects {
 	t.Helper()
 	text, err := helm(t, "template", append([]string{"prod", chart}, values...)...)
@@ -57,7 +56,7 @@ func render(t *testing.T, values ...string) objects {
 			t.Fatalf("%v in\n%s", err, document)
 		}
 		if kind.Kind == "" {
-			continue // comments alone
+			continue // only comments
 		}
 		field := reflect.ValueOf(&all).Elem().FieldByName(kind.Kind)
 		if !field.IsValid() || !field.IsNil() {
@@ -73,41 +72,52 @@ func render(t *testing.T, values ...string) objects {
 
 const masterKey = "lkm_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// everything turns on all that the chart can do.
+// everything enables every option of the chart.
 var everything = []string{
-	"--set", "secret.database=postgres://u:p@db/latchkey,secret.masterKey=" + masterKey + ",secret.redis=redis://valkey:6379",
-	"--set", "autoscaling.enabled=true,serviceMonitor.enabled=true,serviceMonitor.labels.release=prometheus",
-	"--set", "ingress.enabled=true,ingress.host=keys.example.com,ingress.tlsSecret=tls,ingress.className=nginx,ingress.annotations.a=b",
-	"--set", "limits=fast,failMode=stale,staleFor=5m,trustedProxies={10.0.0.0/8,192.0.2.7/32},image.pullSecrets={registry}",
+	"--set", "secret.database=postgres://u:p@db/latchkey,secret.redis=redis://valkey:6379",
+	"--set", "secret.masterKey=" + masterKey,
+	"--set", "autoscaling.enabled=true",
+	"--set", "serviceMonitor.enabled=true,serviceMonitor.labels.release=prometheus",
+	"--set", "ingress.enabled=true,ingress.host=keys.example.com,ingress.tlsSecret=tls",
+	"--set", "ingress.className=nginx,ingress.annotations.a=b",
+	"--set", "limits=fast,failMode=stale,staleFor=5m,image.pullSecrets={registry}",
+	"--set", "trustedProxies={10.0.0.0/8,192.0.2.7/32}",
 	"--set-string", "env.LATCHKEY_DEBUG=true",
-	"--set", "podAnnotations.a=b,podLabels.c=d,nodeSelector.disk=ssd,serviceAccount.annotations.a=b,service.annotations.a=b",
+	"--set", "podAnnotations.a=b,podLabels.c=d,nodeSelector.disk=ssd",
+	"--set", "serviceAccount.annotations.a=b,service.annotations.a=b",
 	"--set-json", `tolerations=[{"key":"a","operator":"Exists"}]`,
 	"--set-json", `affinity={"nodeAffinity":{}}`,
-	"--set-json", `topologySpreadConstraints=[{"maxSkew":2,"topologyKey":"rack","whenUnsatisfiable":"DoNotSchedule"}]`,
+	"--set-json", `topologySpreadConstraints=[{"maxSkew":2,"topologyKey":"rack",` +
+		`"whenUnsatisfiable":"DoNotSchedule"}]`,
 }
 
 func TestChartIsClean(t *testing.T) {
-	for name, values := range map[string][]string{"least": {"--set", "existingSecret=latchkey"}, "everything": everything} {
-		if out, err := helm(t, "lint", append([]string{chart, "--strict"}, values...)...); err != nil {
+	least := []string{"--set", "existingSecret=latchkey"}
+	for name, values := range map[string][]string{"least": least, "everything": everything} {
+		args := append([]string{chart, "--strict"}, values...)
+		if out, err := helm(t, "lint", args...); err != nil {
 			t.Errorf("%s: %s", name, out)
 		}
 	}
 }
 
-func TestChartRendersWhatKubernetesKnows(t *testing.T) {
+func TestChartRendersValidKubernetesObjects(t *testing.T) {
 	least := render(t, "--set", "existingSecret=latchkey")
-	if least.Deployment == nil || least.Service == nil || least.ServiceAccount == nil || least.PodDisruptionBudget == nil {
-		t.Errorf("something is missing: %+v", least)
+	if least.Deployment == nil || least.Service == nil || least.ServiceAccount == nil ||
+		least.PodDisruptionBudget == nil {
+		t.Errorf("an object is missing: %+v", least)
 	}
-	if least.Secret != nil || least.Ingress != nil || least.HorizontalPodAutoscaler != nil || least.ServiceMonitor != nil {
-		t.Errorf("something was made that nobody asked for: %+v", least)
+	if least.Secret != nil || least.Ingress != nil || least.HorizontalPodAutoscaler != nil ||
+		least.ServiceMonitor != nil {
+		t.Errorf("an object is rendered that was not enabled: %+v", least)
 	}
 	all := render(t, everything...)
-	if rendered := reflect.ValueOf(all); slices.ContainsFunc(slices.Collect(fields(rendered)), reflect.Value.IsNil) {
-		t.Errorf("something is missing: %+v", all)
+	rendered := slices.Collect(fields(reflect.ValueOf(all)))
+	if slices.ContainsFunc(rendered, reflect.Value.IsNil) {
+		t.Errorf("an object is missing: %+v", all)
 	}
 	if all.Deployment.Spec.Replicas != nil {
-		t.Error("the deployment sets how many nodes there are, against the autoscaler")
+		t.Error("the deployment sets replicas, which overrides the autoscaler")
 	}
 }
 
@@ -122,44 +132,51 @@ func fields(v reflect.Value) func(func(reflect.Value) bool) {
 	}
 }
 
-// TestChartLosesNoNodeInARollingUpdate: a new node is there before an old one
-// goes, and an old one has the time that it takes to stop.
+// TestChartLosesNoNodeInARollingUpdate checks that a new node starts before an old one
+// stops, and that the old one has enough time to shut down.
 func TestChartLosesNoNodeInARollingUpdate(t *testing.T) {
 	d := render(t, "--set", "existingSecret=latchkey,drainSeconds=20").Deployment.Spec
-	if update := d.Strategy.RollingUpdate; update.MaxUnavailable.IntValue() != 0 || update.MaxSurge.IntValue() < 1 {
+	if update := d.Strategy.RollingUpdate; update.MaxUnavailable.IntValue() != 0 ||
+		update.MaxSurge.IntValue() < 1 {
 		t.Errorf("the update is %+v", update)
 	}
 	pod := d.Template.Spec
-	pause := core.EnvVar{Name: "LATCHKEY_DRAIN_DELAY", Value: "20s"}
-	if !slices.Contains(pod.Containers[0].Env, pause) || *pod.TerminationGracePeriodSeconds < 20+patience+10 {
-		t.Errorf("%d seconds to stop; the environment is %+v", *pod.TerminationGracePeriodSeconds, pod.Containers[0].Env)
+	drainDelay := core.EnvVar{Name: "LATCHKEY_DRAIN_DELAY", Value: "20s"}
+	if !slices.Contains(pod.Containers[0].Env, drainDelay) ||
+		*pod.TerminationGracePeriodSeconds < 20+shutdownTimeout+10 {
+		t.Errorf("%d seconds to stop; the environment is %+v", *pod.TerminationGracePeriodSeconds,
+			pod.Containers[0].Env)
 	}
 }
 
-// patience is how many seconds latchkey serve gives requests that are under way
-// when it is told to stop.
-const patience = 30
+// shutdownTimeout is how many seconds latchkey serve gives requests in progress to finish
+// after SIGTERM.
+const shutdownTimeout = 30
 
-// TestChartIsHardened: the pods meet the restricted pod security standard, and
-// their file system is read only.
+// TestChartIsHardened checks that the pods meet the restricted pod security standard and
+// have a read-only file system.
 func TestChartIsHardened(t *testing.T) {
 	for _, values := range [][]string{{"--set", "existingSecret=latchkey"}, everything} {
 		pod := render(t, values...).Deployment.Spec.Template.Spec
 		p, c := pod.SecurityContext, pod.Containers[0].SecurityContext
-		if !*p.RunAsNonRoot || *p.RunAsUser == 0 || p.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault || *pod.AutomountServiceAccountToken {
+		if !*p.RunAsNonRoot || *p.RunAsUser == 0 ||
+			p.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault ||
+			*pod.AutomountServiceAccountToken {
 			t.Errorf("the pod is %+v", p)
 		}
-		if *c.AllowPrivilegeEscalation || !*c.ReadOnlyRootFilesystem || !reflect.DeepEqual(c.Capabilities.Drop, []core.Capability{"ALL"}) {
+		if *c.AllowPrivilegeEscalation || !*c.ReadOnlyRootFilesystem ||
+			!reflect.DeepEqual(c.Capabilities.Drop, []core.Capability{"ALL"}) {
 			t.Errorf("the container is %+v", c)
 		}
 	}
 }
 
-// TestChartKeepsSecretsInSecrets: neither a DSN nor the master key is anywhere
-// but in the Secret.
+// TestChartKeepsSecretsInSecrets checks that only the Secret contains DSNs and the master
+// key.
 func TestChartKeepsSecretsInSecrets(t *testing.T) {
 	all := render(t, everything...)
-	if all.Secret.StringData["master-key"] != masterKey || all.Secret.StringData["database"] == "" || all.Secret.StringData["redis"] == "" {
+	if all.Secret.StringData["master-key"] != masterKey ||
+		all.Secret.StringData["database"] == "" || all.Secret.StringData["redis"] == "" {
 		t.Errorf("the secret has %d values", len(all.Secret.StringData))
 	}
 	text, err := yaml.Marshal(all.Deployment)
@@ -168,13 +185,13 @@ func TestChartKeepsSecretsInSecrets(t *testing.T) {
 	}
 	for _, secret := range all.Secret.StringData {
 		if strings.Contains(string(text), secret) {
-			t.Errorf("the deployment holds a secret:\n%s", text)
+			t.Errorf("the deployment contains a secret:\n%s", text)
 		}
 	}
 }
 
-// TestChartRefusesWhatCanNotWork, with a message that says why.
-func TestChartRefusesWhatCanNotWork(t *testing.T) {
+// TestChartRejectsInvalidValues checks that the error says why.
+func TestChartRejectsInvalidValues(t *testing.T) {
 	for values, want := range map[string]string{
 		"":                                       "give existingSecret, or secret.database",
 		"secret.database=postgres://db/latchkey": "secret.masterKey is missing",

@@ -10,7 +10,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// composed reads compose.yaml as docker compose does: strictly, by its schema.
+// composed reads compose.yaml as docker compose does, against its schema.
 func composed(t *testing.T) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions([]string{"../compose.yaml"})
@@ -24,12 +24,12 @@ func composed(t *testing.T) *types.Project {
 	return project
 }
 
-// TestComposeFileIsValid, and every service waits for what it needs and comes
-// back by itself.
+// TestComposeFileIsValid checks that every service waits for its dependencies and restarts
+// after a failure.
 func TestComposeFileIsValid(t *testing.T) {
 	for name, s := range composed(t).Services {
 		if name == "secrets" {
-			continue // it ends when its work is done
+			continue // it runs once and exits
 		}
 		if s.HealthCheck == nil && s.Build == nil || s.Restart != "unless-stopped" {
 			t.Errorf("%s has health check %v and restart %q", name, s.HealthCheck, s.Restart)
@@ -40,44 +40,46 @@ func TestComposeFileIsValid(t *testing.T) {
 				want = types.ServiceConditionCompletedSuccessfully
 			}
 			if how.Condition != want {
-				t.Errorf("%s waits until %s is %s", name, needed, how.Condition)
+				t.Errorf("%s waits until %s is %s, want %s", name, needed, how.Condition, want)
 			}
 		}
 	}
 }
 
-// TestComposeNodesAreAlike: they differ in nothing but their names and folders, may do
-// nothing they needn't, have the time that it takes to stop, and no port of
-// theirs is open to the outside.
+// TestComposeNodesAreAlike checks that the nodes differ only in their names and folders, run
+// with minimal privileges, have enough time to shut down, and publish no port.
 func TestComposeNodesAreAlike(t *testing.T) {
 	project := composed(t)
 	for _, name := range []string{"node1", "node2", "node3"} {
 		s := project.Services[name]
-		if !s.ReadOnly || s.Privileged || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" || len(s.Ports) > 0 {
+		if !s.ReadOnly || s.Privileged || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" ||
+			len(s.Ports) > 0 {
 			t.Errorf("%s: %+v", name, s)
 		}
-		pause, err := time.ParseDuration(*s.Environment["LATCHKEY_DRAIN_DELAY"])
-		if grace := time.Duration(*s.StopGracePeriod); err != nil || grace < pause+(patience+10)*time.Second {
-			t.Errorf("%s has %v to stop, of which it waits %v", name, grace, pause)
+		drainDelay, err := time.ParseDuration(*s.Environment["LATCHKEY_DRAIN_DELAY"])
+		if grace := time.Duration(*s.StopGracePeriod); err != nil ||
+			grace < drainDelay+(shutdownTimeout+10)*time.Second {
+			t.Errorf("%s has %v to stop, with a drain delay of %v", name, grace, drainDelay)
 		}
 		if !reflect.DeepEqual(s.Environment, project.Services["node1"].Environment) {
-			t.Errorf("%s has other settings", name)
+			t.Errorf("%s has other settings than node1", name)
 		}
 	}
 }
 
-// TestComposeHoldsNoSecret: they are made at the first start, and the only open
-// port is on this machine.
-func TestComposeHoldsNoSecret(t *testing.T) {
+// TestComposeContainsNoSecret checks that no secret is in the file, and that every
+// published port is bound to loopback.
+func TestComposeContainsNoSecret(t *testing.T) {
 	for name, s := range composed(t).Services {
 		for variable, value := range s.Environment {
-			if strings.HasSuffix(variable, "PASSWORD") || value != nil && (strings.Contains(*value, "@") || strings.Contains(*value, "lkm_")) {
-				t.Errorf("%s is given %s in the open", name, variable)
+			if strings.HasSuffix(variable, "PASSWORD") || value != nil &&
+				(strings.Contains(*value, "@") || strings.Contains(*value, "lkm_")) {
+				t.Errorf("%s has a secret in %s", name, variable)
 			}
 		}
 		for _, port := range s.Ports {
 			if port.HostIP != "127.0.0.1" {
-				t.Errorf("%s is open to %q", name, port.HostIP)
+				t.Errorf("%s publishes a port on %q", name, port.HostIP)
 			}
 		}
 	}

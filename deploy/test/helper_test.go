@@ -1,6 +1,6 @@
-// Package test holds what deploy/ offers to its promises, with the real programs
-// where the machine has them. It is a module of its own, so that nobody who uses
-// Latchkey downloads what it needs.
+// Package test checks the files in deploy/ with the real programs that use them, if they
+// are installed. It is its own module, so that users of Latchkey do not download its
+// dependencies.
 package test
 
 import (
@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// scratch is a folder that lives as long as the tests of the package.
+// scratch is a temporary folder for all tests of the package.
 var scratch string
 
 func TestMain(m *testing.M) {
@@ -44,13 +44,13 @@ var latchkey = sync.OnceValues(func() (string, error) {
 	build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/latchkey")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("latchkey doesn't build: %w\n%s", err, out)
+		return "", fmt.Errorf("build latchkey: %w\n%s", err, out)
 	}
 	return program, nil
 })
 
-// need returns the path of a program, or skips the test where there is none.
-// The project's own folder of tools comes first.
+// need returns the path of a program, or skips the test if it is not installed. It looks
+// in the project's .tools folder first.
 func need(t *testing.T, program string) string {
 	t.Helper()
 	own, err := filepath.Abs(filepath.Join("../../.tools", program))
@@ -66,59 +66,59 @@ func need(t *testing.T, program string) string {
 	return ""
 }
 
-// process is a server that runs while its test does.
+// process is a server that runs until the end of its test.
 type process struct {
 	*exec.Cmd
-	gone chan struct{}
+	exited chan struct{}
 }
 
-// start runs a server and ends it with the test, showing what it said if the
-// test has failed.
+// start runs a server and kills it at the end of the test. If the test failed, it logs the
+// server's output.
 func start(t *testing.T, program string, args ...string) *process {
 	t.Helper()
-	var said bytes.Buffer
-	p := &process{Cmd: exec.Command(program, args...), gone: make(chan struct{})}
-	p.Dir, p.Stdout, p.Stderr = t.TempDir(), &said, &said
+	var output bytes.Buffer
+	p := &process{Cmd: exec.Command(program, args...), exited: make(chan struct{})}
+	p.Dir, p.Stdout, p.Stderr = t.TempDir(), &output, &output
 	p.Env = append(os.Environ(), "HOME="+p.Dir, "LATCHKEY_DRAIN_DELAY=3s")
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { p.Wait(); close(p.gone) }()
+	go func() { p.Wait(); close(p.exited) }()
 	t.Cleanup(func() {
-		_ = syscall.Kill(-p.Process.Pid, syscall.SIGKILL) // it may be gone
-		<-p.gone
+		_ = syscall.Kill(-p.Process.Pid, syscall.SIGKILL) // it may have exited
+		<-p.exited
 		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(program), said.String())
+			t.Logf("output of %s:\n%s", filepath.Base(program), output.String())
 		}
 	})
 	return p
 }
 
-// stop sends the process a signal and waits until it is gone.
+// stop sends a signal to the process and waits until it has exited.
 func (p *process) stop(t *testing.T, signal syscall.Signal) {
 	t.Helper()
 	if err := p.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-p.gone:
+	case <-p.exited:
 	case <-time.After(time.Minute):
-		t.Fatal("the process is still there after a minute")
+		t.Fatal("the process did not exit within a minute")
 	}
 }
 
-// eventually waits until something is so.
-func eventually(t *testing.T, what string, is func() bool) {
+// eventually waits until condition returns true.
+func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for begun := time.Now(); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Since(begun) > 20*time.Second {
-			t.Fatalf("not so after 20 seconds: %s", what)
+	for start := time.Now(); !condition(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > 20*time.Second {
+			t.Fatalf("not true within 20 seconds: %s", what)
 		}
 	}
 }
 
-// freeAddress is an address on this machine where nobody listens.
+// freeAddress returns a loopback address on which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -129,7 +129,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// node is latchkey serve with a folder of its own.
+// node is latchkey serve with its own data folder.
 type node struct {
 	*process
 	addr, data string
@@ -145,17 +145,17 @@ func serve(t *testing.T, addr, data string) *node {
 	n := &node{addr: addr, data: data}
 	n.process = start(t, program, "serve", "--listen", addr, "--data", data, "--drain-delay", "3s")
 	eventually(t, "the node is ready", func() bool {
-		answer, err := http.Get("http://" + addr + "/health/ready")
+		res, err := http.Get("http://" + addr + "/health/ready")
 		if err != nil {
 			return false
 		}
-		answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
+		res.Body.Close()
+		return res.StatusCode == http.StatusOK
 	})
 	return n
 }
 
-// rootKey is the key of the node's operator.
+// rootKey returns the root key of the node's operator.
 func (n *node) rootKey(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(n.data, "root.key"))
@@ -165,19 +165,20 @@ func (n *node) rootKey(t *testing.T) string {
 	return strings.TrimSpace(string(text))
 }
 
-// certificate makes a certificate for localhost, and returns the file that holds
-// it and its private key.
+// certificate creates a certificate for localhost, and returns a file with the certificate
+// and its private key.
 func certificate(t *testing.T) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	about := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
+		DNSNames:  []string{"localhost"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
-	certificate, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +191,8 @@ func certificate(t *testing.T) string {
 	return write(t, "tls.pem", string(text))
 }
 
-// write writes a file for the test. Servers that give up their rights read it too.
+// write writes a file for the test. It is world-readable, for servers that drop
+// privileges.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)

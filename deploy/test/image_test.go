@@ -27,7 +27,7 @@ func TestImageIsSmallAndNotRoot(t *testing.T) {
 	}
 	last := stages[len(stages)-1]
 	if !strings.HasPrefix(last.BaseName, "gcr.io/distroless/static") || len(stages) != 2 {
-		t.Errorf("the image is made of %s in %d stages", last.BaseName, len(stages))
+		t.Errorf("the image is built from %s in %d stages", last.BaseName, len(stages))
 	}
 	user := slices.IndexFunc(last.Commands, func(c instructions.Command) bool {
 		u, is := c.(*instructions.UserCommand)

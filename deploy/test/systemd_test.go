@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// unit is the example with a program that is there.
+// unit returns the unit file with a program that exists on every machine.
 func unit(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../systemd/latchkey.service")
@@ -21,20 +21,23 @@ func unit(t *testing.T) string {
 	return strings.ReplaceAll(string(text), "/usr/local/bin/latchkey", "/bin/true")
 }
 
-// TestUnitIsValid asks systemd, and holds how exposed it finds the service: of
-// 10, at most 1.2.
+// TestUnitIsValid checks the unit with systemd-analyze. The exposure level must be at most
+// 1.2 of 10.
 func TestUnitIsValid(t *testing.T) {
 	analyze, file := need(t, "systemd-analyze"), write(t, "latchkey.service", unit(t))
-	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil ||
+		len(out) > 0 {
 		t.Errorf("%v: %s", err, out)
 	}
-	if out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=12", "--no-pager", file).CombinedOutput(); err != nil {
+	security := exec.Command(analyze, "security", "--offline=true", "--threshold=12",
+		"--no-pager", file)
+	if out, err := security.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }
 
-// TestUnitAllowsWhatTheProgramDoes traces the program from its start to its end
-// and holds every call against the unit's restrictions.
+// TestUnitAllowsWhatTheProgramDoes traces the program from start to exit and checks every
+// system call against the unit's restrictions.
 func TestUnitAllowsWhatTheProgramDoes(t *testing.T) {
 	need(t, "systemd-analyze")
 	strace := need(t, "strace")
@@ -43,46 +46,47 @@ func TestUnitAllowsWhatTheProgramDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr, data, trace := freeAddress(t), t.TempDir(), filepath.Join(t.TempDir(), "trace")
-	p := start(t, strace, "-f", "-qq", "-o", trace, program, "--json", "serve", "--listen", addr, "--data", data)
-	eventually(t, "the node answers", func() bool {
-		answer, err := http.Get("http://" + addr + "/v2/liveness")
+	p := start(t, strace, "-f", "-qq", "-o", trace, program, "--json", "serve", "--listen", addr,
+		"--data", data)
+	eventually(t, "the node responds", func() bool {
+		res, err := http.Get("http://" + addr + "/v2/liveness")
 		if err == nil {
-			answer.Body.Close()
+			res.Body.Close()
 		}
 		return err == nil
 	})
-	_ = syscall.Kill(-p.Process.Pid, syscall.SIGTERM) // strace waits for what it traces
-	<-p.gone
+	_ = syscall.Kill(-p.Process.Pid, syscall.SIGTERM) // strace exits with the traced program
+	<-p.exited
 	text, err := os.ReadFile(trace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	holdCalls(t, string(text), permitted(t))
-	holdArguments(t, string(text), data)
+	checkCalls(t, string(text), permitted(t))
+	checkArguments(t, string(text), data)
 }
 
-// holdCalls fails for calls that the unit's filter refuses. SQLite calls fchown
-// as root only, which the unit's user isn't but the one of this test may be.
-func holdCalls(t *testing.T, trace string, permitted map[string]bool) {
+// checkCalls fails the test for system calls that the unit's filter denies. It ignores
+// fchown if the test runs as root, because SQLite calls fchown only as root.
+func checkCalls(t *testing.T, trace string, permitted map[string]bool) {
 	t.Helper()
 	calls := regexp.MustCompile(`(?m)^\d+ +(\w+)\(`).FindAllStringSubmatch(trace, -1)
 	if len(calls) < 100 {
 		t.Fatalf("only %d calls were traced:\n%s", len(calls), trace)
 	}
-	refused := map[string]bool{}
+	denied := map[string]bool{}
 	for _, call := range calls {
-		refused[call[1]] = !permitted[call[1]]
+		denied[call[1]] = !permitted[call[1]]
 	}
-	for call, is := range refused {
+	for call, is := range denied {
 		if is && !(call == "fchown" && os.Geteuid() == 0) {
-			t.Errorf("the program calls %s, and the unit refuses it", call)
+			t.Errorf("the program calls %s, which the unit denies", call)
 		}
 	}
 }
 
-// holdArguments fails for memory that can be written and run, sockets of other
-// families, and files that are written outside of the data folder.
-func holdArguments(t *testing.T, trace, data string) {
+// checkArguments fails the test for memory that is both writable and executable, for sockets
+// of other families, and for files written outside the data folder.
+func checkArguments(t *testing.T, trace, data string) {
 	t.Helper()
 	for what, bad := range map[string]*regexp.Regexp{
 		"memory":   regexp.MustCompile(`m(?:map|protect)\([^\n]*PROT_WRITE\|PROT_EXEC`),
@@ -92,15 +96,16 @@ func holdArguments(t *testing.T, trace, data string) {
 			t.Errorf("%s: %s", what, found)
 		}
 	}
-	for _, file := range regexp.MustCompile(`openat\(\w+, "([^"]+)", [^)\n]*O_(?:WRONLY|RDWR|CREAT)`).FindAllStringSubmatch(trace, -1) {
+	writes := regexp.MustCompile(`openat\(\w+, "([^"]+)", [^)\n]*O_(?:WRONLY|RDWR|CREAT)`)
+	for _, file := range writes.FindAllStringSubmatch(trace, -1) {
 		if !strings.HasPrefix(file[1], data) && file[1] != "/dev/null" {
 			t.Errorf("the program writes %s", file[1])
 		}
 	}
 }
 
-// permitted are the system calls that the unit's filter lets through: systemd's
-// own lists, added and taken away as the unit's lines say.
+// permitted returns the system calls that the unit's filter allows: systemd's own sets,
+// added and removed as the unit says.
 func permitted(t *testing.T) map[string]bool {
 	t.Helper()
 	out, err := exec.Command("systemd-analyze", "syscall-filter", "--no-pager").Output()
@@ -108,12 +113,14 @@ func permitted(t *testing.T) map[string]bool {
 		t.Fatal(err)
 	}
 	sets := map[string][]string{}
-	for _, set := range regexp.MustCompile(`(?m)^@[\w-]+(?:\n +\S.*)+`).FindAllString(string(out), -1) {
+	listed := regexp.MustCompile(`(?m)^@[\w-]+(?:\n +\S.*)+`)
+	for _, set := range listed.FindAllString(string(out), -1) {
 		lines := strings.Split(set, "\n")
 		sets[lines[0]] = lines[1:]
 	}
 	calls := map[string]bool{}
-	for _, line := range regexp.MustCompile(`(?m)^SystemCallFilter=(~?)(.+)`).FindAllStringSubmatch(unit(t), -1) {
+	filter := regexp.MustCompile(`(?m)^SystemCallFilter=(~?)(.+)`)
+	for _, line := range filter.FindAllStringSubmatch(unit(t), -1) {
 		for _, set := range strings.Fields(line[2]) {
 			fill(calls, sets, set, line[1] == "")
 		}
@@ -122,7 +129,7 @@ func permitted(t *testing.T) map[string]bool {
 	return calls
 }
 
-// fill says of a call, or of all in a set, whether it is permitted.
+// fill marks a system call, or all calls of a set, as permitted or not.
 func fill(calls map[string]bool, sets map[string][]string, name string, permitted bool) {
 	if !strings.HasPrefix(name, "@") {
 		calls[name] = permitted
