@@ -1,16 +1,16 @@
 // Command compat exercises the official Go SDK of Unkey, as it is published,
 // against a running Latchkey.
 //
-// It takes the server from the environment, as compat/run sets it:
+// compat/run sets its environment:
 //
-//	BASE_URL      where the server is
-//	ROOT_KEY      a root key that may do everything in its workspace
-//	ROOT_KEY_CMD  a command; with permissions appended as arguments it prints,
-//	              on its last line, a new root key that holds them
-//	LATCHKEY      the latchkey program, set up to reach the server as its operator
+//	BASE_URL      the URL of the server
+//	ROOT_KEY      a root key with every permission in its workspace
+//	ROOT_KEY_CMD  a command; with permissions as arguments, its last line of output
+//	              is a new root key with these permissions
+//	LATCHKEY      the latchkey program, configured to call the server as its operator
 //
-// It ends with one line, how many checks passed and how many failed, and fails
-// if any did.
+// Its last line of output is the number of passed and failed checks. It fails if any check
+// failed.
 package main
 
 import (
@@ -21,15 +21,15 @@ import (
 	unkey "github.com/unkeyed/sdks/api/go/v2"
 )
 
-// suite is what the scenarios share.
+// suite is the shared state of the scenarios.
 type suite struct {
 	tally
 	ctx  context.Context
-	un   *unkey.Unkey // holds ROOT_KEY
-	seen *recorder    // the operations that were answered with success
+	un   *unkey.Unkey // uses ROOT_KEY
+	seen *recorder    // the operations that succeeded
 }
 
-// scenarios are run in this order; the last one looks back at the others.
+// scenarios run in this order. The last one checks what the others called.
 var scenarios = []struct {
 	name string
 	run  func(*suite)
@@ -54,7 +54,7 @@ var scenarios = []struct {
 }
 
 func main() {
-	s := &suite{ctx: context.Background(), seen: &recorder{answered: map[string]bool{}}}
+	s := &suite{ctx: context.Background(), seen: &recorder{succeeded: map[string]bool{}}}
 	s.un = s.client(env("ROOT_KEY"))
 	for _, scenario := range scenarios {
 		s.run(scenario.name, func() { scenario.run(s) })
@@ -65,7 +65,7 @@ func main() {
 	}
 }
 
-// client is the SDK with a root key.
+// client returns an SDK client with a root key.
 func (s *suite) client(rootKey string, options ...unkey.SDKOption) *unkey.Unkey {
 	options = append([]unkey.SDKOption{
 		unkey.WithServerURL(env("BASE_URL")),

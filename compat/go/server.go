@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// day is a window long enough that no run crosses its end by bad luck alone,
-// in milliseconds.
+// day is a window in milliseconds. It is long, so that a run seldom crosses its end.
 const day = 24 * 60 * 60 * 1000
 
 func env(name string) string {
@@ -23,11 +22,11 @@ func env(name string) string {
 	return value
 }
 
-// unique returns a name that nothing else on the server has.
+// unique returns a name that is unique on the server.
 func unique(prefix string) string { return prefix + "_" + strings.ToLower(rand.Text()[:12]) }
 
-// lastLine runs a command and returns the last line it prints, where the
-// latchkey program puts what other programs want of it.
+// lastLine runs a command and returns the last line of its output, where the latchkey program
+// prints ids and keys.
 func lastLine(name string, args ...string) string {
 	out, err := exec.Command(name, args...).Output()
 	var exit *exec.ExitError
@@ -41,21 +40,20 @@ func lastLine(name string, args ...string) string {
 // latchkey runs the latchkey program as the server's operator.
 func latchkey(args ...string) string { return lastLine(env("LATCHKEY"), args...) }
 
-// rootKey makes a root key that holds the permissions and nothing else.
+// rootKey creates a root key with only these permissions.
 func rootKey(permissions ...string) string {
 	command := strings.Fields(env("ROOT_KEY_CMD"))
 	return lastLine(command[0], append(command[1:], permissions...)...)
 }
 
-// recorder is an HTTP client that remembers which operations were answered with
-// success.
-type recorder struct{ answered map[string]bool }
+// recorder is an HTTP client that records which operations succeeded.
+type recorder struct{ succeeded map[string]bool }
 
-// Do sends the request as the SDK made it.
+// Do sends the request of the SDK unchanged.
 func (r *recorder) Do(req *http.Request) (*http.Response, error) {
 	res, err := http.DefaultClient.Do(req)
 	if err == nil && res.StatusCode == http.StatusOK {
-		r.answered[strings.ToLower(path.Base(req.URL.Path))] = true
+		r.succeeded[strings.ToLower(path.Base(req.URL.Path))] = true
 	}
 	return res, err
 }

@@ -7,24 +7,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// tally counts checks and tells of those that fail.
+// tally counts checks and prints the failed ones.
 type tally struct {
 	scenario       string
 	passed, failed int
 }
 
-// stop is what a scenario panics with when it can't go on.
-type stop struct{ cause error }
+// abort is the panic value of a scenario that cannot continue.
+type abort struct{ cause error }
 
-// run runs one scenario. One that can't go on counts as a failed check, and the
-// next is run all the same.
+// run runs one scenario. A scenario that aborts counts as a failed check, and the next one
+// still runs.
 func (t *tally) run(name string, scenario func()) {
 	t.scenario = name
 	defer func() {
 		switch cause := recover().(type) {
 		case nil:
-		case stop:
-			t.fail("the scenario could not go on", cause.cause)
+		case abort:
+			t.fail("the scenario aborted", cause.cause)
 		default:
 			panic(cause)
 		}
@@ -32,8 +32,7 @@ func (t *tally) run(name string, scenario func()) {
 	scenario()
 }
 
-// same checks that two values are equal in every field, and returns whether they
-// are.
+// same checks that two values are equal in every field, and reports whether they are.
 func (t *tally) same(what string, got, want any, options ...cmp.Option) bool {
 	if diff := cmp.Diff(want, got, options...); diff != "" {
 		t.fail(what, "-want +got\n"+diff)
@@ -43,7 +42,7 @@ func (t *tally) same(what string, got, want any, options ...cmp.Option) bool {
 	return true
 }
 
-// holds checks a condition. The details are printed if it doesn't hold.
+// holds checks a condition, and prints the details if it is false.
 func (t *tally) holds(what string, condition bool, details ...any) {
 	if !condition {
 		t.fail(what, details...)
@@ -57,10 +56,10 @@ func (t *tally) fail(what string, details ...any) {
 	fmt.Fprintf(os.Stderr, "FAIL %s: %s: %s\n", t.scenario, what, fmt.Sprint(details...))
 }
 
-// must returns the answer of a call that the rest of a scenario stands on.
-func must[T any](answer T, err error) T {
+// must returns the response of a call, and aborts the scenario on an error.
+func must[T any](response T, err error) T {
 	if err != nil {
-		panic(stop{err})
+		panic(abort{err})
 	}
-	return answer
+	return response
 }

@@ -32,7 +32,8 @@ func BenchmarkVerify(b *testing.B) {
 		c := unkey.New(unkey.WithServerURL(service.URL), unkey.WithSecurity("root"))
 		b.ReportAllocs()
 		for b.Loop() {
-			res, err := c.Keys.VerifyKey(b.Context(), components.V2KeysVerifyKeyRequestBody{Key: "sk_0000000000000000000000"})
+			res, err := c.Keys.VerifyKey(b.Context(),
+				components.V2KeysVerifyKeyRequestBody{Key: "sk_0000000000000000000000"})
 			if err != nil || !res.V2KeysVerifyKeyResponseBody.Data.Valid {
 				b.Fatal(err)
 			}
@@ -45,7 +46,8 @@ func BenchmarkVerify(b *testing.B) {
 		}
 		b.ReportAllocs()
 		for b.Loop() {
-			v, err := c.Keys.Verify(b.Context(), latchkey.VerifyKeyRequest{Key: "sk_0000000000000000000000"})
+			v, err := c.Keys.Verify(b.Context(),
+				latchkey.VerifyKeyRequest{Key: "sk_0000000000000000000000"})
 			if err != nil || !v.Valid {
 				b.Fatal(err)
 			}
