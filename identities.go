@@ -103,3 +103,11 @@ func (s Identities) Update(ctx context.Context, r UpdateIdentityRequest, opts ..
 func (s Identities) Delete(ctx context.Context, r DeleteIdentityRequest, opts ...CallOption) error {
 	return do(ctx, s.c, "identities.deleteIdentity", &r, opts)
 }
+
+// externalID is that of a key's identity, "" where it has none.
+func externalID(owner *Identity) string {
+	if owner == nil {
+		return ""
+	}
+	return owner.ExternalID
+}

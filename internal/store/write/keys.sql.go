@@ -10,40 +10,6 @@ import (
 	"database/sql"
 )
 
-const addBalance = `-- name: AddBalance :one
-UPDATE keys SET remaining = remaining + CAST($1 AS BIGINT)
-WHERE id = $2 AND remaining <= 9223372036854775807 - CAST($1 AS BIGINT)
-RETURNING remaining
-`
-
-// Adds to a balance if the sum still fits 64 bits; no row otherwise.
-func (q *Queries) AddBalance(ctx context.Context, amount int64, iD string) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, addBalance, amount, iD)
-	var remaining sql.NullInt64
-	err := row.Scan(&remaining)
-	return remaining, err
-}
-
-const copyKeyPermissions = `-- name: CopyKeyPermissions :exec
-INSERT INTO key_permissions (key_id, permission_id)
-SELECT CAST($1 AS TEXT), kp.permission_id FROM key_permissions kp WHERE kp.key_id = $2
-`
-
-func (q *Queries) CopyKeyPermissions(ctx context.Context, toKey string, fromKey string) error {
-	_, err := q.db.ExecContext(ctx, copyKeyPermissions, toKey, fromKey)
-	return err
-}
-
-const copyKeyRoles = `-- name: CopyKeyRoles :exec
-INSERT INTO key_roles (key_id, role_id)
-SELECT CAST($1 AS TEXT), kr.role_id FROM key_roles kr WHERE kr.key_id = $2
-`
-
-func (q *Queries) CopyKeyRoles(ctx context.Context, toKey string, fromKey string) error {
-	_, err := q.db.ExecContext(ctx, copyKeyRoles, toKey, fromKey)
-	return err
-}
-
 const deleteKey = `-- name: DeleteKey :exec
 DELETE FROM keys WHERE id = $1
 `
@@ -59,48 +25,6 @@ DELETE FROM limits WHERE owner_id = $1
 
 func (q *Queries) DeleteKeyLimits(ctx context.Context, ownerID string) error {
 	_, err := q.db.ExecContext(ctx, deleteKeyLimits, ownerID)
-	return err
-}
-
-const deleteKeyPermission = `-- name: DeleteKeyPermission :execrows
-DELETE FROM key_permissions WHERE key_id = $1 AND permission_id = $2
-`
-
-func (q *Queries) DeleteKeyPermission(ctx context.Context, keyID string, permissionID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteKeyPermission, keyID, permissionID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const deleteKeyPermissions = `-- name: DeleteKeyPermissions :exec
-DELETE FROM key_permissions WHERE key_id = $1
-`
-
-func (q *Queries) DeleteKeyPermissions(ctx context.Context, keyID string) error {
-	_, err := q.db.ExecContext(ctx, deleteKeyPermissions, keyID)
-	return err
-}
-
-const deleteKeyRole = `-- name: DeleteKeyRole :execrows
-DELETE FROM key_roles WHERE key_id = $1 AND role_id = $2
-`
-
-func (q *Queries) DeleteKeyRole(ctx context.Context, keyID string, roleID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteKeyRole, keyID, roleID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const deleteKeyRoles = `-- name: DeleteKeyRoles :exec
-DELETE FROM key_roles WHERE key_id = $1
-`
-
-func (q *Queries) DeleteKeyRoles(ctx context.Context, keyID string) error {
-	_, err := q.db.ExecContext(ctx, deleteKeyRoles, keyID)
 	return err
 }
 
@@ -179,30 +103,6 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 	return err
 }
 
-const insertKeyPermission = `-- name: InsertKeyPermission :execrows
-INSERT INTO key_permissions (key_id, permission_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
-`
-
-func (q *Queries) InsertKeyPermission(ctx context.Context, keyID string, permissionID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertKeyPermission, keyID, permissionID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const insertKeyRole = `-- name: InsertKeyRole :execrows
-INSERT INTO key_roles (key_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
-`
-
-func (q *Queries) InsertKeyRole(ctx context.Context, keyID string, roleID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertKeyRole, keyID, roleID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const insertSealedKey = `-- name: InsertSealedKey :exec
 INSERT INTO sealed_keys (key_id, sealed) VALUES ($1, $2)
 `
@@ -228,121 +128,6 @@ UPDATE keys SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2
 func (q *Queries) MarkKeyUsed(ctx context.Context, iD string, lastUsedAt int64) error {
 	_, err := q.db.ExecContext(ctx, markKeyUsed, iD, lastUsedAt)
 	return err
-}
-
-const refill = `-- name: Refill :execrows
-UPDATE keys SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = $1
-WHERE id = $2 AND refill_at = $3 AND refill_interval <> '' AND deleted_at = 0
-`
-
-// Does the refill that was due at one time, once: the schedule moves on with it.
-func (q *Queries) Refill(ctx context.Context, nextAt int64, iD string, dueAt int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, refill, nextAt, iD, dueAt)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const rehashKey = `-- name: RehashKey :execrows
-UPDATE keys SET hash = $1, start = $2, migration_id = ''
-WHERE id = $3 AND migration_id <> ''
-`
-
-// Replaces a migrated hash by our own form, once.
-func (q *Queries) RehashKey(ctx context.Context, hash string, start string, iD string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, rehashKey, hash, start, iD)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-const setBalance = `-- name: SetBalance :exec
-UPDATE keys SET remaining = $2 WHERE id = $1
-`
-
-func (q *Queries) SetBalance(ctx context.Context, iD string, remaining sql.NullInt64) error {
-	_, err := q.db.ExecContext(ctx, setBalance, iD, remaining)
-	return err
-}
-
-const setCredits = `-- name: SetCredits :exec
-UPDATE keys SET remaining = $2, refill_interval = $3, refill_amount = $4, refill_day = $5, refill_at = $6 WHERE id = $1
-`
-
-type SetCreditsParams struct {
-	ID             string
-	Remaining      sql.NullInt64
-	RefillInterval string
-	RefillAmount   int64
-	RefillDay      int64
-	RefillAt       int64
-}
-
-// Sets balance and schedule anew.
-func (q *Queries) SetCredits(ctx context.Context, arg SetCreditsParams) error {
-	_, err := q.db.ExecContext(ctx, setCredits,
-		arg.ID,
-		arg.Remaining,
-		arg.RefillInterval,
-		arg.RefillAmount,
-		arg.RefillDay,
-		arg.RefillAt,
-	)
-	return err
-}
-
-const setSchedule = `-- name: SetSchedule :exec
-UPDATE keys SET refill_interval = $2, refill_amount = $3, refill_day = $4, refill_at = $5 WHERE id = $1
-`
-
-type SetScheduleParams struct {
-	ID             string
-	RefillInterval string
-	RefillAmount   int64
-	RefillDay      int64
-	RefillAt       int64
-}
-
-// Sets the schedule and leaves the balance, which may be changing at this moment.
-func (q *Queries) SetSchedule(ctx context.Context, arg SetScheduleParams) error {
-	_, err := q.db.ExecContext(ctx, setSchedule,
-		arg.ID,
-		arg.RefillInterval,
-		arg.RefillAmount,
-		arg.RefillDay,
-		arg.RefillAt,
-	)
-	return err
-}
-
-const spend = `-- name: Spend :one
-UPDATE keys SET remaining = remaining - CAST($1 AS BIGINT)
-WHERE id = $2 AND remaining >= CAST($1 AS BIGINT) AND deleted_at = 0
-RETURNING remaining
-`
-
-// Takes the cost from a balance that has it, and returns what is left; no row otherwise.
-func (q *Queries) Spend(ctx context.Context, cost int64, iD string) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, spend, cost, iD)
-	var remaining sql.NullInt64
-	err := row.Scan(&remaining)
-	return remaining, err
-}
-
-const subtractBalance = `-- name: SubtractBalance :one
-UPDATE keys SET remaining = CASE WHEN remaining > CAST($1 AS BIGINT) THEN remaining - CAST($1 AS BIGINT) ELSE 0 END
-WHERE id = $2 AND remaining IS NOT NULL
-RETURNING remaining
-`
-
-// Takes from a balance, at most all of it.
-func (q *Queries) SubtractBalance(ctx context.Context, amount int64, iD string) (sql.NullInt64, error) {
-	row := q.db.QueryRowContext(ctx, subtractBalance, amount, iD)
-	var remaining sql.NullInt64
-	err := row.Scan(&remaining)
-	return remaining, err
 }
 
 const updateKey = `-- name: UpdateKey :exec

@@ -1,0 +1,63 @@
+package latchkey
+
+import "context"
+
+// Credits is how often a key may still be used.
+type Credits struct {
+	// Remaining is the balance; null for no limit.
+	Remaining Opt[int64] `json:"remaining" check:"required,null,min=0"`
+	// Refill sets the balance anew on a schedule.
+	Refill *Refill `json:"refill,omitempty"`
+}
+
+// Refill sets a key's balance anew on a schedule, at midnight UTC.
+type Refill struct {
+	// Interval is how often: daily or monthly.
+	Interval RefillInterval `json:"interval" check:"required,enum=daily|monthly"`
+	// Amount is what the balance is set to. A higher balance is left alone.
+	Amount int64 `json:"amount" check:"required,min=1"`
+	// RefillDay is the day of the month of a monthly refill; a month without that day refills on its last.
+	RefillDay int `json:"refillDay,omitempty" check:"min=1,max=31"`
+}
+
+// RefillInterval is how often a balance is set anew.
+type RefillInterval string
+
+// The refill intervals.
+const (
+	Daily   RefillInterval = "daily"
+	Monthly RefillInterval = "monthly"
+)
+
+// UpdateKeyCredits changes balance and refill, each on its own.
+type UpdateKeyCredits struct {
+	// Remaining is the new balance; null removes limit and refill.
+	Remaining Opt[int64] `json:"remaining,omitzero" check:"null,min=0"`
+	// Refill is the new schedule; null removes it.
+	Refill Opt[Refill] `json:"refill,omitzero" check:"null"`
+}
+
+// UpdateCreditsRequest changes a key's balance.
+type UpdateCreditsRequest struct {
+	// KeyID is the key whose balance changes.
+	KeyID string `json:"keyId" check:"required,min=3"`
+	// Operation is set, increment or decrement; a balance never falls below 0.
+	Operation CreditsOperation `json:"operation" check:"required,enum=set|increment|decrement"`
+	// Value is the amount; null or absent with set removes the limit.
+	Value Opt[int64] `json:"value,omitzero" check:"null,min=0"`
+}
+
+// CreditsOperation is how a balance changes.
+type CreditsOperation string
+
+// The changes of a balance.
+const (
+	SetCredits       CreditsOperation = "set"
+	IncrementCredits CreditsOperation = "increment"
+	DecrementCredits CreditsOperation = "decrement"
+)
+
+// UpdateCredits changes a key's balance and returns the new one.
+func (s Keys) UpdateCredits(ctx context.Context, r UpdateCreditsRequest, opts ...CallOption) (Credits, error) {
+	return call[Credits](ctx, s.c, "keys.updateCredits", &r, opts)
+}

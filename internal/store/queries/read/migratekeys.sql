@@ -1,0 +1,2 @@
+-- name: HashTaken :one
+SELECT COUNT(*) > 0 AS taken FROM keys WHERE hash = $1;

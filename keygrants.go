@@ -1,0 +1,81 @@
+package latchkey
+
+import "context"
+
+// AddPermissionsRequest gives a key permissions.
+type AddPermissionsRequest struct {
+	// KeyID is the key to change.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+	// Permissions are slugs; those that don't exist are created.
+	Permissions []string `json:"permissions" check:"required,min=1,max=1000,items.min=1,items.max=128,items.pattern=slug"`
+}
+
+// RemovePermissionsRequest takes direct permissions from a key.
+type RemovePermissionsRequest struct {
+	// KeyID is the key to change.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+	// Permissions are slugs that exist; what the key doesn't hold is passed over.
+	Permissions []string `json:"permissions" check:"required,min=1,max=1000,items.min=1,items.max=128,items.pattern=slug"`
+}
+
+// SetPermissionsRequest replaces the direct permissions of a key.
+type SetPermissionsRequest struct {
+	// KeyID is the key to change.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+	// Permissions are slugs, the complete set; those that don't exist are created.
+	Permissions []string `json:"permissions" check:"required,items.min=1,items.max=128,items.pattern=slug"`
+}
+
+// AddRolesRequest gives a key roles.
+type AddRolesRequest struct {
+	// KeyID is the key to change.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+	// Roles are names of roles that exist.
+	Roles []string `json:"roles" check:"required,min=1,max=100,items.min=1,items.max=128"`
+}
+
+// RemoveRolesRequest takes roles from a key.
+type RemoveRolesRequest struct {
+	// KeyID is the key to change.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+	// Roles are names of roles that exist; what the key doesn't have is passed over.
+	Roles []string `json:"roles" check:"required,min=1,max=100,items.min=1,items.max=128"`
+}
+
+// SetRolesRequest replaces the roles of a key.
+type SetRolesRequest struct {
+	// KeyID is the key to change.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+	// Roles are names of roles that exist, the complete set.
+	Roles []string `json:"roles" check:"required,max=100,items.min=1,items.max=128"`
+}
+
+// AddPermissions gives a key permissions and returns all its direct ones.
+func (s Keys) AddPermissions(ctx context.Context, r AddPermissionsRequest, opts ...CallOption) ([]Permission, error) {
+	return call[[]Permission](ctx, s.c, "keys.addPermissions", &r, opts)
+}
+
+// RemovePermissions takes direct permissions from a key and returns those left.
+func (s Keys) RemovePermissions(ctx context.Context, r RemovePermissionsRequest, opts ...CallOption) ([]Permission, error) {
+	return call[[]Permission](ctx, s.c, "keys.removePermissions", &r, opts)
+}
+
+// SetPermissions replaces the direct permissions of a key and returns them.
+func (s Keys) SetPermissions(ctx context.Context, r SetPermissionsRequest, opts ...CallOption) ([]Permission, error) {
+	return call[[]Permission](ctx, s.c, "keys.setPermissions", &r, opts)
+}
+
+// AddRoles gives a key roles and returns all it has.
+func (s Keys) AddRoles(ctx context.Context, r AddRolesRequest, opts ...CallOption) ([]Role, error) {
+	return call[[]Role](ctx, s.c, "keys.addRoles", &r, opts)
+}
+
+// RemoveRoles takes roles from a key and returns those left.
+func (s Keys) RemoveRoles(ctx context.Context, r RemoveRolesRequest, opts ...CallOption) ([]Role, error) {
+	return call[[]Role](ctx, s.c, "keys.removeRoles", &r, opts)
+}
+
+// SetRoles replaces the roles of a key and returns them.
+func (s Keys) SetRoles(ctx context.Context, r SetRolesRequest, opts ...CallOption) ([]Role, error) {
+	return call[[]Role](ctx, s.c, "keys.setRoles", &r, opts)
+}

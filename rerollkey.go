@@ -1,0 +1,18 @@
+package latchkey
+
+import "context"
+
+// RerollKeyRequest asks for a new secret for what a key stands for.
+type RerollKeyRequest struct {
+	_ struct{} `check:"loose"`
+	// KeyID is the key to replace.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+	// Expiration is how long the old key still verifies, in milliseconds: 0 ends it at once. It never
+	// outlives its own expiry.
+	Expiration Opt[Duration] `json:"expiration,omitzero" check:"required,min=0,max=4102444800000"`
+}
+
+// Reroll makes a new key in place of an old one.
+func (s Keys) Reroll(ctx context.Context, r RerollKeyRequest, opts ...CallOption) (CreatedKey, error) {
+	return call[CreatedKey](ctx, s.c, "keys.rerollKey", &r, opts)
+}

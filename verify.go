@@ -1,0 +1,134 @@
+package latchkey
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// VerifyKeyRequest asks whether a key may pass.
+type VerifyKeyRequest struct {
+	// Key is the whole key as its user sent it.
+	Key string `json:"key" check:"required,min=1,max=512"`
+	// Tags are kept with the event for later analysis, for example "path=/v1/search".
+	Tags []string `json:"tags,omitempty" check:"max=20,items.min=1,items.max=512"`
+	// Permissions is a query the key must satisfy, for example "docs.read AND (docs.write OR admin)".
+	Permissions string `json:"permissions,omitempty" check:"min=1,max=1000"`
+	// Credits says what the call costs, if the key has a balance; 1 by default.
+	Credits *VerifyKeyCredits `json:"credits,omitempty"`
+	// Ratelimits are limits to check besides those that always apply.
+	Ratelimits []VerifyKeyRatelimit `json:"ratelimits,omitempty"`
+	// MigrationID names the migration that the key may have come with.
+	MigrationID string `json:"migrationId,omitempty" check:"max=256"`
+}
+
+// VerifyKeyCredits says what a call costs.
+type VerifyKeyCredits struct {
+	// Cost is taken from the balance; 0 only asks.
+	Cost int64 `json:"cost" check:"required,min=0,max=1000000000000"`
+}
+
+// VerifyKeyRatelimit names a limit to check.
+type VerifyKeyRatelimit struct {
+	_ struct{} `check:"loose"`
+	// Name is the name of a limit of the key or its identity, or of a limit given right here.
+	Name string `json:"name" check:"required,min=3,max=255"`
+	// Cost is how much the call uses.
+	Cost Opt[int64] `json:"cost,omitzero" check:"min=0,default=1"`
+	// Limit, together with Duration, is a limit for this call alone; 0 refuses.
+	Limit Opt[int64] `json:"limit,omitzero" check:"min=0"`
+	// Duration is the window of that limit in milliseconds, at least one second.
+	Duration Opt[Duration] `json:"duration,omitzero" check:"min=0"`
+}
+
+// Verification is the answer to [VerifyKeyRequest]: a result, valid or not.
+type Verification struct {
+	// Valid reports whether the key may pass.
+	Valid bool `json:"valid" check:"required"`
+	// Code says why.
+	Code Code `json:"code" check:"required,enum=VALID|NOT_FOUND|FORBIDDEN|INSUFFICIENT_PERMISSIONS|USAGE_EXCEEDED|RATE_LIMITED|DISABLED|EXPIRED"`
+	// KeyID names the key; absent, like all that follows, if the key was not found.
+	KeyID string `json:"keyId,omitempty"`
+	// Name is the key's name.
+	Name string `json:"name,omitempty"`
+	// Meta is the key's metadata.
+	Meta Meta `json:"meta,omitempty"`
+	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
+	Expires Time `json:"expires,omitzero"`
+	// Credits is the balance after this call; absent for a key without a limit.
+	Credits Opt[int64] `json:"credits,omitzero"`
+	// Enabled is false while the key is switched off.
+	Enabled Opt[bool] `json:"enabled,omitzero"`
+	// Permissions are the slugs the key holds, directly or through its roles.
+	Permissions []string `json:"permissions,omitempty"`
+	// Roles are the names of the key's roles.
+	Roles []string `json:"roles,omitempty"`
+	// Identity is who the key belongs to, with the limits that the key's own don't replace.
+	Identity *Identity `json:"identity,omitempty"`
+	// Ratelimits are the limits that were checked.
+	Ratelimits []RatelimitState `json:"ratelimits,omitempty"`
+}
+
+// detach makes copies of what a verification in process shares with the
+// service's cache, so that whoever gets it may change it.
+func (v *Verification) detach() {
+	v.Permissions, v.Roles = slices.Clone(v.Permissions), slices.Clone(v.Roles)
+	if v.Identity != nil {
+		identity := *v.Identity
+		identity.Ratelimits = slices.Clone(identity.Ratelimits)
+		v.Identity = &identity
+	}
+}
+
+// ExternalID returns your name for the key's owner, "" if the key has none or
+// was not found.
+func (v Verification) ExternalID() string { return externalID(v.Identity) }
+
+// Code says why a key may or may not pass.
+type Code string
+
+// The verification codes.
+const (
+	Valid                   Code = "VALID"
+	NotFound                Code = "NOT_FOUND"
+	Forbidden               Code = "FORBIDDEN"
+	InsufficientPermissions Code = "INSUFFICIENT_PERMISSIONS"
+	UsageExceeded           Code = "USAGE_EXCEEDED"
+	RateLimited             Code = "RATE_LIMITED"
+	Disabled                Code = "DISABLED"
+	Expired                 Code = "EXPIRED"
+)
+
+// RatelimitState is a limit that a verification checked.
+type RatelimitState struct {
+	// Exceeded reports whether this limit had no room for the call.
+	Exceeded bool `json:"exceeded" check:"required"`
+	// ID is Latchkey's name for the limit; empty for one given with the call.
+	ID string `json:"id" check:"required"`
+	// Name is the name it was asked for by.
+	Name string `json:"name" check:"required"`
+	// Limit is how much may be used in one window.
+	Limit int64 `json:"limit" check:"required"`
+	// Duration is the length of the window in milliseconds.
+	Duration Duration `json:"duration" check:"required"`
+	// Reset is the end of the current window, in unix milliseconds.
+	Reset Time `json:"reset" check:"required"`
+	// Remaining is how much is left in the window.
+	Remaining int64 `json:"remaining" check:"required"`
+	// AutoApply reports whether every verification checks the limit.
+	AutoApply bool `json:"autoApply" check:"required"`
+}
+
+// Verify asks whether a key may pass. A key that may not is an answer, not an error.
+func (s Keys) Verify(ctx context.Context, r VerifyKeyRequest, opts ...CallOption) (v Verification, err error) {
+	answer, err := fetch(ctx, s.c, "keys.verifyKey", &r, opts, &v)
+	switch {
+	case err != nil:
+		return Verification{}, err
+	case v.Code == "":
+		return Verification{}, errors.New("latchkey: keys.verifyKey: the answer has no code; is this a Latchkey service?")
+	case answer.Data != nil:
+		v.detach()
+	}
+	return v, nil
+}
