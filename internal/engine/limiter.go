@@ -32,7 +32,9 @@ func (e *Engine) openLimiter(ctx context.Context, cfg Config) (ratelimit.Limiter
 // counters is a ratelimit.Store in the database.
 type counters struct{ db *store.DB }
 
-func (c counters) Saved(ctx context.Context, row func(ratelimit.Row), segment func(ratelimit.Segment) error) error {
+func (c counters) Saved(
+	ctx context.Context, row func(ratelimit.Row), segment func(ratelimit.Segment) error,
+) error {
 	var each func(read.Cell)
 	if row != nil {
 		each = func(r read.Cell) { row(counterRow(r)) }

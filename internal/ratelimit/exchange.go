@@ -18,7 +18,9 @@ type exchange struct {
 //
 // If such an exchange is in the way, ask returns its end to wait for, and has
 // done nothing.
-func (r *Redis) ask(ctx context.Context, now int64, b batch) (decisions []Decision, busy <-chan struct{}, err error) {
+func (r *Redis) ask(
+	ctx context.Context, now int64, b batch,
+) (decisions []Decision, busy <-chan struct{}, err error) {
 	x, busy := r.begin(b)
 	if busy != nil {
 		return nil, busy, nil
@@ -83,7 +85,7 @@ func (r *Redis) settle(counters []counter, x *exchange, states []state) {
 		if states != nil {
 			rules := c.rules()
 			t.own = rules.less(t.own, x.owed[i])
-			t.heard = rules.merge(t.heard, states[i], c.Duration)
+			t.heard = rules.merge(t.heard, states[i])
 		}
 		if x.done != nil {
 			t.busy = nil

@@ -34,14 +34,15 @@ type RowsConfig struct {
 // Each call is decided by its caller's clock. Where clocks differ, the one that is
 // ahead leads: no counts are lost, and callers behind it are decided too strictly.
 //
-// While the rows are out of reach, that is from the first call which got no
-// answer within a second, each node decides alone. It remembers of each Key what
-// it last saw of the shared count, and passes what fits its Nth of what was left
-// then; in a window that began meanwhile, an Nth of the limit. Requests that ask
-// for it are refused instead. What passed is added to the rows when they are
-// back. More than the limit can pass only by what other nodes counted between
-// this one's last look and the outage. A transaction that was committed though
-// its answer was lost is counted twice: too strict, never too generous.
+// While the rows are out of reach, that is from the first call which got no answer
+// within a second, each node decides alone. It remembers of each Key what it last
+// saw of the shared count, and passes what fits its Nth of what was left then; in a
+// window that began meanwhile, an Nth of the limit; of the tokens that a bucket
+// gains, an Nth. Requests that ask for it are refused instead. What passed is added
+// to the rows when they are back. More than the limit can pass only by what other
+// nodes counted between this one's last look and the outage. A transaction that
+// was committed though its answer was lost is counted twice: too strict, never too
+// generous.
 type Rows struct {
 	cfg    RowsConfig
 	takes  chan *rowsTake
@@ -213,7 +214,9 @@ func (r *Rows) count(states map[Key]state, group []*rowsTake) error {
 
 // update reads the rows of the keys into states, each changed by add, calls work,
 // and saves the states that have changed, all in one transaction.
-func update(ctx context.Context, store Store, states map[Key]state, add func(*Key, state) state, work func()) error {
+func update(
+	ctx context.Context, store Store, states map[Key]state, add func(*Key, state) state, work func(),
+) error {
 	keys, wanted := sortedRows(states)
 	return store.Update(ctx, wanted, func(rows []Row) []Row {
 		for i := range keys {
@@ -246,8 +249,12 @@ func sortedRows(states map[Key]state) ([]Key, []Row) {
 }
 
 func compareRows(a, b Row) int {
-	return cmp.Or(strings.Compare(a.Workspace, b.Workspace), strings.Compare(a.Namespace, b.Namespace),
-		strings.Compare(a.Identifier, b.Identifier), cmp.Compare(a.Duration, b.Duration))
+	return cmp.Or(
+		strings.Compare(a.Workspace, b.Workspace),
+		strings.Compare(a.Namespace, b.Namespace),
+		strings.Compare(a.Identifier, b.Identifier),
+		cmp.Compare(a.Duration, b.Duration),
+	)
 }
 
 // takeFrom decides a batch, all or nothing, on the states and keeps those that it
@@ -361,7 +368,7 @@ func unpack(ctx context.Context, store Store) error {
 		segments = true
 		return s.Each(func(r Row) {
 			if key, s, err := r.counter(); err == nil {
-				states[key] = key.rules().merge(states[key], s, key.Duration)
+				states[key] = key.rules().merge(states[key], s)
 			}
 		})
 	})
@@ -369,7 +376,7 @@ func unpack(ctx context.Context, store Store) error {
 		return err
 	}
 	for some := range chunks(states, 1000) {
-		merge := func(key *Key, s state) state { return key.rules().merge(s, states[*key], key.Duration) }
+		merge := func(key *Key, s state) state { return key.rules().merge(s, states[*key]) }
 		if err := update(ctx, store, maps.Clone(some), merge, func() {}); err != nil {
 			return err
 		}

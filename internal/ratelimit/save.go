@@ -71,7 +71,9 @@ func (k *Key) row(s state) Row {
 // counter returns what a row is the saved form of. One of an algorithm that only
 // a later release knows is an error.
 func (r *Row) counter() (key Key, s state, err error) {
-	key = Key{Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier, Duration: r.Duration}
+	key = Key{
+		Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier, Duration: r.Duration,
+	}
 	if marked, ok := strings.CutPrefix(r.Namespace, mark); ok {
 		var name string
 		name, key.Namespace, _ = strings.Cut(marked, mark)
@@ -122,7 +124,7 @@ func (m *Memory) restore(r Row) {
 	s, hash := m.table.at(&key)
 	defer s.mu.Unlock()
 	e := s.use(hash, &key)
-	e.state = key.rules().merge(e.state, saved, key.Duration)
+	e.state = key.rules().merge(e.state, saved)
 	s.mark(e)
 }
 

@@ -60,7 +60,7 @@ type rules interface {
 	freeAt(s state, now int64, t terms) int64
 	// merge returns a state that counts no less than either of two states of one
 	// counter, of which one led to the other. Merging twice changes nothing.
-	merge(s, other state, duration int64) state
+	merge(s, other state) state
 	// expires returns when a state no longer matters, in unix milliseconds, at
 	// most the largest int64.
 	expires(s state, duration int64) int64

@@ -32,70 +32,75 @@ func (t *tally) expires(key *Key, nodes int) int64 {
 // counted. One that passes may be counted here and now only if it also fits, that
 // is if all that this node admitted alone stays within its share of what the
 // shared count had left. Without the shared counter, none passes that doesn't fit.
-func (t *tally) decide(now int64, r *Request, nodes int, degraded bool) (d Decision, fits bool) {
+// With it, the decision is no more than a guess if it is not exact.
+func (t *tally) decide(
+	now int64, r *Request, nodes int, degraded bool,
+) (d Decision, fits, exact bool) {
 	if r.invalid() {
-		return Decision{Reset: now}, false
+		return Decision{Reset: now}, false, true
 	}
 	rules, terms := r.rules(), r.terms()
 	others := 1 // while reports go out, what the others admit is heard soon
 	if degraded {
 		others = nodes
 	}
-	own, exact := rules.admit(t.heard, t.own, now, terms, others)
 	before := t.own
-	t.own = own
+	t.own, exact = rules.admit(t.heard, before, now, terms, others)
+	exact = exact || degraded
 	terms.cost = 0
-	_, known := rules.take(rules.join(t.heard, own, terms.duration, 1), now, terms)
+	_, known := rules.take(rules.join(t.heard, t.own, terms.duration, 1), now, terms)
 	if known.Passed {
 		_, shared := rules.take(t.heard, now, terms)
 		share := uint64(shared.Remaining) / uint64(nodes)
-		mine := add(rules.weight(t.heard, own, now, terms.duration, others), t.asked)
-		fits = exact && mine <= share
-		if !degraded {
-			return known, fits
-		}
-		if fits && !r.Refuse {
+		mine := add(rules.weight(t.heard, t.own, now, terms.duration, others), t.asked)
+		fits = mine <= share
+		switch {
+		case !degraded:
+			return known, fits, exact
+		case fits && !r.Refuse:
 			known.Remaining = int64(share - mine)
-			return known, true
+			return known, true, true
 		}
 	}
 	_, free := rules.take(rules.join(t.heard, before, terms.duration, 1), now, terms)
-	return Decision{Reset: free.Reset}, fits
+	return Decision{Reset: free.Reset}, false, exact
 }
 
 // decideAlone decides the batch by what a node knows of its counters, and returns
-// what it knows afterwards. All fit if every request does.
-func (b *batch) decideAlone(now int64, before []tally, nodes int, degraded bool) (decisions []Decision, after []tally, fit bool) {
+// what it knows afterwards. If that isn't certain, only the shared counters can
+// decide it.
+func (b *batch) decideAlone(
+	now int64, before []tally, nodes int, degraded bool,
+) (decisions []Decision, after []tally, certain bool) {
 	after = append(make([]tally, 0, len(before)), before...)
 	decisions = make([]Decision, len(b.requests))
-	fit = true
+	fit := true
+	certain = true
 	for i := range b.requests {
-		var fits bool
-		decisions[i], fits = after[b.of[i]].decide(now, &b.requests[i], nodes, degraded)
-		fit = fit && fits
+		var fits, exact bool
+		decisions[i], fits, exact = after[b.of[i]].decide(now, &b.requests[i], nodes, degraded)
+		fit, certain = fit && fits, certain && exact
 	}
-	if !allPassed(decisions) {
-		b.refund(decisions, func(of int, r Request) Decision {
-			t := before[of]
-			d, _ := t.decide(now, &r, nodes, degraded)
-			return d
-		})
+	if allPassed(decisions) {
+		return decisions, after, certain && fit
 	}
-	return decisions, after, fit
+	b.refund(decisions, func(of int, r Request) Decision {
+		t := before[of]
+		d, _, _ := t.decide(now, &r, nodes, degraded)
+		return d
+	})
+	return decisions, after, certain
 }
 
 // decide decides a batch by what this node knows, and counts it here if it may.
 // It is not sure if only the shared counters can tell.
 func (r *Redis) decide(now int64, b batch, degraded bool) (decisions []Decision, sure bool) {
 	defer r.table.unlock(r.table.lock(b.counters))
-	decisions, after, fit := b.decideAlone(now, r.tallies(b.counters), r.nodes(), degraded)
-	if allPassed(decisions) {
-		if !fit {
-			return nil, false
-		}
+	decisions, after, sure := b.decideAlone(now, r.tallies(b.counters), r.nodes(), degraded)
+	if sure && allPassed(decisions) {
 		r.admit(b.counters, after)
 	}
-	return decisions, true
+	return decisions, sure
 }
 
 // tallies returns copies of what is known of the counters, which are locked.
@@ -131,13 +136,16 @@ func (r *Redis) decideOne(now int64, q Request, degraded bool) (d Decision, sure
 	if e != nil {
 		t = e.state
 	}
-	d, fits := t.decide(now, &q, r.nodes(), degraded)
-	if d.Passed && fits && q.Cost > 0 {
+	d, fits, exact := t.decide(now, &q, r.nodes(), degraded)
+	if !exact || d.Passed && !fits {
+		return d, false
+	}
+	if d.Passed && q.Cost > 0 {
 		if e == nil {
 			e = s.use(hash, &q.Key)
 		}
 		e.state.own = t.own
 		s.mark(e)
 	}
-	return d, fits || !d.Passed
+	return d, true
 }

@@ -72,7 +72,8 @@ func (w window) freeIn(t terms) (at int64, ok bool) {
 	if w.previous <= room {
 		return start, true
 	}
-	hi, lo := bits.Mul64(room+1, uint64(t.duration)) // room < previous, so the quotient is at most duration
+	// As room is below previous, the quotient is at most duration.
+	hi, lo := bits.Mul64(room+1, uint64(t.duration))
 	left, rest := bits.Div64(hi, lo, w.previous)
 	if rest == 0 {
 		left--
@@ -81,7 +82,7 @@ func (w window) freeIn(t terms) (at int64, ok bool) {
 }
 
 // merge brings both windows to the later one first.
-func (windows) merge(s, other state, _ int64) state {
+func (windows) merge(s, other state) state {
 	w, o := together(s, other)
 	w.current = max(w.current, o.current)
 	w.previous = max(w.previous, o.previous)

@@ -29,7 +29,9 @@ WHERE cells.workspace_id = k.w AND cells.namespace = k.n AND cells.identifier = 
 // SavedCounters passes on all counters that are saved in rows, and all segments
 // of many counters. What is counted in them means nothing to the store. Nil stands
 // for no interest in rows.
-func (db *DB) SavedCounters(ctx context.Context, row func(read.Cell), segment func(read.CellBlock) error) error {
+func (db *DB) SavedCounters(
+	ctx context.Context, row func(read.Cell), segment func(read.CellBlock) error,
+) error {
 	if row != nil {
 		rows, err := db.Cells(ctx)
 		if err != nil {
@@ -59,7 +61,9 @@ func (db *DB) SavedCounters(ctx context.Context, row func(read.Cell), segment fu
 // It stands beside the serial changes and needs a database that is Shared. As
 // counts of rate limits may be lost with the last moments before a crash, the
 // commit doesn't wait for the disk where the engine can do that.
-func (db *DB) UpdateCounters(ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell) error {
+func (db *DB) UpdateCounters(
+	ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell,
+) error {
 	tx, err := db.pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("store: counters: %w", err)
