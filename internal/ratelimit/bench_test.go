@@ -165,3 +165,14 @@ func BenchmarkRedis(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkTakeBucket(b *testing.B) {
+	request := requestsOn(1)[0]
+	request.Algorithm = TokenBucket
+	m, now := NewMemory(), int64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		now++
+		m.TakeOne(b.Context(), now, request)
+	}
+}

@@ -1,19 +1,23 @@
 // Package ratelimit decides whether a call still fits under a rate limit.
 //
-// The algorithm is the sliding window over two fixed cells. Time is cut into
-// windows of the limit's duration, aligned to the unix epoch; what was accepted
-// in the current window counts in full, and what was accepted in the window
-// before counts by the share of it that a window ending now would still cover:
+// SlidingWindow cuts time into windows of the limit's duration, aligned to the
+// unix epoch. What was accepted in the current window counts in full, and what was
+// accepted in the window before counts by the share of it that a window ending now
+// would still cover:
 //
 //	carried   = floor(previous × (duration − elapsed) / duration)
 //	effective = current + carried + cost
 //
-// A request passes when effective is at most its limit. Only what passed is
-// counted. Full capacity is back after two windows without accepted calls.
+// A request passes when effective is at most its limit. Full capacity is back
+// after two windows without accepted calls.
 //
-// All numbers up to the largest int64 are honoured: the products are computed
-// in 128 bits and the sums never wrap, so no cost and no limit, however large,
-// lets through more than the limit.
+// TokenBucket is GCRA: a bucket of limit tokens, which gains limit tokens per
+// duration, evenly. A request passes when the bucket has as many tokens as it
+// costs. Full capacity is back after one duration without accepted calls at most.
+//
+// Either way only what passed is counted. All numbers up to the largest int64 are
+// honored: products are computed in 128 bits and sums never wrap, so no cost and
+// no limit, however large, lets through more than the limit.
 package ratelimit
 
 import (
@@ -30,7 +34,7 @@ type Key struct {
 	Workspace  string
 	Namespace  string
 	Identifier string
-	Duration   int64 // the length of a window in milliseconds
+	Duration   int64 // in milliseconds: of a window, or until an empty bucket is full
 	Algorithm  Algorithm
 }
 
@@ -58,8 +62,9 @@ type Decision struct {
 	// request did not pass. In a batch of which nothing was counted because
 	// another request failed, it is what remains without the batch.
 	Remaining int64
-	// Reset is the end of the current window in unix milliseconds. The use in
-	// that window still weighs on the one after it.
+	// Reset is in unix milliseconds. Of a sliding window it is the end of the
+	// current window; what was used in it still weighs on the one after it. Of a
+	// token bucket it is when the bucket is full again, now at the earliest.
 	Reset int64
 }
 

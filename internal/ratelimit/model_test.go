@@ -15,54 +15,102 @@ import (
 // decision from all of them, in numbers without bounds.
 type history map[Key][]call
 
-type call struct{ sequence, cost int64 }
+type call struct{ now, limit, cost int64 }
 
-// at returns the number of the window in which a call on key is decided.
-func (h history) at(key Key, now int64) int64 {
-	sequence := now / key.Duration
-	for _, c := range h[key] {
-		sequence = max(sequence, c.sequence)
-	}
-	return sequence
+// oracles are the algorithms: what is left of a limit after calls on a key, false
+// if it is exceeded, and when that resets.
+var oracles = map[Algorithm]func(calls []call, key Key, now, limit int64) (remaining int64, within bool, reset int64){
+	SlidingWindow: windowAfter,
+	TokenBucket:   bucketAfter,
 }
 
-// used returns what the current window counts and the one before it carries.
-func (h history) used(key Key, now int64) *big.Int {
-	sequence := h.at(key, now)
+// windowAfter counts the calls in the last window that one was in, or that now is
+// in, and those in the window before it.
+func windowAfter(calls []call, key Key, now, limit int64) (remaining int64, within bool, reset int64) {
+	sequences, last := make([]int64, len(calls)), int64(0)
+	for i, c := range calls {
+		last = max(last, c.now/key.Duration)
+		sequences[i] = last
+	}
+	last = max(last, now/key.Duration)
 	current, previous := new(big.Int), new(big.Int)
-	for _, c := range h[key] {
-		switch c.sequence {
-		case sequence:
+	for i, c := range calls {
+		switch sequences[i] {
+		case last:
 			current.Add(current, big.NewInt(c.cost))
-		case sequence - 1:
+		case last - 1:
 			previous.Add(previous, big.NewInt(c.cost))
 		}
 	}
 	duration := big.NewInt(key.Duration)
-	elapsed := new(big.Int).Mul(big.NewInt(sequence), duration)
+	elapsed := new(big.Int).Mul(big.NewInt(last), duration)
 	elapsed.Sub(big.NewInt(now), elapsed)
 	if elapsed.Sign() < 0 {
 		elapsed.SetInt64(0)
 	}
 	previous.Mul(previous, new(big.Int).Sub(duration, elapsed))
-	return current.Add(current, previous.Quo(previous, duration))
-}
-
-func (h history) reset(key Key, now int64) int64 {
-	end := new(big.Int).Mul(big.NewInt(h.at(key, now)+1), big.NewInt(key.Duration))
-	if !end.IsInt64() {
-		return math.MaxInt64
+	used := current.Add(current, previous.Quo(previous, duration))
+	left := used.Sub(big.NewInt(limit), used)
+	end := new(big.Int).Mul(big.NewInt(last+1), duration)
+	reset = math.MaxInt64
+	if end.IsInt64() {
+		reset = end.Int64()
 	}
-	return end.Int64()
-}
-
-// remaining returns how much of a limit is left, and false if it is exceeded.
-func (h history) remaining(key Key, now, limit int64) (int64, bool) {
-	left := new(big.Int).Sub(big.NewInt(limit), h.used(key, now))
 	if limit <= 0 || left.Sign() < 0 {
-		return 0, false
+		return 0, false, reset
 	}
-	return left.Int64(), true
+	return left.Int64(), true, reset
+}
+
+// bucketAfter takes the calls from a bucket that is full in the beginning, in
+// fractions. The bucket is full again at a time in parts of the last limit.
+func bucketAfter(calls []call, key Key, now, limit int64) (remaining int64, within bool, reset int64) {
+	duration := big.NewInt(min(key.Duration, exact-1))
+	full := new(big.Rat)
+	for _, c := range calls {
+		if c.limit <= 0 {
+			if c.cost > 0 {
+				return 0, false, math.MaxInt64
+			}
+			continue
+		}
+		full = notBefore(inPartsOf(full, c.limit), c.now)
+		full.Add(full, new(big.Rat).SetFrac(new(big.Int).Mul(big.NewInt(c.cost), duration), big.NewInt(c.limit)))
+	}
+	reset = ceil(notBefore(full, now))
+	if limit <= 0 {
+		return 0, false, reset
+	}
+	full = notBefore(inPartsOf(full, limit), now)
+	left := new(big.Rat).SetInt(new(big.Int).Add(big.NewInt(now), duration))
+	if left.Sub(left, full); left.Sign() < 0 || floor(full).Cmp(big.NewInt(exact)) > 0 {
+		return 0, false, reset
+	}
+	left.Mul(left, new(big.Rat).SetFrac(big.NewInt(limit), duration))
+	return floor(left).Int64(), true, ceil(full)
+}
+
+func notBefore(a *big.Rat, ms int64) *big.Rat {
+	if b := new(big.Rat).SetInt64(ms); a.Cmp(b) < 0 {
+		return b
+	}
+	return new(big.Rat).Set(a)
+}
+
+// inPartsOf rounds up to a whole number of parts.
+func inPartsOf(a *big.Rat, parts int64) *big.Rat {
+	scaled := new(big.Rat).Mul(a, new(big.Rat).SetInt64(parts))
+	up := floor(scaled.Neg(scaled))
+	return new(big.Rat).SetFrac(up.Neg(up), big.NewInt(parts))
+}
+
+func floor(a *big.Rat) *big.Int { return new(big.Int).Div(a.Num(), a.Denom()) }
+
+func ceil(a *big.Rat) int64 {
+	if up := inPartsOf(a, 1).Num(); up.IsInt64() {
+		return up.Int64()
+	}
+	return math.MaxInt64
 }
 
 // take returns the decisions and the history after them.
@@ -71,24 +119,35 @@ func (h history) take(now int64, requests []Request) ([]Decision, history) {
 	decisions := make([]Decision, len(requests))
 	all := true
 	for i, r := range requests {
-		if r.Cost > 0 {
-			calls := slices.Clone(after[r.Key])
-			after[r.Key] = append(calls, call{after.at(r.Key, now), r.Cost})
+		if r.Cost > 0 || r.Algorithm == TokenBucket {
+			after[r.Key] = append(slices.Clone(after[r.Key]), call{now, r.Limit, r.Cost})
 		}
 		d := &decisions[i]
-		d.Remaining, d.Passed = after.remaining(r.Key, now, r.Limit)
-		d.Reset = after.reset(r.Key, now)
+		d.Remaining, d.Passed, d.Reset = oracles[r.Algorithm](after[r.Key], r.Key, now, r.Limit)
+		if !d.Passed {
+			_, _, d.Reset = oracles[r.Algorithm](h[r.Key], r.Key, now, r.Limit)
+		}
 		all = all && d.Passed
 	}
 	if all {
-		return decisions, after
+		return decisions, h.counted(after, requests)
 	}
 	for i, r := range requests {
 		if decisions[i].Passed {
-			decisions[i].Remaining, _ = h.remaining(r.Key, now, r.Limit)
+			decisions[i].Remaining, _, decisions[i].Reset = oracles[r.Algorithm](h[r.Key], r.Key, now, r.Limit)
 		}
 	}
 	return decisions, h
+}
+
+// counted leaves out the calls on keys on which nothing is counted.
+func (h history) counted(after history, requests []Request) history {
+	for _, r := range requests {
+		if !slices.ContainsFunc(requests, func(q Request) bool { return q.Key == r.Key && q.Cost > 0 }) {
+			after[r.Key] = h[r.Key]
+		}
+	}
+	return after
 }
 
 // amounts are limits and costs: mostly small, some at the edge of an int64.
@@ -99,9 +158,12 @@ var amounts = rapid.OneOf(
 	rapid.Int64Range(math.MaxInt64-3, math.MaxInt64),
 )
 
+var anyAlgorithm = rapid.SampledFrom([]Algorithm{SlidingWindow, TokenBucket})
+
 var keys = rapid.Custom(func(t *rapid.T) Key {
 	key := keyOf(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "identifier"))
 	key.Duration = rapid.SampledFrom([]int64{1, 7, second, 1 << 62, math.MaxInt64}).Draw(t, "duration")
+	key.Algorithm = anyAlgorithm.Draw(t, "algorithm")
 	return key
 })
 

@@ -94,14 +94,16 @@ type RedisConfig struct {
 // most limit / nodes for each but m and (limit − S') / nodes for m. The sum is
 // limit + S' × (nodes − 1) / nodes, and S' is at most limit. Who hears of more
 // than the limit admits nothing more. What the window before carries over counts
-// in S, and the parts of it that nodes have not reported are rounded up.
+// in S, and the parts of it that nodes have not reported are rounded up. In a token
+// bucket, which gains tokens all the time, limit stands for the burst; what a node
+// admits on a bucket by one limit it reports before it admits by another.
 //
 // # Redis out of reach
 //
 // A call that fails or has no answer after 250 ms opens the breaker. From then on
 // calls are decided at once: by the rule above where it admits, and refused where
 // it doesn't, so that the calls that a node admits alone in a window that begins
-// meanwhile are an even share of the limit. Requests with Refuse are refused. A
+// meanwhile, or of the tokens that a bucket gains, are an even share. Requests with Refuse are refused. A
 // probe each 100 ms closes the breaker. Before a counter is decided by Redis
 // again, what this node has admitted on it is added there, in the same call; and
 // right after the breaker closes, everything is reported in the background.

@@ -93,6 +93,66 @@ algorithms.sliding_window = {
   end,
 }
 
+-- States are { ms, rest, limit }: the bucket is full again at ms + rest / limit, of
+-- which rest / limit is below 1. What a node owes is { since, cost, limit }.
+local function rescale(b, limit)
+  if b[3] ~= limit and b[2] > 0 then
+    local quotient, rest = share(limit, b[2], b[3])
+    b[2] = rest > 0 and quotient + 1 or quotient
+    if b[2] == limit then
+      b[1], b[2] = b[1] + 1, 0
+    end
+  end
+  b[3] = limit
+end
+
+-- Takes a cost at a time. Tells whether the bucket is full again before the times
+-- that a double holds; else it is so at the last of them.
+local function add(b, at, duration, limit, cost)
+  rescale(b, limit)
+  if b[1] < at then
+    b[1], b[2] = at, 0
+  end
+  local part = math.fmod(cost, limit)
+  local ms, rest = share(duration, part, limit)
+  ms = ms + (cost - part) / limit * duration
+  if rest >= limit - b[2] then
+    ms, b[2] = ms + 1, rest - (limit - b[2])
+  else
+    b[2] = b[2] + rest
+  end
+  if ms > most - b[1] then
+    b[1], b[2] = most, 0
+    return false
+  end
+  b[1] = b[1] + ms
+  return true
+end
+
+algorithms.token_bucket = {
+  takeUp = function(b, heard, owed, duration)
+    local ms, rest, limit = heard[1], heard[2], heard[3]
+    if b[3] > 0 then
+      rescale(heard, b[3])
+    end
+    if heard[1] > b[1] or heard[1] == b[1] and heard[2] > b[2] then
+      b[1], b[2], b[3] = ms, rest, limit
+    end
+    if owed[2] > 0 then
+      add(b, owed[1], duration, owed[3], owed[2])
+    end
+  end,
+  take = function(b, duration, limit, cost)
+    if limit < 1 or cost > limit or not add(b, now, duration, limit, cost) then
+      return false
+    end
+    return b[1] - now < duration or b[1] - now == duration and b[2] == 0
+  end,
+  expires = function(b)
+    return b[2] > 0 and b[1] + 1 or b[1]
+  end,
+}
+
 local function state(first, second, third)
   return { tonumber(first), tonumber(second), tonumber(third) }
 end

@@ -41,6 +41,7 @@ var scriptAmounts = rapid.OneOf(
 var scriptKeys = rapid.Custom(func(t *rapid.T) Key {
 	key := keyOf(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "identifier"))
 	key.Duration = rapid.SampledFrom([]int64{1, 7, second, 2_592_000_000, 1 << 52, 1 << 62, math.MaxInt64}).Draw(t, "duration")
+	key.Algorithm = anyAlgorithm.Draw(t, "algorithm")
 	return key
 })
 
@@ -57,23 +58,40 @@ var scriptRequests = rapid.Custom(func(t *rapid.T) Request {
 func TestDecisionsOverRedisMatchTheHistory(t *testing.T) {
 	url := testenv.Redis(t)
 	exact, fast := fleet(t, 3, RedisConfig{URL: url, roundTripTimeout: time.Minute}), fleet(t, 1, RedisConfig{URL: url, Fast: true, roundTripTimeout: time.Minute})
-	for name, nodes := range map[string][]*Redis{"exact": exact, "fast": fast} {
+	for name, redis := range map[string][]*Redis{"exact": exact, "fast": fast} {
+		var nodes []Limiter
+		for _, node := range redis {
+			nodes = append(nodes, node)
+		}
 		t.Run(name, func(t *testing.T) {
-			rapid.Check(t, func(t *rapid.T) { matchesHistory(t, nodes) })
+			rapid.Check(t, func(t *rapid.T) {
+				matchesHistory(t, nodes, func() {
+					for _, node := range redis {
+						node.report(context.Background(), node.owing())
+					}
+				})
+			})
 		})
 	}
 }
 
+// So do nodes that share rows.
+func TestDecisionsOnRowsMatchTheHistory(t *testing.T) {
+	d := newDisk()
+	nodes := []Limiter{openRows(t, d, 3), openRows(t, d, 3), openRows(t, d, 3)}
+	rapid.Check(t, func(t *rapid.T) { matchesHistory(t, nodes, func() {}) })
+}
+
 var workspaces atomic.Int64 // gives each run of the property counters of its own
 
-func matchesHistory(t *rapid.T, nodes []*Redis) {
+func matchesHistory(t *rapid.T, nodes []Limiter, report func()) {
 	model, workspace := history{}, fmt.Sprint("ws", workspaces.Add(1))
 	now := rapid.SampledFrom([]int64{0, 1_700_000_000_123, exact - 5_000}).Draw(t, "start")
 	decide := func(t *rapid.T, batch []Request) {
 		for i := range batch {
 			batch[i].Workspace = workspace
 		}
-		node := rapid.SampledFrom(nodes).Draw(t, "node")
+		node := nodes[rapid.IntRange(0, len(nodes)-1).Draw(t, "node")]
 		want, after := model.take(now, batch)
 		if diff := cmp.Diff(want, take(node, now, batch...)); diff != "" {
 			t.Fatalf("at %d, decisions (-want +got):\n%s", now, diff)
@@ -85,11 +103,7 @@ func matchesHistory(t *rapid.T, nodes []*Redis) {
 		"one":       one,
 		"one again": one,
 		"batch":     func(t *rapid.T) { decide(t, rapid.SliceOfN(scriptRequests, 0, 6).Draw(t, "batch")) },
-		"report": func(*rapid.T) {
-			for _, node := range nodes {
-				node.report(context.Background(), node.owing())
-			}
-		},
+		"report":    func(*rapid.T) { report() },
 		"clock": func(t *rapid.T) {
 			span := rapid.SampledFrom([]int64{1, 7, second, 2_592_000_000}).Draw(t, "span")
 			now = min(max(0, now+rapid.Int64Range(-3*span, 3*span).Draw(t, "step")), exact-2)

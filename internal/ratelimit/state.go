@@ -9,6 +9,8 @@ type Algorithm uint8
 const (
 	// SlidingWindow counts in the current window and a fading share of the last.
 	SlidingWindow Algorithm = iota
+	// TokenBucket refills evenly, and lets through a burst of the whole limit.
+	TokenBucket
 )
 
 // algorithms registers every Algorithm with its name, which is on the wire, in
@@ -18,6 +20,7 @@ var algorithms = [...]struct {
 	rules
 }{
 	SlidingWindow: {"sliding_window", windows{}},
+	TokenBucket:   {"token_bucket", buckets{}},
 }
 
 // ParseAlgorithm returns the algorithm of a name; "" is SlidingWindow.
