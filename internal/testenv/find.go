@@ -9,17 +9,17 @@ import (
 	"slices"
 )
 
-// postgresBinaries is where Debian keeps the programs of a PostgreSQL server,
-// one folder a version, outside of PATH.
+// postgresBinaries is where Debian installs the programs of PostgreSQL servers, one folder per
+// version, outside of PATH.
 const postgresBinaries = "/usr/lib/postgresql/*/bin"
 
-// findPostgres returns the paths of initdb and postgres, of the same version.
+// findPostgres returns the paths of initdb and postgres of the same version.
 func findPostgres() (initdb, postgres string, err error) {
 	folders, err := filepath.Glob(postgresBinaries)
 	if err != nil {
 		return "", "", err
 	}
-	slices.Reverse(folders) // the latest version first: they have two digits
+	slices.Reverse(folders) // newest version first; all have two digits
 	if onPath, err := exec.LookPath("initdb"); err == nil {
 		folders = slices.Insert(folders, 0, filepath.Dir(onPath))
 	}
@@ -33,7 +33,7 @@ func findPostgres() (initdb, postgres string, err error) {
 	return "", "", missing{"PostgreSQL", "postgresql"}
 }
 
-// findRedis returns the path of a server that speaks the protocol of Redis.
+// findRedis returns the path of a Redis or Valkey server.
 func findRedis() (string, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -43,17 +43,16 @@ func findRedis() (string, error) {
 	return "", missing{"Redis", "redis-server or valkey-server"}
 }
 
-// Ports are taken from below those that systems give to outgoing connections.
-// Otherwise such a connection could hold the port of a server that is down,
-// which then couldn't start again; even one that tries to reach that server,
-// for TCP lets a socket on loopback connect to itself.
+// Ports are below the range of outgoing connections. Otherwise an outgoing connection could
+// occupy the port of a stopped server, which then could not restart. Even a client of that
+// server could, because TCP lets a socket on loopback connect to itself.
 const (
 	firstPort = 10_000
 	lastPort  = 32_000
 )
 
-// freePort returns a port of loopback on which nobody listens at the moment.
-// Another process may take it before the caller does.
+// freePort returns a loopback port on which nobody listens. Another process can take it before
+// the caller does.
 func freePort() (int, error) {
 	l, err := freeListener()
 	if err != nil {
@@ -62,7 +61,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-// freeListener returns a listener at a free port.
+// freeListener returns a listener on a free port.
 func freeListener() (net.Listener, error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort)

@@ -13,23 +13,22 @@ import (
 // link is one connection through a proxy.
 type link struct {
 	proxy *Proxy
-	alive context.Context // ends as soon as the link is cut
+	alive context.Context // done as soon as the link is cut
 
 	mu   sync.Mutex
 	end  context.CancelFunc
-	ends [2]*net.TCPConn // by the direction that comes from it; the server's is nil until run has dialled
+	ends [2]*net.TCPConn // by sender; the server's is nil until run has dialed
 }
 
-// piece is some bytes on their way. None of them mean that whoever sent it will
-// send no more.
-type piece struct {
+// chunk is data in transit. An empty chunk means that the sender has closed its side.
+type chunk struct {
 	bytes []byte
-	due   time.Time // when they arrive, if the network is whole then
+	due   time.Time // delivery time, unless the network is partitioned then
 }
 
-// window is how many pieces can be on their way in one direction: so many that
-// a delayed connection carries as much in a second as one that isn't.
-const window = 1024
+// maxChunks is the maximum number of chunks in transit in one direction. It is large enough that
+// a delay does not reduce the throughput.
+const maxChunks = 1024
 
 func newLink(p *Proxy, client *net.TCPConn) *link {
 	l := &link{proxy: p}
@@ -38,12 +37,12 @@ func newLink(p *Proxy, client *net.TCPConn) *link {
 	return l
 }
 
-// cut resets both ends. What is on its way is lost.
+// cut resets both connections. Data in transit is lost.
 func (l *link) cut() {
 	l.close(func(end *net.TCPConn) error { return errors.Join(end.SetLinger(0), end.Close()) })
 }
 
-// close ends the link, unless that was done before.
+// close ends the link with how. It does nothing if the link has ended.
 func (l *link) close(how func(*net.TCPConn) error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -53,29 +52,29 @@ func (l *link) close(how func(*net.TCPConn) error) {
 	l.end()
 	for _, end := range l.ends {
 		if end != nil {
-			_ = how(end) // whatever the error is, the system has let go of it
+			_ = how(end) // the descriptor is released even on an error
 		}
 	}
 }
 
-// run carries the connection until both ends have sent all or it is cut.
+// run forwards data until both sides have closed or the link is cut.
 func (l *link) run() {
-	defer l.proxy.forget(l)
+	defer l.proxy.remove(l)
 	if err := l.dial(); err != nil {
 		l.cut()
 		return
 	}
 	var tasks sync.WaitGroup
 	for _, from := range []int{fromClient, fromServer} {
-		pieces := make(chan piece, window)
-		tasks.Go(func() { l.collect(from, pieces) })
-		tasks.Go(func() { l.deliver(l.ends[1-from], pieces) })
+		chunks := make(chan chunk, maxChunks)
+		tasks.Go(func() { l.collect(from, chunks) })
+		tasks.Go(func() { l.deliver(l.ends[1-from], chunks) })
 	}
 	tasks.Wait()
 	l.close((*net.TCPConn).Close)
 }
 
-// dial connects to the server, when the network is whole.
+// dial connects to the server after the end of a partition.
 func (l *link) dial() error {
 	if !l.await(time.Now()) {
 		return l.alive.Err()
@@ -93,9 +92,9 @@ func (l *link) dial() error {
 	return nil
 }
 
-// collect takes what one end sends, and shows it to the hook.
-func (l *link) collect(from int, pieces chan<- piece) {
-	defer close(pieces)
+// collect reads the data of one side and calls the hook with it.
+func (l *link) collect(from int, chunks chan<- chunk) {
+	defer close(chunks)
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := l.ends[from].Read(buffer)
@@ -103,13 +102,13 @@ func (l *link) collect(from int, pieces chan<- piece) {
 			l.cut()
 			return
 		}
-		look, delay := l.proxy.rules(from)
-		if n > 0 && look != nil && look(buffer[:n]) {
+		hook, delay := l.proxy.rules(from)
+		if n > 0 && hook != nil && hook(buffer[:n]) {
 			l.cut()
 			return
 		}
 		select {
-		case pieces <- piece{bytes.Clone(buffer[:n]), time.Now().Add(delay)}:
+		case chunks <- chunk{bytes.Clone(buffer[:n]), time.Now().Add(delay)}:
 		case <-l.alive.Done():
 			return
 		}
@@ -119,9 +118,9 @@ func (l *link) collect(from int, pieces chan<- piece) {
 	}
 }
 
-// deliver gives the pieces to the other end, when they are due.
-func (l *link) deliver(to *net.TCPConn, pieces <-chan piece) {
-	for p := range pieces {
+// deliver writes the chunks to the other side when they are due.
+func (l *link) deliver(to *net.TCPConn, chunks <-chan chunk) {
+	for p := range chunks {
 		if !l.await(p.due) {
 			return
 		}
@@ -138,8 +137,8 @@ func (l *link) deliver(to *net.TCPConn, pieces <-chan piece) {
 	}
 }
 
-// await waits until due and then for the network to be whole. It returns false
-// as soon as the link is cut.
+// await waits until due, and then until the network is not partitioned. It returns false as soon
+// as the link is cut.
 func (l *link) await(due time.Time) bool {
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
@@ -149,7 +148,7 @@ func (l *link) await(due time.Time) bool {
 		return false
 	}
 	select {
-	case <-l.proxy.healed():
+	case <-l.proxy.whenConnected():
 	case <-l.alive.Done():
 	}
 	return l.alive.Err() == nil

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// asChild is set in the process that TestNothingOutlivesTheProcess kills.
+// asChild is the environment variable of the process that TestNothingOutlivesTheProcess kills.
 const asChild = "LATCHKEY_TESTENV_CHILD"
 
-// TestChild starts one of each and waits to be killed.
+// TestChild starts servers of every kind and waits to be killed.
 func TestChild(t *testing.T) {
 	if os.Getenv(asChild) == "" {
-		t.Skip("only the process that TestNothingOutlivesTheProcess kills runs this")
+		t.Skip("runs only as the child of TestNothingOutlivesTheProcess")
 	}
 	Postgres(t)
 	Redis(t)
@@ -35,18 +35,19 @@ func TestNothingOutlivesTheProcess(t *testing.T) {
 	if _, _, err := findPostgres(); err != nil {
 		must(t, err)
 	}
-	t.Run("killed when all run", func(t *testing.T) {
+	t.Run("killed after the start of all servers", func(t *testing.T) {
 		folder := publicFolder(t)
 		child, output := startChild(t, folder)
 		for output.Scan() && output.Text() != "ready" {
 		}
-		if n := len(inFolder(t, folder)); n < 10 { // five shells, four servers, and the backends of two
-			t.Errorf("only %d processes have been started", n)
+		// five shells, four servers, and the backends of two
+		if n := len(processesIn(t, folder)); n < 10 {
+			t.Errorf("%d processes were started, want at least 10", n)
 		}
 		killChild(t, child)
 		awaitNothing(t, folder)
 	})
-	t.Run("killed while they start", func(t *testing.T) {
+	t.Run("killed while servers start", func(t *testing.T) {
 		for range 3 {
 			folder := publicFolder(t)
 			child, _ := startChild(t, folder)
@@ -59,13 +60,13 @@ func TestNothingOutlivesTheProcess(t *testing.T) {
 		folder := publicFolder(t)
 		child, _ := startChild(t, folder, "-test.timeout=3s")
 		if err := child.Wait(); err == nil {
-			t.Error("the time limit was not kept")
+			t.Error("the child exceeded its time limit")
 		}
 		awaitNothing(t, folder)
 	})
 }
 
-// publicFolder returns a temporary folder that other accounts can use too.
+// publicFolder returns a temporary folder that every account can use.
 func publicFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "latchkey-orphans-")
@@ -79,7 +80,7 @@ func publicFolder(t *testing.T) string {
 	return folder
 }
 
-// startChild runs TestChild in a process whose servers live in the folder.
+// startChild runs TestChild in a process whose servers use the folder.
 func startChild(t *testing.T, folder string, args ...string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	child := exec.Command(os.Args[0], append(args, "-test.run=^TestChild$")...)
@@ -99,26 +100,26 @@ func killChild(t *testing.T, child *exec.Cmd) {
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = child.Wait() // it says that it was killed
+	_ = child.Wait() // returns that it was killed
 }
 
-// awaitNothing waits for all processes and all that is in the folder to go.
+// awaitNothing waits until no process works in the folder and the folder is empty.
 func awaitNothing(t *testing.T, folder string) {
 	t.Helper()
 	var processes, files []string
-	err := until("everything to go", func() (bool, error) {
-		processes = inFolder(t, folder)
+	err := waitFor("the cleanup", func() (bool, error) {
+		processes = processesIn(t, folder)
 		entries, err := filepath.Glob(folder + "/*")
 		files = entries
 		return len(processes)+len(files) == 0, err
 	})
 	if err != nil {
-		t.Errorf("%v: left are the processes %v and the files %v", err, processes, files)
+		t.Errorf("%v: processes %v and files %v are left", err, processes, files)
 	}
 }
 
-// inFolder returns the ids of the processes that work somewhere in the folder.
-func inFolder(t *testing.T, folder string) []string {
+// processesIn returns the ids of the processes with a working directory inside the folder.
+func processesIn(t *testing.T, folder string) []string {
 	t.Helper()
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
@@ -137,13 +138,13 @@ func TestKilledPostgresLeavesNoSharedMemory(t *testing.T) {
 	var segment string
 	t.Run("its test", func(t *testing.T) {
 		s := StartPostgres(t)
-		pidfile, err := os.ReadFile(filepath.Join(s.guard.folder, "data/postmaster.pid"))
+		pidfile, err := os.ReadFile(filepath.Join(s.supervisor.folder, "data/postmaster.pid"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		segment = strings.Fields(strings.Split(string(pidfile), "\n")[6])[1]
 		if !hasSegment(t, segment) {
-			t.Skip("this system doesn't list segments of shared memory")
+			t.Skip("this system does not list shared memory segments")
 		}
 		s.Kill()
 	})

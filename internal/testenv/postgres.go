@@ -13,14 +13,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres returns the DSN of a fresh, empty database. All databases of a test
-// process are on one server, which doesn't care whether the disk has what it
-// wrote. The database is dropped when the test is over, whoever still uses it.
+// Postgres returns the DSN of a new, empty database. All databases of a test process share one
+// server, which does not sync its writes to disk. The database is dropped at the end of the
+// test, even if it is in use.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	s, err := sharedPostgres()
 	must(t, err)
-	name := fmt.Sprintf("test_%d", databases.Add(1))
+	name := fmt.Sprintf("test_%d", postgresDatabases.Add(1))
 	must(t, execute(s.URL, "CREATE DATABASE "+name+" TEMPLATE template0"))
 	t.Cleanup(func() {
 		if err := execute(s.URL, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
@@ -30,66 +30,69 @@ func Postgres(t testing.TB) string {
 	return strings.Replace(s.URL, "/postgres?", "/"+name+"?", 1)
 }
 
-// The server that the tests of this process share lives as long as the process,
-// because no test knows that it is the last. It keeps no connection and no
-// goroutine in between.
+// The server shared by the tests of this process runs as long as the process, because no test
+// knows that it is the last. Between tests it has no connection and no goroutine.
 var (
 	sharedPostgres = sync.OnceValues(func() (*Server, error) {
 		return newPostgres("fsync=off", "full_page_writes=off")
 	})
-	databases atomic.Int64 // how many have been made on it
+	postgresDatabases atomic.Int64 // number of databases created on it
 )
 
-// StartPostgres starts a server of its own for a test. It is durable: what it
-// has confirmed survives Kill. Its URL leads to an empty database.
+// StartPostgres starts a server for one test. It is durable: confirmed changes survive Kill. Its
+// URL names an empty database.
 func StartPostgres(t testing.TB) *Server {
 	t.Helper()
 	s, err := newPostgres()
-	return own(t, s, err)
+	return attach(t, s, err)
 }
 
-// newPostgres makes a cluster and starts its server with some settings, each
-// as name=value, besides those that tests need. It is reached by TCP alone, and
-// by a password, because whoever gets in may do what its account may.
+// newPostgres creates a cluster and starts its server with settings of the form name=value. The
+// server listens only on TCP and requires a password, because a client can do everything that
+// the server's account can.
 func newPostgres(settings ...string) (*Server, error) {
 	initdb, postgres, err1 := findPostgres()
 	account, err2 := postgresAccount()
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	guard, err := newGuard(account, "QUIT") // at once, but shared memory is given back
+	supervisor, err := newSupervisor(account, "QUIT") // immediate, but releases shared memory
 	if err != nil {
 		return nil, err
 	}
 	password := rand.Text()
-	if err := guard.initdb(initdb, password); err != nil {
-		return nil, errors.Join(err, guard.end())
+	if err := supervisor.initdb(initdb, password); err != nil {
+		return nil, errors.Join(err, supervisor.end())
 	}
-	// Shared memory is kept in files of the folder, where it can't be left behind.
+	// Shared memory is in files of the folder, which the supervisor removes.
 	settings = append(settings, "max_connections=400", "dynamic_shared_memory_type=mmap")
-	s := &Server{guard: guard, ready: func(s *Server) error { return execute(s.URL, "SELECT 1") }}
+	s := &Server{supervisor: supervisor, ready: func(s *Server) error {
+		return execute(s.URL, "SELECT 1")
+	}}
 	s.listen = func(s *Server, port int) {
 		s.Addr = loopback(port)
 		s.URL = fmt.Sprintf("postgres://postgres:%s@%s/postgres?sslmode=disable", password, s.Addr)
-		s.command = fmt.Sprintf("%s -D data -h 127.0.0.1 -p %d -k '' -c %s", quote(postgres), port, strings.Join(settings, " -c "))
+		s.command = fmt.Sprintf("%s -D data -h 127.0.0.1 -p %d -k '' -c %s", quote(postgres), port,
+			strings.Join(settings, " -c "))
 	}
-	return s.boot()
+	return s.startOnFreePort()
 }
 
-// initdb makes a cluster in the folder data. Passwords are asked for in clear,
-// because the exchange of hashes would cost each connection many milliseconds.
-func (g *guard) initdb(program, password string) error {
-	status, err := g.do("echo %s >password; %s -D data -U postgres --pwfile=password --auth=password --encoding=UTF8 --locale=C --no-sync </dev/null >log 2>&1; echo $?",
+// initdb creates a cluster in the folder data. It uses clear-text passwords, because SCRAM would
+// cost each connection many milliseconds.
+func (s *supervisor) initdb(program, password string) error {
+	status, err := s.do("echo %s >password; %s -D data -U postgres --pwfile=password --auth=password"+
+		" --encoding=UTF8 --locale=C --no-sync </dev/null >log 2>&1; echo $?",
 		password, quote(program))
 	if err == nil && status != "0" {
-		err = fmt.Errorf("initdb: status %s:\n%s", status, g.log())
+		err = fmt.Errorf("initdb: status %s:\n%s", status, s.log())
 	}
 	return err
 }
 
-// execute runs one statement on a connection of its own.
+// execute runs one statement on a new connection.
 func execute(dsn, statement string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {

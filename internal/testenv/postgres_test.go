@@ -28,7 +28,7 @@ func mustExec(t *testing.T, conn *pgx.Conn, statement string) {
 	}
 }
 
-// within bounds what a test waits for something that must not happen.
+// within returns a context with a timeout, for calls that must not succeed.
 func within(t *testing.T, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	t.Cleanup(cancel)
@@ -47,18 +47,19 @@ func TestPostgresDatabaseIsDroppedThoughInUse(t *testing.T) {
 	var conn *pgx.Conn
 	t.Run("its test", func(inner *testing.T) {
 		dsn = Postgres(inner)
-		conn = connect(t, dsn) // closed only after the inner test
+		conn = connect(t, dsn) // closed after the inner test
 	})
 	if err := conn.Ping(t.Context()); err == nil {
 		t.Error("a connection outlived its database")
 	}
 	var refused *pgconn.PgError
-	if _, err := pgx.Connect(t.Context(), dsn); !errors.As(err, &refused) || refused.Code != "3D000" {
-		t.Errorf("connect: %v, want that the database doesn't exist", err)
+	if _, err := pgx.Connect(t.Context(), dsn); !errors.As(err, &refused) ||
+		refused.Code != "3D000" {
+		t.Errorf("connect: %v, want that the database does not exist", err)
 	}
 }
 
-func TestPostgresAsksForThePassword(t *testing.T) {
+func TestPostgresRequiresThePassword(t *testing.T) {
 	dsn := Postgres(t)
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -66,12 +67,13 @@ func TestPostgresAsksForThePassword(t *testing.T) {
 	}
 	config.Password = "guessed"
 	var refused *pgconn.PgError
-	if _, err := pgx.ConnectConfig(t.Context(), config); !errors.As(err, &refused) || refused.Code != "28P01" {
+	if _, err := pgx.ConnectConfig(t.Context(), config); !errors.As(err, &refused) ||
+		refused.Code != "28P01" {
 		t.Errorf("connect: %v, want that the password is wrong", err)
 	}
 }
 
-func TestPostgresTakesManyConnections(t *testing.T) {
+func TestPostgresAllowsManyConnections(t *testing.T) {
 	dsn := Postgres(t)
 	for range 150 {
 		connect(t, dsn)
@@ -87,14 +89,15 @@ func TestKilledPostgresKeepsWhatItConfirmed(t *testing.T) {
 	url := s.URL
 	s.Kill()
 	if _, err := conn.Exec(t.Context(), "INSERT INTO things VALUES (2)"); err == nil {
-		t.Error("a killed server has confirmed a change")
+		t.Error("a killed server confirmed a change")
 	}
 	s.Start()
 	if s.URL != url {
 		t.Errorf("the URL became %s, was %s", s.URL, url)
 	}
 	var id int
-	if err := connect(t, url).QueryRow(t.Context(), "SELECT id FROM things").Scan(&id); err != nil || id != 1 {
+	if err := connect(t, url).QueryRow(t.Context(),
+		"SELECT id FROM things").Scan(&id); err != nil || id != 1 {
 		t.Errorf("read %d, %v", id, err)
 	}
 }
@@ -102,7 +105,8 @@ func TestKilledPostgresKeepsWhatItConfirmed(t *testing.T) {
 func TestStartPostgresWaitsForTheDisk(t *testing.T) {
 	var fsync, commit string
 	conn := connect(t, StartPostgres(t).URL)
-	if err := conn.QueryRow(t.Context(), "SELECT current_setting('fsync'), current_setting('synchronous_commit')").Scan(&fsync, &commit); err != nil {
+	const settings = "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+	if err := conn.QueryRow(t.Context(), settings).Scan(&fsync, &commit); err != nil {
 		t.Fatal(err)
 	}
 	if fsync != "on" || commit != "on" {
@@ -112,37 +116,37 @@ func TestStartPostgresWaitsForTheDisk(t *testing.T) {
 
 func TestStoppedPostgresStartsAgain(t *testing.T) {
 	s := StartPostgres(t)
-	conn := connect(t, s.URL) // it isn't waited for
+	conn := connect(t, s.URL) // Stop does not wait for it
 	mustExec(t, conn, "CREATE TABLE things (id BIGINT)")
 	s.Stop()
 	if err := conn.Ping(t.Context()); err == nil {
-		t.Error("a stopped server answers")
+		t.Error("a stopped server responds")
 	}
 	s.Start()
 	mustExec(t, connect(t, s.URL), "INSERT INTO things VALUES (1)")
-	if log := s.guard.log(); strings.Contains(log, "automatic recovery") {
-		t.Errorf("it wasn't stopped in good order:\n%s", log)
+	if log := s.supervisor.log(); strings.Contains(log, "automatic recovery") {
+		t.Errorf("the server did not shut down cleanly:\n%s", log)
 	}
 }
 
-func TestFrozenPostgresAnswersNothing(t *testing.T) {
+func TestFrozenPostgresDoesNotRespond(t *testing.T) {
 	s := StartPostgres(t)
 	old := connect(t, s.URL)
 	s.Freeze()
-	answer := make(chan error, 1)
-	go func() { _, err := old.Exec(t.Context(), "SELECT 1"); answer <- err }()
+	reply := make(chan error, 1)
+	go func() { _, err := old.Exec(t.Context(), "SELECT 1"); reply <- err }()
 	if conn, err := pgx.Connect(within(t, 300*time.Millisecond), s.URL); err == nil {
 		_ = conn.Close(t.Context())
-		t.Error("a frozen server let a client in")
+		t.Error("a frozen server accepted a client")
 	}
 	select {
-	case err := <-answer:
-		t.Errorf("a frozen server answered: %v", err)
+	case err := <-reply:
+		t.Errorf("a frozen server responded: %v", err)
 	default:
 	}
 	s.Thaw()
-	if err := <-answer; err != nil {
-		t.Errorf("after the thaw: %v", err)
+	if err := <-reply; err != nil {
+		t.Errorf("after Thaw: %v", err)
 	}
 }
 

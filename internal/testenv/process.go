@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// process is one line of the system's table of processes.
+// process is one entry of the process table.
 type process struct {
 	pid, parent int
-	state       byte // as ps prints it: T is stopped, Z has ended
+	state       byte // as ps prints it: T is stopped, Z is a zombie
 }
 
 func (p process) ended() bool   { return p.state == 'Z' }
 func (p process) stopped() bool { return p.state == 'T' || p.ended() }
 
-// processes returns the system's table of processes.
+// processes returns the process table of the system.
 func processes() ([]process, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil || len(entries) == 0 {
@@ -34,7 +34,7 @@ func processes() ([]process, error) {
 		}
 		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
 		if err != nil {
-			continue // it has ended since the folder was read
+			continue // it exited after ReadDir
 		}
 		if p, ok := parseStat(string(stat)); ok {
 			all = append(all, p)
@@ -43,8 +43,8 @@ func processes() ([]process, error) {
 	return all, nil
 }
 
-// parseStat reads /proc/PID/stat of Linux: "PID (NAME) STATE PARENT …". The
-// name may hold anything, blanks and parentheses too.
+// parseStat parses /proc/PID/stat of Linux: "PID (NAME) STATE PARENT …". The name can contain any
+// character, including spaces and parentheses.
 func parseStat(stat string) (p process, ok bool) {
 	pid, rest, _ := strings.Cut(stat, " ")
 	fields := strings.Fields(rest[strings.LastIndex(rest, ")")+1:])
@@ -54,7 +54,7 @@ func parseStat(stat string) (p process, ok bool) {
 	return parseProcess(pid, fields[1], fields[0])
 }
 
-// parsePS reads what ps prints on systems without /proc.
+// parsePS parses the output of ps, for systems without /proc.
 func parsePS(output []byte, err error) ([]process, error) {
 	var all []process
 	for line := range bytes.Lines(output) {
@@ -75,10 +75,10 @@ func parseProcess(pid, parent, state string) (p process, ok bool) {
 	return p, err1 == nil && err2 == nil
 }
 
-// family returns those of the processes that descend from pid, after itself.
-// None descend from 0, which kill takes for the caller's own group. A process
-// group would not do: each backend of PostgreSQL leads its own.
-func family(all []process, pid int) []process {
+// processTree returns pid and its descendants. It returns none for 0, which kill interprets as
+// the caller's process group. A process group would not be enough: each backend of PostgreSQL
+// leads its own.
+func processTree(all []process, pid int) []process {
 	if pid <= 0 {
 		return nil
 	}
@@ -98,50 +98,50 @@ func family(all []process, pid int) []process {
 	return found
 }
 
-// freeze stops pid and its descendants and returns them once none of them runs
-// any more. Two looks in a row must agree on that, since a process that was
-// still running at the first may have had another child before it stopped.
+// freeze stops pid and its descendants, and returns them when none is running. It checks twice in
+// a row, because a process that was running at the first check may have started another child
+// before it stopped.
 func freeze(pid int) ([]process, error) {
 	var members []process
-	looks := 0
-	err := until("the server to freeze", func() (bool, error) {
+	confirmations := 0
+	err := waitFor("the server to freeze", func() (bool, error) {
 		all, err := processes()
 		if err != nil {
 			return false, err
 		}
-		members = family(all, pid)
-		looks++
+		members = processTree(all, pid)
+		confirmations++
 		for _, p := range members {
 			if !p.stopped() {
-				looks = 0
+				confirmations = 0
 				err = errors.Join(err, send(p.pid, signalFreeze))
 			}
 		}
-		return looks == 2, err
+		return confirmations == 2, err
 	})
 	return members, err
 }
 
-// awaitEnd returns when none of the processes is left.
+// awaitEnd waits until none of the processes is left.
 func awaitEnd(members []process) error {
-	return until("the server to end", func() (bool, error) {
+	return waitFor("the server to end", func() (bool, error) {
 		all, err := processes()
 		return !slices.ContainsFunc(all, func(p process) bool {
-			return !p.ended() && slices.ContainsFunc(members, func(m process) bool { return m.pid == p.pid })
+			return !p.ended() && slices.ContainsFunc(members,
+				func(m process) bool { return m.pid == p.pid })
 		}), err
 	})
 }
 
-// patience is how long a server may take for anything at all.
-const patience = time.Minute
+// timeout bounds everything that a server does.
+const timeout = time.Minute
 
-// until returns when done does or fails, and with an error when it takes too
-// long.
-func until(what string, done func() (bool, error)) error {
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+// waitFor polls done until it returns true or an error, or until the timeout.
+func waitFor(what string, done func() (bool, error)) error {
+	for end := time.Now().Add(timeout); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if ok, err := done(); ok || err != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("waited %v for %s", patience, what)
+	return fmt.Errorf("waited %v for %s", timeout, what)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestProcessNamesMayHoldAnything(t *testing.T) {
+func TestProcessNamesCanContainAnything(t *testing.T) {
 	for stat, want := range map[string]process{
 		"7 (sh) S 1 7 7 0":              {7, 1, 'S'},
 		"8 (a b) T 7 8 8 0":             {8, 7, 'T'},
@@ -21,7 +21,7 @@ func TestProcessNamesMayHoldAnything(t *testing.T) {
 		}
 	}
 	if got, ok := parseStat(""); ok {
-		t.Errorf("nothing was read as %v", got)
+		t.Errorf("an empty line was parsed as %v", got)
 	}
 }
 
@@ -36,20 +36,21 @@ func TestProcessTablesAgree(t *testing.T) {
 	}
 	self := func(p process) bool { return p.pid == os.Getpid() && p.parent == os.Getppid() }
 	if !slices.ContainsFunc(printed, self) || !slices.ContainsFunc(all, self) {
-		t.Error("this process isn't in both tables")
+		t.Error("this process is not in both tables")
 	}
 }
 
-func TestFamilyIsAllDescendants(t *testing.T) {
-	all := []process{{pid: 5, parent: 9}, {pid: 1}, {pid: 9, parent: 2}, {pid: 2, parent: 1}, {pid: 3, parent: 1}, {pid: 6, parent: 9}}
+func TestProcessTreeHasAllDescendants(t *testing.T) {
+	all := []process{{pid: 5, parent: 9}, {pid: 1}, {pid: 9, parent: 2}, {pid: 2, parent: 1},
+		{pid: 3, parent: 1}, {pid: 6, parent: 9}}
 	var pids []int
-	for _, p := range family(all, 2) {
+	for _, p := range processTree(all, 2) {
 		pids = append(pids, p.pid)
 	}
 	if diff := cmp.Diff([]int{2, 9, 5, 6}, pids); diff != "" {
 		t.Error(diff)
 	}
-	if all := family(all, 0); len(all) > 0 {
-		t.Errorf("process 0 has the family %v", all)
+	if all := processTree(all, 0); len(all) > 0 {
+		t.Errorf("process 0 has the descendants %v", all)
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Proxy stands between clients and a server, on loopback, and does to their
-// connections what networks do. At first it passes on all that it gets. Its
-// methods may be called from anywhere, from hooks too.
+// Proxy is a TCP proxy on loopback that simulates network faults. Initially it forwards
+// everything. Its methods are safe for concurrent use, and hooks can call them.
 type Proxy struct {
 	Addr string // host:port, for clients to connect to
 
@@ -18,28 +17,29 @@ type Proxy struct {
 	target string
 	tasks  sync.WaitGroup
 
-	mu       sync.Mutex
-	listener net.Listener // nil while connections are refused
-	links    map[*link]struct{}
-	whole    chan struct{} // closed unless the network is partitioned
-	delay    time.Duration
-	hooks    [2]func([]byte) bool // by the end that sends
+	mu        sync.Mutex
+	listener  net.Listener // nil while connections are refused
+	links     map[*link]struct{}
+	connected chan struct{} // open channel while the network is partitioned, closed otherwise
+	delay     time.Duration
+	hooks     [2]func([]byte) bool // by sender
 }
 
-// The ends of a connection, and the directions that come from them.
+// The two senders of a connection.
 const (
 	fromClient = iota
 	fromServer
 )
 
-// NewProxy returns a proxy before the server at target, a host:port. It is gone
-// when the test is over, with all of its connections.
+// NewProxy returns a proxy in front of the server at target, a host:port. It closes with all of
+// its connections at the end of the test.
 func NewProxy(t testing.TB, target string) *Proxy {
 	t.Helper()
 	listener, err := freeListener()
 	must(t, err)
-	p := &Proxy{Addr: listener.Addr().String(), t: t, target: target, links: map[*link]struct{}{}, whole: make(chan struct{})}
-	close(p.whole)
+	p := &Proxy{Addr: listener.Addr().String(), t: t, target: target, links: map[*link]struct{}{},
+		connected: make(chan struct{})}
+	close(p.connected)
 	p.accept(listener)
 	t.Cleanup(func() {
 		p.Refuse()
@@ -48,8 +48,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Cut closes all connections at once, and what they were carrying is lost. New
-// ones are accepted.
+// Cut resets all connections. Data in transit is lost. New connections are accepted.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,16 +62,15 @@ func (p *Proxy) cut() {
 	clear(p.links)
 }
 
-// Partition has the network lose all packets: connections stay open, and new
-// ones are made, but nothing that is sent from now on arrives, not even that a
-// connection has been closed. The systems at both ends know nothing of it and
-// keep trying, so after Heal it does arrive.
+// Partition simulates a network that loses all packets. Connections stay open and new ones are
+// accepted, but no data arrives, and neither does the close of a connection. Both sides keep
+// retransmitting, so the data arrives after Heal.
 func (p *Proxy) Partition() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.whole:
-		p.whole = make(chan struct{})
+	case <-p.connected:
+		p.connected = make(chan struct{})
 	default:
 	}
 }
@@ -82,13 +80,13 @@ func (p *Proxy) Heal() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
-	case <-p.whole:
+	case <-p.connected:
 	default:
-		close(p.whole)
+		close(p.connected)
 	}
 }
 
-// Refuse resets all connections, and new ones are refused: nobody listens.
+// Refuse resets all connections and stops listening, so new connections are refused.
 func (p *Proxy) Refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,28 +119,27 @@ func (p *Proxy) accept(listener net.Listener) {
 	p.tasks.Go(func() { p.serve(listener) })
 }
 
-// Delay has all that is sent from now on arrive d later, in each direction:
-// what takes one round trip takes 2d more. To connect takes no longer.
+// Delay delays all data sent from now on by d in each direction, so a round trip takes 2d longer.
+// It does not delay connecting.
 func (p *Proxy) Delay(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.delay = d
 }
 
-// OnClient has look see what clients send before it is passed on, in the pieces
-// in which it arrives. If it returns true the connection is cut and the server
-// never gets that piece. It may be called by many connections at a time, and
-// must not keep the bytes. Nil ends it.
-func (p *Proxy) OnClient(look func(sent []byte) (cut bool)) { p.hook(fromClient, look) }
+// OnClient sets a hook that gets the data of clients before it is forwarded, in chunks as it
+// arrives. If the hook returns true, the connection is cut and the server does not get that chunk.
+// Connections call the hook concurrently. It must not keep the slice. Nil removes the hook.
+func (p *Proxy) OnClient(hook func(sent []byte) (cut bool)) { p.setHook(fromClient, hook) }
 
-// OnServer is OnClient for what the server sends. Cutting at the answer to a
-// COMMIT leaves a client that can't know whether its change was made.
-func (p *Proxy) OnServer(look func(sent []byte) (cut bool)) { p.hook(fromServer, look) }
+// OnServer is OnClient for the data of the server. If the hook cuts the response to a COMMIT, the
+// client cannot know whether the transaction was committed.
+func (p *Proxy) OnServer(hook func(sent []byte) (cut bool)) { p.setHook(fromServer, hook) }
 
-func (p *Proxy) hook(direction int, look func([]byte) bool) {
+func (p *Proxy) setHook(direction int, hook func([]byte) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hooks[direction] = look
+	p.hooks[direction] = hook
 }
 
 func (p *Proxy) serve(listener net.Listener) {
@@ -159,8 +156,7 @@ func (p *Proxy) serve(listener net.Listener) {
 	}
 }
 
-// open carries on a connection, unless it has been accepted just before
-// connections began to be refused.
+// open starts a link for a connection, or resets it if Refuse was called after it was accepted.
 func (p *Proxy) open(listener net.Listener, client *net.TCPConn) {
 	l := newLink(p, client)
 	p.mu.Lock()
@@ -173,22 +169,22 @@ func (p *Proxy) open(listener net.Listener, client *net.TCPConn) {
 	p.tasks.Go(l.run)
 }
 
-// rules returns what holds for bytes that come from one end now.
-func (p *Proxy) rules(from int) (look func([]byte) bool, delay time.Duration) {
+// rules returns the hook and the delay for data from one sender.
+func (p *Proxy) rules(from int) (hook func([]byte) bool, delay time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.hooks[from], p.delay
 }
 
-// healed returns a channel that is closed as soon as the network is whole.
-func (p *Proxy) healed() <-chan struct{} {
+// whenConnected returns a channel that is closed while the network is not partitioned.
+func (p *Proxy) whenConnected() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.whole
+	return p.connected
 }
 
-// forget is called when a link has ended by itself.
-func (p *Proxy) forget(l *link) {
+// remove removes a link that has ended.
+func (p *Proxy) remove(l *link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.links, l)

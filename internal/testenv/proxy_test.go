@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// echo starts a server that answers with what it gets, and returns its address.
+// echo starts an echo server and returns its address.
 func echo(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -52,43 +52,43 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-func say(t *testing.T, conn net.Conn, text string) {
+func writeText(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
 	if _, err := io.WriteString(conn, text); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func hear(t *testing.T, conn net.Conn, text string) {
+func expectText(t *testing.T, conn net.Conn, text string) {
 	t.Helper()
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	got := make([]byte, len(text))
 	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
-		t.Fatalf("heard %q, %v, want %q", got, err, text)
+		t.Fatalf("read %q, %v, want %q", got, err, text)
 	}
 }
 
-// hearNothing makes sure that the connection stays open and silent for a while.
-func hearNothing(t *testing.T, conn net.Conn) {
+// expectSilence checks that the connection stays open without data for 100 ms.
+func expectSilence(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 	n, err := conn.Read(make([]byte, 1))
 	if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("heard %d bytes, %v, want silence", n, err)
+		t.Fatalf("read %d bytes, %v, want a timeout", n, err)
 	}
 }
 
-// hearEnd makes sure that the connection is over.
-func hearEnd(t *testing.T, conn net.Conn) {
+// expectClosed checks that the connection is closed.
+func expectClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	n, err := conn.Read(make([]byte, 1))
 	if n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("heard %d bytes, %v, want the end", n, err)
+		t.Fatalf("read %d bytes, %v, want a closed connection", n, err)
 	}
 }
 
-func TestProxyPassesOnEverything(t *testing.T) {
+func TestProxyForwardsEverything(t *testing.T) {
 	leavesNoGoroutine(t)
 	conn := dial(t, NewProxy(t, echo(t)).Addr)
 	sent := bytes.Repeat([]byte("latchkey"), 1<<20)
@@ -107,37 +107,37 @@ func TestCutEndsConnectionsAndAcceptsNewOnes(t *testing.T) {
 	p := NewProxy(t, echo(t))
 	first, second := dial(t, p.Addr), dial(t, p.Addr)
 	for _, conn := range []net.Conn{first, second} {
-		say(t, conn, "a")
-		hear(t, conn, "a")
+		writeText(t, conn, "a")
+		expectText(t, conn, "a")
 	}
 	p.Cut()
-	hearEnd(t, first)
-	hearEnd(t, second)
+	expectClosed(t, first)
+	expectClosed(t, second)
 	next := dial(t, p.Addr)
-	say(t, next, "b")
-	hear(t, next, "b")
+	writeText(t, next, "b")
+	expectText(t, next, "b")
 }
 
 func TestPartitionHoldsEverythingUntilHealed(t *testing.T) {
 	leavesNoGoroutine(t)
 	p := NewProxy(t, echo(t))
 	old := dial(t, p.Addr)
-	say(t, old, "a")
-	hear(t, old, "a")
+	writeText(t, old, "a")
+	expectText(t, old, "a")
 	p.Partition()
-	p.Partition() // once more changes nothing
-	say(t, old, "b")
+	p.Partition() // idempotent
+	writeText(t, old, "b")
 	fresh := dial(t, p.Addr)
-	say(t, fresh, "c")
-	hearNothing(t, old)
-	hearNothing(t, fresh)
+	writeText(t, fresh, "c")
+	expectSilence(t, old)
+	expectSilence(t, fresh)
 	p.Heal()
 	p.Heal()
-	hear(t, old, "b")
-	hear(t, fresh, "c")
+	expectText(t, old, "b")
+	expectText(t, fresh, "c")
 }
 
-func TestPartitionHidesThatTheServerIsGone(t *testing.T) {
+func TestPartitionHidesTheServersClose(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -151,30 +151,30 @@ func TestPartitionHidesThatTheServerIsGone(t *testing.T) {
 	}
 	p.Partition()
 	_ = server.Close()
-	hearNothing(t, client)
+	expectSilence(t, client)
 	p.Heal()
-	hearEnd(t, client)
+	expectClosed(t, client)
 }
 
 func TestRefuseResetsAndRefuses(t *testing.T) {
 	leavesNoGoroutine(t)
 	p := NewProxy(t, echo(t))
 	conn := dial(t, p.Addr)
-	say(t, conn, "a")
-	hear(t, conn, "a")
+	writeText(t, conn, "a")
+	expectText(t, conn, "a")
 	p.Refuse()
 	p.Refuse()
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the open connection: %v, want a reset", err)
 	}
 	if _, err := net.Dial("tcp", p.Addr); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("a new connection: %v, want that it is refused", err)
+		t.Errorf("a new connection: %v, want refused", err)
 	}
 	p.Accept()
 	p.Accept()
 	conn = dial(t, p.Addr)
-	say(t, conn, "b")
-	hear(t, conn, "b")
+	writeText(t, conn, "b")
+	expectText(t, conn, "b")
 }
 
 func TestProxyResetsClientsOfADeadServer(t *testing.T) {
@@ -184,94 +184,94 @@ func TestProxyResetsClientsOfADeadServer(t *testing.T) {
 	}
 	conn, err := net.Dial("tcp", NewProxy(t, loopback(port)).Addr)
 	if err != nil {
-		return // the reset came before the system had told that the connection is made
+		return // the reset arrived before Dial returned
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	hearEnd(t, conn)
+	expectClosed(t, conn)
 }
 
-// TestDelayIsLatencyNotThroughput sends many pieces one after the other: each
-// arrives two delays later, and all together hardly after that.
+// TestDelayIsLatencyNotThroughput sends many chunks in a row. Each must arrive two delays later,
+// and all of them soon after the first.
 func TestDelayIsLatencyNotThroughput(t *testing.T) {
 	leavesNoGoroutine(t)
-	const delay, pieces = 100 * time.Millisecond, 50
+	const delay, chunks = 100 * time.Millisecond, 50
 	p := NewProxy(t, echo(t))
 	conn := dial(t, p.Addr)
 	p.Delay(delay)
 	begin := time.Now()
-	for range pieces {
-		say(t, conn, "a")
+	for range chunks {
+		writeText(t, conn, "a")
 		time.Sleep(time.Millisecond)
 	}
-	hear(t, conn, "a")
+	expectText(t, conn, "a")
 	if took := time.Since(begin); took < 2*delay {
-		t.Errorf("the first answer took %v, want at least %v", took, 2*delay)
+		t.Errorf("the first response took %v, want at least %v", took, 2*delay)
 	}
-	hear(t, conn, strings.Repeat("a", pieces-1))
-	if took := time.Since(begin); took > pieces*delay/2 {
-		t.Errorf("all answers took %v: the pieces waited for each other", took)
+	expectText(t, conn, strings.Repeat("a", chunks-1))
+	if took := time.Since(begin); took > chunks*delay/2 {
+		t.Errorf("all responses took %v: the chunks waited for each other", took)
 	}
 	p.Delay(0)
 	begin = time.Now()
-	say(t, conn, "b")
-	hear(t, conn, "b")
+	writeText(t, conn, "b")
+	expectText(t, conn, "b")
 	if took := time.Since(begin); took >= 2*delay {
-		t.Errorf("without delay an answer took %v", took)
+		t.Errorf("without delay a response took %v", took)
 	}
 }
 
 func TestHooksSeeAndCut(t *testing.T) {
 	leavesNoGoroutine(t)
 	p := NewProxy(t, echo(t))
-	asked, answered := make(chan string, 1), make(chan string, 1)
-	p.OnClient(func(sent []byte) bool { asked <- string(sent); return string(sent) == "lost" })
-	p.OnServer(func(sent []byte) bool { answered <- string(sent); return string(sent) == "unheard" })
+	requested, replied := make(chan string, 1), make(chan string, 1)
+	p.OnClient(func(sent []byte) bool { requested <- string(sent); return string(sent) == "lost" })
+	p.OnServer(func(sent []byte) bool { replied <- string(sent); return string(sent) == "cut" })
 
 	conn := dial(t, p.Addr)
-	say(t, conn, "hello")
-	hear(t, conn, "hello")
-	if a, b := <-asked, <-answered; a != "hello" || b != "hello" {
+	writeText(t, conn, "hello")
+	expectText(t, conn, "hello")
+	if a, b := <-requested, <-replied; a != "hello" || b != "hello" {
 		t.Errorf("the hooks saw %q and %q", a, b)
 	}
-	say(t, conn, "lost")
-	hearEnd(t, conn)
-	if a := <-asked; a != "lost" || len(answered) > 0 {
-		t.Errorf("the hook saw %q; the server got it: %v", a, len(answered) > 0)
+	writeText(t, conn, "lost")
+	expectClosed(t, conn)
+	if a := <-requested; a != "lost" || len(replied) > 0 {
+		t.Errorf("the hook saw %q; the server got it: %v", a, len(replied) > 0)
 	}
 	conn = dial(t, p.Addr)
-	say(t, conn, "unheard")
-	hearEnd(t, conn)
-	if a, b := <-asked, <-answered; a != "unheard" || b != "unheard" {
+	writeText(t, conn, "cut")
+	expectClosed(t, conn)
+	if a, b := <-requested, <-replied; a != "cut" || b != "cut" {
 		t.Errorf("the hooks saw %q and %q", a, b)
 	}
 	p.OnClient(nil)
 	p.OnServer(nil)
 	conn = dial(t, p.Addr)
-	say(t, conn, "lost")
-	hear(t, conn, "lost")
+	writeText(t, conn, "lost")
+	expectText(t, conn, "lost")
 }
 
-func TestHookMayUseItsProxy(t *testing.T) {
+func TestHookCanUseItsProxy(t *testing.T) {
 	leavesNoGoroutine(t)
 	p := NewProxy(t, echo(t))
 	p.OnClient(func([]byte) bool { p.Refuse(); return false })
 	conn := dial(t, p.Addr)
-	say(t, conn, "a")
-	hearEnd(t, conn)
+	writeText(t, conn, "a")
+	expectClosed(t, conn)
 }
 
-func TestProxyEndsWithItsTestWhateverItHolds(t *testing.T) {
+func TestProxyClosesWithDataInTransit(t *testing.T) {
 	leavesNoGoroutine(t)
 	p := NewProxy(t, echo(t))
 	p.Delay(time.Hour)
-	say(t, dial(t, p.Addr), "a")
+	writeText(t, dial(t, p.Addr), "a")
 	p.Partition()
-	say(t, dial(t, p.Addr), "b")
+	writeText(t, dial(t, p.Addr), "b")
 }
 
-// TestCommitCanBeCutOnEitherWay is what the hooks are for: the client sees the
-// same failure whether its change was made or not.
-func TestCommitCanBeCutOnEitherWay(t *testing.T) {
+// TestCommitCanBeCutInEitherDirection shows the purpose of hooks: the client gets the same error
+// whether the transaction was committed or not.
+func TestCommitCanBeCutInEitherDirection(t *testing.T) {
 	dsn := Postgres(t)
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
@@ -282,7 +282,10 @@ func TestCommitCanBeCutOnEitherWay(t *testing.T) {
 	direct := connect(t, dsn)
 	mustExec(t, direct, "CREATE TABLE things (id BIGINT)")
 
-	atCommit := func(sent []byte) bool { return bytes.Contains(bytes.ToUpper(sent), []byte("COMMIT")) }
+	atCommit := func(sent []byte) bool {
+		return bytes.Contains(bytes.ToUpper(sent),
+			[]byte("COMMIT"))
+	}
 	for id, hook := range []func(func([]byte) bool){p.OnClient, p.OnServer} {
 		hook(atCommit)
 		tx, err := connect(t, proxied).Begin(t.Context())
@@ -293,16 +296,16 @@ func TestCommitCanBeCutOnEitherWay(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := tx.Commit(t.Context()); err == nil {
-			t.Error("a commit that was cut has been confirmed")
+			t.Error("a cut commit was confirmed")
 		}
 		hook(nil)
 	}
-	var made []int
+	var committed []int
 	rows, err := direct.Query(t.Context(), "SELECT id FROM things")
 	if err == nil {
-		made, err = pgx.CollectRows(rows, pgx.RowTo[int])
+		committed, err = pgx.CollectRows(rows, pgx.RowTo[int])
 	}
-	if err != nil || len(made) != 1 || made[0] != fromServer {
-		t.Errorf("made were %v, %v; want only the one whose answer was lost", made, err)
+	if err != nil || len(committed) != 1 || committed[0] != fromServer {
+		t.Errorf("committed: %v, %v; want only the one whose response was cut", committed, err)
 	}
 }

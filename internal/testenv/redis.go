@@ -13,40 +13,40 @@ import (
 	"time"
 )
 
-// Redis returns the URL of a database without keys, on a server that the tests
-// of the process share. Only keys are private: scripts, functions and the
-// channels of publish and subscribe belong to the whole server. The keys are
-// removed when the test is over.
+// Redis returns the URL of an empty database on a server that the tests of the process share. Only
+// the keys are private: scripts, functions and pub/sub channels belong to the whole server. The
+// keys are deleted at the end of the test.
 func Redis(t testing.TB) string {
 	t.Helper()
 	s, err := sharedRedis()
 	must(t, err)
-	number := keyspaces.Add(1) % redisDatabases
+	number := redisDatabasesUsed.Add(1) % redisDatabases
 	t.Cleanup(func() {
-		if _, err := ask(s.Addr, fmt.Sprintf("SELECT %d", number), "FLUSHDB"); err != nil {
+		if _, err := redisCommands(s.Addr, fmt.Sprintf("SELECT %d", number),
+			"FLUSHDB"); err != nil {
 			t.Error(err)
 		}
 	})
 	return strings.TrimSuffix(s.URL, "0") + fmt.Sprint(number)
 }
 
-// redisDatabases is how many tests can use the shared server at a time.
+// redisDatabases is the maximum number of concurrent users of the shared server.
 const redisDatabases = 4096
 
-// The server that the tests of this process share lives as long as the process.
+// The server shared by the tests of this process runs as long as the process.
 var (
 	sharedRedis = sync.OnceValues(func() (*Server, error) {
 		return newRedis("--databases", fmt.Sprint(redisDatabases))
 	})
-	keyspaces atomic.Int64 // how many have been handed out
+	redisDatabasesUsed atomic.Int64 // number of databases handed out
 )
 
-// StartRedis starts a server of its own for a test, with arguments such as
-// "--appendonly", "yes". Without them it keeps nothing on disk.
+// StartRedis starts a server for one test, with arguments such as "--appendonly", "yes". Without
+// them it stores nothing on disk.
 func StartRedis(t testing.TB, args ...string) *Server {
 	t.Helper()
 	s, err := newRedis(args...)
-	return own(t, s, err)
+	return attach(t, s, err)
 }
 
 func newRedis(args ...string) (*Server, error) {
@@ -54,11 +54,11 @@ func newRedis(args ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	guard, err := newGuard(account{}, "KILL")
+	supervisor, err := newSupervisor(account{}, "KILL")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{guard: guard, ready: redisReady}
+	s := &Server{supervisor: supervisor, ready: redisReady}
 	s.listen = func(s *Server, port int) {
 		s.Addr = loopback(port)
 		s.URL = "redis://" + s.Addr + "/0"
@@ -67,38 +67,38 @@ func newRedis(args ...string) (*Server, error) {
 			s.command += " " + quote(arg)
 		}
 	}
-	return s.boot()
+	return s.startOnFreePort()
 }
 
-// redisReady makes sure that it is this server that answers, since another one
-// may have taken the port.
+// redisReady checks that this server responds, because another one may have taken the port.
 func redisReady(s *Server) error {
-	info, err := ask(s.Addr, "INFO server")
+	info, err := redisCommands(s.Addr, "INFO server")
 	if err == nil && !strings.Contains(info, fmt.Sprintf("process_id:%d\r\n", s.pid)) {
 		err = errors.New("another server has the port")
 	}
 	return err
 }
 
-// ask sends commands on a connection of its own and returns all the answers, as
-// they come over the wire. One that is an error fails.
-func ask(addr string, commands ...string) (string, error) {
+// redisCommands sends commands on a new connection and returns the raw replies. It returns an error
+// if a reply is an error.
+func redisCommands(addr string, commands ...string) (string, error) {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return "", err
 	}
-	if _, err := io.WriteString(conn, strings.Join(append(commands, "QUIT"), "\r\n")+"\r\n"); err != nil {
+	if _, err := io.WriteString(conn, strings.Join(append(commands, "QUIT"),
+		"\r\n")+"\r\n"); err != nil {
 		return "", err
 	}
-	answers, err := io.ReadAll(bufio.NewReader(conn))
-	for line := range strings.Lines(string(answers)) {
+	replies, err := io.ReadAll(bufio.NewReader(conn))
+	for line := range strings.Lines(string(replies)) {
 		if strings.HasPrefix(line, "-") {
 			err = errors.Join(err, errors.New("redis: "+strings.TrimSpace(line)))
 		}
 	}
-	return string(answers), err
+	return string(replies), err
 }

@@ -8,65 +8,64 @@ import (
 	"testing"
 )
 
-// Server is a server that belongs to one test. It runs when the test gets it
-// and is gone when the test is over. A test calls its methods one at a time;
-// what they can't do ends the test.
+// Server is a server that belongs to one test. It is running at first, and it is removed at the
+// end of the test. Its methods are not safe for concurrent use. A method that fails ends the
+// test.
 type Server struct {
-	URL  string // what clients are configured with
-	Addr string // host:port, the same in URL, for a proxy to stand before
+	URL  string // for the configuration of clients
+	Addr string // the host:port of URL, as the target of a proxy
 
-	t       testing.TB
-	guard   *guard
-	command string                    // how the shell starts it
-	listen  func(s *Server, port int) // sets URL, Addr and command
-	ready   func(s *Server) error     // nil as soon as it serves requests
-	pid     int                       // 0 while it doesn't run
+	t          testing.TB
+	supervisor *supervisor
+	command    string                    // shell command that starts it
+	listen     func(s *Server, port int) // sets URL, Addr and command
+	ready      func(s *Server) error     // nil once it serves requests
+	pid        int                       // 0 while it is not running
 }
 
-// own gives a server to a test.
-func own(t testing.TB, s *Server, err error) *Server {
+// attach ties a server to a test.
+func attach(t testing.TB, s *Server, err error) *Server {
 	t.Helper()
 	must(t, err)
 	s.t = t
 	t.Cleanup(func() {
 		var err error
 		if s.pid != 0 {
-			err = s.signal(signalThaw) // a frozen server ends late
+			err = s.signal(signalThaw) // a frozen server would exit late
 		}
-		if err := errors.Join(err, s.guard.end()); err != nil {
+		if err := errors.Join(err, s.supervisor.end()); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
 }
 
-// Start starts the server again after Stop or Kill, on the same port and with
-// the data that were on disk, and returns when it serves requests.
+// Start restarts the server after Stop or Kill, on the same port and with the data on disk. It
+// returns when the server serves requests.
 func (s *Server) Start() {
 	s.t.Helper()
 	must(s.t, s.start())
 }
 
-// Stop asks the server to end in good order, without waiting for its clients,
-// and returns when it has.
+// Stop shuts the server down cleanly, without waiting for its clients, and returns when it has
+// exited.
 func (s *Server) Stop() {
 	s.t.Helper()
 	must(s.t, s.running())
 	must(s.t, errors.Join(send(s.pid, signalStop), s.reap([]process{{pid: s.pid}})))
 }
 
-// Kill ends the server and all of its processes by SIGKILL, frozen or not, and
-// returns when they are gone.
+// Kill kills the server and all of its processes with SIGKILL, frozen or not, and returns when
+// they have exited.
 func (s *Server) Kill() {
 	s.t.Helper()
 	must(s.t, s.running())
-	members, err := freeze(s.pid) // so that none has another child meanwhile
+	members, err := freeze(s.pid) // so that none starts another child meanwhile
 	must(s.t, errors.Join(err, s.signal(signalKill), s.reap(members)))
 }
 
-// Freeze stops the server and all of its processes by SIGSTOP. Its connections
-// stay open and new ones are made, by the system, but nothing is answered any
-// more.
+// Freeze stops the server and all of its processes with SIGSTOP. Connections stay open and the
+// kernel accepts new ones, but the server does not respond.
 func (s *Server) Freeze() {
 	s.t.Helper()
 	must(s.t, s.running())
@@ -74,17 +73,17 @@ func (s *Server) Freeze() {
 	must(s.t, err)
 }
 
-// Thaw lets a frozen server go on.
+// Thaw continues a frozen server.
 func (s *Server) Thaw() {
 	s.t.Helper()
 	must(s.t, s.running())
 	must(s.t, s.signal(signalThaw))
 }
 
-// signal sends a signal to all processes of the server, which is running.
+// signal sends a signal to all processes of the running server.
 func (s *Server) signal(signal syscall.Signal) error {
 	all, err := processes()
-	for _, p := range family(all, s.pid) {
+	for _, p := range processTree(all, s.pid) {
 		err = errors.Join(err, send(p.pid, signal))
 	}
 	return err
@@ -92,15 +91,14 @@ func (s *Server) signal(signal syscall.Signal) error {
 
 func (s *Server) running() error {
 	if s.pid == 0 {
-		return errors.New("the server isn't running")
+		return errors.New("the server is not running")
 	}
 	return nil
 }
 
-// boot starts the server for the first time, on another port if it ends at once,
-// since the port may have been taken after it was found free. On failure
-// nothing is left.
-func (s *Server) boot() (*Server, error) {
+// startOnFreePort starts the server for the first time. It retries on another port if the server
+// exits at once, because another process may have taken the port. On failure it cleans up.
+func (s *Server) startOnFreePort() (*Server, error) {
 	var err error
 	for range 3 {
 		var port int
@@ -115,48 +113,48 @@ func (s *Server) boot() (*Server, error) {
 			break
 		}
 	}
-	return nil, errors.Join(err, s.guard.end())
+	return nil, errors.Join(err, s.supervisor.end())
 }
 
 func (s *Server) start() error {
 	if s.pid != 0 {
-		return errors.New("the server is running already")
+		return errors.New("the server is already running")
 	}
-	answer, err := s.guard.do("exec %s </dev/null >>log 2>&1 & server=$!; echo $server", s.command)
+	reply, err := s.supervisor.do("exec %s </dev/null >>log 2>&1 & server=$!; echo $server",
+		s.command)
 	if err != nil {
 		return err
 	}
-	if s.pid, err = strconv.Atoi(answer); err != nil {
-		return fmt.Errorf("guard: %w", err)
+	if s.pid, err = strconv.Atoi(reply); err != nil {
+		return fmt.Errorf("supervisor: %w", err)
 	}
-	return until("the server to start", func() (bool, error) {
+	return waitFor("the server to start", func() (bool, error) {
 		if s.ready(s) == nil {
 			return true, nil
 		}
-		return false, s.stillborn()
+		return false, s.exitedEarly()
 	})
 }
 
-// stillborn returns an error with the end of the log if the server has ended by
-// itself.
-func (s *Server) stillborn() error {
+// exitedEarly returns an error with the end of the log if the server has exited.
+func (s *Server) exitedEarly() error {
 	all, err := processes()
 	if err != nil {
 		return err
 	}
-	if f := family(all, s.pid); len(f) > 0 && !f[0].ended() {
+	if f := processTree(all, s.pid); len(f) > 0 && !f[0].ended() {
 		return nil
 	}
-	return errors.Join(fmt.Errorf("the server didn't start:\n%s", s.guard.log()), s.reap(nil))
+	return errors.Join(fmt.Errorf("the server did not start:\n%s", s.supervisor.log()), s.reap(nil))
 }
 
-// reap takes note that the server has ended, once all of its processes have.
-// The shell waits for nothing before, or it couldn't hear that we are gone.
+// reap waits for the exit of all of the server's processes and records it. The shell must not wait
+// earlier, because it could not notice the end of this process then.
 func (s *Server) reap(members []process) error {
 	if err := awaitEnd(members); err != nil {
 		return err
 	}
-	_, err := s.guard.do("wait $server; server=; echo")
+	_, err := s.supervisor.do("wait $server; server=; echo")
 	s.pid = 0
 	return err
 }

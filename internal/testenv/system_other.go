@@ -4,8 +4,8 @@ package testenv
 
 import "syscall"
 
-// Servers are started by a shell and frozen by signals, so they need a Unix:
-// elsewhere each test that wants one is skipped, and none of this is reached.
+// Servers need Unix, because a shell starts them and signals freeze them. On other systems every
+// test that needs a server is skipped, and these functions are not called.
 const (
 	signalStop   = syscall.SIGINT
 	signalKill   = syscall.SIGKILL

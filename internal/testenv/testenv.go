@@ -1,18 +1,15 @@
-// Package testenv starts the real servers that tests run against: PostgreSQL
-// and Redis (or Valkey), privately, on loopback, on free ports, in temporary
-// folders.
+// Package testenv starts real servers for tests: PostgreSQL and Redis (or Valkey), on loopback, on
+// free ports, in temporary folders.
 //
-// [Postgres] and [Redis] hand out an empty database of a server that the whole
-// test process shares. [StartPostgres] and [StartRedis] start a server that
-// belongs to one test, which may kill and freeze it. [NewProxy] stands between
-// a client and a server and does to the connections what networks do.
+// [Postgres] and [Redis] return an empty database on a server that the whole test process shares.
+// [StartPostgres] and [StartRedis] start a server that belongs to one test, which can kill and
+// freeze it. [NewProxy] returns a proxy that simulates network faults.
 //
-// No server and no folder outlives the process that asked for it, whatever way
-// that process ends: see guard.
+// No server and no folder outlives the process that created it, however that process ends: see
+// supervisor.
 //
-// Where a server isn't installed the test is skipped with the reason. Where the
-// environment variable CI is set it fails instead, so that nothing is left
-// untested in silence.
+// If a server is not installed, the test is skipped with the reason. If the environment variable CI
+// is set, the test fails instead, so that nothing is silently untested.
 package testenv
 
 import (
@@ -22,9 +19,8 @@ import (
 	"testing"
 )
 
-// Database returns what a test opens its store with: the DSN of an empty
-// PostgreSQL database if LATCHKEY_TEST_DATABASE is "postgres", and an empty
-// folder for SQLite if it is unset.
+// Database returns the database of a test: the DSN of an empty PostgreSQL database if
+// LATCHKEY_TEST_DATABASE is "postgres", and an empty folder for SQLite if it is unset.
 func Database(t testing.TB) string {
 	t.Helper()
 	switch engine := os.Getenv("LATCHKEY_TEST_DATABASE"); engine {
@@ -38,8 +34,9 @@ func Database(t testing.TB) string {
 	}
 }
 
-// RedisURL returns the URL of an empty Redis database if LATCHKEY_TEST_REDIS is
-// "1", and "" if it is unset: then the test is to count in memory.
+// RedisURL returns the URL of an empty Redis database if LATCHKEY_TEST_REDIS is "1", and "" if it
+// is
+// unset: then the test counts in memory.
 func RedisURL(t testing.TB) string {
 	t.Helper()
 	switch wanted := os.Getenv("LATCHKEY_TEST_REDIS"); wanted {
@@ -53,15 +50,15 @@ func RedisURL(t testing.TB) string {
 	}
 }
 
-// missing says that a program isn't installed and which package has it.
+// missing is the error for a program that is not installed. It names the package that has it.
 type missing struct{ program, install string }
 
 func (m missing) Error() string {
-	return fmt.Sprintf("%s is not installed: the package %s has it", m.program, m.install)
+	return fmt.Sprintf("%s is not installed; install the package %s", m.program, m.install)
 }
 
-// must ends the test if err isn't nil: by skipping it if all that is wrong is
-// that this machine lacks a server, unless this is CI.
+// must ends the test if err is not nil. It skips the test if a server is not installed, except in
+// CI.
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err == nil {

@@ -9,8 +9,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// leavesNoGoroutine fails the test if one is left once all that the test made
-// is gone. It is called first.
+// leavesNoGoroutine fails the test if a goroutine is left after all cleanups. Call it first.
 func leavesNoGoroutine(t *testing.T) {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
@@ -52,7 +51,7 @@ func TestMissingServerSkipsAndFailsInCI(t *testing.T) {
 	start := func(t testing.TB) { StartRedis(t) }
 	t.Setenv("CI", "")
 	if got := endOf(t, start); got != "skip" {
-		t.Errorf("on a person's machine: %q, want skip", got)
+		t.Errorf("outside CI: %q, want skip", got)
 	}
 	t.Setenv("CI", "true")
 	if got := endOf(t, start); got != "fatal" {
@@ -80,7 +79,7 @@ func endOf(t *testing.T, body func(testing.TB)) string {
 	return r.end
 }
 
-// recorder is a test that notes how it ends.
+// recorder is a test that records how it ends.
 type recorder struct {
 	testing.TB
 	end string
