@@ -54,7 +54,10 @@ func Copy(ctx context.Context, from, to string, progress func(table string, done
 	}
 	c := &copier{source: source.conn, target: target.conn, progress: progress}
 	copied, err := c.run(ctx, tables)
-	return copied, errors.Join(err, target.close(), source.close())
+	if err := errors.Join(err, target.close(), source.close()); err != nil {
+		return nil, err
+	}
+	return copied, nil
 }
 
 // copier copies from one transaction into another.
@@ -105,16 +108,20 @@ func (c *copier) copy(ctx context.Context, t table) (CopiedTable, error) {
 	in := &inserter{on: c.target, table: t, wrote: func(done int64) { c.progress(t.name, done, total) }}
 	original, err := t.scan(ctx, c.source, func(row []any) error { return in.add(ctx, row) })
 	if err != nil {
-		return original, err
+		return CopiedTable{}, err
 	}
 	if err := in.flush(ctx); err != nil {
-		return original, err
+		return CopiedTable{}, err
 	}
 	made, err := t.scan(ctx, c.target, func([]any) error { return nil })
-	if err == nil && made != original {
-		err = fmt.Errorf("the copy differs: %d rows with hash %s became %d rows with hash %s", original.Rows, original.Hash, made.Rows, made.Hash)
+	if err != nil {
+		return CopiedTable{}, err
 	}
-	return made, err
+	if made != original {
+		return CopiedTable{}, fmt.Errorf("the copy differs: %d rows with hash %s became %d rows with hash %s",
+			original.Rows, original.Hash, made.Rows, made.Hash)
+	}
+	return made, nil
 }
 
 // copyHead goes on with the audit log where the source's ends. The change log
@@ -188,8 +195,11 @@ func openSource(ctx context.Context, where string) (*side, error) {
 // openTarget opens what is to be written, and keeps others from it.
 func openTarget(ctx context.Context, where string) (*side, error) {
 	s, err := openSide(ctx, where, "BEGIN IMMEDIATE", "BEGIN")
-	if err != nil || !isPostgres(where) {
-		return s, err
+	if err != nil {
+		return nil, err
+	}
+	if !isPostgres(where) {
+		return s, nil
 	}
 	if _, err := write.New(s.conn).LockHeads(ctx); err != nil {
 		return nil, errors.Join(err, s.close())

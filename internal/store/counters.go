@@ -105,10 +105,16 @@ func (db *DB) DropExpiredCounters(ctx context.Context, now, most int64) (n int64
 				return err
 			}
 			segments, err := tx.DropCellBlocks(ctx, now, most)
+			if err != nil {
+				return err
+			}
 			n = max(rows, segments)
-			return err
+			return nil
 		})
-		return n, err
+		if err != nil {
+			return 0, err
+		}
+		return n, nil
 	}
 	result, err := db.pool.ExecContext(ctx, dropCells, now, most)
 	if err != nil {
@@ -136,7 +142,10 @@ func scanCells(rows *sql.Rows) ([]read.Cell, error) {
 		}
 		cells = append(cells, c)
 	}
-	return cells, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return cells, nil
 }
 
 // inOrder returns the cells in the order of their keys.

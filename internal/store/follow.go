@@ -66,8 +66,11 @@ func (f *follower) connect(ctx context.Context) (*sql.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	conn, err := f.shared.own.Conn(ctx)
-	if err != nil || !f.shared.listens {
-		return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if !f.shared.listens {
+		return conn, nil
 	}
 	if _, err := conn.ExecContext(ctx, "LISTEN latchkey_changes"); err != nil {
 		return nil, errors.Join(err, conn.Close())

@@ -78,14 +78,16 @@ func parseMigration(file string) (Migration, error) {
 	number, name, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_")
 	m := Migration{Name: name, text: string(text)}
 	if m.Number, err = strconv.Atoi(number); err != nil {
-		return m, err
+		return Migration{}, err
 	}
 	m.Oldest = m.Number
 	first, _, _ := strings.Cut(m.text, "\n")
 	if oldest, says := strings.CutPrefix(first, "-- oldest: "); says {
-		m.Oldest, err = strconv.Atoi(oldest)
+		if m.Oldest, err = strconv.Atoi(oldest); err != nil {
+			return Migration{}, err
+		}
 	}
-	return m, err
+	return m, nil
 }
 
 // applied returns the migrations that the data has seen, in order; none if there
@@ -119,7 +121,10 @@ func applied(ctx context.Context, db *sql.DB, d dialect) ([]Migration, error) {
 		}
 		all = append(all, m)
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // pending returns the migrations that are still to be applied, or an error if
@@ -147,7 +152,10 @@ func upToDate(ctx context.Context, db *sql.DB, d dialect) (bool, error) {
 		return false, fmt.Errorf("schema: %w", err)
 	}
 	todo, err := pending(seen)
-	return len(todo) == 0, err
+	if err != nil {
+		return false, err
+	}
+	return len(todo) == 0, nil
 }
 
 // migrate runs the migrations that the database has not seen, in the order of

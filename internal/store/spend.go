@@ -312,9 +312,12 @@ func refuse(all []*spend) {
 func balance(ctx context.Context, r *reads, id string) (int64, error) {
 	b, err := r.Balance(ctx, id)
 	switch {
-	case errors.Is(err, ErrNotFound) || err == nil && !b.Valid:
+	case errors.Is(err, ErrNotFound):
 		return -1, nil
-	default:
-		return b.Int64, err
+	case err != nil:
+		return 0, err
+	case !b.Valid:
+		return -1, nil
 	}
+	return b.Int64, nil
 }

@@ -108,7 +108,10 @@ func newAlone(ctx context.Context, pool *sql.DB) (*alone, error) {
 		return nil, errors.Join(err, prepared.close(), conn.Close())
 	}
 	s := &alone{conn: conn, prepared: prepared, tx: tx, at: head{at.Changes, at.Audit}}
-	return s, s.onRollback(func() { s.undone = true })
+	if err := s.onRollback(func() { s.undone = true }); err != nil {
+		return nil, errors.Join(err, prepared.close(), conn.Close())
+	}
+	return s, nil
 }
 
 // onRollback has SQLite say when it undoes a transaction, asked to or not. It
@@ -125,7 +128,10 @@ func (s *alone) limits() limits { return limits{group: 256} }
 func (s *alone) begin(ctx context.Context) (*Tx, error) {
 	s.tx.start(s.at)
 	s.undone = false
-	return s.tx, s.tx.exec(ctx, "BEGIN IMMEDIATE")
+	if err := s.tx.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	return s.tx, nil
 }
 
 // broken is true after an error of which SQLite has undone the transaction; what

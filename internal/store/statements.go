@@ -31,10 +31,14 @@ func (s *statements) PrepareContext(ctx context.Context, text string) (*sql.Stmt
 	if err != nil {
 		return nil, err
 	}
-	if first, loaded := s.byText.LoadOrStore(text, stmt); loaded {
-		return first.(*sql.Stmt), stmt.Close()
+	first, loaded := s.byText.LoadOrStore(text, stmt)
+	if !loaded {
+		return stmt, nil
 	}
-	return stmt, nil
+	if err := stmt.Close(); err != nil {
+		return nil, err
+	}
+	return first.(*sql.Stmt), nil
 }
 
 // ExecContext runs a statement that returns no rows.

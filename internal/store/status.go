@@ -41,7 +41,10 @@ func appliedAt(ctx context.Context, where string) ([]Migration, error) {
 			return nil, err
 		}
 		seen, err := p.applied(ctx)
-		return seen, errors.Join(err, p.own.Close())
+		if err := errors.Join(err, p.own.Close()); err != nil {
+			return nil, err
+		}
+		return seen, nil
 	}
 	file := filepath.Join(folder(where), "latchkey.db")
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
@@ -52,7 +55,10 @@ func appliedAt(ctx context.Context, where string) ([]Migration, error) {
 		return nil, err
 	}
 	seen, err := applied(ctx, db, embedded)
-	return seen, errors.Join(err, db.Close())
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	return seen, nil
 }
 
 func (p *postgres) applied(ctx context.Context) ([]Migration, error) {

@@ -52,7 +52,10 @@ func tables(ctx context.Context) (all []table, err error) {
 			return nil, err
 		}
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // addColumn reads one column of the catalog into the table that it belongs to.
@@ -60,8 +63,11 @@ func addColumn(all []table, rows *sql.Rows) ([]table, error) {
 	var name string
 	var c field
 	var place int // in the primary key, from 1
-	if err := rows.Scan(&name, &c.name, &c.kind, &place); err != nil || slices.Contains(notCopied, name) {
-		return all, err
+	if err := rows.Scan(&name, &c.name, &c.kind, &place); err != nil {
+		return nil, err
+	}
+	if slices.Contains(notCopied, name) {
+		return all, nil
 	}
 	if len(all) == 0 || all[len(all)-1].name != name {
 		all = append(all, table{name: name})
@@ -94,25 +100,28 @@ func (t table) scan(ctx context.Context, on *sql.Conn, visit func(row []any) err
 	c := CopiedTable{Name: t.name}
 	rows, err := on.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", t.list(), t.name, strings.Join(t.key, ", ")))
 	if err != nil {
-		return c, err
+		return CopiedTable{}, err
 	}
 	defer rows.Close()
 	sum := sha256.New()
 	for rows.Next() {
 		row := t.row()
 		if err := rows.Scan(row...); err != nil {
-			return c, err
+			return CopiedTable{}, err
 		}
 		for _, value := range row {
 			digest(sum, value)
 		}
 		if err := visit(row); err != nil {
-			return c, err
+			return CopiedTable{}, err
 		}
 		c.Rows++
 	}
+	if err := rows.Err(); err != nil {
+		return CopiedTable{}, err
+	}
 	c.Hash = hex.EncodeToString(sum.Sum(nil))
-	return c, rows.Err()
+	return c, nil
 }
 
 // row makes the variables that a row is scanned into, which can then be
