@@ -89,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		e.closeCaches()
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	e.begin()
+	e.startJobs()
 	return e, nil
 }
 

@@ -64,19 +64,19 @@ func (c counters) Save(ctx context.Context, segments []ratelimit.Segment) error 
 }
 
 func (c counters) DropRows(ctx context.Context) error {
-	return dropChunks(ctx, c.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+	return deleteInChunks(ctx, c.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropCells(ctx, math.MaxInt64, chunk)
 	})
 }
 
 func (c counters) DropSegments(ctx context.Context, before int64) error {
-	return dropChunks(ctx, c.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+	return deleteInChunks(ctx, c.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropCellPartsBefore(ctx, before, chunk)
 	})
 }
 
 func (c counters) DropExpired(ctx context.Context, now int64) error {
-	return untilFew(func() (int64, error) { return c.db.DropExpiredCounters(ctx, now, chunk) })
+	return deleteAll(func() (int64, error) { return c.db.DropExpiredCounters(ctx, now, chunk) })
 }
 
 func (c counters) Update(

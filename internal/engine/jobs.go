@@ -7,9 +7,10 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
-// begin starts the background work. Each piece runs alone, again and again,
-// until the engine is closed; what fails is logged and tried again.
-func (e *Engine) begin() {
+// startJobs starts the background jobs. Each runs again and again, never beside
+// itself, until the engine is closed; an error is logged, and the next run tries
+// again.
+func (e *Engine) startJobs() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	if e.db.Shared() {
@@ -52,7 +53,7 @@ func (e *Engine) hear(h store.Heard) {
 // Idempotency-Key.
 func (e *Engine) dropAnswers(ctx context.Context) error {
 	before := e.now() - (24 * time.Hour).Milliseconds()
-	return dropChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropAnswers(ctx, before, chunk)
 	})
 }
@@ -60,7 +61,7 @@ func (e *Engine) dropAnswers(ctx context.Context) error {
 // dropChanges forgets what nodes that run have long heard of.
 func (e *Engine) dropChanges(ctx context.Context) error {
 	before := e.now() - (10 * time.Minute).Milliseconds()
-	return dropChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropChanges(ctx, before, chunk)
 	})
 }
@@ -69,22 +70,24 @@ func (e *Engine) dropChanges(ctx context.Context) error {
 // that the changes which wait for it don't notice.
 const chunk = 250
 
-// dropChunks deletes rows chunk by chunk. Some deletes the next chunk and returns
-// how many rows that was.
-func dropChunks(ctx context.Context, db *store.DB, some func(context.Context, *store.Tx) (int64, error)) error {
-	return untilFew(func() (n int64, err error) {
+// deleteInChunks deletes rows chunk by chunk, each in a transaction of its own.
+// Del deletes the next chunk and returns how many rows that was.
+func deleteInChunks(
+	ctx context.Context, db *store.DB, del func(context.Context, *store.Tx) (int64, error),
+) error {
+	return deleteAll(func() (n int64, err error) {
 		err = db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
-			n, err = some(ctx, tx)
+			n, err = del(ctx, tx)
 			return err
 		})
 		return n, err
 	})
 }
 
-// untilFew calls some until it does less than a chunk.
-func untilFew(some func() (int64, error)) error {
+// deleteAll calls del until it removes less than one chunk.
+func deleteAll(del func() (int64, error)) error {
 	for {
-		if n, err := some(); err != nil || n < chunk {
+		if n, err := del(); err != nil || n < chunk {
 			return err
 		}
 	}
