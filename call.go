@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Call sends any operation by its name and returns the data of the answer as
-// JSON, with the pagination of a list. It is the way to operations that a
-// client does not know yet.
+// Call calls any operation by its name, for example one that this version of the
+// client doesn't have. The request is encoded as JSON. It returns the data of the
+// response as JSON, and the pagination of a list, else nil.
 func (c *Client) Call(ctx context.Context, operation string, request any, opts ...CallOption) (json.RawMessage, *Pagination, error) {
 	var data json.RawMessage
 	answer, err := c.send(ctx, &Attempt{Operation: operation, Request: request, into: &data}, opts)
@@ -22,7 +22,7 @@ func (c *Client) Call(ctx context.Context, operation string, request any, opts .
 	return data, answer.Pagination, err
 }
 
-// compactJSON writes a value as a service does.
+// compactJSON encodes a value as a service does.
 func compactJSON(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -31,45 +31,44 @@ func compactJSON(v any) (json.RawMessage, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// call sends an operation that answers with data.
+// call sends an operation that returns data.
 func call[T, R any](ctx context.Context, c *Client, operation string, request *R, opts []CallOption) (data T, err error) {
 	_, err = fetch(ctx, c, operation, request, opts, &data)
 	return data, err
 }
 
-// list sends an operation that answers with one page.
+// list sends an operation that returns one page.
 func list[T, R any](ctx context.Context, c *Client, operation string, request *R, opts []CallOption) (page Page[T], err error) {
 	answer, err := fetch(ctx, c, operation, request, opts, &page.Data)
 	if err != nil {
 		return Page[T]{}, err
 	}
 	if answer.Pagination == nil {
-		return Page[T]{}, fmt.Errorf("latchkey: %s: the answer is not a page; is this a Latchkey service?", operation)
+		return Page[T]{}, fmt.Errorf("latchkey: %s: the response is not a page; is this a Latchkey service?", operation)
 	}
 	page.Pagination = *answer.Pagination
 	return page, nil
 }
 
-// do sends an operation that has nothing to report but success.
+// do sends an operation that returns no data.
 func do(ctx context.Context, c *Client, operation string, request any, opts []CallOption) error {
 	_, err := c.send(ctx, &Attempt{Operation: operation, Request: request, into: new(json.RawMessage)}, opts)
 	return err
 }
 
-// fetching is a call whose answer has data, in one piece of memory: apart, the
-// attempt and its request would be two, and 16 bytes more of each verification's
-// 450. TestVerificationsAllocateLittle counts them.
+// fetching is a call that returns data. Attempt and request are one allocation:
+// two would take 16 bytes more of the 450 of each verification, which
+// TestVerificationsAllocateLittle counts.
 type fetching[T, R any] struct {
 	Attempt
 	request R
-	decoded *T // nil until HTTP has found data in the answer
+	decoded *T // nil until HTTP has found data in the response
 }
 
-// fetch sends an operation and stores the data of its answer, either decoded
-// from JSON or as the value it was in process. An answer without data is an
-// error: it must not pass for one that says no, or zero. It stores the data where
-// the caller returns it from, since a verification is 200 bytes, which would be
-// copied twice more on the way up.
+// fetch sends an operation and stores the data of its response, decoded from JSON
+// or as the value that it is in process. A response without data is an error: it
+// must not pass for a "no" or a zero. It stores the data where the caller returns
+// it from, because a verification has 200 bytes, which would be copied twice more.
 func fetch[T, R any](ctx context.Context, c *Client, operation string, request *R, opts []CallOption, data *T) (Answer, error) {
 	f := &fetching[T, R]{Attempt: Attempt{Operation: operation}, request: *request}
 	f.Request, f.into = &f.request, &f.decoded
@@ -83,16 +82,16 @@ func fetch[T, R any](ctx context.Context, c *Client, operation string, request *
 	}
 	var inProcess bool
 	if *data, inProcess = answer.Data.(T); !inProcess {
-		return answer, fmt.Errorf("latchkey: %s: the answer has no data; is this a Latchkey service?", operation)
+		return answer, fmt.Errorf("latchkey: %s: the response has no data; is this a Latchkey service?", operation)
 	}
 	return answer, nil
 }
 
-// send makes a call: one attempt, and more where that is safe and of use.
+// send makes a call: one attempt, and retries where they are safe and can help.
 func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answer, error) {
 	o := c.defaults.with(opts)
-	// One root key for all attempts, because the service keeps the answer to a
-	// repeated request for the root key that sent it first.
+	// One root key for all attempts, because the service stores responses to
+	// idempotent requests by root key.
 	var err error
 	if a.RootKey, err = c.currentRootKey(ctx); err != nil {
 		return Answer{}, fmt.Errorf("latchkey: %s: root key: %w", a.Operation, err)
@@ -105,26 +104,26 @@ func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answe
 	return answer, err
 }
 
-// idempotencyKey returns the caller's key or, for a write that may be repeated,
-// a random one of 128 bits.
+// idempotencyKey returns the caller's key or, for a write that can be retried, a
+// random one of 128 bits.
 func (c *Client) idempotencyKey(operation string, o *callOptions) string {
-	if o.idempotencyKey != "" || o.retry.MaxAttempts == 1 || c.honours.is(ignored) || natures[operation] != writes {
+	if o.idempotencyKey != "" || o.retry.MaxAttempts == 1 || c.idempotency.is(ignored) || natures[operation] != writes {
 		return o.idempotencyKey
 	}
 	return rand.Text()
 }
 
-// safe reports whether the service does what an attempt asks at most once,
-// however often it arrives, as far as is known at this moment.
+// safe reports whether repeating an attempt is known to be safe: it reads, or the
+// service honors its key.
 func (c *Client) safe(a *Attempt) bool {
-	return natures[a.Operation] == reads || a.IdempotencyKey != "" && c.honours.is(honoured)
+	return natures[a.Operation] == reads || a.IdempotencyKey != "" && c.idempotency.is(honored)
 }
 
-// attempts sends a call until it is answered, or must not or need not be sent
-// again. All that follows the first attempt ends within the policy's MaxElapsed.
+// attempts sends a call until it succeeds or must not be retried. All retries end
+// within the policy's MaxElapsed.
 func (c *Client) attempts(ctx context.Context, a *Attempt, o *callOptions) (Answer, error) {
 	var begun time.Time
-	if o.retry.MaxAttempts > 1 { // a clock that nobody reads is a good part of a call in process
+	if o.retry.MaxAttempts > 1 { // reading the clock takes a good part of a call in process
 		begun = time.Now()
 	}
 	timeout := o.timeout
@@ -161,12 +160,12 @@ func (c *Client) attempt(ctx context.Context, a *Attempt, timeout time.Duration)
 	a.Number++
 	logged := c.begin(ctx)
 	answer, err := c.transport.Send(ctx, a)
-	c.honours.learn(answer.Header, err)
+	c.idempotency.learn(answer.Header, err)
 	logged.end(ctx, a, answer, err)
 	return answer, err
 }
 
-// withAttempts says in an error how often the call was sent.
+// withAttempts adds to an error how often the call was sent.
 func withAttempts(err error, attempts int) error {
 	var refused *Error
 	switch {
@@ -180,7 +179,7 @@ func withAttempts(err error, attempts int) error {
 	return err
 }
 
-// requestID returns what the service calls the request.
+// requestID returns the id of the request in the log of the service.
 func requestID(answer Answer, err error) string {
 	var refused *Error
 	if errors.As(err, &refused) {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// CallOption changes one call.
+// CallOption changes a setting for one call.
 type CallOption func(*callOptions)
 
-// callOptions are what a call is made with besides its request.
+// callOptions are the settings of one call.
 type callOptions struct {
 	header         http.Header
 	timeout        time.Duration
@@ -17,8 +17,7 @@ type callOptions struct {
 	response       *ResponseInfo
 }
 
-// with returns the options as changed for one call. They themselves stay as
-// they are: all calls share them.
+// with returns a copy of the options with changes. All calls share the original.
 func (o *callOptions) with(opts []CallOption) *callOptions {
 	if len(opts) == 0 {
 		return o
@@ -30,8 +29,8 @@ func (o *callOptions) with(opts []CallOption) *callOptions {
 	return &changed
 }
 
-// WithHeader sends a header along. The headers that the client sets itself,
-// Authorization, Accept and Content-Type, can't be replaced.
+// WithHeader adds a header to the request. Authorization, Accept and
+// Content-Type are set by the client and can't be replaced.
 func WithHeader(name, value string) CallOption {
 	name = http.CanonicalHeaderKey(name)
 	if name == idempotencyHeader {
@@ -45,41 +44,41 @@ func WithHeader(name, value string) CallOption {
 	}
 }
 
-// WithTimeout bounds each attempt of the call in place of the client's Timeout;
-// 0 does not bound it.
+// WithTimeout bounds each attempt of the call, instead of Config.Timeout; 0
+// means no bound.
 func WithTimeout(d time.Duration) CallOption {
 	return func(o *callOptions) { o.timeout = d }
 }
 
-// WithRetry sets when the call is sent again, in place of the client's policy.
+// WithRetry sets the retry policy of the call, instead of Config.Retry.
 func WithRetry(p RetryPolicy) CallOption {
 	return func(o *callOptions) { o.retry = p.filled() }
 }
 
-// WithIdempotencyKey names the call, so that a Latchkey does it once however
-// often it arrives, today or after a restart of this program: a repeated call
-// with the same key and request gets the first answer again for 24 hours, and
-// one with another request is refused as ErrConflict. Give it to a
-// [Keys.Verify] that spends credits and to a [Ratelimits.Limit] that must be
-// counted once; the other calls that change something carry a key of their own.
-// It takes effect with Latchkey only: other services ignore it, and the client
-// does not repeat a call on the strength of it there.
+// WithIdempotencyKey sends an Idempotency-Key. For 24 hours, a Latchkey answers
+// a repeated call that has the same key and the same request with the first
+// response, and does nothing; with another request it refuses the key with
+// [ErrConflict]. So a program can repeat the call even after a restart.
+//
+// Use it with a [Keys.Verify] that spends credits and a [Ratelimits.Limit] that
+// must be counted once. Other calls that change something carry a random key by
+// themselves. Other services ignore the header, and the client does not rely on
+// it there.
 func WithIdempotencyKey(key string) CallOption {
 	return func(o *callOptions) { o.idempotencyKey = key }
 }
 
-// ResponseInfo is what is known about an answer besides what it says.
+// ResponseInfo describes the response of a call: see [WithResponse].
 type ResponseInfo struct {
-	// RequestID names the request in the service's log.
+	// RequestID identifies the request in the log of the service.
 	RequestID string
-	// Attempts is how often the call was sent.
+	// Attempts is the number of times the call was sent.
 	Attempts int
-	// Header is the header of the last answer; nil if there was none.
+	// Header is the header of the last response; nil if there was none.
 	Header http.Header
 }
 
-// WithResponse stores in info what is known about the answer, and also about
-// one that is an error.
+// WithResponse stores facts about the response in info, also if it is an error.
 func WithResponse(info *ResponseInfo) CallOption {
 	return func(o *callOptions) { o.response = info }
 }

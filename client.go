@@ -12,13 +12,15 @@ import (
 	"time"
 )
 
-// UnkeyCloud is the BaseURL of Unkey's own service, which this client speaks
-// with as well.
+// UnkeyCloud is the BaseURL of Unkey's hosted service, which this client can
+// call, too.
 const UnkeyCloud = "https://api.unkey.com"
 
-// Config says which service a [Client] calls, as whom and how patiently.
+// Config configures a [Client]. BaseURL and RootKey are required; everything
+// else has a default.
 type Config struct {
-	// BaseURL is where the service is, without /v2; a path prefix is kept.
+	// BaseURL is the URL of the service without /v2, such as
+	// http://127.0.0.1:7070. A path prefix is kept.
 	BaseURL string
 	// RootKey is sent with every call. It is required unless RootKeyFunc is set.
 	RootKey string
@@ -26,47 +28,48 @@ type Config struct {
 	// called by many goroutines at once and should cache what it finds. With ""
 	// the call is sent without a root key, which only Liveness accepts.
 	RootKeyFunc func(ctx context.Context) (string, error)
-	// HTTPClient sends the requests; by default one that keeps many connections.
-	// Whatever its CheckRedirect says, redirects are not followed: they would
-	// carry the root key to where nobody meant it to go.
+	// HTTPClient sends the requests; by default a client with a large connection
+	// pool. Redirects are never followed, whatever its CheckRedirect says, because
+	// they would send the root key to another host.
 	HTTPClient *http.Client
-	// Timeout bounds each attempt: 10 seconds by default, none if negative. A
-	// Transport given here is not bounded by default.
+	// Timeout bounds each attempt of a call: 10 seconds by default, none if
+	// negative. With a Transport the default is none.
 	Timeout time.Duration
-	// Retry says when a call is sent again; the zero value does so carefully.
+	// Retry says when a failed call is retried. The zero value is the default
+	// policy; NoRetry never retries.
 	Retry RetryPolicy
-	// Log is told of every attempt, at level debug; nil for none. Neither root
-	// keys nor keys nor anything else of a request or an answer is in it.
+	// Log gets one line for each attempt, at level debug; nil for none. It never
+	// gets a key, nor any other content of a request or a response.
 	Log *slog.Logger
-	// Transport carries the calls in place of HTTP. BaseURL and HTTPClient must
-	// be left out then.
+	// Transport carries the calls instead of HTTP. BaseURL and HTTPClient must be
+	// empty then.
 	Transport Transport
 }
 
 // Client calls the operations of a service. It is safe for concurrent use and
-// needs no closing.
+// doesn't need to be closed.
 type Client struct {
-	APIs        APIs        // sets of keys
-	Keys        Keys        // to make, change and verify them
-	Identities  Identities  // who keys belong to
-	Permissions Permissions // and roles
-	Ratelimits  Ratelimits  // those that belong to no key, and overrides
-	Analytics   Analytics   // what happened
-	Workspaces  Workspaces  // tenants; for the operator
+	APIs        APIs        // groups of keys and their settings
+	Keys        Keys        // create, change, verify and revoke keys
+	Identities  Identities  // the owners of keys: users, customers, services
+	Permissions Permissions // permissions and roles
+	Ratelimits  Ratelimits  // rate limits that belong to no key, namespaces, overrides
+	Analytics   Analytics   // queries over past verifications and rate limits
+	Workspaces  Workspaces  // tenants; for the operator only
 	RootKeys    RootKeys    // keys to the API itself
-	Migrations  Migrations  // from other systems
-	AuditLogs   AuditLogs   // who changed what
+	Migrations  Migrations  // imports from other systems
+	AuditLogs   AuditLogs   // the record of all changes
 
-	transport  Transport
-	rootKey    atomic.Pointer[rootKey] // nil to ask askRootKey
-	askRootKey func(ctx context.Context) (string, error)
-	defaults   callOptions
-	honours    honours
-	log        *slog.Logger
+	transport   Transport
+	rootKey     atomic.Pointer[rootKey] // nil to ask askRootKey
+	askRootKey  func(ctx context.Context) (string, error)
+	defaults    callOptions
+	idempotency idempotencySupport
+	log         *slog.Logger
 }
 
-// New returns a client for the service that cfg names, or an error if cfg can't
-// work. It sends nothing yet.
+// New returns a client, or an error that says what is wrong with cfg. It does
+// not connect to the service.
 func New(cfg Config) (*Client, error) {
 	c := &Client{transport: cfg.Transport, askRootKey: cfg.RootKeyFunc, log: cfg.Log}
 	c.defaults = callOptions{timeout: cfg.Timeout, retry: cfg.Retry.filled()}
@@ -82,12 +85,12 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// setTransport makes the client speak HTTP unless it was given another way.
+// setTransport sets cfg.Transport, or HTTP where there is none.
 func (c *Client) setTransport(cfg Config) error {
 	if cfg.Transport != nil {
-		c.honours.state.Store(ignored) // until an answer says otherwise
+		c.idempotency.state.Store(ignored) // until a response says otherwise
 		if cfg.BaseURL != "" || cfg.HTTPClient != nil {
-			return errors.New("latchkey: BaseURL and HTTPClient have no use beside a Transport")
+			return errors.New("latchkey: BaseURL and HTTPClient must be empty with a Transport")
 		}
 		return nil
 	}
@@ -97,12 +100,12 @@ func (c *Client) setTransport(cfg Config) error {
 	if cfg.Timeout == 0 {
 		c.defaults.timeout = 10 * time.Second
 	}
-	c.transport = newHTTPTransport(strings.TrimRight(cfg.BaseURL, "/"), cfg.HTTPClient, &c.honours)
+	c.transport = newHTTPTransport(strings.TrimRight(cfg.BaseURL, "/"), cfg.HTTPClient, &c.idempotency)
 	return nil
 }
 
-// checkBaseURL does not repeat the URL in its error, for people mix it up with
-// their root key.
+// checkBaseURL does not repeat the URL in its error, because people mix it up
+// with their root key.
 func checkBaseURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
@@ -139,12 +142,13 @@ type rootKey struct {
 	err  error
 }
 
-// SetRootKey makes all calls that begin from now on use this root key, in place
-// of the one before or of RootKeyFunc. If it can't be one, they say so.
+// SetRootKey makes all calls that start from now on use this root key, instead
+// of Config.RootKey or Config.RootKeyFunc. If it has characters that no root key
+// has, these calls fail without being sent.
 func (c *Client) SetRootKey(text string) { c.rootKey.Store(&rootKey{text, checkRootKey(text)}) }
 
-// currentRootKey returns the root key to call with. One that can't be sent is
-// an error, for it would be refused further down in words that are less clear.
+// currentRootKey returns the root key to call with. One that can't be sent is an
+// error here, because net/http would refuse it in words that are less clear.
 func (c *Client) currentRootKey(ctx context.Context) (string, error) {
 	if set := c.rootKey.Load(); set != nil {
 		return set.text, set.err
@@ -156,8 +160,8 @@ func (c *Client) currentRootKey(ctx context.Context) (string, error) {
 	return text, checkRootKey(text)
 }
 
-// checkRootKey refuses what no root key has: anything but visible ASCII, such
-// as the line break at the end of a file.
+// checkRootKey allows visible ASCII only, so the line break at the end of a file
+// is an error.
 func checkRootKey(text string) error {
 	for i := range len(text) {
 		if text[i] <= ' ' || text[i] > '~' {
@@ -167,8 +171,8 @@ func checkRootKey(text string) error {
 	return nil
 }
 
-// CloseIdleConnections closes connections that no call is using. Only programs
-// that make many clients, or look for what is left behind, need it.
+// CloseIdleConnections closes connections that are not in use. Only programs
+// that create many clients, and tests that look for leaks, need it.
 func (c *Client) CloseIdleConnections() {
 	if t, ok := c.transport.(*httpTransport); ok {
 		t.client.CloseIdleConnections()

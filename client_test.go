@@ -122,7 +122,7 @@ func TestOnlyWritesNameThemselves(t *testing.T) {
 		seen[key] = true
 		return key != ""
 	}
-	s := &service{honours: true}
+	s := &service{honors: true}
 	c := s.client(t)
 	same(t, "first write", named(s, c, "write"), true)
 	same(t, "second write", named(s, c, "write"), true)
@@ -130,18 +130,18 @@ func TestOnlyWritesNameThemselves(t *testing.T) {
 	same(t, "count", named(s, c, "count"), false)
 	same(t, "write that is never repeated", named(s, c, "write", latchkey.WithRetry(latchkey.NoRetry)), false)
 	same(t, "count with a key", named(s, c, "count", latchkey.WithIdempotencyKey("a key that the caller gives")), true)
-	s.honours = false
-	same(t, "write before an answer that honours nothing", named(s, c, "write"), true)
+	s.honors = false
+	same(t, "write before an answer that honors nothing", named(s, c, "write"), true)
 	same(t, "write after it", named(s, c, "write"), false)
-	s.honours = true
-	same(t, "write before an answer that honours it", named(s, c, "write"), false)
+	s.honors = true
+	same(t, "write before an answer that honors it", named(s, c, "write"), false)
 	same(t, "write after it", named(s, c, "write"), true)
 }
 
 // TestErrorsOnTheWayTeachNothing: a proxy's 502 does not make the client believe
 // that the service behind it ignores keys.
 func TestErrorsOnTheWayTeachNothing(t *testing.T) {
-	s := &service{honours: true, plan: []fault{fine, proxy502}, last: fine}
+	s := &service{honors: true, plan: []fault{fine, proxy502}, last: fine}
 	c := s.client(t, func(cfg *latchkey.Config) { cfg.Retry = latchkey.RetryPolicy{MaxAttempts: 2, Initial: 1} })
 	for range 2 {
 		if err := calls["write"](t.Context(), c); err != nil {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// span is an attempt under way that will be logged; the zero value won't.
+// span is an attempt that will be logged; the zero value is not.
 type span struct {
 	log   *slog.Logger
 	begun time.Time
 }
 
-// begin begins an attempt for the log, if anybody reads it.
+// begin starts timing an attempt; it is a no-op unless debug logging is on.
 func (c *Client) begin(ctx context.Context) span {
 	if c.log == nil || !c.log.Enabled(ctx, slog.LevelDebug) {
 		return span{}
@@ -22,9 +22,9 @@ func (c *Client) begin(ctx context.Context) span {
 	return span{c.log, time.Now()}
 }
 
-// end logs an attempt. The line is made of the operation's name, numbers, the
-// service's request id and words that stand here: of requests, headers, answers
-// and texts of errors, where secrets might be, nothing can get into it.
+// end logs an attempt: the name of the operation, numbers, the request id and
+// words of this file. Requests, responses, headers and texts of errors, which
+// might hold secrets, are not arguments of the line.
 func (s span) end(ctx context.Context, a *Attempt, answer Answer, err error) {
 	if s.log == nil {
 		return
@@ -43,10 +43,10 @@ func (s span) end(ctx context.Context, a *Attempt, answer Answer, err error) {
 	s.log.LogAttrs(context.WithoutCancel(ctx), slog.LevelDebug, "latchkey", line...)
 }
 
-// failureOf says in a word why there was no answer. The error that the caller
+// failureOf names the reason why there was no response. The error that the caller
 // gets says more.
 func failureOf(ctx context.Context, err error) string {
-	var hopeless *hopelessError
+	var permanent *permanentError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return "canceled"
@@ -54,7 +54,7 @@ func failureOf(ctx context.Context, err error) string {
 		return "timeout"
 	case neverSent(err):
 		return "no connection"
-	case errors.As(err, &hopeless):
+	case errors.As(err, &permanent):
 		return "unreadable"
 	}
 	return "connection lost"

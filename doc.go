@@ -1,29 +1,40 @@
-// Package latchkey is the vocabulary and the client of Latchkey, a service that
-// issues, verifies and revokes API keys and enforces identities, permissions,
-// credits and rate limits. It needs nothing but the standard library.
+// Package latchkey is the client of Latchkey, a service that issues, verifies
+// and revokes API keys and enforces permissions, credits and rate limits. It
+// imports only the standard library.
 //
-// The request and answer types of every operation live here, one file a noun.
-// They are the wire format itself: the json tags name the fields, the check
-// tags state their bounds, and the OpenAPI document is written from them and
-// from their comments. Times travel as unix milliseconds ([Time], [Duration]),
-// fields that can be absent, null or set are [Opt], and every refusal is an
-// [*Error].
+// A [Client] calls a Latchkey, or any other service with the Unkey v2 HTTP API:
 //
-// A [Client] calls a running service, Latchkey's own or another that speaks the
-// Unkey v2 HTTP API:
-//
-//	c, err := latchkey.New(latchkey.Config{BaseURL: "http://127.0.0.1:7070", RootKey: os.Getenv("LATCHKEY_ROOT_KEY")})
+//	c, err := latchkey.New(latchkey.Config{
+//		BaseURL: "http://127.0.0.1:7070",
+//		RootKey: os.Getenv("LATCHKEY_ROOT_KEY"),
+//	})
 //	if err != nil { … }
 //	v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key})
-//	if err != nil { … }           // the question could not be answered
-//	if !v.Valid { … v.Code … }    // it was answered: this key may not pass
+//	if err != nil { … }           // the key could not be checked: let nobody in
+//	if !v.Valid { … v.Code … }    // the key was checked and is not valid
 //
-// Calls have one shape: a context, the operation's request, and any number of
-// [CallOption]s. Lists are read page by page with List and walked with All. What
-// is lost on the way is sent again only where the service can't do it twice: see
-// [RetryPolicy]. A [Limiter] puts a rate limit in front of anything.
+// The methods of a client are grouped by noun: APIs, Keys, Identities and so on.
+// Each takes a context, the request of the operation, and any number of options
+// for that call (see [CallOption]). A list has a method that reads one page,
+// such as [APIs.ListKeys], and one that iterates over all of them, such as
+// [APIs.AllKeys].
 //
-// Package embedded has the service itself, in process, behind the same client;
-// package protect guards handlers and functions; package latchkeytest gives
-// tests a service of their own.
+// Whatever the service refuses is an [*Error], which matches a sentinel such as
+// [ErrNotFound] with errors.Is. A key that is not valid is not an error, but a
+// [Verification]. Failed calls are retried only when repeating them is safe: see
+// [RetryPolicy]. A [Limiter] applies a rate limit to anything.
+//
+// # Requests and responses
+//
+// The types of all operations are the wire format: json tags name the fields,
+// check tags state their bounds, and the OpenAPI document is generated from them
+// and their comments. [Time] and [Duration] travel as milliseconds. A field that
+// can be absent, null or set is an [Opt]; so is a field that the API requires
+// and whose zero value has a meaning, so that forgetting it is an error.
+//
+// # Related packages
+//
+// Package embedded runs the service in your process, behind the same client.
+// Package protect is middleware that requires valid keys. Package latchkeytest
+// gives each test a service of its own.
 package latchkey

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// encode writes a request as JSON. A list that must be sent but is nil is sent
-// empty, not as null, which services refuse; Opt does the same for its value.
+// encode encodes a request as JSON. A nil slice of a required list is encoded as
+// an empty list, because services refuse null; Opt does the same for its value.
 func encode(request any) ([]byte, error) {
 	v := reflect.ValueOf(request)
 	for v.Kind() == reflect.Pointer && !v.IsNil() {
@@ -22,7 +22,7 @@ func encode(request any) ([]byte, error) {
 	return json.Marshal(request)
 }
 
-// withoutNilLists returns a copy of a struct in which they are empty lists.
+// withoutNilLists returns a copy of a struct with empty slices for nil ones.
 func withoutNilLists(v reflect.Value) any {
 	filled := reflect.New(v.Type()).Elem()
 	filled.Set(v)
@@ -46,7 +46,7 @@ func hasNilList(v reflect.Value) bool {
 	return false
 }
 
-// isNilList reports whether a field would be sent as null for want of a list.
+// isNilList reports whether a field is a nil slice that would be encoded as null.
 func isNilList(v reflect.Value, i int) bool {
 	f := v.Type().Field(i)
 	return f.IsExported() && f.Type.Kind() == reflect.Slice && v.Field(i).IsNil() &&

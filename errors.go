@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Error is an answer that is not a result: what the service refused, why, and
-// what would help. Errors of every operation have this one type, over HTTP and
-// in process alike. A key that may not pass is not an error but a [Verification].
+// Error is a refusal of the service. All operations return it, over HTTP and in
+// process, and errors.Is matches it with a sentinel such as [ErrNotFound]. A key
+// that is not valid is not an error, but a [Verification].
 type Error struct {
 	Status     int           // the HTTP status, for example 404
 	Type       string        // a stable URL that names the kind of error
@@ -33,7 +33,7 @@ type Fault struct {
 	Fix string `json:"fix,omitempty"`
 }
 
-// What an error means, for errors.Is.
+// The kinds of errors, one for each HTTP status, for errors.Is.
 var (
 	ErrBadRequest         = errors.New("bad request")
 	ErrUnauthorized       = errors.New("unauthorized")
@@ -69,7 +69,8 @@ func (e *Error) Code() string {
 	return e.Type[strings.LastIndexByte(e.Type, '/')+1:]
 }
 
-// Error says what happened in one line, with the request id to look it up.
+// Error returns one line with what happened, what is wrong with the request, and
+// the request id.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "latchkey: %d %s: %s", e.Status, e.Code(), e.Detail)
@@ -85,5 +86,5 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is reports whether the error has the meaning of one of the sentinels.
+// Is reports whether target is the sentinel of the error's status.
 func (e *Error) Is(target error) bool { return target != nil && meanings[e.Status] == target }

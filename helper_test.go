@@ -24,12 +24,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const rootKey = "unkey_sesame"
 
 // service is a service as its clients see it: it does what it is asked, once for
-// an Idempotency-Key if it honours those, and on the way there or back goes
+// an Idempotency-Key if it honors those, and on the way there or back goes
 // wrong as planned. It is a RoundTripper, so no socket is needed.
 type service struct {
-	honours bool
-	plan    []fault // what happens to the first requests, one after another; the rest are answered
-	last    fault   // what happens to all others
+	honors bool
+	plan   []fault // what happens to the first requests, one after another; the rest are answered
+	last   fault   // what happens to all others
 
 	mu       sync.Mutex
 	sends    int             // how many requests arrived
@@ -117,7 +117,7 @@ func (s *service) do(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := r.Header.Get("Idempotency-Key")
-	if s.honours && key != "" {
+	if s.honors && key != "" {
 		if s.answered[key] {
 			return
 		}
@@ -132,7 +132,7 @@ func (s *service) do(r *http.Request) {
 func (s *service) answer(r *http.Request, status int, body, retryAfter string) (*http.Response, error) {
 	res := response(r, status, body)
 	res.Header.Set("Content-Type", "application/json")
-	if s.honours {
+	if s.honors {
 		res.Header.Set("Latchkey-Honors", "Idempotency-Key")
 	}
 	if retryAfter != "" {

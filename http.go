@@ -15,25 +15,25 @@ import (
 
 const idempotencyHeader = "Idempotency-Key"
 
-// userAgent is what the service's audit log shows for a call, unless
-// [WithHeader] says otherwise.
+// userAgent is shown by the audit log of the service, unless [WithHeader] sets
+// another one.
 const userAgent = "latchkey-go"
 
-// httpTransport carries calls over HTTP: each operation is a POST of JSON to its
-// name under /v2/.
+// httpTransport carries calls over HTTP: each operation is a POST of JSON to
+// /v2/<name>.
 type httpTransport struct {
-	base    string // without a slash at its end
-	client  *http.Client
-	honours *honours // what is known of the service at base
+	base        string // without a slash at its end
+	client      *http.Client
+	idempotency *idempotencySupport // of the service at base
 }
 
-func newHTTPTransport(base string, client *http.Client, honours *honours) *httpTransport {
-	t := &httpTransport{base: base, client: &http.Client{}, honours: honours}
+func newHTTPTransport(base string, client *http.Client, idempotency *idempotencySupport) *httpTransport {
+	t := &httpTransport{base: base, client: &http.Client{}, idempotency: idempotency}
 	if client != nil {
 		*t.client = *client
 	} else if standard, ok := http.DefaultTransport.(*http.Transport); ok {
-		// The standard one keeps two connections to a host, and so makes a new
-		// one for nearly every call of a busy program.
+		// The standard transport keeps two idle connections to a host, so a busy
+		// program would dial for nearly every call.
 		pool := standard.Clone()
 		pool.MaxIdleConns, pool.MaxIdleConnsPerHost = 256, 256
 		t.client.Transport = pool
@@ -46,7 +46,7 @@ func newHTTPTransport(base string, client *http.Client, honours *honours) *httpT
 func (t *httpTransport) Send(ctx context.Context, a *Attempt) (Answer, error) {
 	req, err := t.request(ctx, a)
 	if err != nil {
-		return Answer{}, &hopelessError{fmt.Errorf("latchkey: %s: request: %w", a.Operation, err)}
+		return Answer{}, &permanentError{fmt.Errorf("latchkey: %s: request: %w", a.Operation, err)}
 	}
 	res, err := t.client.Do(req)
 	if err != nil {
@@ -58,7 +58,7 @@ func (t *httpTransport) Send(ctx context.Context, a *Attempt) (Answer, error) {
 
 func (t *httpTransport) request(ctx context.Context, a *Attempt) (*http.Request, error) {
 	method, body := http.MethodGet, []byte(nil)
-	if a.Operation != "liveness" { // the one that is not a POST
+	if a.Operation != "liveness" { // the only operation that is a GET
 		var err error
 		if body, err = encode(a.Request); err != nil {
 			return nil, err
@@ -83,21 +83,21 @@ func (t *httpTransport) request(ctx context.Context, a *Attempt) (*http.Request,
 	return req, nil
 }
 
-// name gives the request its Idempotency-Key. Go's own transport takes one,
-// or the header X-Idempotency-Key, for leave to send a request again when a
-// connection breaks. With a service that is not known to honour it that would
-// be wrong, and without GetBody it can't.
+// name sets the Idempotency-Key of the request. With one, or with the header
+// X-Idempotency-Key, net/http's transport sends a request again when a connection
+// breaks. That is wrong for a service that is not known to honor the header, and
+// impossible without GetBody.
 func (t *httpTransport) name(req *http.Request, a *Attempt) {
 	if a.IdempotencyKey != "" {
 		req.Header.Set(idempotencyHeader, a.IdempotencyKey)
 	}
 	named := a.IdempotencyKey != "" || req.Header["X-Idempotency-Key"] != nil
-	if named && !t.honours.is(honoured) {
+	if named && !t.idempotency.is(honored) {
 		req.GetBody = nil
 	}
 }
 
-// reply is the envelope of every answer.
+// reply is the envelope of every response.
 type reply struct {
 	Meta struct {
 		RequestID string `json:"requestId"`
@@ -115,34 +115,34 @@ type problem struct {
 	Errors []Fault `json:"errors"`
 }
 
-// receive reads an answer, or makes the error it stands for. Whatever its
-// content type says, it is taken for what it is.
+// receive reads a response and returns its data or its error. Its content type
+// doesn't matter: services and proxies disagree on it.
 func receive(a *Attempt, res *http.Response) (Answer, error) {
 	answer := Answer{Header: res.Header}
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		return answer, fmt.Errorf("latchkey: %s: reading the answer: %w", a.Operation, err)
+		return answer, fmt.Errorf("latchkey: %s: reading the response: %w", a.Operation, err)
 	}
 	if res.StatusCode != http.StatusOK {
 		return answer, failure(a, res, text)
 	}
 	r := reply{Data: a.into}
 	if err := json.Unmarshal(text, &r); err != nil {
-		return answer, &hopelessError{fmt.Errorf("latchkey: %s: the answer, which says it is %q, can't be read: %w",
+		return answer, &permanentError{fmt.Errorf("latchkey: %s: the response, of type %q, can't be decoded: %w",
 			a.Operation, res.Header.Get("Content-Type"), err)}
 	}
 	answer.RequestID, answer.Pagination = r.Meta.RequestID, r.Pagination
 	return answer, nil
 }
 
-// failure makes an Error of whatever a service sent with a status other than 200.
+// failure returns the error of a response with a status other than 200.
 func failure(a *Attempt, res *http.Response, text []byte) *Error {
 	e := &Error{Status: res.StatusCode, Title: http.StatusText(res.StatusCode), RetryAfter: retryAfter(res.Header)}
 	var r reply
 	if to, err := res.Location(); err == nil && res.StatusCode < http.StatusBadRequest {
-		e.Detail = "the service redirects to " + to.Host + "; make that the BaseURL if it is right"
+		e.Detail = "the service redirects to " + to.Host + "; set BaseURL to that host if it is the right one"
 	} else if json.Unmarshal(text, &r) != nil || r.Error == nil {
-		e.Detail = "the answer is not Latchkey's: " + excerpt(a, text)
+		e.Detail = "the response is not from Latchkey: " + excerpt(a, text)
 	} else {
 		e.Type, e.Title, e.Detail = r.Error.Type, r.Error.Title, r.Error.Detail
 		e.Faults, e.RequestID = r.Error.Errors, r.Meta.RequestID
@@ -150,8 +150,8 @@ func failure(a *Attempt, res *http.Response, text []byte) *Error {
 	return e
 }
 
-// excerpt returns the beginning of an unexpected answer. What stands before a
-// service may show the headers it got, so the root key is taken out.
+// excerpt returns the beginning of an unexpected response. A proxy can show the
+// headers that it got, so the root key is removed before the text is cut.
 func excerpt(a *Attempt, text []byte) string {
 	const most = 200
 	clean := string(text)
@@ -161,8 +161,8 @@ func excerpt(a *Attempt, text []byte) string {
 	return strings.ToValidUTF8(clean[:min(len(clean), most)], "")
 }
 
-// retryAfter returns how long the service asks to wait, zero if it doesn't say:
-// in milliseconds, which official SDKs read too, else in seconds or as a date.
+// retryAfter returns how long the service asks to wait, zero if it doesn't: in
+// milliseconds, which Unkey's SDKs read too, else in seconds or as a date.
 func retryAfter(h http.Header) time.Duration {
 	if ms, err := strconv.ParseInt(h.Get("Retry-After-Ms"), 10, 32); err == nil {
 		return max(0, time.Duration(ms)*time.Millisecond)

@@ -6,58 +6,56 @@ import (
 	"time"
 )
 
-// LimiterConfig says what a [Limiter] limits, and what it does when the service
-// does not answer.
+// LimiterConfig configures a [Limiter]. Namespace, Limit and Window are required.
 type LimiterConfig struct {
-	// Namespace groups the identifiers; a new name makes a new namespace.
+	// Namespace groups the identifiers; a new name creates a namespace.
 	Namespace string
-	// Limit is how much each identifier may use in one window, unless an override
-	// says otherwise.
+	// Limit is how much each identifier can use in one window, unless an override
+	// sets another limit.
 	Limit int64
-	// Window is the length of the window, one second to thirty days.
+	// Window is the length of the window: one second to thirty days.
 	Window time.Duration
-	// Timeout bounds one decision in all and then cancels the request; 0 leaves
-	// it to the client's own timeouts.
+	// Timeout bounds one decision, retries included, and then cancels the
+	// request. With 0 the timeouts of the client apply.
 	Timeout time.Duration
-	// OnError decides in place of a service that could not be asked. By default
-	// the answer is no. It may say yes to some identifiers, or after some errors,
-	// with Decision{Allowed: true}.
+	// OnError decides when the service can't be asked. By default it denies.
+	// Return Decision{Allowed: true} to allow some identifiers or some errors.
 	OnError func(ctx context.Context, identifier string, err error) Decision
-	// BlockDenied is how many refused identifiers are remembered, 0 for none.
-	// They are refused here, without asking, until the end of the window in which
-	// the service refused them; a use that costs less than what was refused is
-	// still asked for. This spares the service those who keep knocking. It is
-	// stricter than the service, whose window slides and so has some room again
-	// before its end, and it is late to see that an override was raised.
+	// BlockDenied is the number of denied identifiers to cache; 0 for none. A
+	// cached identifier is denied without a request until its window ends, unless
+	// it asks for less than was denied. That saves requests of callers who keep
+	// trying. It is stricter than the service, whose window slides, and a raised
+	// override takes effect only when the window ends.
 	BlockDenied int
 }
 
-// Limiter decides how often something may be done, for any number of
-// identifiers that have one limit. It is safe for concurrent use.
+// Limiter applies one rate limit to any number of identifiers. The counts are
+// kept by the service and shared by all programs that use the same namespace. It
+// is safe for concurrent use.
 type Limiter struct {
 	cfg        LimiterConfig
 	ratelimits Ratelimits
-	denied     *denials
+	denied     *denyCache
 }
 
-// Decision is whether something may be done now. The zero value says no.
+// Decision is the decision of a [Limiter]. The zero value denies.
 type Decision struct {
-	// Allowed reports whether it may be done. It has been counted then.
+	// Allowed reports whether the call is allowed, and counted.
 	Allowed bool
 	// Limit is the limit that applied; 0 in a decision of OnError.
 	Limit int64
 	// Remaining is how much is left in the window.
 	Remaining int64
-	// Reset is the end of the window, by the service's clock.
+	// Reset is the end of the window, by the clock of the service.
 	Reset time.Time
-	// Local reports that it was refused here because the service has just refused it.
+	// Local reports that the denial came from the cache of BlockDenied.
 	Local bool
-	// Err is why the service could not be asked. The decision is OnError's then.
+	// Err is the reason why the service could not be asked; OnError has decided.
 	Err error
 }
 
-// Limiter returns a limiter, or an error if cfg can't work. Ask it again and
-// again; one that is made for each decision remembers nothing.
+// Limiter returns a limiter, or an error that says what is wrong with cfg. Create
+// it once and use it for all decisions: the cache of BlockDenied belongs to it.
 func (c *Client) Limiter(cfg LimiterConfig) (*Limiter, error) {
 	switch {
 	case cfg.Namespace == "":
@@ -70,7 +68,7 @@ func (c *Client) Limiter(cfg LimiterConfig) (*Limiter, error) {
 	if cfg.OnError == nil {
 		cfg.OnError = func(context.Context, string, error) Decision { return Decision{} }
 	}
-	return &Limiter{cfg: cfg, ratelimits: c.Ratelimits, denied: newDenials(cfg.BlockDenied)}, nil
+	return &Limiter{cfg: cfg, ratelimits: c.Ratelimits, denied: newDenyCache(cfg.BlockDenied)}, nil
 }
 
 // Allow is [Limiter.AllowN] with n = 1.
@@ -109,8 +107,8 @@ func (l *Limiter) AllowN(ctx context.Context, identifier string, n int64) Decisi
 	return d
 }
 
-// until is when to ask again after a refusal: at its reset, but never later than
-// a window from now, whatever the clocks of service and program make of it.
+// until is when to ask again after a denial: at its reset, but at most a window
+// from now, in case the clocks of service and program differ.
 func (l *Limiter) until(reset time.Time) time.Time {
 	if latest := time.Now().Add(l.cfg.Window); latest.Before(reset) {
 		return latest

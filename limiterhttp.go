@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Handler returns next behind the limiter: one request uses 1. Identify says
-// whom a request counts for, for example by its key or its address.
+// Handler returns middleware that calls next for requests within the limit. Each
+// request counts 1 for the identifier that identify returns, for example the
+// address of the caller.
 //
-// Every answer has the headers RateLimit-Limit, RateLimit-Remaining and
-// RateLimit-Reset, which counts in seconds. A refused request is answered with
-// 429 and Retry-After, or with 503 if the service could not be asked, and does
-// not reach next.
+// Every response has the headers RateLimit-Limit, RateLimit-Remaining and
+// RateLimit-Reset, which is in seconds. A denied request gets status 429 with
+// Retry-After, or 503 if the service could not be asked.
 func (l *Limiter) Handler(identify func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d := l.Allow(r.Context(), identify(r))
@@ -34,8 +34,8 @@ func (l *Limiter) Handler(identify func(*http.Request) string, next http.Handler
 	})
 }
 
-// seconds writes the time until a window ends in whole seconds, rounded up, at
-// least 1 and at most a window, so that a clock which is wrong does no harm.
+// seconds returns the time until a window ends in whole seconds, rounded up. It is
+// at least 1 and at most a window, in case clocks differ.
 func (l *Limiter) seconds(reset time.Time) string {
 	left := min(max(time.Until(reset), time.Second), l.cfg.Window)
 	return strconv.FormatInt(int64((left+time.Second-1)/time.Second), 10)

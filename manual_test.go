@@ -50,7 +50,7 @@ func unindented(text string) string {
 
 // TestEveryExportedNameIsDocumented looks at the packages that programs import.
 func TestEveryExportedNameIsDocumented(t *testing.T) {
-	for _, dir := range []string{".", "embedded", "latchkeytest"} {
+	for _, dir := range publicPackages {
 		pkg := documentation(t, dir)
 		if pkg.Doc == "" {
 			t.Errorf("package %s", dir)

@@ -8,9 +8,9 @@ import (
 )
 
 // Opt is a field with three states: absent (the zero value), null, or a value.
-// An update tells "leave it" (absent) from "remove it" (null), and an answer
-// tells "unlimited" (null) from "zero". Fields that must vanish when absent
-// carry the json tag option omitzero.
+// So an update can leave a field as it is (absent) or remove it (null), and a
+// response can tell "unlimited" (null) from zero. [Set], [Int] and [Null] make
+// one. With the json tag option omitzero an absent field is left out.
 type Opt[T any] struct {
 	value T
 	state optState
@@ -27,8 +27,8 @@ const (
 // Set returns an Opt that holds v.
 func Set[T any](v T) Opt[T] { return Opt[T]{value: v, state: optValue} }
 
-// Int returns an Opt that holds n. Numbers of the API have 64 bits, and Set(n)
-// would make an Opt[int] of a constant.
+// Int returns an Opt that holds n, for numbers of the API, which have 64 bits.
+// Set of a constant is an Opt[int].
 func Int(n int64) Opt[int64] { return Set(n) }
 
 // Null returns an Opt that is explicitly null.
@@ -37,7 +37,7 @@ func Null[T any]() Opt[T] { return Opt[T]{state: optNull} }
 // Get returns the value and whether there is one.
 func (o Opt[T]) Get() (T, bool) { return o.value, o.state == optValue }
 
-// Or returns the value, or def where the field is absent or null.
+// Or returns the value, or def if the field is absent or null.
 func (o Opt[T]) Or(def T) T {
 	if o.state == optValue {
 		return o.value
@@ -45,14 +45,14 @@ func (o Opt[T]) Or(def T) T {
 	return def
 }
 
-// IsZero reports whether the field is absent; it makes omitzero leave it out.
+// IsZero reports whether the field is absent. The json tag option omitzero calls it.
 func (o Opt[T]) IsZero() bool { return o.state == optAbsent }
 
 // IsNull reports whether the field is explicitly null.
 func (o Opt[T]) IsNull() bool { return o.state == optNull }
 
-// String returns the value as fmt.Sprint prints it, "null", or "" where the field
-// is absent.
+// String returns the value as fmt.Sprint prints it, "null", or "" if the field is
+// absent.
 func (o Opt[T]) String() string {
 	switch o.state {
 	case optValue:
@@ -64,8 +64,7 @@ func (o Opt[T]) String() string {
 	}
 }
 
-// LogValue gives package slog the value, or what String returns where there is
-// none.
+// LogValue returns the value for package slog, or that of String if there is none.
 func (o Opt[T]) LogValue() slog.Value {
 	if o.state == optValue {
 		return slog.AnyValue(o.value)
@@ -73,8 +72,8 @@ func (o Opt[T]) LogValue() slog.Value {
 	return slog.StringValue(o.String())
 }
 
-// MarshalJSON writes the value, or null where there is none. A nil list is a
-// value, the empty list.
+// MarshalJSON encodes the value, or null if there is none. A nil slice is encoded
+// as an empty list.
 func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	if o.state != optValue {
 		return []byte("null"), nil
@@ -86,7 +85,7 @@ func (o Opt[T]) MarshalJSON() ([]byte, error) {
 	return text, err
 }
 
-// UnmarshalJSON reads null as null and everything else as a value.
+// UnmarshalJSON decodes null as null and everything else as a value.
 func (o *Opt[T]) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		*o = Null[T]()

@@ -1,6 +1,6 @@
 package latchkey
 
-// Pagination says whether a list goes on.
+// Pagination says whether a list has more pages.
 type Pagination struct {
 	// Cursor is where the next page begins; present only if HasMore is true.
 	Cursor string `json:"cursor,omitempty" check:"min=1,max=1024"`
@@ -8,7 +8,7 @@ type Pagination struct {
 	HasMore bool `json:"hasMore" check:"required"`
 }
 
-// Page is a part of a list.
+// Page is one page of a list.
 type Page[T any] struct {
 	// Data are the items of this page, never null.
 	Data []T `json:"data"`
@@ -16,5 +16,5 @@ type Page[T any] struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// Empty is the answer of an operation that has nothing to report.
+// Empty is the response of an operation that returns no data.
 type Empty struct{}

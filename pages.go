@@ -5,14 +5,14 @@ import (
 	"iter"
 )
 
-// all walks a list from a cursor to its end, reading a page whenever the one
-// before is used up. It ends where the service says so, or where it can't go on:
-// at a blank cursor or one that it has met before. An error ends it too.
+// all iterates over a list from a cursor, page after page. It ends where the
+// service says so, at an empty cursor, at one that it has seen before, and after
+// an error.
 func all[T any](ctx context.Context, cursor string, page func(cursor string) (Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		met := map[string]bool{}
-		for at := cursor; !met[at]; {
-			met[at] = true
+		seen := map[string]bool{}
+		for at := cursor; !seen[at]; {
+			seen[at] = true
 			if err := ctx.Err(); err != nil {
 				yield(*new(T), err)
 				return

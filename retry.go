@@ -11,44 +11,45 @@ import (
 	"time"
 )
 
-// RetryPolicy says when a call is sent again. Fields that are left out have
-// their defaults, so that the zero value is a policy too.
+// RetryPolicy says when a failed call is retried. A zero field has its default,
+// so the zero value is the default policy.
 //
-// Nothing is ever sent twice that the service might then do twice. A call is
-// repeated
+// The client never retries a call that could take effect twice. It retries
 //
-//   - after status 429, and after a connection that could not be made: in both
-//     cases the service has done nothing;
-//   - after any other of the Statuses, and after a connection that broke or took
-//     too long, if the call only reads, or carries an Idempotency-Key and the
-//     service is known to honour it. Latchkey says so in every answer.
+//   - after status 429, and if no connection could be made: in both cases the
+//     service has done nothing;
+//   - after the other Statuses, a lost connection or a timeout, if the call only
+//     reads, or if it carries an Idempotency-Key and the service has said in a
+//     response that it honors the header, as a Latchkey does.
 //
-// All calls that write carry such a key by themselves. [Keys.Verify],
-// [Ratelimits.Limit] and [Ratelimits.MultiLimit] do so with
-// [WithIdempotencyKey] only.
+// Calls that change something carry a random key by themselves. [Keys.Verify],
+// [Ratelimits.Limit] and [Ratelimits.MultiLimit] carry one only with
+// [WithIdempotencyKey], because storing it costs the service a write to disk.
 //
-// Before the n-th repetition the client waits a random part of
-// Initial × Multiplier^(n-1), at most Max, and at least what the service asks
-// for with Retry-After.
+// Before the n-th retry the client waits a random time up to
+// Initial × Multiplier^(n-1), but at most Max. If the service asks for a longer
+// wait with Retry-After, it waits that long.
 type RetryPolicy struct {
-	// MaxAttempts is how often a call is sent at most, 3 by default. 1 never repeats.
+	// MaxAttempts bounds how often a call is sent; 3 by default. 1 never retries.
 	MaxAttempts int
-	// Initial is the longest wait before the first repetition, 100 ms by default.
+	// Initial is the longest wait before the first retry; 100 ms by default.
 	Initial time.Duration
-	// Max is the longest wait that Multiplier leads to, 2 s by default.
+	// Max bounds the waits that grow with Multiplier; 2 s by default.
 	Max time.Duration
-	// Multiplier is how much longer each wait may be than the one before, 2 by default.
+	// Multiplier is the factor by which the longest wait grows; 2 by default.
 	Multiplier float64
-	// MaxElapsed is how long all attempts and waits may take together, 10 s by
-	// default. Only the first attempt may take longer, if its timeout allows.
+	// MaxElapsed bounds the time of all attempts and waits together; 10 s by
+	// default. Only a first attempt with a longer timeout can exceed it.
 	MaxElapsed time.Duration
-	// ConnectionErrors is whether to repeat what was not answered at all; true by default.
+	// ConnectionErrors is false to never retry a call that got no response; true
+	// by default.
 	ConnectionErrors Opt[bool]
-	// Statuses are the statuses to repeat after; by default 429 and all from 500.
+	// Statuses are the HTTP statuses to retry after; by default 429 and all from
+	// 500.
 	Statuses []int
 }
 
-// NoRetry sends every call once.
+// NoRetry never retries: every call is sent once.
 var NoRetry = RetryPolicy{MaxAttempts: 1}
 
 // filled returns the policy with its defaults.
@@ -70,15 +71,15 @@ func (p RetryPolicy) filled() RetryPolicy {
 	return p
 }
 
-// worthwhile reports whether a call that failed with err may and should be sent
-// again. safe says that the service would do it once all the same.
+// worthwhile reports whether to retry a call that failed with err. It is safe if
+// the call can't take effect twice.
 func (p *RetryPolicy) worthwhile(err error, safe bool) bool {
 	var refused *Error
-	var hopeless *hopelessError
+	var permanent *permanentError
 	switch {
 	case errors.As(err, &refused):
 		return p.covers(refused.Status) && (safe || refused.Status == http.StatusTooManyRequests)
-	case errors.As(err, &hopeless):
+	case errors.As(err, &permanent):
 		return false
 	}
 	return p.ConnectionErrors.Or(true) && (safe || neverSent(err))
@@ -91,9 +92,9 @@ func (p *RetryPolicy) covers(status int) bool {
 	return slices.Contains(p.Statuses, status)
 }
 
-// wait returns how long to wait after an attempt: "full jitter", which spreads
-// clients that failed together best (AWS Architecture Blog, "Exponential Backoff
-// And Jitter"), or as long as the service asks for if that is longer.
+// wait returns how long to wait after an attempt: "full jitter", which best
+// spreads clients that failed at the same time (AWS Architecture Blog,
+// "Exponential Backoff And Jitter"), or longer if the service asks for it.
 func (p *RetryPolicy) wait(attempt int, err error) time.Duration {
 	longest := float64(p.Initial) * math.Pow(p.Multiplier, float64(attempt-1))
 	wait := rand.N(time.Duration(min(longest, float64(p.Max))) + 1)
@@ -104,14 +105,14 @@ func (p *RetryPolicy) wait(attempt int, err error) time.Duration {
 	return wait
 }
 
-// hopelessError is an error that another attempt would only meet again: a
-// request that can't be written or an answer that can't be read.
-type hopelessError struct{ error }
+// permanentError is an error that retrying cannot fix: a request that can't be
+// encoded, or a response that can't be decoded.
+type permanentError struct{ error }
 
-func (e *hopelessError) Unwrap() error { return e.error }
+func (e *permanentError) Unwrap() error { return e.error }
 
-// neverSent reports whether an attempt ended before there was a connection to
-// send it over, be it to the service or to a proxy before it.
+// neverSent reports whether an attempt failed because no connection could be
+// made, to the service or to a proxy in front of it.
 func neverSent(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
@@ -123,7 +124,7 @@ func endsWithin(ctx context.Context, d time.Duration) bool {
 	return ok && time.Until(deadline) <= d
 }
 
-// sleep waits, unless ctx ends before.
+// sleep waits for d, or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -16,7 +16,7 @@ import (
 // TestNothingIsDoneTwice is the client's promise on repetition, as a table:
 // whatever goes wrong, the number of sends, what the service did, and whether
 // the call succeeded. The clients of the first three columns have had no answer
-// yet and so don't know what the service honours; for the last it has said so.
+// yet and so don't know what the service honors; for the last it has said so.
 func TestNothingIsDoneTwice(t *testing.T) {
 	type outcome struct {
 		sends, done int
@@ -46,15 +46,15 @@ func TestNothingIsDoneTwice(t *testing.T) {
 		{"a lost connection, then none", []fault{lostAfter, undialed}, fine, outcome{3, 2, true}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{3, 1, true}},
 		{"none, then a lost connection", []fault{undialed, lostAfter}, fine, outcome{3, 2, true}, outcome{2, 1, false}, outcome{2, 1, false}, outcome{3, 1, true}},
 	} {
-		try := func(name, call string, honours bool, want outcome) {
+		try := func(name, call string, honors bool, want outcome) {
 			t.Run(c.what+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := &service{honours: honours, plan: c.plan, last: c.last}
-					if honours { // an answer before, so that the client knows
+					s := &service{honors: honors, plan: c.plan, last: c.last}
+					if honors { // an answer before, so that the client knows
 						s.plan, s.last = append([]fault{fine}, c.plan...), c.last
 					}
 					client := s.client(t, func(cfg *latchkey.Config) { cfg.Timeout = 300 * time.Millisecond })
-					if honours {
+					if honors {
 						if _, err := client.Liveness(t.Context()); err != nil {
 							t.Fatal(err)
 						}
@@ -84,7 +84,7 @@ func TestNothingIsDoneTwice(t *testing.T) {
 func TestAnyFaultsAreDoneOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		j := journey{
-			honours:  rapid.Bool().Draw(rt, "honours"),
+			honors:   rapid.Bool().Draw(rt, "honors"),
 			plan:     rapid.SliceOfN(rapid.SampledFrom(faults), 0, 12).Draw(rt, "plan"),
 			attempts: rapid.IntRange(1, 6).Draw(rt, "attempts"),
 			elapsed:  time.Duration(rapid.IntRange(1, 20).Draw(rt, "seconds")) * time.Second,
@@ -102,7 +102,7 @@ func TestAnyFaultsAreDoneOnce(t *testing.T) {
 
 // journey is a number of calls and what happens to them.
 type journey struct {
-	honours          bool
+	honors           bool
 	plan             []fault
 	attempts         int
 	elapsed, timeout time.Duration
@@ -111,7 +111,7 @@ type journey struct {
 }
 
 func (j journey) run(ctx context.Context) error {
-	s := &service{honours: j.honours, plan: j.plan}
+	s := &service{honors: j.honors, plan: j.plan}
 	client, err := latchkey.New(latchkey.Config{
 		BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: &http.Client{Transport: s},
 		Retry: latchkey.RetryPolicy{MaxAttempts: j.attempts, MaxElapsed: j.elapsed}, Timeout: j.timeout,

@@ -7,80 +7,81 @@ import (
 	"sync/atomic"
 )
 
-// Transport carries calls to a service. There are two: HTTP, which [New] uses
-// unless told otherwise, and package embedded's, straight to the engine of this
-// process. Whatever carries them, calls mean the same.
+// Transport carries calls to a service. There are two: HTTP, the default of
+// [New], and the one of package embedded, which calls the engine in this process.
+// A call means the same over either.
 type Transport interface {
-	// Send makes one attempt of a call and returns its answer. What the service
-	// refuses is an *Error; any other error says that the attempt may or may not
-	// have reached the service. Send is called by many goroutines at once and
-	// gives up when ctx ends.
+	// Send makes one attempt of a call and returns its response. A refusal of the
+	// service is an *Error; after any other error the call may or may not have
+	// taken effect. Send is called by many goroutines at once and returns when ctx
+	// ends.
 	Send(ctx context.Context, a *Attempt) (Answer, error)
 }
 
-// Attempt is one attempt of a call. Transports don't change it.
+// Attempt is one attempt of a call. A Transport must not change it.
 type Attempt struct {
-	// Operation is what is called, for example keys.verifyKey.
+	// Operation is the name of the operation, for example "keys.verifyKey".
 	Operation string
-	// Request is a pointer to the operation's request type, or with
-	// [Client.Call] whatever the caller gave, which encodes as such JSON.
+	// Request is a pointer to the request type of the operation. With Client.Call
+	// it is the value that the caller gave, which encodes as JSON.
 	Request any
-	// RootKey is who calls; empty for nobody.
+	// RootKey authenticates the caller; "" for a call without a root key.
 	RootKey string
-	// IdempotencyKey makes a repeated request answer as the first one did; empty
-	// for none.
+	// IdempotencyKey identifies the call across attempts; "" for none.
 	IdempotencyKey string
-	// Header are the headers of [WithHeader]; it may be nil.
+	// Header holds the headers of WithHeader; nil if there are none.
 	Header http.Header
 	// Number is 1 for the first attempt of a call.
 	Number int
 
-	into any // where HTTP decodes the data of the answer, a pointer
+	into any // a pointer, into which HTTP decodes the data of the response
 }
 
-// Answer is what a service answered.
+// Answer is the response to an [Attempt].
 type Answer struct {
-	// Data is of the operation's answer type, a list for a page, nil where it has
-	// nothing to report. It may share memory with the service, so it must not be
-	// changed; what methods of the client return may be.
+	// Data has the response type of the operation, or a slice for a page. It is nil
+	// if the operation returns no data, and over HTTP, which decodes it elsewhere.
+	// It can share memory with the service, so it must not be changed. The values
+	// that the methods of a client return can be.
 	Data any
-	// Pagination is of a page only.
+	// Pagination is set for a page only.
 	Pagination *Pagination
-	// RequestID names the request in the service's log.
+	// RequestID identifies the request in the log of the service.
 	RequestID string
-	// Header is the header of the answer, also of one that is an error; nil where
-	// there are no headers.
+	// Header is the header of the response, also if it is an error; nil if there
+	// is none.
 	Header http.Header
 }
 
-// honoursHeader is the header in which a Latchkey says what it honours in
-// requests. Unkey's service sends none.
-const honoursHeader = "Latchkey-Honors"
+// honorsHeader is the header in which a Latchkey lists the request headers that
+// it honors. Unkey's service sends none.
+const honorsHeader = "Latchkey-Honors"
 
-// honours is what is known about whether the service honours Idempotency-Key.
-// Only its own word counts: a key that nobody looks at makes no repetition safe.
-type honours struct{ state atomic.Int32 }
+// idempotencySupport is what is known about whether the service honors
+// Idempotency-Key. Until the service says that it honors the header, a key does
+// not make a retry safe.
+type idempotencySupport struct{ state atomic.Int32 }
 
 const (
-	unknown int32 = iota // no answer yet
-	honoured
+	unknown int32 = iota // no response yet
+	honored
 	ignored
 )
 
-// learn takes note of an answer. A Latchkey says what it honours in every
-// answer; that it does not is concluded only from a success, because errors
-// may come from a proxy on the way.
-func (h *honours) learn(header http.Header, err error) {
+// learn takes note of a response. A Latchkey says in every response what it
+// honors. A missing header counts only in a success, because an error can come
+// from a proxy.
+func (h *idempotencySupport) learn(header http.Header, err error) {
 	if header == nil {
 		return
 	}
 	state := ignored
-	if slices.Contains(header.Values(honoursHeader), "Idempotency-Key") {
-		state = honoured
+	if slices.Contains(header.Values(honorsHeader), "Idempotency-Key") {
+		state = honored
 	}
-	if (state == honoured || err == nil) && h.state.Load() != state {
+	if (state == honored || err == nil) && h.state.Load() != state {
 		h.state.Store(state)
 	}
 }
 
-func (h *honours) is(state int32) bool { return h.state.Load() == state }
+func (h *idempotencySupport) is(state int32) bool { return h.state.Load() == state }

@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// Time is an instant that travels as unix milliseconds. The zero value means
-// "none" and is left out of requests and answers.
+// Time is a time.Time that travels as unix milliseconds. The zero value means "no
+// time" and is left out of requests and responses.
 type Time struct{ time.Time }
 
-// At returns the instant t, cut to whole milliseconds when it is sent.
+// At returns t as a Time. It is truncated to milliseconds when it is sent.
 func At(t time.Time) Time { return Time{t} }
 
-// AtMilli returns the instant ms milliseconds after the unix epoch.
+// AtMilli returns the time ms milliseconds after the Unix epoch, in UTC.
 func AtMilli(ms int64) Time { return Time{time.UnixMilli(ms).UTC()} }
 
-// MarshalJSON writes unix milliseconds.
+// MarshalJSON encodes unix milliseconds.
 func (t Time) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, t.UnixMilli(), 10), nil
 }
 
-// UnmarshalJSON reads unix milliseconds, a whole number.
+// UnmarshalJSON decodes unix milliseconds, a whole number.
 func (t *Time) UnmarshalJSON(data []byte) error {
 	ms, err := strconv.ParseInt(string(data), 10, 64)
 	if err != nil {
@@ -35,33 +35,33 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Duration is a span that travels as whole milliseconds and holds every int64
-// of them, which time.Duration (292 years) does not. The zero value is no time.
+// Duration is a duration that travels as milliseconds. It holds any int64 of
+// them, which a time.Duration (at most 292 years) does not. [Per] makes one.
 type Duration struct{ ms int64 }
 
-// Per returns d cut to whole milliseconds, as in "100 requests per minute":
-// Limit: 100, Duration: latchkey.Per(time.Minute).
+// Per returns d as a Duration, truncated to milliseconds. A limit of 100 requests
+// per minute is Limit: 100, Duration: latchkey.Per(time.Minute).
 func Per(d time.Duration) Duration { return Duration{d.Milliseconds()} }
 
-// PerMilli returns a span of ms milliseconds.
+// PerMilli returns a Duration of ms milliseconds.
 func PerMilli(ms int64) Duration { return Duration{ms} }
 
-// Milliseconds returns the span in milliseconds.
+// Milliseconds returns the duration in milliseconds.
 func (d Duration) Milliseconds() int64 { return d.ms }
 
-// Duration returns the span as the standard library's type, at most 292 years.
+// Duration returns the duration as a time.Duration, at most 292 years.
 func (d Duration) Duration() time.Duration {
 	const most = math.MaxInt64 / int64(time.Millisecond)
 	return time.Duration(max(-most, min(d.ms, most))) * time.Millisecond
 }
 
-// String returns the span as time.Duration writes it, for example "1m0s".
+// String returns the duration in the format of time.Duration, for example "1m0s".
 func (d Duration) String() string { return d.Duration().String() }
 
-// MarshalJSON writes milliseconds.
+// MarshalJSON encodes milliseconds.
 func (d Duration) MarshalJSON() ([]byte, error) { return strconv.AppendInt(nil, d.ms, 10), nil }
 
-// UnmarshalJSON reads milliseconds, a whole number.
+// UnmarshalJSON decodes milliseconds, a whole number.
 func (d *Duration) UnmarshalJSON(data []byte) error {
 	ms, err := strconv.ParseInt(string(data), 10, 64)
 	if err != nil {
@@ -71,13 +71,14 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Meta is free-form data attached to a key or an identity: the text of one
-// JSON object, such as `{"plan":"pro"}`. It is a string because it is shared by
-// every reader of a cached key and must not change under them. The zero value
-// is no metadata. Numbers keep all their digits.
+// Meta is metadata of a key or an identity: the text of one JSON object, such as
+// `{"plan":"pro"}`. [MetaOf] makes one and [Meta.Decode] reads one. The zero value
+// means no metadata. It is a string, and not a map, because all readers of a
+// cached key share it, and because numbers keep all their digits.
 type Meta string
 
-// MetaOf encodes v, a struct or a map, as metadata.
+// MetaOf encodes v, a struct or a map, as metadata. It is an error if v does not
+// encode as a JSON object.
 func MetaOf(v any) (Meta, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -90,8 +91,8 @@ func MetaOf(v any) (Meta, error) {
 	return m, nil
 }
 
-// Decode stores the metadata in v, a pointer to a struct or map. Absent
-// metadata leaves v as it is.
+// Decode decodes the metadata into v, a pointer to a struct or map. Without
+// metadata it leaves v as it is.
 func (m Meta) Decode(v any) error {
 	if m == "" {
 		return nil
@@ -102,7 +103,7 @@ func (m Meta) Decode(v any) error {
 	return nil
 }
 
-// MarshalJSON writes the object; absent metadata is an empty object.
+// MarshalJSON returns the object, or an empty one without metadata.
 func (m Meta) MarshalJSON() ([]byte, error) {
 	if m == "" {
 		return []byte("{}"), nil
@@ -110,8 +111,8 @@ func (m Meta) MarshalJSON() ([]byte, error) {
 	return []byte(m), nil
 }
 
-// UnmarshalJSON reads one JSON object and keeps it in its shortest form, its
-// names sorted and its text valid UTF-8; of a repeated name the last one counts.
+// UnmarshalJSON takes one JSON object in a normal form: without white space, with
+// its names sorted and invalid UTF-8 replaced. Of a repeated name the last counts.
 func (m *Meta) UnmarshalJSON(data []byte) error {
 	var object map[string]any
 	dec := json.NewDecoder(bytes.NewReader(data))

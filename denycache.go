@@ -5,29 +5,28 @@ import (
 	"time"
 )
 
-// denials remembers the last refusals of a service, up to a fixed number: when
-// it is full, a new one takes the place of the oldest. Only what a service has
-// said may be put in.
-type denials struct {
+// denyCache caches the last denials of a service, up to a fixed number. A new one
+// replaces the oldest. Decisions of OnError are never cached.
+type denyCache struct {
 	mu   sync.Mutex
 	of   map[string]denial
 	ring []string // the identifiers in the order they came, from next on
 	next int
 }
 
-// denial is what a service refused: this cost and all above, until then.
+// denial is a cached denial: of this cost and all above, until then.
 type denial struct {
 	decision Decision
 	cost     int64
 	until    time.Time
 }
 
-func newDenials(room int) *denials {
-	return &denials{of: make(map[string]denial), ring: make([]string, max(0, room))}
+func newDenyCache(size int) *denyCache {
+	return &denyCache{of: make(map[string]denial), ring: make([]string, max(0, size))}
 }
 
-// find returns the refusal that a use of this cost would surely meet.
-func (d *denials) find(identifier string, cost int64, now time.Time) (Decision, bool) {
+// find returns the cached denial that covers this cost.
+func (d *denyCache) find(identifier string, cost int64, now time.Time) (Decision, bool) {
 	if len(d.ring) == 0 {
 		return Decision{}, false
 	}
@@ -37,9 +36,9 @@ func (d *denials) find(identifier string, cost int64, now time.Time) (Decision, 
 	return known.decision, ok && cost >= known.cost && now.Before(known.until)
 }
 
-// note remembers a refusal. Of an identifier it keeps one: the latest, unless
-// that one says less than what is known.
-func (d *denials) note(identifier string, cost int64, decision Decision, until time.Time) {
+// note caches a denial. There is one for each identifier: the latest, unless it
+// covers less than the cached one.
+func (d *denyCache) note(identifier string, cost int64, decision Decision, until time.Time) {
 	if len(d.ring) == 0 {
 		return
 	}
