@@ -5,29 +5,29 @@ import (
 	"iter"
 )
 
-// API is a service whose keys are managed together.
+// API is a group of keys, usually those of one service of yours.
 type API struct {
-	// ID names the API in requests, for example "api_Hk29sPq41".
+	// ID identifies the API in requests, for example "api_Hk29sPq41".
 	ID string `json:"id" check:"required,min=8,max=255,pattern=id"`
-	// Name is for people. Several APIs may share one.
+	// Name is a display name. It need not be unique.
 	Name string `json:"name" check:"required,min=3,max=256"`
 }
 
-// APISettings is an API with everything an operator can set on it.
+// APISettings is an API with its settings.
 type APISettings struct {
-	// ID names the API in requests.
+	// ID identifies the API in requests.
 	ID string `json:"id" check:"required"`
-	// Name is for people.
+	// Name is a display name.
 	Name string `json:"name" check:"required"`
-	// CreatedAt is when the API was made, in unix milliseconds.
+	// CreatedAt is when the API was created, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
-	// DeleteProtection makes apis.deleteApi answer 412 until it is switched off.
+	// DeleteProtection makes apis.deleteApi fail with status 412.
 	DeleteProtection bool `json:"deleteProtection" check:"required"`
-	// DefaultPrefix is put before new keys that name no prefix of their own.
+	// DefaultPrefix is the prefix of new keys whose request sets none.
 	DefaultPrefix string `json:"defaultPrefix,omitempty"`
-	// DefaultBytes is how many random bytes new keys have that don't say.
+	// DefaultBytes is the number of random bytes of new keys whose request sets none.
 	DefaultBytes int `json:"defaultBytes,omitempty"`
-	// IPWhitelist are the addresses and CIDR blocks keys may be verified for.
+	// IPWhitelist lists the addresses and CIDR blocks that keys can be used from.
 	IPWhitelist []string `json:"ipWhitelist,omitempty"`
 	// StoreEncryptedKeys permits recoverable keys.
 	StoreEncryptedKeys bool `json:"storeEncryptedKeys" check:"required"`
@@ -35,13 +35,13 @@ type APISettings struct {
 
 // CreateAPIRequest asks for a new API.
 type CreateAPIRequest struct {
-	// Name is for people; any characters, not necessarily unique.
+	// Name is a display name of any characters; it need not be unique.
 	Name string `json:"name" check:"required,min=3,max=256"`
 }
 
-// CreatedAPI is the answer to [CreateAPIRequest].
+// CreatedAPI is the response to [CreateAPIRequest].
 type CreatedAPI struct {
-	// APIID names the new API in all later requests.
+	// APIID identifies the new API in requests.
 	APIID string `json:"apiId" check:"required,min=8,max=255,pattern=id"`
 }
 
@@ -51,35 +51,35 @@ type GetAPIRequest struct {
 	APIID string `json:"apiId" check:"required,min=8,max=255,pattern=id"`
 }
 
-// DeleteAPIRequest asks to delete an API; none of its keys verifies from then on.
+// DeleteAPIRequest asks to delete an API. None of its keys is valid from then on.
 type DeleteAPIRequest struct {
 	// APIID is the API to delete.
 	APIID string `json:"apiId" check:"required,min=8,max=255,pattern=id"`
 }
 
-// ListKeysRequest asks for the keys of an API, page by page.
+// ListKeysRequest asks for one page of the keys of an API.
 type ListKeysRequest struct {
 	// APIID is the API whose keys are listed.
 	APIID string `json:"apiId" check:"required,min=1"`
-	// Limit is how many keys a page holds at most.
+	// Limit is the largest number of keys in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty"`
 	// ExternalID lists only the keys of the identity with this external id.
 	ExternalID string `json:"externalId,omitempty" check:"min=1"`
 	// Decrypt adds the plaintext of recoverable keys.
 	Decrypt bool `json:"decrypt,omitempty" check:"default=false"`
-	// RevalidateKeysCache is accepted and needs no effect: lists are always current.
+	// RevalidateKeysCache is accepted and has no effect: lists are always current.
 	RevalidateKeysCache bool `json:"revalidateKeysCache,omitempty" check:"default=false"`
 }
 
-// ListAPIsRequest asks for the APIs of the workspace, page by page.
+// ListAPIsRequest asks for one page of the APIs of the workspace.
 type ListAPIsRequest struct {
-	// Limit is how many APIs a page holds at most.
+	// Limit is the largest number of APIs in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
-	// Search keeps the APIs whose id or name contains this text, in any letter case.
+	// Search keeps the APIs whose id or name contains this text, ignoring case.
 	Search string `json:"search,omitempty" check:"max=256"`
 }
 
@@ -87,22 +87,22 @@ type ListAPIsRequest struct {
 type UpdateAPIRequest struct {
 	// APIID is the API to change.
 	APIID string `json:"apiId" check:"required,min=8,max=255,pattern=id"`
-	// DeleteProtection makes apis.deleteApi answer 412 while it is on.
+	// DeleteProtection makes apis.deleteApi fail with status 412.
 	DeleteProtection Opt[bool] `json:"deleteProtection,omitzero"`
-	// DefaultPrefix is put before new keys that name no prefix of their own; null for none.
+	// DefaultPrefix is the prefix of new keys whose request sets none; null for none.
 	DefaultPrefix Opt[string] `json:"defaultPrefix,omitzero" check:"null,min=1,max=16,pattern=id"`
-	// DefaultBytes is how many random bytes new keys have that don't say; null for 16.
+	// DefaultBytes is the number of random bytes of new keys whose request sets none; null for 16.
 	DefaultBytes Opt[int] `json:"defaultBytes,omitzero" check:"null,min=16,max=255"`
-	// IPWhitelist are the addresses and CIDR blocks keys may be verified for; null or empty for everywhere.
+	// IPWhitelist lists the addresses and CIDR blocks that keys can be used from; null or empty for any.
 	IPWhitelist Opt[[]string] `json:"ipWhitelist,omitzero" check:"null,max=100,items.min=2,items.max=64"`
-	// StoreEncryptedKeys permits recoverable keys. Keys stored so far stay stored.
+	// StoreEncryptedKeys permits recoverable keys. Keys that are stored already stay stored.
 	StoreEncryptedKeys Opt[bool] `json:"storeEncryptedKeys,omitzero"`
 }
 
 // APIs are the operations on APIs.
 type APIs struct{ c *Client }
 
-// Create makes a new, empty API.
+// Create creates a new, empty API.
 func (s APIs) Create(ctx context.Context, r CreateAPIRequest, opts ...CallOption) (CreatedAPI, error) {
 	return call[CreatedAPI](ctx, s.c, "apis.createApi", &r, opts)
 }
@@ -112,7 +112,7 @@ func (s APIs) Get(ctx context.Context, r GetAPIRequest, opts ...CallOption) (API
 	return call[API](ctx, s.c, "apis.getApi", &r, opts)
 }
 
-// Delete deletes an API; none of its keys verifies from then on.
+// Delete deletes an API. None of its keys is valid from then on.
 func (s APIs) Delete(ctx context.Context, r DeleteAPIRequest, opts ...CallOption) error {
 	return do(ctx, s.c, "apis.deleteApi", &r, opts)
 }
@@ -122,7 +122,7 @@ func (s APIs) ListKeys(ctx context.Context, r ListKeysRequest, opts ...CallOptio
 	return list[Key](ctx, s.c, "apis.listKeys", &r, opts)
 }
 
-// AllKeys walks the keys of an API, page after page.
+// AllKeys iterates over the keys of an API, page after page.
 func (s APIs) AllKeys(ctx context.Context, r ListKeysRequest, opts ...CallOption) iter.Seq2[Key, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Key], error) {
 		next := r
@@ -136,7 +136,7 @@ func (s APIs) List(ctx context.Context, r ListAPIsRequest, opts ...CallOption) (
 	return list[APISettings](ctx, s.c, "apis.listApis", &r, opts)
 }
 
-// All walks the APIs of the workspace, page after page.
+// All iterates over the APIs of the workspace, page after page.
 func (s APIs) All(ctx context.Context, r ListAPIsRequest, opts ...CallOption) iter.Seq2[APISettings, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[APISettings], error) {
 		next := r

@@ -5,31 +5,31 @@ import (
 	"iter"
 )
 
-// AuditLog records one change: what, by whom, from where.
+// AuditLog is the record of one change: what changed, by whom and from where.
 type AuditLog struct {
-	// ID is Latchkey's name for the record.
+	// ID identifies the record.
 	ID string `json:"id" check:"required"`
-	// Time is when the change was made, in unix milliseconds.
+	// Time is when the change was created, in unix milliseconds.
 	Time Time `json:"time" check:"required"`
 	// Event is the kind of change, for example "key.create".
 	Event string `json:"event" check:"required"`
 	// Description says what happened, for people.
 	Description string `json:"description" check:"required"`
-	// Actor is who made the change.
+	// Actor is the author of the change.
 	Actor AuditActor `json:"actor" check:"required"`
-	// Targets are what was changed.
+	// Targets are the things that the change affected.
 	Targets []AuditTarget `json:"targets" check:"required"`
-	// RemoteIP is the address the request came from; absent for the service's own changes.
+	// RemoteIP is the address that the request came from; absent for changes by the service.
 	RemoteIP string `json:"remoteIp,omitempty"`
-	// UserAgent is what the request said it was sent by.
+	// UserAgent is the User-Agent header of the request.
 	UserAgent string `json:"userAgent,omitempty"`
 	// CorrelationID is shared by all records of one request.
 	CorrelationID string `json:"correlationId" check:"required"`
 }
 
-// AuditActor is who made a change.
+// AuditActor is the author of a change.
 type AuditActor struct {
-	// Type is rootkey, or system for the service's own changes.
+	// Type is rootkey, or system for changes by the service.
 	Type string `json:"type" check:"required"`
 	// ID is the root key's id.
 	ID string `json:"id" check:"required"`
@@ -37,23 +37,23 @@ type AuditActor struct {
 	Name string `json:"name,omitempty"`
 }
 
-// AuditTarget is what a change was made to.
+// AuditTarget is something that a change affected.
 type AuditTarget struct {
-	// Type is what it is: api, key, identity, permission, role, ratelimit, ….
+	// Type is the kind of thing: api, key, identity, permission, role, ratelimit, ….
 	Type string `json:"type" check:"required"`
-	// ID is Latchkey's name for it.
+	// ID identifies it.
 	ID string `json:"id" check:"required"`
-	// Name is its name for people.
+	// Name is its display name.
 	Name string `json:"name,omitempty"`
 }
 
 // ListAuditLogsRequest asks for the audit log of the workspace, newest first.
 type ListAuditLogsRequest struct {
-	// Limit is how many records a page holds at most.
+	// Limit is the largest number of records in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
-	// Event keeps one kind of change, for example "key.create".
+	// Event selects one kind of change, for example "key.create".
 	Event string `json:"event,omitempty" check:"min=1,max=128"`
 }
 
@@ -65,7 +65,7 @@ func (s AuditLogs) List(ctx context.Context, r ListAuditLogsRequest, opts ...Cal
 	return list[AuditLog](ctx, s.c, "auditLogs.listAuditLogs", &r, opts)
 }
 
-// All walks the audit log of the workspace, newest first, page after page.
+// All iterates over the audit log of the workspace, newest first, page after page.
 func (s AuditLogs) All(ctx context.Context, r ListAuditLogsRequest, opts ...CallOption) iter.Seq2[AuditLog, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[AuditLog], error) {
 		next := r

@@ -2,34 +2,34 @@ package latchkey
 
 import "context"
 
-// Credits is how often a key may still be used.
+// Credits is the balance of a key: what its verifications can still spend.
 type Credits struct {
 	// Remaining is the balance; null for no limit.
 	Remaining Opt[int64] `json:"remaining" check:"required,null,min=0"`
-	// Refill sets the balance anew on a schedule.
+	// Refill resets the balance on a schedule.
 	Refill *Refill `json:"refill,omitempty"`
 }
 
-// Refill sets a key's balance anew on a schedule, at midnight UTC.
+// Refill resets the balance of a key on a schedule, at midnight UTC.
 type Refill struct {
-	// Interval is how often: daily or monthly.
+	// Interval is daily or monthly.
 	Interval RefillInterval `json:"interval" check:"required,enum=daily|monthly"`
-	// Amount is what the balance is set to. A higher balance is left alone.
+	// Amount is the new balance. A higher balance is left as it is.
 	Amount int64 `json:"amount" check:"required,min=1"`
-	// RefillDay is the day of the month of a monthly refill; a month without that day refills on its last.
+	// RefillDay is the day of a monthly refill. A month without that day refills on its last day.
 	RefillDay int `json:"refillDay,omitempty" check:"min=1,max=31"`
 }
 
-// RefillInterval is how often a balance is set anew.
+// RefillInterval is how often a balance is reset.
 type RefillInterval string
 
-// The refill intervals.
+// The values of RefillInterval.
 const (
 	Daily   RefillInterval = "daily"
 	Monthly RefillInterval = "monthly"
 )
 
-// UpdateKeyCredits changes balance and refill, each on its own.
+// UpdateKeyCredits changes balance and refill. An absent one stays as it is.
 type UpdateKeyCredits struct {
 	// Remaining is the new balance; null removes limit and refill.
 	Remaining Opt[int64] `json:"remaining,omitzero" check:"null,min=0"`
@@ -41,16 +41,16 @@ type UpdateKeyCredits struct {
 type UpdateCreditsRequest struct {
 	// KeyID is the key whose balance changes.
 	KeyID string `json:"keyId" check:"required,min=3"`
-	// Operation is set, increment or decrement; a balance never falls below 0.
+	// Operation is set, increment or decrement. A balance never falls below 0.
 	Operation CreditsOperation `json:"operation" check:"required,enum=set|increment|decrement"`
 	// Value is the amount; null or absent with set removes the limit.
 	Value Opt[int64] `json:"value,omitzero" check:"null,min=0"`
 }
 
-// CreditsOperation is how a balance changes.
+// CreditsOperation is a way to change a balance.
 type CreditsOperation string
 
-// The changes of a balance.
+// The values of CreditsOperation.
 const (
 	SetCredits       CreditsOperation = "set"
 	IncrementCredits CreditsOperation = "increment"

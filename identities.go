@@ -5,16 +5,16 @@ import (
 	"iter"
 )
 
-// Identity is someone or something keys belong to: a user, a customer, a
-// service. Its rate limits are shared by all its keys.
+// Identity is the owner of keys: a user, a customer, a service. All keys of an
+// identity share its rate limits.
 type Identity struct {
-	// ID is Latchkey's name for the identity.
+	// ID identifies the identity.
 	ID string `json:"id" check:"required"`
 	// ExternalID is your name for it.
 	ExternalID string `json:"externalId" check:"required"`
-	// Meta is free-form data; absent when there is none.
+	// Meta is metadata; absent if there is none.
 	Meta Meta `json:"meta,omitempty"`
-	// Ratelimits are shared by all keys of the identity; absent when there are none.
+	// Ratelimits are shared by all keys of the identity; absent if there are none.
 	Ratelimits []Ratelimit `json:"ratelimits,omitempty"`
 }
 
@@ -23,15 +23,15 @@ type CreateIdentityRequest struct {
 	_ struct{} `check:"loose"`
 	// ExternalID is your name for the identity, unique in the workspace.
 	ExternalID string `json:"externalId" check:"required,min=1,max=255,pattern=externalId"`
-	// Meta is free-form data, at most 100 properties and 1 MiB.
+	// Meta is metadata of at most 100 properties and 1 MiB.
 	Meta Meta `json:"meta,omitempty" check:"max=100"`
 	// Ratelimits are shared by all keys of the identity. Of a repeated name the last one counts.
 	Ratelimits []RatelimitRequest `json:"ratelimits,omitempty" check:"max=50"`
 }
 
-// CreatedIdentity is the answer to [CreateIdentityRequest].
+// CreatedIdentity is the response to [CreateIdentityRequest].
 type CreatedIdentity struct {
-	// IdentityID names the new identity.
+	// IdentityID identifies the new identity.
 	IdentityID string `json:"identityId" check:"required"`
 }
 
@@ -41,19 +41,19 @@ type GetIdentityRequest struct {
 	Identity string `json:"identity" check:"required,min=1"`
 }
 
-// DeleteIdentityRequest asks to delete an identity. Its keys stay and lose it.
+// DeleteIdentityRequest asks to delete an identity. Its keys stay valid, without an owner.
 type DeleteIdentityRequest struct {
 	// Identity is the identity's id or external id.
 	Identity string `json:"identity" check:"required,min=1"`
 }
 
-// ListIdentitiesRequest asks for the identities of the workspace, page by page.
+// ListIdentitiesRequest asks for one page of the identities of the workspace.
 type ListIdentitiesRequest struct {
-	// Limit is how many identities a page holds at most.
+	// Limit is the largest number of identities in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty"`
-	// Search keeps the identities whose id or external id contains this text, in any letter case.
+	// Search keeps the identities whose id or external id contains this text, ignoring case.
 	Search string `json:"search,omitempty" check:"max=256"`
 }
 
@@ -63,14 +63,14 @@ type UpdateIdentityRequest struct {
 	Identity string `json:"identity" check:"required,min=1"`
 	// Meta replaces the metadata as a whole; an empty object clears it.
 	Meta Opt[Meta] `json:"meta,omitzero" check:"max=100"`
-	// Ratelimits replaces the limits by name: a kept name keeps its id and its count. An empty list removes all.
+	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty list removes all.
 	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"max=50"`
 }
 
 // Identities are the operations on identities.
 type Identities struct{ c *Client }
 
-// Create makes a new identity.
+// Create creates a new identity.
 func (s Identities) Create(ctx context.Context, r CreateIdentityRequest, opts ...CallOption) (CreatedIdentity, error) {
 	return call[CreatedIdentity](ctx, s.c, "identities.createIdentity", &r, opts)
 }
@@ -85,7 +85,7 @@ func (s Identities) List(ctx context.Context, r ListIdentitiesRequest, opts ...C
 	return list[Identity](ctx, s.c, "identities.listIdentities", &r, opts)
 }
 
-// All walks the identities of the workspace, page after page.
+// All iterates over the identities of the workspace, page after page.
 func (s Identities) All(ctx context.Context, r ListIdentitiesRequest, opts ...CallOption) iter.Seq2[Identity, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Identity], error) {
 		next := r
@@ -94,12 +94,12 @@ func (s Identities) All(ctx context.Context, r ListIdentitiesRequest, opts ...Ca
 	})
 }
 
-// Update changes an identity. The answer shows the metadata only if the request set some.
+// Update changes an identity. The response has the metadata only if the request set it.
 func (s Identities) Update(ctx context.Context, r UpdateIdentityRequest, opts ...CallOption) (Identity, error) {
 	return call[Identity](ctx, s.c, "identities.updateIdentity", &r, opts)
 }
 
-// Delete deletes an identity. Its keys stay valid and lose it.
+// Delete deletes an identity. Its keys stay valid, without an owner.
 func (s Identities) Delete(ctx context.Context, r DeleteIdentityRequest, opts ...CallOption) error {
 	return do(ctx, s.c, "identities.deleteIdentity", &r, opts)
 }

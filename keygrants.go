@@ -2,7 +2,7 @@ package latchkey
 
 import "context"
 
-// AddPermissionsRequest gives a key permissions.
+// AddPermissionsRequest adds permissions to a key.
 type AddPermissionsRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
@@ -10,11 +10,11 @@ type AddPermissionsRequest struct {
 	Permissions []string `json:"permissions" check:"required,min=1,max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
-// RemovePermissionsRequest takes direct permissions from a key.
+// RemovePermissionsRequest removes direct permissions of a key.
 type RemovePermissionsRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Permissions are slugs that exist; what the key doesn't hold is passed over.
+	// Permissions are slugs that exist. Those that the key doesn't hold are ignored.
 	Permissions []string `json:"permissions" check:"required,min=1,max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
@@ -26,7 +26,7 @@ type SetPermissionsRequest struct {
 	Permissions []string `json:"permissions" check:"required,items.min=1,items.max=128,items.pattern=slug"`
 }
 
-// AddRolesRequest gives a key roles.
+// AddRolesRequest adds roles to a key.
 type AddRolesRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
@@ -34,11 +34,11 @@ type AddRolesRequest struct {
 	Roles []string `json:"roles" check:"required,min=1,max=100,items.min=1,items.max=128"`
 }
 
-// RemoveRolesRequest takes roles from a key.
+// RemoveRolesRequest removes roles of a key.
 type RemoveRolesRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Roles are names of roles that exist; what the key doesn't have is passed over.
+	// Roles are names of roles that exist. Those that the key doesn't have are ignored.
 	Roles []string `json:"roles" check:"required,min=1,max=100,items.min=1,items.max=128"`
 }
 
@@ -50,12 +50,12 @@ type SetRolesRequest struct {
 	Roles []string `json:"roles" check:"required,max=100,items.min=1,items.max=128"`
 }
 
-// AddPermissions gives a key permissions and returns all its direct ones.
+// AddPermissions adds permissions to a key and returns all its direct ones.
 func (s Keys) AddPermissions(ctx context.Context, r AddPermissionsRequest, opts ...CallOption) ([]Permission, error) {
 	return call[[]Permission](ctx, s.c, "keys.addPermissions", &r, opts)
 }
 
-// RemovePermissions takes direct permissions from a key and returns those left.
+// RemovePermissions removes direct permissions of a key and returns the rest.
 func (s Keys) RemovePermissions(ctx context.Context, r RemovePermissionsRequest, opts ...CallOption) ([]Permission, error) {
 	return call[[]Permission](ctx, s.c, "keys.removePermissions", &r, opts)
 }
@@ -65,12 +65,12 @@ func (s Keys) SetPermissions(ctx context.Context, r SetPermissionsRequest, opts 
 	return call[[]Permission](ctx, s.c, "keys.setPermissions", &r, opts)
 }
 
-// AddRoles gives a key roles and returns all it has.
+// AddRoles adds roles to a key and returns all its roles.
 func (s Keys) AddRoles(ctx context.Context, r AddRolesRequest, opts ...CallOption) ([]Role, error) {
 	return call[[]Role](ctx, s.c, "keys.addRoles", &r, opts)
 }
 
-// RemoveRoles takes roles from a key and returns those left.
+// RemoveRoles removes roles of a key and returns the rest.
 func (s Keys) RemoveRoles(ctx context.Context, r RemoveRolesRequest, opts ...CallOption) ([]Role, error) {
 	return call[[]Role](ctx, s.c, "keys.removeRoles", &r, opts)
 }

@@ -2,24 +2,24 @@ package latchkey
 
 import "context"
 
-// Key is what is known about a key. The secret itself is not kept, only its
-// hash, unless the key was made recoverable.
+// Key describes a key. The service stores only a hash of the secret, unless the key
+// was created as recoverable.
 type Key struct {
-	// KeyID names the key in requests; it is not secret.
+	// KeyID identifies the key in requests. It is not secret.
 	KeyID string `json:"keyId" check:"required,min=8,max=255,pattern=id"`
-	// Start is the beginning of the key, prefix included, for people to recognise it by.
+	// Start is the beginning of the key, prefix included, for people to recognize it by.
 	Start string `json:"start" check:"required"`
-	// Enabled is false while the key is switched off.
+	// Enabled is false while the key is disabled.
 	Enabled bool `json:"enabled" check:"required"`
-	// Name is for people.
+	// Name is a display name.
 	Name string `json:"name,omitempty"`
-	// Meta is free-form data; absent when there is none.
+	// Meta is metadata; absent if there is none.
 	Meta Meta `json:"meta,omitempty"`
-	// CreatedAt is when the key was made, in unix milliseconds.
+	// CreatedAt is when the key was created, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
 	// UpdatedAt is when keys.updateKey last changed the key, in unix milliseconds.
 	UpdatedAt Time `json:"updatedAt,omitzero"`
-	// LastUsedAt is when the key last verified, in unix milliseconds, accurate to some minutes.
+	// LastUsedAt is when the key was last valid in a verification, in unix milliseconds. It can be some minutes late.
 	LastUsedAt Time `json:"lastUsedAt,omitzero"`
 	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero"`
@@ -29,11 +29,11 @@ type Key struct {
 	Roles []string `json:"roles,omitempty"`
 	// Credits is the balance; absent for a key without a limit.
 	Credits *Credits `json:"credits,omitempty"`
-	// Identity is who the key belongs to, if anyone.
+	// Identity is the owner of the key; absent if it has none.
 	Identity *Identity `json:"identity,omitempty"`
-	// Plaintext is the whole key, only if it is recoverable and was asked for.
+	// Plaintext is the whole key, present if the key is recoverable and the request asked for it.
 	Plaintext string `json:"plaintext,omitempty"`
-	// Ratelimits are the key's own limits; those of its identity stand there.
+	// Ratelimits are the key's own limits. Limits of its owner are in Identity.
 	Ratelimits []Ratelimit `json:"ratelimits,omitempty"`
 }
 
@@ -42,17 +42,17 @@ func (k Key) ExternalID() string { return externalID(k.Identity) }
 
 // CreateKeyRequest asks for a new key.
 type CreateKeyRequest struct {
-	// APIID is the API the key belongs to.
+	// APIID is the API that the key belongs to.
 	APIID string `json:"apiId" check:"required,min=3,max=255,pattern=id"`
-	// Prefix is put before the key, with an underscore between; by default the API's.
+	// Prefix is put before the key, with an underscore between; by default the prefix of the API.
 	Prefix string `json:"prefix,omitempty" check:"min=1,max=16,pattern=id"`
-	// Name is for people.
+	// Name is a display name.
 	Name string `json:"name,omitempty" check:"min=1,max=255"`
-	// ByteLength is how many random bytes the key has; by default what the API says, else 16.
+	// ByteLength is the number of random bytes of the key; by default that of the API, else 16.
 	ByteLength int `json:"byteLength,omitempty" check:"min=16,max=255,default=16"`
-	// ExternalID is who the key belongs to; the identity is made if there is none.
+	// ExternalID is your name for the owner of the key. The identity is created if there is none.
 	ExternalID string `json:"externalId,omitempty" check:"min=1,max=255,pattern=externalId"`
-	// Meta is free-form data, at most 100 properties and 1 MiB.
+	// Meta is metadata of at most 100 properties and 1 MiB.
 	Meta Meta `json:"meta,omitempty" check:"max=100"`
 	// Roles are names of roles that exist.
 	Roles []string `json:"roles,omitempty" check:"max=100,items.min=1,items.max=128"`
@@ -60,25 +60,25 @@ type CreateKeyRequest struct {
 	Permissions []string `json:"permissions,omitempty" check:"max=1000,items.min=1,items.max=128,items.pattern=slug"`
 	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero" check:"min=0,max=4102444800000"`
-	// Credits limits how often the key may be used; absent for no limit.
+	// Credits limits what verifications of the key can spend; absent for no limit.
 	Credits *Credits `json:"credits,omitempty"`
-	// Ratelimits limit how fast the key may be used.
+	// Ratelimits limit how fast the key can be used.
 	Ratelimits []RatelimitRequest `json:"ratelimits,omitempty" check:"max=50"`
-	// Enabled is false to make a key that is switched off.
+	// Enabled is false to create a disabled key.
 	Enabled Opt[bool] `json:"enabled,omitzero" check:"default=true"`
-	// Recoverable keeps the key encrypted so that it can be shown again; the API must permit it.
+	// Recoverable stores the key encrypted, so that it can be shown again. The API must permit it.
 	Recoverable bool `json:"recoverable,omitempty" check:"default=false"`
 }
 
 // MigrateKey is one key of another system.
 type MigrateKey struct {
-	// Hash is the key's hash in the migration's form.
+	// Hash is the hash of the key, computed and encoded as the algorithm of the migration says.
 	Hash string `json:"hash" check:"required,min=3"`
-	// Name is for people.
+	// Name is a display name.
 	Name string `json:"name,omitempty" check:"min=1,max=255"`
-	// ExternalID is who the key belongs to; the identity is made if there is none.
+	// ExternalID is your name for the owner of the key. The identity is created if there is none.
 	ExternalID string `json:"externalId,omitempty" check:"min=1,max=255"`
-	// Meta is free-form data, at most 100 properties and 1 MiB.
+	// Meta is metadata of at most 100 properties and 1 MiB.
 	Meta Meta `json:"meta,omitempty" check:"max=100"`
 	// Roles are names; those that don't exist are created.
 	Roles []string `json:"roles,omitempty" check:"max=100,items.min=1,items.max=128"`
@@ -86,19 +86,19 @@ type MigrateKey struct {
 	Permissions []string `json:"permissions,omitempty" check:"max=1000,items.min=1,items.max=128,items.pattern=slug"`
 	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero" check:"min=0,max=4102444800000"`
-	// Enabled is false to bring the key in switched off.
+	// Enabled is false to import the key as disabled.
 	Enabled Opt[bool] `json:"enabled,omitzero" check:"default=true"`
-	// Credits limits how often the key may be used; absent for no limit.
+	// Credits limits what verifications of the key can spend; absent for no limit.
 	Credits *Credits `json:"credits,omitempty"`
-	// Ratelimits limit how fast the key may be used.
+	// Ratelimits limit how fast the key can be used.
 	Ratelimits []RatelimitRequest `json:"ratelimits,omitempty" check:"max=50"`
 }
 
-// CreatedKey is a new key. This is the only time its secret is shown.
+// CreatedKey is a new key. Its secret is never shown again.
 type CreatedKey struct {
-	// KeyID names the key in requests; it is not secret.
+	// KeyID identifies the key in requests. It is not secret.
 	KeyID string `json:"keyId" check:"required"`
-	// Key is the secret to hand to its user.
+	// Key is the secret, for its user.
 	Key string `json:"key" check:"required"`
 }
 
@@ -106,11 +106,11 @@ type CreatedKey struct {
 type GetKeyRequest struct {
 	// KeyID is the key to read.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Decrypt adds the plaintext if the key is recoverable.
+	// Decrypt adds the plaintext of a recoverable key.
 	Decrypt bool `json:"decrypt,omitempty" check:"default=false"`
 }
 
-// WhoamiRequest asks for a key by its secret. It spends nothing.
+// WhoamiRequest asks for one key by its secret.
 type WhoamiRequest struct {
 	// Key is the whole key.
 	Key string `json:"key" check:"required,min=1,max=512"`
@@ -120,9 +120,9 @@ type WhoamiRequest struct {
 type UpdateKeyRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Name is for people; null removes it.
+	// Name is a display name; null removes it.
 	Name Opt[string] `json:"name,omitzero" check:"null,min=1,max=255"`
-	// ExternalID is who the key belongs to, made if need be; null unlinks it.
+	// ExternalID is your name for the owner, who is created if there is none; null for no owner.
 	ExternalID Opt[string] `json:"externalId,omitzero" check:"null,min=1,max=255,pattern=externalId"`
 	// Meta replaces the metadata as a whole; null removes it.
 	Meta Opt[Meta] `json:"meta,omitzero" check:"null,max=100"`
@@ -130,13 +130,13 @@ type UpdateKeyRequest struct {
 	Expires Opt[Time] `json:"expires,omitzero" check:"null,min=0,max=4102444800000"`
 	// Credits changes balance and refill; null removes the limit.
 	Credits Opt[UpdateKeyCredits] `json:"credits,omitzero" check:"null"`
-	// Ratelimits replaces the limits by name: a kept name keeps its id and its count. An empty list removes all.
+	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty list removes all.
 	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"max=50"`
-	// Enabled switches the key on or off.
+	// Enabled enables or disables the key.
 	Enabled Opt[bool] `json:"enabled,omitzero"`
-	// Roles replaces the roles by name; they must exist. An empty list removes all.
+	// Roles are names of roles that exist and replace all roles of the key. An empty list removes all.
 	Roles Opt[[]string] `json:"roles,omitzero" check:"max=100,items.min=1,items.max=128"`
-	// Permissions replaces the direct permissions; new slugs are created. An empty list removes all.
+	// Permissions are slugs that replace the direct permissions; those that don't exist are created. An empty list removes all.
 	Permissions Opt[[]string] `json:"permissions,omitzero" check:"max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
@@ -144,14 +144,14 @@ type UpdateKeyRequest struct {
 type DeleteKeyRequest struct {
 	// KeyID is the key to delete.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Permanent removes the key's record too, instead of only marking it deleted.
+	// Permanent erases the record of the key, instead of marking it as deleted.
 	Permanent bool `json:"permanent,omitempty" check:"default=false"`
 }
 
 // Keys are the operations on keys.
 type Keys struct{ c *Client }
 
-// Create makes a new key. The answer is the only place its secret is ever shown.
+// Create creates a new key. The secret in the response is never shown again.
 func (s Keys) Create(ctx context.Context, r CreateKeyRequest, opts ...CallOption) (CreatedKey, error) {
 	return call[CreatedKey](ctx, s.c, "keys.createKey", &r, opts)
 }
@@ -161,7 +161,7 @@ func (s Keys) Get(ctx context.Context, r GetKeyRequest, opts ...CallOption) (Key
 	return call[Key](ctx, s.c, "keys.getKey", &r, opts)
 }
 
-// Whoami reads one key by its secret and spends nothing.
+// Whoami reads one key by its secret. It spends no credits.
 func (s Keys) Whoami(ctx context.Context, r WhoamiRequest, opts ...CallOption) (Key, error) {
 	return call[Key](ctx, s.c, "keys.whoami", &r, opts)
 }

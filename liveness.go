@@ -5,9 +5,9 @@ import "context"
 // LivenessRequest asks whether the service answers.
 type LivenessRequest struct{}
 
-// Liveness is the answer to [LivenessRequest].
+// Liveness is the response to [LivenessRequest].
 type Liveness struct {
-	// Message is a word for people.
+	// Message is a text for people.
 	Message string `json:"message" check:"required"`
 }
 

@@ -5,38 +5,38 @@ import (
 	"iter"
 )
 
-// Namespace groups the identifiers of one thing that is limited.
+// Namespace groups the identifiers of one limited resource.
 type Namespace struct {
-	// ID is Latchkey's name for the namespace.
+	// ID identifies the namespace.
 	ID string `json:"id" check:"required"`
-	// Name is the name it was first used by.
+	// Name is the name with which it was first used.
 	Name string `json:"name" check:"required"`
 	// CreatedAt is when it was first used, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
-	// WhenDegraded is what limits do while the counters that nodes share are out of reach.
+	// WhenDegraded says how limits are decided while the shared counters are unreachable.
 	WhenDegraded WhenDegraded `json:"whenDegraded" check:"required,enum=share|refuse"`
 }
 
-// WhenDegraded is what the limits of a namespace do while the counters that
-// nodes share are out of reach. Where there is one node, it has no effect.
+// WhenDegraded says how the limits of a namespace are decided while the counters
+// that nodes share are unreachable. It has no effect on a single node.
 type WhenDegraded string
 
-// What limits do without the shared counters.
+// The values of WhenDegraded.
 const (
-	// WhenDegradedShare lets each of N nodes decide alone with an Nth of the
-	// limit. New namespaces do this.
+	// WhenDegradedShare gives each of N nodes an Nth of the limit. It is the default
+	// of new namespaces.
 	WhenDegradedShare WhenDegraded = "share"
-	// WhenDegradedRefuse refuses until the counters are back.
+	// WhenDegradedRefuse denies everything until the counters are reachable again.
 	WhenDegradedRefuse WhenDegraded = "refuse"
 )
 
-// ListNamespacesRequest asks for the namespaces of the workspace, page by page.
+// ListNamespacesRequest asks for one page of the namespaces of the workspace.
 type ListNamespacesRequest struct {
-	// Limit is how many namespaces a page holds at most.
+	// Limit is the largest number of namespaces in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
-	// Search keeps the namespaces whose id or name contains this text, in any letter case.
+	// Search keeps the namespaces whose id or name contains this text, ignoring case.
 	Search string `json:"search,omitempty" check:"max=256"`
 }
 
@@ -45,11 +45,11 @@ type UpdateNamespaceRequest struct {
 	// Namespace is the namespace's name or id.
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
 	// WhenDegraded is what limits do while the counters that nodes share are out of reach:
-	// "share" lets each node decide alone with its share of the limit, "refuse" refuses.
+	// "share" gives each node its share of the limit, "refuse" denies everything.
 	WhenDegraded Opt[WhenDegraded] `json:"whenDegraded,omitzero" check:"enum=share|refuse"`
 }
 
-// DeleteNamespaceRequest asks to delete a namespace; using it then answers 410.
+// DeleteNamespaceRequest asks to delete a namespace. Using it then fails with status 410.
 type DeleteNamespaceRequest struct {
 	// Namespace is the namespace's name or id.
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
@@ -60,7 +60,7 @@ func (s Ratelimits) ListNamespaces(ctx context.Context, r ListNamespacesRequest,
 	return list[Namespace](ctx, s.c, "ratelimit.listNamespaces", &r, opts)
 }
 
-// AllNamespaces walks the namespaces of the workspace, page after page.
+// AllNamespaces iterates over the namespaces of the workspace, page after page.
 func (s Ratelimits) AllNamespaces(ctx context.Context, r ListNamespacesRequest, opts ...CallOption) iter.Seq2[Namespace, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Namespace], error) {
 		next := r
@@ -74,7 +74,7 @@ func (s Ratelimits) UpdateNamespace(ctx context.Context, r UpdateNamespaceReques
 	return call[Namespace](ctx, s.c, "ratelimit.updateNamespace", &r, opts)
 }
 
-// DeleteNamespace deletes a namespace; using it then answers 410.
+// DeleteNamespace deletes a namespace. Using it then fails with status 410.
 func (s Ratelimits) DeleteNamespace(ctx context.Context, r DeleteNamespaceRequest, opts ...CallOption) error {
 	return do(ctx, s.c, "ratelimit.deleteNamespace", &r, opts)
 }

@@ -5,33 +5,33 @@ import (
 	"iter"
 )
 
-// Override replaces limit and duration for some identifiers of a namespace.
+// Override replaces limit and duration for one identifier of a namespace, or for those that match a pattern.
 type Override struct {
-	// OverrideID is Latchkey's name for the override.
+	// OverrideID identifies the override.
 	OverrideID string `json:"overrideId" check:"required,min=1,max=255"`
-	// Identifier is the identifier, or a pattern in which * stands for any characters.
+	// Identifier is the identifier, or a pattern in which * matches any characters.
 	Identifier string `json:"identifier" check:"required"`
-	// Limit is how much may be used in one window; 0 blocks.
+	// Limit is how much can be used in one window; 0 denies everything.
 	Limit int64 `json:"limit" check:"required,min=0"`
 	// Duration is the length of the window in milliseconds.
 	Duration Duration `json:"duration" check:"required,min=1000"`
 }
 
-// SetOverrideRequest makes or replaces an override.
+// SetOverrideRequest creates or replaces an override.
 type SetOverrideRequest struct {
 	// Namespace is the namespace's name or id; it must exist.
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
-	// Identifier is the identifier, or a pattern in which * stands for any characters.
+	// Identifier is the identifier, or a pattern in which * matches any characters.
 	Identifier string `json:"identifier" check:"required,min=1,max=512"`
-	// Limit is how much may be used in one window; 0 blocks.
+	// Limit is how much can be used in one window; 0 denies everything.
 	Limit int64 `json:"limit" check:"required,min=0"`
 	// Duration is the length of the window in milliseconds, at least one second.
 	Duration Duration `json:"duration" check:"required,min=1000"`
 }
 
-// SetOverrideResult is the answer to [SetOverrideRequest].
+// SetOverrideResult is the response to [SetOverrideRequest].
 type SetOverrideResult struct {
-	// OverrideID names the override; it stays when the override is set again.
+	// OverrideID identifies the override. It stays the same if the override is replaced.
 	OverrideID string `json:"overrideId" check:"required"`
 }
 
@@ -47,21 +47,21 @@ type GetOverrideRequest struct {
 type DeleteOverrideRequest struct {
 	// Namespace is the namespace's name or id.
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
-	// Identifier is the override's identifier or pattern, exactly as it was set.
+	// Identifier is the identifier or pattern of the override, exactly as it was set.
 	Identifier string `json:"identifier" check:"required,min=1,max=512"`
 }
 
-// ListOverridesRequest asks for the overrides of a namespace, page by page.
+// ListOverridesRequest asks for one page of the overrides of a namespace.
 type ListOverridesRequest struct {
 	// Namespace is the namespace's name or id.
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
-	// Limit is how many overrides a page holds at most.
+	// Limit is the largest number of overrides in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=50"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty"`
 }
 
-// SetOverride makes or replaces an override.
+// SetOverride creates or replaces an override.
 func (s Ratelimits) SetOverride(ctx context.Context, r SetOverrideRequest, opts ...CallOption) (SetOverrideResult, error) {
 	return call[SetOverrideResult](ctx, s.c, "ratelimit.setOverride", &r, opts)
 }
@@ -76,7 +76,7 @@ func (s Ratelimits) ListOverrides(ctx context.Context, r ListOverridesRequest, o
 	return list[Override](ctx, s.c, "ratelimit.listOverrides", &r, opts)
 }
 
-// AllOverrides walks the overrides of a namespace, page after page.
+// AllOverrides iterates over the overrides of a namespace, page after page.
 func (s Ratelimits) AllOverrides(ctx context.Context, r ListOverridesRequest, opts ...CallOption) iter.Seq2[Override, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Override], error) {
 		next := r

@@ -2,7 +2,7 @@ package latchkey
 
 import "context"
 
-// RerollKeyRequest asks for a new secret for what a key stands for.
+// RerollKeyRequest replaces a key by a new one with the same settings.
 type RerollKeyRequest struct {
 	_ struct{} `check:"loose"`
 	// KeyID is the key to replace.
@@ -12,7 +12,7 @@ type RerollKeyRequest struct {
 	Expiration Opt[Duration] `json:"expiration,omitzero" check:"required,min=0,max=4102444800000"`
 }
 
-// Reroll makes a new key in place of an old one.
+// Reroll replaces a key by a new one with the same settings, and lets the old one verify for a while.
 func (s Keys) Reroll(ctx context.Context, r RerollKeyRequest, opts ...CallOption) (CreatedKey, error) {
 	return call[CreatedKey](ctx, s.c, "keys.rerollKey", &r, opts)
 }

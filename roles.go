@@ -7,29 +7,29 @@ import (
 
 // Role is a named set of permissions.
 type Role struct {
-	// ID is Latchkey's name for the role.
+	// ID identifies the role.
 	ID string `json:"id" check:"required"`
-	// Name is what keys are given, unique in the workspace in any letter case.
+	// Name identifies the role for keys, unique in the workspace, ignoring case.
 	Name string `json:"name" check:"required"`
-	// Description is for people; absent when there is none.
+	// Description is a text for people; absent when there is none.
 	Description string `json:"description,omitempty"`
-	// Permissions are what the role grants; absent when it grants nothing.
+	// Permissions are what the role grants; absent if it grants nothing.
 	Permissions []Permission `json:"permissions,omitempty"`
 }
 
 // CreateRoleRequest asks for a new role.
 type CreateRoleRequest struct {
-	// Name is what keys are given, unique in the workspace in any letter case.
+	// Name identifies the role for keys, unique in the workspace, ignoring case.
 	Name string `json:"name" check:"required,min=1,max=128"`
-	// Description is for people.
+	// Description is a text for people.
 	Description string `json:"description,omitempty" check:"max=512"`
 	// Permissions are slugs; those that don't exist are created.
 	Permissions []string `json:"permissions,omitempty" check:"items.min=1,items.max=128,items.pattern=slug"`
 }
 
-// CreatedRole is the answer to [CreateRoleRequest].
+// CreatedRole is the response to [CreateRoleRequest].
 type CreatedRole struct {
-	// RoleID names the new role.
+	// RoleID identifies the new role.
 	RoleID string `json:"roleId" check:"required,min=3,max=255,pattern=id"`
 }
 
@@ -43,25 +43,25 @@ type GetRoleRequest struct {
 type UpdateRoleRequest struct {
 	// Role is the role's id or name.
 	Role string `json:"role" check:"required,min=1,max=128"`
-	// Name is what keys are given, unique in the workspace in any letter case. Keys keep the role.
+	// Name identifies the role for keys, unique in the workspace, ignoring case. Keys keep the role.
 	Name Opt[string] `json:"name,omitzero" check:"min=1,max=128"`
-	// Description is for people; null removes it.
+	// Description is a text for people; null removes it.
 	Description Opt[string] `json:"description,omitzero" check:"null,max=512"`
 }
 
-// DeleteRoleRequest asks to delete a role and take it from every key.
+// DeleteRoleRequest asks to delete a role and remove it from every key.
 type DeleteRoleRequest struct {
 	// Role is the role's id or name.
 	Role string `json:"role" check:"required,min=1,max=128"`
 }
 
-// ListRolesRequest asks for the roles of the workspace, page by page.
+// ListRolesRequest asks for one page of the roles of the workspace.
 type ListRolesRequest struct {
-	// Limit is how many roles a page holds at most.
+	// Limit is the largest number of roles in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
-	// Search keeps the roles whose id, name or description contains this text, in any letter case.
+	// Search keeps the roles whose id, name or description contains this text, ignoring case.
 	Search string `json:"search,omitempty" check:"max=256"`
 }
 
@@ -73,7 +73,7 @@ type SetRolePermissionsRequest struct {
 	Permissions []string `json:"permissions" check:"required,items.min=1,items.max=128,items.pattern=slug"`
 }
 
-// CreateRole makes a new role.
+// CreateRole creates a new role.
 func (s Permissions) CreateRole(ctx context.Context, r CreateRoleRequest, opts ...CallOption) (CreatedRole, error) {
 	return call[CreatedRole](ctx, s.c, "permissions.createRole", &r, opts)
 }
@@ -88,7 +88,7 @@ func (s Permissions) ListRoles(ctx context.Context, r ListRolesRequest, opts ...
 	return list[Role](ctx, s.c, "permissions.listRoles", &r, opts)
 }
 
-// AllRoles walks the roles of the workspace, page after page.
+// AllRoles iterates over the roles of the workspace, page after page.
 func (s Permissions) AllRoles(ctx context.Context, r ListRolesRequest, opts ...CallOption) iter.Seq2[Role, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Role], error) {
 		next := r
@@ -102,7 +102,7 @@ func (s Permissions) UpdateRole(ctx context.Context, r UpdateRoleRequest, opts .
 	return call[Role](ctx, s.c, "permissions.updateRole", &r, opts)
 }
 
-// DeleteRole deletes a role and takes it from every key.
+// DeleteRole deletes a role and removes it from every key.
 func (s Permissions) DeleteRole(ctx context.Context, r DeleteRoleRequest, opts ...CallOption) error {
 	return do(ctx, s.c, "permissions.deleteRole", &r, opts)
 }

@@ -5,66 +5,66 @@ import (
 	"iter"
 )
 
-// RootKey is a key to the API itself. Its secret is not kept, only its hash.
+// RootKey is a key to the API itself. The service stores only a hash of its secret.
 type RootKey struct {
-	// ID names the root key in requests; it is not secret.
+	// ID identifies the root key in requests; it is not secret.
 	ID string `json:"id" check:"required"`
-	// WorkspaceID is the workspace it works in.
+	// WorkspaceID is the workspace that it gives access to.
 	WorkspaceID string `json:"workspaceId" check:"required"`
-	// Name is for people.
+	// Name is a display name.
 	Name string `json:"name,omitempty"`
-	// Start is the beginning of the root key, for people to recognise it by.
+	// Start is the beginning of the root key, for people to recognize it by.
 	Start string `json:"start" check:"required"`
-	// Permissions are what it may do, sorted.
+	// Permissions are what it can do, sorted.
 	Permissions []string `json:"permissions" check:"required"`
-	// Enabled is false while the root key is switched off.
+	// Enabled is false while the root key is disabled.
 	Enabled bool `json:"enabled" check:"required"`
 	// Expires is the last moment at which it works, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero"`
-	// CreatedAt is when it was made, in unix milliseconds.
+	// CreatedAt is when it was created, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
 }
 
-// CreateRootKeyRequest asks for a new root key. A root key can hand on only what it holds itself.
+// CreateRootKeyRequest asks for a new root key. A root key can grant only permissions that it has.
 type CreateRootKeyRequest struct {
-	// WorkspaceID is the workspace it will work in, by default the caller's; another one takes the operator.
+	// WorkspaceID is the workspace that it gives access to; by default that of the caller. Only the operator can name another one.
 	WorkspaceID string `json:"workspaceId,omitempty" check:"min=3,max=255,pattern=id"`
-	// Name is for people.
+	// Name is a display name.
 	Name string `json:"name,omitempty" check:"min=1,max=255"`
-	// Permissions are what it may do, for example "api.*.verify_key".
+	// Permissions are what it can do, for example "api.*.verify_key".
 	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=512"`
 	// Expires is the last moment at which it works, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero" check:"min=0,max=4102444800000"`
 }
 
-// CreatedRootKey is a new root key. This is the only time its secret is shown.
+// CreatedRootKey is a new root key. Its secret is never shown again.
 type CreatedRootKey struct {
-	// RootKeyID names the root key in requests; it is not secret.
+	// RootKeyID identifies the root key in requests; it is not secret.
 	RootKeyID string `json:"rootKeyId" check:"required"`
 	// Key is the secret.
 	Key string `json:"key" check:"required"`
 }
 
-// ListRootKeysRequest asks for the root keys of a workspace, page by page.
+// ListRootKeysRequest asks for one page of the root keys of a workspace.
 type ListRootKeysRequest struct {
-	// WorkspaceID is the workspace to look in, by default the caller's; another one takes the operator.
+	// WorkspaceID is the workspace whose root keys are listed; by default that of the caller. Only the operator can name another one.
 	WorkspaceID string `json:"workspaceId,omitempty" check:"min=3,max=255,pattern=id"`
-	// Limit is how many root keys a page holds at most.
+	// Limit is the largest number of root keys in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
-	// Cursor is where the page begins: the cursor of the page before.
+	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
 }
 
 // UpdateRootKeyRequest changes a root key. Absent fields stay as they are, null removes.
-// Only who holds everything that the root key holds, before and after, may change it.
+// You can change it only if you have all of its permissions, those before and those after the change.
 type UpdateRootKeyRequest struct {
 	// RootKeyID is the root key to change.
 	RootKeyID string `json:"rootKeyId" check:"required,min=3,max=255,pattern=id"`
-	// Name is for people; null removes it.
+	// Name is a display name; null removes it.
 	Name Opt[string] `json:"name,omitzero" check:"null,min=1,max=255"`
-	// Permissions replaces what it may do.
+	// Permissions replaces what it can do.
 	Permissions Opt[[]string] `json:"permissions,omitzero" check:"max=1000,items.min=1,items.max=512"`
-	// Enabled switches the root key on or off.
+	// Enabled enables or disables the root key.
 	Enabled Opt[bool] `json:"enabled,omitzero"`
 	// Expires is the last moment at which it works, in unix milliseconds; null for never.
 	Expires Opt[Time] `json:"expires,omitzero" check:"null,min=0,max=4102444800000"`
@@ -79,7 +79,7 @@ type DeleteRootKeyRequest struct {
 // RootKeys are the operations on root keys.
 type RootKeys struct{ c *Client }
 
-// Create makes a new root key. The answer is the only place its secret is ever shown.
+// Create creates a new root key. The secret in the response is never shown again.
 func (s RootKeys) Create(ctx context.Context, r CreateRootKeyRequest, opts ...CallOption) (CreatedRootKey, error) {
 	return call[CreatedRootKey](ctx, s.c, "rootKeys.createRootKey", &r, opts)
 }
@@ -89,7 +89,7 @@ func (s RootKeys) List(ctx context.Context, r ListRootKeysRequest, opts ...CallO
 	return list[RootKey](ctx, s.c, "rootKeys.listRootKeys", &r, opts)
 }
 
-// All walks the root keys of a workspace, page after page.
+// All iterates over the root keys of a workspace, page after page.
 func (s RootKeys) All(ctx context.Context, r ListRootKeysRequest, opts ...CallOption) iter.Seq2[RootKey, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[RootKey], error) {
 		next := r

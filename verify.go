@@ -6,48 +6,48 @@ import (
 	"slices"
 )
 
-// VerifyKeyRequest asks whether a key may pass.
+// VerifyKeyRequest checks a key.
 type VerifyKeyRequest struct {
-	// Key is the whole key as its user sent it.
+	// Key is the whole key, as its user sent it.
 	Key string `json:"key" check:"required,min=1,max=512"`
-	// Tags are kept with the event for later analysis, for example "path=/v1/search".
+	// Tags are stored with the event for later analysis, for example "path=/v1/search".
 	Tags []string `json:"tags,omitempty" check:"max=20,items.min=1,items.max=512"`
-	// Permissions is a query the key must satisfy, for example "docs.read AND (docs.write OR admin)".
+	// Permissions is a query that the key must satisfy, for example "docs.read AND (docs.write OR admin)".
 	Permissions string `json:"permissions,omitempty" check:"min=1,max=1000"`
 	// Credits says what the call costs, if the key has a balance; 1 by default.
 	Credits *VerifyKeyCredits `json:"credits,omitempty"`
-	// Ratelimits are limits to check besides those that always apply.
+	// Ratelimits are limits to check in addition to those that apply automatically.
 	Ratelimits []VerifyKeyRatelimit `json:"ratelimits,omitempty"`
-	// MigrationID names the migration that the key may have come with.
+	// MigrationID identifies a migration. A key that it imported is found by the hash of the other system, too.
 	MigrationID string `json:"migrationId,omitempty" check:"max=256"`
 }
 
 // VerifyKeyCredits says what a call costs.
 type VerifyKeyCredits struct {
-	// Cost is taken from the balance; 0 only asks.
+	// Cost is spent from the balance; 0 checks the key without spending.
 	Cost int64 `json:"cost" check:"required,min=0,max=1000000000000"`
 }
 
-// VerifyKeyRatelimit names a limit to check.
+// VerifyKeyRatelimit is a limit to check: a stored one, by its name, or one given with the call.
 type VerifyKeyRatelimit struct {
 	_ struct{} `check:"loose"`
-	// Name is the name of a limit of the key or its identity, or of a limit given right here.
+	// Name is the name of a limit of the key or its identity, or of one that Limit and Duration define.
 	Name string `json:"name" check:"required,min=3,max=255"`
-	// Cost is how much the call uses.
+	// Cost is how much of the limit the call uses.
 	Cost Opt[int64] `json:"cost,omitzero" check:"min=0,default=1"`
-	// Limit, together with Duration, is a limit for this call alone; 0 refuses.
+	// Limit defines a limit for this call, together with Duration; 0 denies.
 	Limit Opt[int64] `json:"limit,omitzero" check:"min=0"`
 	// Duration is the window of that limit in milliseconds, at least one second.
 	Duration Opt[Duration] `json:"duration,omitzero" check:"min=0"`
 }
 
-// Verification is the answer to [VerifyKeyRequest]: a result, valid or not.
+// Verification is the response to [VerifyKeyRequest]: a result, valid or not.
 type Verification struct {
-	// Valid reports whether the key may pass.
+	// Valid reports whether the key is valid for this call.
 	Valid bool `json:"valid" check:"required"`
-	// Code says why.
+	// Code is VALID, or the reason why the key is not valid.
 	Code Code `json:"code" check:"required,enum=VALID|NOT_FOUND|FORBIDDEN|INSUFFICIENT_PERMISSIONS|USAGE_EXCEEDED|RATE_LIMITED|DISABLED|EXPIRED"`
-	// KeyID names the key; absent, like all that follows, if the key was not found.
+	// KeyID identifies the key. It is absent if the key was not found, and so is everything that follows.
 	KeyID string `json:"keyId,omitempty"`
 	// Name is the key's name.
 	Name string `json:"name,omitempty"`
@@ -57,20 +57,20 @@ type Verification struct {
 	Expires Time `json:"expires,omitzero"`
 	// Credits is the balance after this call; absent for a key without a limit.
 	Credits Opt[int64] `json:"credits,omitzero"`
-	// Enabled is false while the key is switched off.
+	// Enabled is false while the key is disabled.
 	Enabled Opt[bool] `json:"enabled,omitzero"`
 	// Permissions are the slugs the key holds, directly or through its roles.
 	Permissions []string `json:"permissions,omitempty"`
 	// Roles are the names of the key's roles.
 	Roles []string `json:"roles,omitempty"`
-	// Identity is who the key belongs to, with the limits that the key's own don't replace.
+	// Identity is the owner of the key. It lists the limits that the key's own limits don't replace.
 	Identity *Identity `json:"identity,omitempty"`
 	// Ratelimits are the limits that were checked.
 	Ratelimits []RatelimitState `json:"ratelimits,omitempty"`
 }
 
-// detach makes copies of what a verification in process shares with the
-// service's cache, so that whoever gets it may change it.
+// detach copies what a verification in process shares with the cache of the
+// service, so that the caller can change it.
 func (v *Verification) detach() {
 	v.Permissions, v.Roles = slices.Clone(v.Permissions), slices.Clone(v.Roles)
 	if v.Identity != nil {
@@ -84,10 +84,10 @@ func (v *Verification) detach() {
 // was not found.
 func (v Verification) ExternalID() string { return externalID(v.Identity) }
 
-// Code says why a key may or may not pass.
+// Code is the outcome of a verification.
 type Code string
 
-// The verification codes.
+// The values of Code.
 const (
 	Valid                   Code = "VALID"
 	NotFound                Code = "NOT_FOUND"
@@ -101,13 +101,13 @@ const (
 
 // RatelimitState is a limit that a verification checked.
 type RatelimitState struct {
-	// Exceeded reports whether this limit had no room for the call.
+	// Exceeded reports whether the call exceeds this limit.
 	Exceeded bool `json:"exceeded" check:"required"`
-	// ID is Latchkey's name for the limit; empty for one given with the call.
+	// ID identifies the limit; empty if it was given with the call.
 	ID string `json:"id" check:"required"`
-	// Name is the name it was asked for by.
+	// Name is the name of the limit.
 	Name string `json:"name" check:"required"`
-	// Limit is how much may be used in one window.
+	// Limit is how much can be used in one window.
 	Limit int64 `json:"limit" check:"required"`
 	// Duration is the length of the window in milliseconds.
 	Duration Duration `json:"duration" check:"required"`
@@ -119,7 +119,7 @@ type RatelimitState struct {
 	AutoApply bool `json:"autoApply" check:"required"`
 }
 
-// Verify asks whether a key may pass. A key that may not is an answer, not an error.
+// Verify checks a key. A key that is not valid is a result, not an error.
 func (s Keys) Verify(ctx context.Context, r VerifyKeyRequest, opts ...CallOption) (v Verification, err error) {
 	answer, err := fetch(ctx, s.c, "keys.verifyKey", &r, opts, &v)
 	switch {
