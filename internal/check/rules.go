@@ -1,7 +1,6 @@
 package check
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -93,11 +92,11 @@ func (r *Rules) bound(name, value string) (err error) {
 	case "enum":
 		r.Enum = strings.Split(value, "|")
 	case "pattern":
-		p, ok := patterns[value]
+		p, ok := Patterns[value]
 		if !ok {
 			return fmt.Errorf("unknown pattern %q", value)
 		}
-		r.Pattern, r.Regexp = value, p.regexp
+		r.Pattern, r.Regexp = value, p.Regexp
 	default:
 		return fmt.Errorf("unknown rule %q", name)
 	}
@@ -110,20 +109,4 @@ func number(s string) (*int64, error) {
 		return nil, fmt.Errorf("bound %q is not a whole number", s)
 	}
 	return &n, nil
-}
-
-// fit tells which of the rules mean nothing for a value of kind k.
-func (r *Rules) fit(k kind, w wrap) error {
-	bounded := r.Min != nil || r.Max != nil
-	switch {
-	case r.Null && w != optional:
-		return errors.New("null is for an Opt")
-	case bounded && kinds[k].min == "":
-		return fmt.Errorf("min and max are not for %s", kinds[k].called)
-	case (r.Pattern != "" || r.Enum != nil) && k != text:
-		return errors.New("pattern and enum are for strings")
-	case r.Items != nil && k != list:
-		return errors.New("items rules are for a list")
-	}
-	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/check"
+	"github.com/latchkeyhq/latchkey/internal/wire"
 )
 
 // Op is one operation of the API, as every door needs it.
@@ -26,7 +26,6 @@ type Op struct {
 	Paged      bool         // the answer is a page; Response is its list
 
 	pointer reflect.Type // to Request
-	plan    *check.Plan
 	run     func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error)
 }
 
@@ -40,7 +39,7 @@ type Answer struct {
 // request type, or what is wrong with the text.
 func (op *Op) Decode(body []byte) (any, []latchkey.Fault) {
 	request := reflect.New(op.Request).Interface()
-	return request, op.plan.Decode(body, request)
+	return request, wire.Decode(body, request)
 }
 
 // run runs an operation for a caller. The request is a pointer to the operation's
@@ -78,7 +77,7 @@ func hashRequest(op *Op, who Caller, request any) (string, error) {
 }
 
 // Check finds what is wrong with a request that was not read from JSON.
-func (op *Op) Check(request any) []latchkey.Fault { return op.plan.Value(request) }
+func (op *Op) Check(request any) []latchkey.Fault { return wire.Check(request) }
 
 // Takes reports whether request is a pointer to the operation's request type.
 func (op *Op) Takes(request any) bool { return reflect.TypeOf(request) == op.pointer }
@@ -142,7 +141,7 @@ func silent[Req any](name, permission string, run func(*Engine, context.Context,
 }
 
 func define[Req any](name, permission string, options []option) *Op {
-	op := &Op{Name: name, Permission: permission, Request: reflect.TypeFor[Req](), pointer: reflect.TypeFor[*Req](), plan: check.Of[Req]()}
+	op := &Op{Name: name, Permission: permission, Request: reflect.TypeFor[Req](), pointer: reflect.TypeFor[*Req]()}
 	for _, set := range options {
 		set(op)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/engine"
+	"github.com/latchkeyhq/latchkey/internal/wire"
 )
 
 // The content types of answers, ready to be put into a header.
@@ -55,7 +56,7 @@ func (x *exchange) succeed(a engine.Answer) {
 		err = x.member("data", a.Data)
 	}
 	if a.Pagination != nil {
-		err = errors.Join(err, x.member("pagination", a.Pagination))
+		err = errors.Join(err, x.member("pagination", *a.Pagination))
 	}
 	if err != nil {
 		x.breakDown(err)
@@ -144,7 +145,7 @@ func (x *exchange) member(name string, value any) error {
 	x.out.WriteString(`,"`)
 	x.out.WriteString(name)
 	x.out.WriteString(`":`)
-	if text, ok := appendHot(x.out.AvailableBuffer(), value); ok {
+	if text, ok := wire.Append(x.out.AvailableBuffer(), value); ok {
 		x.out.Write(text)
 		return nil
 	}

@@ -163,3 +163,12 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesOfAllKindsAreAnswered(t *testing.T) {
+	w := newWorld(t)
+	api := w.ok("apiId", "apis.createApi", `{"name":"an api"}`)
+	for _, name := range []string{"plain", `"quoted"`, "Schlüssel", "a\nb", strings.Repeat("long ", 50)} {
+		key := w.ok("key", "keys.createKey", asJSON(t, map[string]string{"apiId": api, "name": name}))
+		same(t, "name", w.ok("name", "keys.verifyKey", `{"key":"`+key+`"}`), name)
+	}
+}
