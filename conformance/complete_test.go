@@ -13,16 +13,15 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// withoutSuccess are operations that succeed only where there is something
-// beside the service, and why.
+// withoutSuccess are operations that need more than the service to succeed, with the reason.
 var withoutSuccess = map[string]string{
 	"analytics.getVerifications": "needs an event store that understands SQL",
 	"analytics.getRatelimits":    "needs an event store that understands SQL",
 }
 
-// TestEveryOperationIsPromised: each operation has a script with the four kinds
-// of promise that are owed, and there is no script of anything else.
-func TestEveryOperationIsPromised(t *testing.T) {
+// TestEveryOperationHasAScript checks that each operation has a script with every required kind of
+// section, and that each script belongs to an operation.
+func TestEveryOperationHasAScript(t *testing.T) {
 	scripts, err := Scripts()
 	if err != nil {
 		t.Fatal(err)
@@ -34,34 +33,34 @@ func TestEveryOperationIsPromised(t *testing.T) {
 				kinds = append(kinds, s.Kind)
 			}
 		}
-		for _, owed := range owed(op) {
-			if !slices.Contains(kinds, owed) {
-				t.Errorf("testdata/%s.txt promises nothing about: %s", op.Name, owed)
+		for _, kind := range requiredKinds(op) {
+			if !slices.Contains(kinds, kind) {
+				t.Errorf("testdata/%s.txt has no section of the kind: %s", op.Name, kind)
 			}
 		}
 		delete(scripts, op.Name)
 	}
 	for name := range scripts {
-		t.Errorf("testdata/%s.txt is a script of no operation", name)
+		t.Errorf("testdata/%s.txt belongs to no operation", name)
 	}
 }
 
-func owed(op *engine.Op) []string {
-	scenes := []string{"success"}
+func requiredKinds(op *engine.Op) []string {
+	kinds := []string{"success"}
 	if withoutSuccess[op.Name] != "" {
-		scenes = []string{"refused"}
+		kinds = []string{"refused"}
 	}
 	if !op.GET {
-		scenes = append(scenes, "bad request")
+		kinds = append(kinds, "bad request")
 	}
 	if !op.Public {
-		scenes = append(scenes, "unauthorised", "forbidden")
+		kinds = append(kinds, "unauthorized", "forbidden")
 	}
-	return scenes
+	return kinds
 }
 
-// TestEveryOperationIsDescribed: each operation is in the OpenAPI document under
-// its path and method, and nothing else is.
+// TestEveryOperationIsDescribed checks that the OpenAPI document contains each operation with its
+// path and method, and no others.
 func TestEveryOperationIsDescribed(t *testing.T) {
 	paths := loadDocument(t).Paths.Map()
 	for _, op := range engine.Ops {
@@ -71,21 +70,22 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 		}
 		item := paths["/v2/"+op.Name]
 		if item == nil || item.GetOperation(method) == nil || len(item.Operations()) != 1 {
-			t.Errorf("%s %s is not described, or not alone", method, op.Name)
+			t.Errorf("%s %s is not described, or with other methods", method, op.Name)
 		}
 		delete(paths, "/v2/"+op.Name)
 	}
 	for path := range paths {
-		t.Errorf("%s is described and is no operation", path)
+		t.Errorf("%s is described but is not an operation", path)
 	}
 }
 
-// TestEveryOperationHasAMethod calls every method of the client and its nouns
-// and notes what they send.
+// TestEveryOperationHasAMethod calls every method of the client and records which operations they
+// call.
 func TestEveryOperationHasAMethod(t *testing.T) {
 	sent := map[string]bool{}
 	client, err := latchkey.New(latchkey.Config{
-		BaseURL: "http://latchkey.test", RootKey: "key", HTTPClient: &http.Client{Transport: note(sent)},
+		BaseURL: "http://latchkey.test", RootKey: "key",
+		HTTPClient: &http.Client{Transport: recorder(sent)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -99,22 +99,23 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 	}
 	for _, op := range engine.Ops {
 		if !sent[op.Name] {
-			t.Errorf("no method of the client sends %s", op.Name)
+			t.Errorf("no method of the client calls %s", op.Name)
 		}
 		delete(sent, op.Name)
 	}
 	for name := range sent {
-		t.Errorf("a method of the client sends %s, which is no operation", name)
+		t.Errorf("a method of the client calls %s, which is not an operation", name)
 	}
 }
 
-// callAll calls the methods that take a context and a request that says
-// nothing, except Call, which takes the name of any operation.
+// callAll calls the methods that take a context, with zero values for the other arguments. It skips
+// Call, which takes the name of an operation.
 func callAll(t *testing.T, noun reflect.Value) {
 	for i := range noun.NumMethod() {
 		name, method := noun.Type().Method(i).Name, noun.Method(i)
 		takes := method.Type()
-		if name == "Call" || takes.NumIn() == 0 || takes.In(0) != reflect.TypeFor[context.Context]() {
+		if name == "Call" || takes.NumIn() == 0 ||
+			takes.In(0) != reflect.TypeFor[context.Context]() {
 			continue
 		}
 		arguments := []reflect.Value{reflect.ValueOf(t.Context())}
@@ -125,10 +126,11 @@ func callAll(t *testing.T, noun reflect.Value) {
 	}
 }
 
-// note is a transport that notes which operations are sent and refuses them all.
-type note map[string]bool
+// recorder is a transport that records the called operations and rejects them all.
+type recorder map[string]bool
 
-func (n note) RoundTrip(req *http.Request) (*http.Response, error) {
+func (n recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	n[strings.TrimPrefix(req.URL.Path, "/v2/")] = true
-	return &http.Response{StatusCode: http.StatusBadRequest, Body: io.NopCloser(strings.NewReader("{}")), Request: req}, nil
+	return &http.Response{StatusCode: http.StatusBadRequest,
+		Body: io.NopCloser(strings.NewReader("{}")), Request: req}, nil
 }

@@ -14,19 +14,21 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
-// TestService runs the scripts against a service in this process, or against
-// the one at BASE_URL, whose operator's root key is ROOT_KEY. Every exchange is
-// held against the OpenAPI document besides.
+// TestService runs the scripts against a service in this process, or against the one at BASE_URL,
+// whose operator's root key is ROOT_KEY. It also checks every request and response against the
+// OpenAPI document.
 func TestService(t *testing.T) {
-	target := Target{BaseURL: os.Getenv("BASE_URL"), Operator: os.Getenv("ROOT_KEY"), Client: http.DefaultClient}
+	target := Target{BaseURL: os.Getenv("BASE_URL"), Operator: os.Getenv("ROOT_KEY"),
+		Client: http.DefaultClient}
 	if target.BaseURL == "" {
 		target = open(t)
 	}
-	target.Client = &http.Client{Transport: described(t, cmp.Or(target.Client.Transport, http.DefaultTransport))}
+	target.Client = &http.Client{Transport: validating(t,
+		cmp.Or(target.Client.Transport, http.DefaultTransport))}
 	Run(t, target)
 }
 
-// open starts a service and answers for it at a port.
+// open starts a service on a port.
 func open(t *testing.T) Target {
 	t.Helper()
 	target, service := serve(t)
@@ -36,11 +38,12 @@ func open(t *testing.T) Target {
 	return target
 }
 
-// serve starts a service on an empty folder or database, and on Redis if the
-// environment asks for it.
+// serve starts a service on an empty folder or database, and on Redis if the environment requires
+// it.
 func serve(t *testing.T) (Target, *embedded.Service) {
 	t.Helper()
-	cfg := embedded.Config{Data: t.TempDir(), Redis: testenv.RedisURL(t), Log: slog.New(slog.DiscardHandler)}
+	cfg := embedded.Config{Data: t.TempDir(), Redis: testenv.RedisURL(t),
+		Log: slog.New(slog.DiscardHandler)}
 	if where := testenv.Database(t); strings.HasPrefix(where, "postgres") {
 		cfg.Database = where
 	}

@@ -15,35 +15,36 @@ import (
 )
 
 var (
-	name     = regexp.MustCompile(`"\$([a-z][A-Za-z0-9]*)([+-]\d+)?"|\$([a-z][A-Za-z0-9]*)([+-]\d+)?`)
-	whole    = regexp.MustCompile(`^\$([a-z][A-Za-z0-9]*)([+-]\d+)?$`)
+	name = regexp.MustCompile(`"\$([a-z][A-Za-z0-9]*)([+-]\d+)?"|` +
+		`\$([a-z][A-Za-z0-9]*)([+-]\d+)?`)
+	onlyName = regexp.MustCompile(`^\$([a-z][A-Za-z0-9]*)([+-]\d+)?$`)
 	function = regexp.MustCompile(`\$\((?:(base64|hex) ([^()]*)|([^()]+?)(,?)\*(\d+))\)`)
 )
 
-// expected returns what a text stands for: a value where it is just a name.
-func (p *player) expected(text string) (any, error) {
-	if m := whole.FindStringSubmatch(text); m != nil {
-		return p.value(m[1], m[2])
+// resolve returns the value of a text that is only a name, and the expanded text otherwise.
+func (r *runner) resolve(text string) (any, error) {
+	if m := onlyName.FindStringSubmatch(text); m != nil {
+		return r.value(m[1], m[2])
 	}
-	return p.expand(text)
+	return r.expand(text)
 }
 
 // expand replaces the names and functions in a text.
-func (p *player) expand(text string) (string, error) {
+func (r *runner) expand(text string) (string, error) {
 	var failed error
 	text = name.ReplaceAllStringFunc(text, func(found string) string {
 		m := name.FindStringSubmatch(found)
-		value, err := p.value(m[1]+m[3], m[2]+m[4])
+		value, err := r.value(m[1]+m[3], m[2]+m[4])
 		failed = cmp.Or(failed, err)
 		if inner, ok := value.(string); ok && found[0] == '$' {
 			return inner
 		}
-		return show(value)
+		return toJSON(value)
 	})
 	return function.ReplaceAllStringFunc(text, apply), failed
 }
 
-// apply works out one function.
+// apply evaluates one function.
 func apply(found string) string {
 	m := function.FindStringSubmatch(found)
 	sum := sha256.Sum256([]byte(m[2]))
@@ -61,14 +62,14 @@ func apply(found string) string {
 	return strings.Join(parts, m[4])
 }
 
-// value returns what a name stands for. Behind anything but a number, +5 is text.
-func (p *player) value(name, plus string) (any, error) {
-	value, known := p.vars[name]
+// value returns the value of a name. It adds plus to a number and appends it to other values.
+func (r *runner) value(name, plus string) (any, error) {
+	value, known := r.vars[name]
 	if name == "now" {
 		value, known = json.Number(strconv.FormatInt(time.Now().UnixMilli(), 10)), true
 	}
 	if !known {
-		return nil, fmt.Errorf("nothing is called $%s", name)
+		return nil, fmt.Errorf("$%s is not defined", name)
 	}
 	if plus == "" {
 		return value, nil
@@ -82,11 +83,11 @@ func (p *player) value(name, plus string) (any, error) {
 	return json.Number(strconv.FormatInt(a+b, 10)), err
 }
 
-// show writes a value as JSON.
-func show(value any) string {
+// toJSON encodes a value as JSON.
+func toJSON(value any) string {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(value) // it was decoded from JSON
+	_ = enc.Encode(value) // cannot fail: the value was decoded from JSON
 	return strings.TrimSpace(text.String())
 }

@@ -16,12 +16,10 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// inProcess plays scripts without HTTP: what a request asks of an operation goes
-// straight to the engine, as calls of the service's own client do, and the answer
-// is put into the envelope that scripts read. What only HTTP knows (other paths
-// and methods, bodies that are no JSON, headers that are missing or malformed, the
-// choice of a content type)
-// goes to the handler.
+// inProcess runs scripts without HTTP. It passes a request to the engine, as the service's own
+// client does, and wraps the response in the envelope that scripts expect. It passes a request to
+// the handler if the request tests something that only HTTP has: another path or method, a body
+// that is not JSON, a missing or malformed header, or content negotiation.
 type inProcess struct{ *embedded.Service }
 
 // RoundTrip implements [http.RoundTripper].
@@ -30,30 +28,31 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := httptest.NewRecorder()
-	if attempt, ok := attemptOf(r, body); ok {
-		p.answer(answer, r, attempt)
+	res := httptest.NewRecorder()
+	if a, ok := attempt(r, body); ok {
+		p.respond(res, r, a)
 	} else {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.RemoteAddr = "127.0.0.1:1"
-		p.Handler.ServeHTTP(answer, r)
+		p.Handler.ServeHTTP(res, r)
 	}
-	result := answer.Result()
+	result := res.Result()
 	result.Request = r
 	return result, nil
 }
 
-// longest is the longest body that is read over HTTP; in process there is none.
-const longest = 10 << 20
+// maxBody is the maximum size of a body over HTTP. In process there is no maximum.
+const maxBody = 10 << 20
 
-// attemptOf returns a request as an attempt of a call, if it can be one.
-func attemptOf(r *http.Request, body []byte) (*latchkey.Attempt, bool) {
+// attempt converts a request to an attempt of a call, if possible.
+func attempt(r *http.Request, body []byte) (*latchkey.Attempt, bool) {
 	operation, under := strings.CutPrefix(r.URL.Path, "/v2/")
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	op, known := engine.Lookup(operation)
 	ok := under && known && bearer && token == strings.TrimSpace(token) && token != "" && !op.GET &&
 		r.Method == http.MethodPost && !negotiates(r) &&
-		r.Header.Get("Content-Type") == "application/json" && len(body) <= longest && json.Valid(body)
+		r.Header.Get("Content-Type") == "application/json" && len(body) <= maxBody &&
+		json.Valid(body)
 	header := r.Header.Clone()
 	if header.Get("X-Forwarded-For") == "" {
 		header.Set("X-Forwarded-For", "127.0.0.1")
@@ -64,42 +63,43 @@ func attemptOf(r *http.Request, body []byte) (*latchkey.Attempt, bool) {
 	}, ok
 }
 
-// negotiates reports whether a request asks for problems by their content type.
+// negotiates reports whether a request accepts problem+json errors.
 func negotiates(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return strings.Contains(accept, "problem") || strings.Contains(accept, "*")
 }
 
-// answer makes the call and writes its answer as the handler would.
-func (p inProcess) answer(w http.ResponseWriter, r *http.Request, a *latchkey.Attempt) {
-	answer, err := p.Send(r.Context(), a)
-	var refused *latchkey.Error
+// respond makes the call and writes its response as the handler would.
+func (p inProcess) respond(w http.ResponseWriter, r *http.Request, a *latchkey.Attempt) {
+	res, err := p.Send(r.Context(), a)
+	var failure *latchkey.Error
 	w.Header().Set("Content-Type", "application/json")
 	switch {
-	case errors.As(err, &refused):
-		if refused.Status == http.StatusTooManyRequests || a.Operation == "identities.deleteIdentity" {
+	case errors.As(err, &failure):
+		if failure.Status == http.StatusTooManyRequests ||
+			a.Operation == "identities.deleteIdentity" {
 			w.Header().Set("Content-Type", "application/problem+json")
 		}
-		writeRefusal(w, refused)
+		writeError(w, failure)
 	case err != nil:
-		http.Error(w, err.Error(), http.StatusTeapot) // which no script expects
+		http.Error(w, err.Error(), http.StatusTeapot) // no script expects this status
 	default:
-		w.Header().Set("X-Request-Id", answer.RequestID)
-		envelope := map[string]any{"meta": map[string]string{"requestId": answer.RequestID}}
-		if answer.Data != nil {
-			envelope["data"] = answer.Data
+		w.Header().Set("X-Request-Id", res.RequestID)
+		envelope := map[string]any{"meta": map[string]string{"requestId": res.RequestID}}
+		if res.Data != nil {
+			envelope["data"] = res.Data
 		}
-		if answer.Pagination != nil {
-			envelope["pagination"] = answer.Pagination
+		if res.Pagination != nil {
+			envelope["pagination"] = res.Pagination
 		}
-		_ = json.NewEncoder(w).Encode(envelope) // a recorder takes everything
+		_ = json.NewEncoder(w).Encode(envelope) // writing to a recorder cannot fail
 	}
 }
 
-// writeRefusal writes an error in its envelope, with a list of faults where
-// clients expect one.
-func writeRefusal(w http.ResponseWriter, e *latchkey.Error) {
-	problem := map[string]any{"title": e.Title, "detail": e.Detail, "status": e.Status, "type": e.Type}
+// writeError writes an error in its envelope, with a list of faults where clients expect one.
+func writeError(w http.ResponseWriter, e *latchkey.Error) {
+	problem := map[string]any{"title": e.Title, "detail": e.Detail, "status": e.Status,
+		"type": e.Type}
 	if e.Status == http.StatusBadRequest {
 		problem["errors"] = append([]latchkey.Fault{}, e.Faults...)
 	}
@@ -108,7 +108,8 @@ func writeRefusal(w http.ResponseWriter, e *latchkey.Error) {
 	}
 	w.Header().Set("X-Request-Id", e.RequestID)
 	w.WriteHeader(e.Status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"meta": map[string]string{"requestId": e.RequestID}, "error": problem})
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"meta": map[string]string{"requestId": e.RequestID}, "error": problem})
 }
 
 // TestServiceInProcess runs the scripts against the engine without HTTP.

@@ -13,43 +13,43 @@ import (
 	"strings"
 )
 
-// judge holds every answer to the first outcome that it fits, and every outcome
-// to the number of its answers.
-func (p *player) judge(outcomes []outcome, answers []*answer) error {
+// checkResponses assigns every response to the first outcome that it matches, and checks the number
+// of responses of every outcome.
+func (r *runner) checkResponses(outcomes []outcome, responses []*response) error {
 	counts := make([]int, len(outcomes))
-	for _, a := range answers {
-		p.last = a
-		err := errors.New("the script doesn't say what must be answered")
+	for _, res := range responses {
+		r.last = res
+		err := errors.New("the script has no expected response")
 		for i, o := range outcomes {
-			if err = p.fits(o, a); err == nil {
+			if err = r.checkResponse(o, res); err == nil {
 				counts[i]++
 				break
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("%w\n%s", err, a)
+			return fmt.Errorf("%w\n%s", err, res)
 		}
 	}
 	for i, o := range outcomes {
 		if counts[i] != o.times {
-			return fmt.Errorf("%d answers are like outcome %d, want %d", counts[i], i+1, o.times)
+			return fmt.Errorf("%d responses match outcome %d, want %d", counts[i], i+1, o.times)
 		}
 	}
 	return nil
 }
 
-// fits compares an answer with an outcome. The envelope belongs to it: what is
-// true of every success and every error needn't be said in scripts.
-func (p *player) fits(o outcome, a *answer) error {
-	if a.status != o.status {
-		return fmt.Errorf("the status is %d, want %d", a.status, o.status)
+// checkResponse compares a response with an outcome. It also checks the envelope that every success
+// and every error has.
+func (r *runner) checkResponse(o outcome, res *response) error {
+	if res.status != o.status {
+		return fmt.Errorf("the status is %d, want %d", res.status, o.status)
 	}
 	var got map[string]any
-	if err := decode(a.text, &got); err != nil {
+	if err := decode(res.text, &got); err != nil {
 		return err
 	}
-	id := a.header.Get("X-Request-Id")
-	if err := p.match("?:req_*", id, "header X-Request-Id"); err != nil {
+	id := res.header.Get("X-Request-Id")
+	if err := r.match("?:req_*", id, "header X-Request-Id"); err != nil {
 		return err
 	}
 	want := maps.Clone(o.want)
@@ -57,17 +57,17 @@ func (p *player) fits(o outcome, a *answer) error {
 		want = map[string]any{"error": problem(o)}
 	}
 	want["meta"] = map[string]any{"requestId": id}
-	if err := p.match(want, got, "answer"); err != nil {
+	if err := r.match(want, got, "response"); err != nil {
 		return err
 	}
 	if o.kind == "" {
-		return p.match("application/json", a.header.Get("Content-Type"), "header Content-Type")
+		return r.match("application/json", res.header.Get("Content-Type"), "header Content-Type")
 	}
-	return faultsAt(o.faults, got["error"].(map[string]any)["errors"])
+	return checkFaults(o.faults, got["error"].(map[string]any)["errors"])
 }
 
-// problem is what the error member must be: it says everything, and it has a
-// list of faults where clients expect one and none elsewhere.
+// problem returns the expected error member. It has a list of faults where clients expect one, and
+// no list elsewhere.
 func problem(o outcome) map[string]any {
 	kind := o.kind[strings.LastIndexByte(o.kind, '/')+1:]
 	title, ok := map[string]string{
@@ -94,8 +94,8 @@ func problem(o outcome) map[string]any {
 	return want
 }
 
-// faultsAt looks for faults at these places; "[]" wants that there are none.
-func faultsAt(want []string, faults any) error {
+// checkFaults checks that there are faults at these locations; "[]" requires that there are none.
+func checkFaults(want []string, faults any) error {
 	list, _ := faults.([]any)
 	var places []string
 	for _, f := range list {
@@ -110,23 +110,23 @@ func faultsAt(want []string, faults any) error {
 	return nil
 }
 
-// match compares JSON values. path says where in the answer they are.
-func (p *player) match(want, got any, path string) error {
+// match compares JSON values. path is their position in the response.
+func (r *runner) match(want, got any, path string) error {
 	switch want := want.(type) {
 	case string:
-		return p.matchText(want, got, path)
+		return r.matchText(want, got, path)
 	case map[string]any:
 		if got, ok := got.(map[string]any); ok {
-			return p.matchObject(want, got, path)
+			return r.matchObject(want, got, path)
 		}
 	case []any:
 		list, ok := got.([]any)
 		if ok && len(want) > 0 && want[0] == "~" {
-			return p.matchAnyOrder(want[1:], list, path)
+			return r.matchAnyOrder(want[1:], list, path)
 		}
 		if ok && len(want) == len(list) {
 			for i := range want {
-				if err := p.match(want[i], list[i], fmt.Sprintf("%s[%d]", path, i)); err != nil {
+				if err := r.match(want[i], list[i], fmt.Sprintf("%s[%d]", path, i)); err != nil {
 					return err
 				}
 			}
@@ -136,7 +136,7 @@ func (p *player) match(want, got any, path string) error {
 	return same(want, got, path)
 }
 
-func (p *player) matchObject(want, got map[string]any, path string) error {
+func (r *runner) matchObject(want, got map[string]any, path string) error {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		value, ok := got[name]
 		switch {
@@ -145,31 +145,31 @@ func (p *player) matchObject(want, got map[string]any, path string) error {
 		case !ok:
 			return fmt.Errorf("%s.%s is missing", path, name)
 		}
-		if err := p.match(want[name], value, path+"."+name); err != nil {
+		if err := r.match(want[name], value, path+"."+name); err != nil {
 			return err
 		}
 	}
 	_, more := want["..."]
 	for name, value := range got {
 		if _, ok := want[name]; !ok && !more {
-			return fmt.Errorf("%s.%s is %s, want it absent", path, name, show(value))
+			return fmt.Errorf("%s.%s is %s, want absent", path, name, toJSON(value))
 		}
 	}
 	return nil
 }
 
-// matchAnyOrder gives each wanted item the first of the others that fits it.
-func (p *player) matchAnyOrder(want, got []any, path string) error {
+// matchAnyOrder matches each expected item with the first remaining item that matches it.
+func (r *runner) matchAnyOrder(want, got []any, path string) error {
 	rest := slices.Clone(got)
 	for _, w := range want {
-		i := slices.IndexFunc(rest, func(g any) bool { return p.match(w, g, path) == nil })
+		i := slices.IndexFunc(rest, func(g any) bool { return r.match(w, g, path) == nil })
 		if i < 0 {
-			return fmt.Errorf("%s is %s and lacks %s", path, show(got), show(w))
+			return fmt.Errorf("%s is %s and lacks %s", path, toJSON(got), toJSON(w))
 		}
 		rest = slices.Delete(rest, i, i+1)
 	}
 	if len(rest) > 0 {
-		return fmt.Errorf("%s is %s, of which %s is too much", path, show(got), show(rest))
+		return fmt.Errorf("%s is %s with the unexpected %s", path, toJSON(got), toJSON(rest))
 	}
 	return nil
 }
@@ -180,42 +180,42 @@ var (
 	inRange  = regexp.MustCompile(`^(\d+)\.\.(\d+)$`)
 )
 
-// matchText compares with a text, which may stand for something else.
-func (p *player) matchText(want string, got any, path string) error {
+// matchText compares a value with a text, a name or a pattern.
+func (r *runner) matchText(want string, got any, path string) error {
 	m := anyText.FindStringSubmatch(want)
 	if m == nil {
-		value, err := p.expected(want)
+		value, err := r.resolve(want)
 		if err != nil {
 			return err
 		}
 		return same(value, got, path)
 	}
-	pattern, err := p.expand(m[2])
+	pattern, err := r.expand(m[2])
 	if err != nil {
 		return err
 	}
-	if pattern != "" && !fitsPattern(pattern, got) {
-		return fmt.Errorf("%s is %s, want %s", path, show(got), pattern)
+	if pattern != "" && !matchesPattern(pattern, got) {
+		return fmt.Errorf("%s is %s, want %s", path, toJSON(got), pattern)
 	}
 	if m[1] != "" {
-		p.vars[m[1]] = got
+		r.vars[m[1]] = got
 	}
 	return nil
 }
 
 func same(want, got any, path string) error {
 	if !reflect.DeepEqual(want, got) {
-		return fmt.Errorf("%s is %s, want %s", path, show(got), show(want))
+		return fmt.Errorf("%s is %s, want %s", path, toJSON(got), toJSON(want))
 	}
 	return nil
 }
 
-// fitsPattern reports whether a value is an id with a prefix, a whole number in
-// a range, or text or JSON that a regular expression matches.
-func fitsPattern(pattern string, got any) bool {
+// matchesPattern reports whether a value is an id with a prefix, an integer in a range, or text or
+// JSON that matches a regular expression.
+func matchesPattern(pattern string, got any) bool {
 	text, isText := got.(string)
 	if !isText {
-		text = show(got)
+		text = toJSON(got)
 	}
 	if ends := inRange.FindStringSubmatch(pattern); ends != nil {
 		low, _ := strconv.ParseInt(ends[1], 10, 64)

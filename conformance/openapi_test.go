@@ -25,22 +25,23 @@ func loadDocument(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// exchanges are requests and answers on their way, each held against the document.
-type exchanges struct {
+// validator is a transport that validates requests and responses against the document.
+type validator struct {
 	t    *testing.T
 	doc  *openapi3.T
 	next http.RoundTripper
-	seen sync.Map // the errors that were checked, by path and status
+	seen sync.Map // checked errors by path and status
 }
 
-// described returns a transport that fails the test when an answer, or a
-// request that succeeds, is not as the document describes it.
-func described(t *testing.T, next http.RoundTripper) http.RoundTripper {
-	return &exchanges{t: t, doc: loadDocument(t), next: next}
+// validating returns a transport that fails the test if a response, or a successful request, does
+// not
+// match the document.
+func validating(t *testing.T, next http.RoundTripper) http.RoundTripper {
+	return &validator{t: t, doc: loadDocument(t), next: next}
 }
 
-func (x *exchanges) RoundTrip(req *http.Request) (*http.Response, error) {
-	sent, err := take(&req.Body)
+func (x *validator) RoundTrip(req *http.Request) (*http.Response, error) {
+	sent, err := readBody(&req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -48,27 +49,28 @@ func (x *exchanges) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	received, err := take(&res.Body)
+	received, err := readBody(&res.Body)
 	if err != nil {
 		return nil, err
 	}
 	if err := x.check(req, sent, res, received); err != nil {
-		x.t.Errorf("%s %s is not as described: %v\nrequest: %.1500s\nanswer: %d %.1500s", req.Method, req.URL.Path, err, sent, res.StatusCode, received)
+		x.t.Errorf("%s %s does not match the document: %v\nrequest: %.1500s\nresponse: %d %.1500s",
+			req.Method, req.URL.Path, err, sent, res.StatusCode, received)
 	}
 	return res, nil
 }
 
-// take reads a body and puts what was read in its place.
-func take(body *io.ReadCloser) ([]byte, error) {
+// readBody reads a body and replaces it with its content.
+func readBody(body *io.ReadCloser) ([]byte, error) {
 	text, err := io.ReadAll(*body)
 	*body = io.NopCloser(bytes.NewReader(text))
 	return text, err
 }
 
-// check passes over paths and methods that are not the document's. Checking is
-// slow and the scripts hold errors to one form, so that of the errors with one
-// status each operation has one checked.
-func (x *exchanges) check(req *http.Request, sent []byte, res *http.Response, received []byte) error {
+// check ignores paths and methods that are not in the document. Validation is slow, and the scripts
+// already check the form of errors, so check validates one error per operation and status.
+func (x *validator) check(req *http.Request, sent []byte, res *http.Response,
+	received []byte) error {
 	item := x.doc.Paths.Value(req.URL.Path)
 	if item == nil || item.GetOperation(req.Method) == nil {
 		return nil
@@ -79,10 +81,12 @@ func (x *exchanges) check(req *http.Request, sent []byte, res *http.Response, re
 		}
 	}
 	operation := item.GetOperation(req.Method)
-	options := &openapi3filter.Options{IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
+	options := &openapi3filter.Options{IncludeResponseStatus: true,
+		AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
 	request := &openapi3filter.RequestValidationInput{
 		Request: req.Clone(req.Context()), Options: options,
-		Route: &routers.Route{Spec: x.doc, Path: req.URL.Path, PathItem: item, Method: req.Method, Operation: operation},
+		Route: &routers.Route{Spec: x.doc, Path: req.URL.Path, PathItem: item, Method: req.Method,
+			Operation: operation},
 	}
 	if res.StatusCode == http.StatusOK {
 		request.Request.Body = io.NopCloser(bytes.NewReader(sent))
@@ -91,13 +95,15 @@ func (x *exchanges) check(req *http.Request, sent []byte, res *http.Response, re
 		}
 	}
 	header := res.Header.Clone()
-	if described := operation.Responses.Status(res.StatusCode); described != nil && req.Header.Get("Accept") != "application/json" {
-		for contentType := range described.Value.Content { // the document says what those get who accept application/json
+	if described := operation.Responses.Status(res.StatusCode); described != nil &&
+		req.Header.Get("Accept") != "application/json" {
+		// the document describes the response to clients that accept application/json
+		for contentType := range described.Value.Content {
 			header.Set("Content-Type", contentType)
 		}
 	}
-	answer := &openapi3filter.ResponseValidationInput{
+	response := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: request, Status: res.StatusCode, Header: header, Options: options,
 	}
-	return openapi3filter.ValidateResponse(req.Context(), answer.SetBodyBytes(received))
+	return openapi3filter.ValidateResponse(req.Context(), response.SetBodyBytes(received))
 }

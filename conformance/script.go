@@ -12,36 +12,36 @@ import (
 	"strings"
 )
 
-// Kinds are the kinds of promise. The first four are owed by every operation
-// that needs a root key; refused is for what an operation turns down by the
-// state of things, and behaviour for everything that is its own.
-var Kinds = []string{"success", "bad request", "unauthorised", "forbidden", "refused", "behaviour"}
+// Kinds are the kinds of sections. Every operation that needs a root key must have the first four.
+// A refused section tests what an operation rejects because of its state, and a behavior section
+// tests everything else.
+var Kinds = []string{"success", "bad request", "unauthorized", "forbidden", "refused", "behavior"}
 
-// Section is one promise, and the statements that prove it.
+// Section is one guarantee with the statements that test it.
 type Section struct {
 	Kind, Title string
 
 	steps []*step
-	known map[string]any // what names stand for in the beginning
+	vars  map[string]any // predefined values by name
 }
 
 // step is one statement.
 type step struct {
-	at         string // the place where it stands, file:line
+	at         string // position, file:line
 	word, rest string
 	outcomes   []outcome // of a request
 }
 
-// outcome is what some of the answers to a request must be.
+// outcome is the expected response to one or more requests.
 type outcome struct {
 	times  int
 	status int
-	kind   string   // the end of an error's type, empty for a success
-	faults []string // where an error must find faults
+	kind   string   // suffix of the error's type URL, empty for a success
+	faults []string // locations that the error's faults must include
 	want   map[string]any
 }
 
-// Scripts reads what each operation promises, or says what is wrong with it.
+// Scripts returns the sections of each operation, or the first syntax error.
 func Scripts() (map[string][]*Section, error) {
 	names, err := fs.Glob(testdata, "testdata/*.txt")
 	if err != nil {
@@ -61,15 +61,15 @@ func Scripts() (map[string][]*Section, error) {
 	every := scripts["every"]
 	delete(scripts, "every")
 	for operation, sections := range scripts {
-		scripts[operation] = append(sections, generalise(every, operation, sections)...)
+		scripts[operation] = append(sections, instantiate(every, operation, sections)...)
 	}
 	return scripts, nil
 }
 
-// generalise returns what is true of every operation for one of them. The
-// request of the right form is the first one that its script calls unauthorised.
-func generalise(every []*Section, operation string, own []*Section) []*Section {
-	i := slices.IndexFunc(own, func(s *Section) bool { return s.Kind == "unauthorised" })
+// instantiate returns the sections of every.txt for one operation. Their valid request is the first
+// one of the operation's unauthorized section.
+func instantiate(every []*Section, operation string, own []*Section) []*Section {
+	i := slices.IndexFunc(own, func(s *Section) bool { return s.Kind == "unauthorized" })
 	if i < 0 {
 		return nil
 	}
@@ -78,13 +78,13 @@ func generalise(every []*Section, operation string, own []*Section) []*Section {
 	var sections []*Section
 	for _, s := range every {
 		one := *s
-		one.known = map[string]any{"operation": operation, "body": body}
+		one.vars = map[string]any{"operation": operation, "body": body}
 		sections = append(sections, &one)
 	}
 	return sections
 }
 
-// parse reads one script.
+// parse parses one script.
 func parse(file, text string) ([]*Section, error) {
 	var sections []*Section
 	lines := strings.Split(text, "\n")
@@ -105,7 +105,7 @@ func parse(file, text string) ([]*Section, error) {
 			}
 			sections = append(sections, &Section{Kind: kind, Title: title})
 		} else if len(sections) == 0 {
-			err = fmt.Errorf("%q stands before the first section", l)
+			err = fmt.Errorf("%q is before the first section", l)
 		} else {
 			err = sections[len(sections)-1].add(at, l)
 		}
@@ -116,13 +116,13 @@ func parse(file, text string) ([]*Section, error) {
 	return sections, nil
 }
 
-// The words that statements begin with.
+// The first words of statements.
 var (
 	requests = []string{"GET", "POST", "PUT", "parallel"}
 	others   = []string{"header", "as", "with", "set", "wait"}
 )
 
-// add adds one statement, or an outcome to the request before it.
+// add adds a statement, or an outcome of the previous request.
 func (s *Section) add(at, text string) error {
 	word, rest, _ := strings.Cut(text, " ")
 	if _, err := strconv.Atoi(word); err == nil {
@@ -130,7 +130,7 @@ func (s *Section) add(at, text string) error {
 	}
 	rest = strings.TrimSpace(rest)
 	known := slices.Contains(requests, word) || slices.Contains(others, word)
-	if !known || rest == "" || word == "parallel" && !severalTimes.MatchString(rest) {
+	if !known || rest == "" || word == "parallel" && !parallelLine.MatchString(rest) {
 		return fmt.Errorf("%q is not a statement", text)
 	}
 	s.steps = append(s.steps, &step{at: at, word: word, rest: rest})
@@ -138,12 +138,13 @@ func (s *Section) add(at, text string) error {
 }
 
 var (
-	outcomeLine  = regexp.MustCompile(`^(?:(\d+) of )?(\d{3})(?: ([a-z_/]+))?((?: /\S*| security| requestBody| \[\])*) ?(\{.*)?$`)
-	severalTimes = regexp.MustCompile(`^(\d+) (GET|POST|PUT) (.+)$`)
-	ownJSON      = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\.\.\.|~\[`)
+	outcomeLine = regexp.MustCompile(`^(?:(\d+) of )?(\d{3})(?: ([a-z_/]+))?` +
+		`((?: /\S*| security| requestBody| \[\])*) ?(\{.*)?$`)
+	parallelLine = regexp.MustCompile(`^(\d+) (GET|POST|PUT) (.+)$`)
+	extendedJSON = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\.\.\.|~\[`)
 )
 
-// expect adds an outcome to the request before it.
+// expect adds an outcome to the previous request.
 func (s *Section) expect(text string) error {
 	m := outcomeLine.FindStringSubmatch(text)
 	if m == nil {
@@ -161,14 +162,14 @@ func (s *Section) expect(text string) error {
 	case o.status >= 300 && o.kind == "", o.status < 300 && m[5] == "":
 		return fmt.Errorf("%q needs an error type, or JSON for a success", text)
 	case m[5] != "":
-		err = decode(ownJSON.ReplaceAllStringFunc(m[5], plainJSON), &o.want)
+		err = decode(extendedJSON.ReplaceAllStringFunc(m[5], plainJSON), &o.want)
 	}
 	to := s.steps[len(s.steps)-1]
 	to.outcomes = append(to.outcomes, o)
 	return err
 }
 
-// plainJSON writes the two signs of expected JSON that JSON doesn't have.
+// plainJSON encodes the two tokens of scripts that are not JSON.
 func plainJSON(token string) string {
 	switch token {
 	case "...":
@@ -179,7 +180,7 @@ func plainJSON(token string) string {
 	return token
 }
 
-// decode reads one JSON value and keeps the digits of its numbers.
+// decode decodes one JSON value and keeps the digits of its numbers.
 func decode(text string, into any) error {
 	dec := json.NewDecoder(strings.NewReader(text))
 	dec.UseNumber()
@@ -187,12 +188,12 @@ func decode(text string, into any) error {
 		return fmt.Errorf("%s is not JSON: %w", shorten(text), err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("%s has something behind the JSON", shorten(text))
+		return fmt.Errorf("%s has text after the JSON", shorten(text))
 	}
 	return nil
 }
 
-// shorten cuts text that is too long to read.
+// shorten truncates long text.
 func shorten(text string) string {
 	const most = 1500
 	if len(text) <= most {
