@@ -9,16 +9,18 @@ import (
 	"time"
 )
 
-// diskFull is the row of the matrix about a node on SQLite whose disk is full.
-var diskFull = fault{name: "disk-full", answers: without(map[work]outcome{paid: retries, changes: retries})}
+// diskFull is the row of the matrix for a node on SQLite whose disk is full.
+var diskFull = fault{name: "disk-full", outcomes: worksExcept(
+	map[work]outcome{paid: mayFail, changes: mayFail})}
 
-// TestAFullDiskLosesNothing fills the disk under a node on SQLite. What needs no
-// room goes on, the rest fails and is not half done; with room again everything
-// works, also after SIGKILL.
-func TestAFullDiskLosesNothing(t *testing.T) {
+// TestFullDiskLosesNothing fills the disk of a node on SQLite. Work that writes nothing continues.
+// The
+// rest fails and leaves nothing half-done. With free space everything works again, also after
+// SIGKILL.
+func TestFullDiskLosesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
-		t.Skipf("no small disk can be mounted here: %v", err)
+		t.Skipf("cannot mount a small file system: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
@@ -26,30 +28,30 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		}
 	})
 	c := start(t, settings{nodes: 1, flags: []string{"--data", filepath.Join(dir, "data")}})
-	b := begin(t, c)
+	b := startLoad(t, c)
 	filler := filepath.Join(dir, "filler")
 	fill(t, filler)
 	full := time.Now()
 	for !b.failed(changes) {
 		if time.Since(full) > time.Minute {
-			t.Fatal("changes go on with a full disk")
+			t.Fatal("changes still succeed with a full disk")
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	begun := time.Now()
-	time.Sleep(lasts)
+	began := time.Now()
+	time.Sleep(faultDuration)
 	ended := time.Now()
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(recovers + time.Second)
+	time.Sleep(recoveryTime + time.Second)
 	b.stop()
-	b.hold(t, 0, "during", begun, ended, diskFull.answers)
-	b.hold(t, 0, "after", ended.Add(recovers), time.Now(), without(nil))
-	b.nothingLost(t, c.Client)
+	b.check(t, 0, "during", began, ended, diskFull.outcomes)
+	b.check(t, 0, "after", ended.Add(recoveryTime), time.Now(), worksExcept(nil))
+	b.checkNothingLost(t, c.Client)
 	c.nodes[0].kill()
 	c.nodes[0].start(t)
-	b.nothingLost(t, c.Client)
+	b.checkNothingLost(t, c.Client)
 	if t.Failed() {
 		t.Log(last(c.nodes[0].log.String(), 3000))
 	}
@@ -71,11 +73,11 @@ func fill(t *testing.T, name string) {
 	}
 }
 
-// failed reports whether work of that kind has failed.
-func (b *burden) failed(w work) bool {
+// failed reports whether work of this kind has failed.
+func (b *load) failed(w work) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, a := range b.answers {
+	for _, a := range b.results {
 		if a.work == w && a.err != nil {
 			return true
 		}

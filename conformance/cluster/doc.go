@@ -1,5 +1,4 @@
-// Package cluster holds what several nodes promise that share one database and
-// one Redis, as tests against real processes: exact limits and credits, changes
-// in force everywhere within a second, restarts that nobody notices, and the
-// stated behaviour under each fault. There is nothing in it but tests.
+// Package cluster tests the guarantees of several nodes that share one database and one Redis,
+// with real processes: limits and credits are exact, every node applies a change within one second,
+// rolling restarts fail no request, and faults have the documented effects. It contains only tests.
 package cluster

@@ -13,18 +13,18 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
-// outcome is what may be answered to a request.
+// outcome is the expected result of a request.
 type outcome string
 
 const (
-	goesOn  outcome = "works"    // as if nothing had happened
-	shares  outcome = "shares"   // answered, each node with its share of the limit
-	refuses outcome = "denies"   // answered with a no
-	fails   outcome = "fails"    // an error, never a yes
-	retries outcome = "may fail" // a yes or an error
+	works   outcome = "works"    // no visible effect
+	shares  outcome = "shares"   // each node decides with its share of the limit
+	denies  outcome = "denies"   // the limit denies the call
+	fails   outcome = "fails"    // an error, never a success
+	mayFail outcome = "may fail" // a success or an error
 )
 
-// work is a kind of request that the faults are tried on.
+// work is a kind of request, a column of the matrix.
 type work string
 
 // The columns of the matrix.
@@ -39,22 +39,23 @@ const (
 
 var columns = []work{plain, limited, paid, limits, refusing, changes}
 
-// fault is a row of the matrix in docs/operate.md: what goes wrong, and what is
-// answered to each kind of work while it does, on the nodes that it hits.
+// fault is a row of the matrix in docs/operate.md: a fault, and the outcome of each kind of work on
+// the
+// affected nodes while it lasts.
 type fault struct {
-	name       string
-	begin, end func(*stage)
-	hits       func(node int) bool // nil: all nodes
-	flags      []string
-	answers    map[work]outcome
+	name        string
+	inject, end func(*faultEnv)
+	affects     func(node int) bool // nil: all nodes
+	flags       []string
+	outcomes    map[work]outcome
 }
 
-// without are the answers of a row in which these kinds of work suffer.
-func without(suffers map[work]outcome) map[work]outcome {
+// worksExcept returns a row in which all work succeeds, with these exceptions.
+func worksExcept(exceptions map[work]outcome) map[work]outcome {
 	row := make(map[work]outcome)
 	for _, w := range columns {
-		row[w] = goesOn
-		if o, ok := suffers[w]; ok {
+		row[w] = works
+		if o, ok := exceptions[w]; ok {
 			row[w] = o
 		}
 	}
@@ -62,53 +63,63 @@ func without(suffers map[work]outcome) map[work]outcome {
 }
 
 var (
-	redisGone    = without(map[work]outcome{limited: shares, limits: shares, refusing: refuses})
-	databaseGone = map[work]outcome{plain: fails, limited: fails, paid: fails, limits: fails, refusing: fails, changes: fails}
-	databaseCut  = map[work]outcome{plain: retries, limited: retries, paid: retries, limits: retries, refusing: retries, changes: retries}
-	stale        = without(map[work]outcome{paid: fails, changes: fails})
+	redisGone    = worksExcept(map[work]outcome{limited: shares, limits: shares, refusing: denies})
+	databaseGone = map[work]outcome{plain: fails, limited: fails, paid: fails, limits: fails,
+		refusing: fails, changes: fails}
+	databaseCut = map[work]outcome{plain: mayFail, limited: mayFail, paid: mayFail,
+		limits: mayFail, refusing: mayFail, changes: mayFail}
+	stale = worksExcept(map[work]outcome{paid: fails, changes: fails})
 )
 
-// faults are the rows of the matrix that need several nodes.
+// faults are the rows of the matrix with several nodes.
 var faults = []fault{
-	{name: "redis-killed", answers: redisGone,
-		begin: func(s *stage) { s.redis.Kill() }, end: func(s *stage) { s.redis.Start() }},
-	{name: "redis-frozen", answers: redisGone,
-		begin: func(s *stage) { s.redis.Freeze() }, end: func(s *stage) { s.redis.Thaw() }},
-	{name: "redis-slow", answers: redisGone,
-		begin: func(s *stage) { s.delayRedis(500 * time.Millisecond) }, end: func(s *stage) { s.delayRedis(0) }},
-	{name: "postgres-killed", answers: databaseGone,
-		begin: func(s *stage) { s.postgres.Kill() }, end: func(s *stage) { s.postgres.Start() }},
-	{name: "postgres-killed, `--fail-mode stale`", answers: stale, flags: []string{"--fail-mode", "stale", "--stale-for", "1m"},
-		begin: func(s *stage) { s.postgres.Kill() }, end: func(s *stage) { s.postgres.Start() }},
-	{name: "postgres-frozen", answers: databaseGone,
-		begin: func(s *stage) { s.postgres.Freeze() }, end: func(s *stage) { s.postgres.Thaw() }},
-	{name: "postgres-cut", answers: databaseCut,
-		begin: func(s *stage) { s.cutting(true) }, end: func(s *stage) { s.cutting(false) }},
-	{name: "node-partitioned", answers: databaseGone, hits: first,
-		begin: func(s *stage) { s.nodes[0].database.Partition() }, end: func(s *stage) { s.nodes[0].database.Heal() }},
-	{name: "node-killed", answers: databaseGone, hits: first,
-		begin: func(s *stage) { s.nodes[0].kill() }, end: func(s *stage) { s.nodes[0].start(s.t) }},
+	{name: "redis-killed", outcomes: redisGone,
+		inject: func(s *faultEnv) { s.redis.Kill() }, end: func(s *faultEnv) { s.redis.Start() }},
+	{name: "redis-frozen", outcomes: redisGone,
+		inject: func(s *faultEnv) { s.redis.Freeze() }, end: func(s *faultEnv) { s.redis.Thaw() }},
+	{name: "redis-slow", outcomes: redisGone,
+		inject: func(s *faultEnv) { s.delayRedis(500 * time.Millisecond) },
+		end:    func(s *faultEnv) { s.delayRedis(0) }},
+	{name: "postgres-killed", outcomes: databaseGone,
+		inject: func(s *faultEnv) { s.postgres.Kill() },
+		end:    func(s *faultEnv) { s.postgres.Start() }},
+	{name: "postgres-killed, `--fail-mode stale`", outcomes: stale,
+		flags:  []string{"--fail-mode", "stale", "--stale-for", "1m"},
+		inject: func(s *faultEnv) { s.postgres.Kill() },
+		end:    func(s *faultEnv) { s.postgres.Start() }},
+	{name: "postgres-frozen", outcomes: databaseGone,
+		inject: func(s *faultEnv) { s.postgres.Freeze() },
+		end:    func(s *faultEnv) { s.postgres.Thaw() }},
+	{name: "postgres-cut", outcomes: databaseCut,
+		inject: func(s *faultEnv) { s.cutting(true) }, end: func(s *faultEnv) { s.cutting(false) }},
+	{name: "node-partitioned", outcomes: databaseGone, affects: first,
+		inject: func(s *faultEnv) { s.nodes[0].database.Partition() },
+		end:    func(s *faultEnv) { s.nodes[0].database.Heal() }},
+	{name: "node-killed", outcomes: databaseGone, affects: first,
+		inject: func(s *faultEnv) { s.nodes[0].kill() },
+		end:    func(s *faultEnv) { s.nodes[0].start(s.t) }},
 }
 
 func first(node int) bool { return node == 0 }
 
-// stage is what faults happen to.
-type stage struct {
+// faultEnv is the environment that faults affect.
+type faultEnv struct {
 	*cluster
 	t               *testing.T
 	postgres, redis *testenv.Server
 	stopCutting     func()
 }
 
-func (s *stage) delayRedis(d time.Duration) {
+func (s *faultEnv) delayRedis(d time.Duration) {
 	for _, n := range s.nodes {
 		n.redis.Delay(d)
 	}
 }
 
-// cutting cuts all connections to the database ten times a second, and so many
-// of them in the middle of a transaction.
-func (s *stage) cutting(on bool) {
+// cutting starts or stops cutting all connections to the database ten times per second, so often in
+// the
+// middle of a transaction.
+func (s *faultEnv) cutting(on bool) {
 	if !on {
 		s.stopCutting()
 		return
@@ -127,47 +138,49 @@ func (s *stage) cutting(on bool) {
 }
 
 const (
-	grace    = 1500 * time.Millisecond // until a fault must show: the second of trust, and a request's own time
-	lasts    = 4 * time.Second         // how long a fault lasts
-	recovers = 5 * time.Second         // until it must be forgotten
-	patience = 8 * time.Second         // the longest that any request may take: changes try for five seconds
+	// until a fault must take effect: maximum staleness plus a request
+	detectionTime  = 1500 * time.Millisecond
+	faultDuration  = 4 * time.Second // how long a fault lasts
+	recoveryTime   = 5 * time.Second // until everything must work again
+	maxRequestTime = 8 * time.Second // of any request: changes retry for five seconds
 )
 
-// TestFaultsAreAnsweredAsTheMatrixSays brings about each fault of the matrix
-// while requests of every kind go on, and looks at every answer.
-func TestFaultsAreAnsweredAsTheMatrixSays(t *testing.T) {
+// TestFaultsHaveTheDocumentedEffects injects each fault of the matrix under load of every kind, and
+// checks every result.
+func TestFaultsHaveTheDocumentedEffects(t *testing.T) {
 	for _, f := range faults {
-		t.Run(strings.ReplaceAll(f.name, "`", ""), func(t *testing.T) { play(t, f) })
+		t.Run(strings.ReplaceAll(f.name, "`", ""), func(t *testing.T) { runFault(t, f) })
 	}
 }
 
-func play(t *testing.T, f fault) {
-	s := &stage{t: t, postgres: testenv.StartPostgres(t), redis: testenv.StartRedis(t)}
-	s.cluster = start(t, settings{nodes: 3, database: s.postgres.URL, redis: s.redis.URL, flags: f.flags})
-	b := begin(t, s.cluster)
+func runFault(t *testing.T, f fault) {
+	s := &faultEnv{t: t, postgres: testenv.StartPostgres(t), redis: testenv.StartRedis(t)}
+	s.cluster = start(t, settings{nodes: 3, database: s.postgres.URL, redis: s.redis.URL,
+		flags: f.flags})
+	b := startLoad(t, s.cluster)
 	time.Sleep(500 * time.Millisecond)
-	b.underWay(t, len(s.nodes))
+	b.waitForAll(t, len(s.nodes))
 	goroutines := s.goroutines()
-	begun := time.Now()
-	f.begin(s)
-	time.Sleep(lasts)
+	began := time.Now()
+	f.inject(s)
+	time.Sleep(faultDuration)
 	ended := time.Now()
 	f.end(s)
 	took := time.Since(ended)
-	time.Sleep(recovers + time.Second)
+	time.Sleep(recoveryTime + time.Second)
 	b.stop()
 	for i := range s.nodes {
-		row := f.answers
-		if f.hits != nil && !f.hits(i) {
-			row = without(nil)
+		row := f.outcomes
+		if f.affects != nil && !f.affects(i) {
+			row = worksExcept(nil)
 		}
-		b.hold(t, i, "during", begun.Add(grace), ended, row)
-		b.hold(t, i, "before", time.Time{}, begun, without(nil))
-		b.hold(t, i, "after", ended.Add(took+recovers), time.Now(), without(nil))
+		b.check(t, i, "during", began.Add(detectionTime), ended, row)
+		b.check(t, i, "before", time.Time{}, began, worksExcept(nil))
+		b.check(t, i, "after", ended.Add(took+recoveryTime), time.Now(), worksExcept(nil))
 	}
-	b.nothingLost(t, s.any().Client)
+	b.checkNothingLost(t, s.any().Client)
 	if f.name != "node-killed" {
-		s.noneLeft(t, goroutines)
+		s.checkGoroutines(t, goroutines)
 	}
 	if t.Failed() {
 		for i, n := range s.nodes {
@@ -178,8 +191,8 @@ func play(t *testing.T, f fault) {
 
 func last(text string, n int) string { return text[max(0, len(text)-n):] }
 
-// goroutines returns how many each node has.
-func (s *stage) goroutines() []float64 {
+// goroutines returns the number of goroutines of each node.
+func (s *faultEnv) goroutines() []float64 {
 	counts := make([]float64, len(s.nodes))
 	for i, n := range s.nodes {
 		counts[i] = n.metric(s.t, "go_goroutines")
@@ -187,9 +200,10 @@ func (s *stage) goroutines() []float64 {
 	return counts
 }
 
-// noneLeft: what a fault made wait is gone after it. A few more connections than
-// before are no leak.
-func (s *stage) noneLeft(t *testing.T, before []float64) {
+// checkGoroutines checks that a fault left no blocked goroutines. A few more connections than
+// before are
+// not a leak.
+func (s *faultEnv) checkGoroutines(t *testing.T, before []float64) {
 	const slack = 40
 	for i, now := range s.goroutines() {
 		if now > before[i]+slack {
@@ -198,59 +212,66 @@ func (s *stage) noneLeft(t *testing.T, before []float64) {
 	}
 }
 
-// answer is one answer.
-type answer struct {
+// result is the result of one request.
+type result struct {
 	node       int
 	work       work
-	begun, end time.Time
+	began, end time.Time
 	yes        bool
 	err        error
 }
 
-// burden is work that goes on through a fault.
-type burden struct {
+// load is continuous work during a fault.
+type load struct {
 	keys    map[work]latchkey.CreatedKey
-	revoked string // a key that nobody may pass with
+	revoked string // a revoked key
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 
 	mu      sync.Mutex
-	answers []answer
-	made    []string // ids of keys whose making was acknowledged
+	results []result
+	created []string // ids of acknowledged keys
 }
 
-const funds = int64(1) << 40
+const plenty = int64(1) << 40
 
-// begin begins work of every kind on every node.
-func begin(t *testing.T, c *cluster) *burden {
+// startLoad starts work of every kind on every node.
+func startLoad(t *testing.T, c *cluster) *load {
 	t.Helper()
-	b := &burden{keys: make(map[work]latchkey.CreatedKey)}
+	b := &load{keys: make(map[work]latchkey.CreatedKey)}
 	api := newAPI(t, c.Client)
 	b.keys[plain] = newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api})
-	b.keys[limited] = newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api, Ratelimits: []latchkey.RatelimitRequest{
-		{Name: "calls", Limit: funds, Duration: month, AutoApply: latchkey.Set(true)},
-	}})
-	b.keys[paid] = newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api, Credits: credits(funds)})
-	b.keys[changes] = latchkey.CreatedKey{KeyID: api} // where keys are made
+	b.keys[limited] = newKey(t, c.Client,
+		latchkey.CreateKeyRequest{APIID: api, Ratelimits: []latchkey.RatelimitRequest{
+			{Name: "calls", Limit: plenty, Duration: month, AutoApply: latchkey.Set(true)},
+		}})
+	b.keys[paid] = newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api,
+		Credits: credits(plenty)})
+	b.keys[changes] = latchkey.CreatedKey{KeyID: api} // the API of new keys
 	revoked := newKey(t, c.Client, latchkey.CreateKeyRequest{APIID: api})
 	b.revoked = revoked.Key
-	if err := c.Keys.Update(t.Context(), latchkey.UpdateKeyRequest{KeyID: revoked.KeyID, Enabled: latchkey.Set(false)}); err != nil {
+	if err := c.Keys.Update(t.Context(), latchkey.UpdateKeyRequest{KeyID: revoked.KeyID,
+		Enabled: latchkey.Set(false)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, space := range []string{"sharing", "refusing"} {
-		if _, err := c.Ratelimits.Limit(t.Context(), latchkey.LimitRequest{Namespace: space, Identifier: "all", Limit: funds, Duration: month}); err != nil {
+		if _, err := c.Ratelimits.Limit(t.Context(),
+			latchkey.LimitRequest{Namespace: space, Identifier: "all", Limit: plenty,
+				Duration: month}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.Ratelimits.UpdateNamespace(t.Context(), latchkey.UpdateNamespaceRequest{Namespace: "refusing", WhenDegraded: latchkey.Set(latchkey.WhenDegradedRefuse)}); err != nil {
+	if _, err := c.Ratelimits.UpdateNamespace(t.Context(),
+		latchkey.UpdateNamespaceRequest{Namespace: "refusing",
+			WhenDegraded: latchkey.Set(latchkey.WhenDegradedRefuse)}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(bound)
+	time.Sleep(maxLag)
 	var ctx context.Context
 	ctx, b.cancel = context.WithCancel(t.Context())
 	for i, n := range c.nodes {
 		for _, w := range columns {
-			b.running.Go(func() { b.toil(ctx, i, n.Client, w) })
+			b.running.Go(func() { b.loop(ctx, i, n.Client, w) })
 		}
 		b.running.Go(func() { b.tryRevoked(ctx, t, n.Client) })
 	}
@@ -258,58 +279,62 @@ func begin(t *testing.T, c *cluster) *burden {
 	return b
 }
 
-func (b *burden) stop() { b.cancel(); b.running.Wait() }
+func (b *load) stop() { b.cancel(); b.running.Wait() }
 
-// toil does work of one kind on one node again and again.
-func (b *burden) toil(ctx context.Context, i int, c *latchkey.Client, w work) {
+// loop repeats one kind of work on one node.
+func (b *load) loop(ctx context.Context, i int, c *latchkey.Client, w work) {
 	for ctx.Err() == nil {
-		a := answer{node: i, work: w, begun: time.Now()}
+		a := result{node: i, work: w, began: time.Now()}
 		a.yes, a.err = b.once(ctx, c, w)
 		a.end = time.Now()
 		if ctx.Err() != nil {
 			return
 		}
 		b.mu.Lock()
-		b.answers = append(b.answers, a)
+		b.results = append(b.results, a)
 		b.mu.Unlock()
 		time.Sleep(5 * time.Millisecond)
 	}
 }
 
-// underWay waits until every node has answered each kind of work, which the first
-// time takes longer where the machine is busy.
-func (b *burden) underWay(t *testing.T, nodes int) {
+// waitForAll waits until every node has responded to each kind of work. The first requests take
+// longer on
+// a busy machine.
+func (b *load) waitForAll(t *testing.T, nodes int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		done := make(map[answer]bool)
+		done := make(map[result]bool)
 		b.mu.Lock()
-		for _, a := range b.answers {
-			done[answer{node: a.node, work: a.work}] = true
+		for _, a := range b.results {
+			done[result{node: a.node, work: a.work}] = true
 		}
 		b.mu.Unlock()
 		if len(done) == nodes*len(columns) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("of %d kinds of work on %d nodes %d were answered", len(columns), nodes, len(done))
+			t.Fatalf("of %d kinds of work on %d nodes, %d got a response", len(columns), nodes,
+				len(done))
 		}
 	}
 }
 
-// once does the work once and reports whether the answer was yes.
-func (b *burden) once(ctx context.Context, c *latchkey.Client, w work) (bool, error) {
+// once does the work once and reports whether it succeeded.
+func (b *load) once(ctx context.Context, c *latchkey.Client, w work) (bool, error) {
 	switch w {
 	case limits, refusing:
 		space := map[work]string{limits: "sharing", refusing: "refusing"}[w]
-		r, err := c.Ratelimits.Limit(ctx, latchkey.LimitRequest{Namespace: space, Identifier: "all", Limit: funds, Duration: month})
+		r, err := c.Ratelimits.Limit(ctx,
+			latchkey.LimitRequest{Namespace: space, Identifier: "all", Limit: plenty,
+				Duration: month})
 		return r.Success, err
 	case changes:
-		made, err := c.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: b.keys[changes].KeyID})
+		created, err := c.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: b.keys[changes].KeyID})
 		if err != nil {
 			return false, err
 		}
 		b.mu.Lock()
-		b.made = append(b.made, made.KeyID)
+		b.created = append(b.created, created.KeyID)
 		b.mu.Unlock()
 		return true, nil
 	}
@@ -317,10 +342,11 @@ func (b *burden) once(ctx context.Context, c *latchkey.Client, w work) (bool, er
 	return v.Valid, err
 }
 
-// tryRevoked presents a revoked key: whatever happens, it never passes.
-func (b *burden) tryRevoked(ctx context.Context, t *testing.T, c *latchkey.Client) {
+// tryRevoked verifies a revoked key, which must never be valid.
+func (b *load) tryRevoked(ctx context.Context, t *testing.T, c *latchkey.Client) {
 	for ctx.Err() == nil {
-		if v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: b.revoked}); err == nil && v.Valid {
+		if v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: b.revoked}); err == nil &&
+			v.Valid {
 			t.Error("a revoked key passed")
 			return
 		}
@@ -328,41 +354,42 @@ func (b *burden) tryRevoked(ctx context.Context, t *testing.T, c *latchkey.Clien
 	}
 }
 
-// hold holds the answers to requests of one node that lay between two times
-// against a row of the matrix.
-func (b *burden) hold(t *testing.T, node int, when string, from, to time.Time, row map[work]outcome) {
+// check compares the results of one node between two times with a row of the matrix.
+func (b *load) check(t *testing.T, node int, when string, from, to time.Time,
+	row map[work]outcome) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	seen := make(map[work]int)
-	for _, a := range b.answers {
+	for _, a := range b.results {
 		if a.node != node {
 			continue
 		}
-		if took := a.end.Sub(a.begun); took > patience {
+		if took := a.end.Sub(a.began); took > maxRequestTime {
 			t.Errorf("node %d: %s took %v, %v", node, a.work, took, a.err)
 		}
-		if a.begun.Before(from) || a.end.After(to) {
+		if a.began.Before(from) || a.end.After(to) {
 			continue
 		}
-		if seen[a.work]++; !permits(row[a.work], a) {
-			t.Errorf("node %d, %s, %v: %s answered %t, %v; want that it %s", node, when, a.begun.Sub(from), a.work, a.yes, a.err, row[a.work])
+		if seen[a.work]++; !allows(row[a.work], a) {
+			t.Errorf("node %d, %s, %v: %s returned %t, %v; want: it %s", node, when,
+				a.began.Sub(from), a.work, a.yes, a.err, row[a.work])
 			return
 		}
 	}
 	for _, w := range columns {
-		if seen[w] == 0 && row[w] != fails && row[w] != retries { // a request that fails may take its time
-			t.Errorf("node %d, %s: no answer to %s", node, when, w)
+		if seen[w] == 0 && row[w] != fails && row[w] != mayFail { // a failing request can take long
+			t.Errorf("node %d, %s: no result of %s", node, when, w)
 		}
 	}
 }
 
-// permits reports whether an answer is what the matrix says.
-func permits(o outcome, a answer) bool {
+// allows reports whether a result matches the matrix.
+func allows(o outcome, a result) bool {
 	switch o {
-	case goesOn, shares:
+	case works, shares:
 		return a.err == nil && a.yes
-	case refuses:
+	case denies:
 		return a.err == nil && !a.yes
 	case fails:
 		return a.err != nil && !unauthorized(a.err)
@@ -371,26 +398,29 @@ func permits(o outcome, a answer) bool {
 	}
 }
 
-// unauthorized reports whether an error blames the caller, which no fault may.
+// unauthorized reports whether an error blames the caller, which no fault must cause.
 func unauthorized(err error) bool {
-	return errors.Is(err, latchkey.ErrUnauthorized) || errors.Is(err, latchkey.ErrForbidden) || errors.Is(err, latchkey.ErrNotFound)
+	return errors.Is(err, latchkey.ErrUnauthorized) || errors.Is(err, latchkey.ErrForbidden) ||
+		errors.Is(err, latchkey.ErrNotFound)
 }
 
-// nothingLost: every key whose making was acknowledged is there, and no credit
-// was given away: what was answered VALID was spent, and no more than was asked for.
-func (b *burden) nothingLost(t *testing.T, c *latchkey.Client) {
+// checkNothingLost checks that every acknowledged key exists, that every VALID verification was
+// charged,
+// and that nothing else was.
+func (b *load) checkNothingLost(t *testing.T, c *latchkey.Client) {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	there := make(map[string]bool)
-	for key, err := range c.APIs.AllKeys(ctx, latchkey.ListKeysRequest{APIID: b.keys[changes].KeyID}) {
+	for key, err := range c.APIs.AllKeys(ctx,
+		latchkey.ListKeysRequest{APIID: b.keys[changes].KeyID}) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		there[key.KeyID] = true
 	}
-	for _, id := range b.made {
+	for _, id := range b.created {
 		if !there[id] {
-			t.Errorf("the key %s was acknowledged and is lost", id)
+			t.Errorf("the acknowledged key %s is lost", id)
 		}
 	}
 	got, err := c.Keys.Get(ctx, latchkey.GetKeyRequest{KeyID: b.keys[paid].KeyID})
@@ -398,28 +428,29 @@ func (b *burden) nothingLost(t *testing.T, c *latchkey.Client) {
 		t.Fatal(err)
 	}
 	var valid, unknown int64
-	for _, a := range b.answers {
+	for _, a := range b.results {
 		if a.work == paid && a.yes {
 			valid++
 		} else if a.work == paid {
 			unknown++
 		}
 	}
-	const underWay = 3 // when the work was stopped
-	if spent := funds - got.Credits.Remaining.Or(-1); spent < valid || spent > valid+unknown+underWay {
-		t.Errorf("%d credits were spent by %d VALID answers and %d errors", spent, valid, unknown)
+	const inProgress = 3 // requests when the load stopped
+	if spent := plenty - got.Credits.Remaining.Or(-1); spent < valid ||
+		spent > valid+unknown+inProgress {
+		t.Errorf("%d credits were spent by %d VALID results and %d errors", spent, valid, unknown)
 	}
-	t.Logf("%d keys made, %d answers", len(b.made), len(b.answers))
+	t.Logf("%d keys, %d results", len(b.created), len(b.results))
 }
 
-// row writes a fault as a line of the table in docs/operate.md.
+// row returns the line of the fault in the table of docs/operate.md.
 func (f fault) row() string {
 	cells := []string{"`" + strings.Replace(f.name, ", `", "`, `", 1)}
 	if !strings.Contains(f.name, "`") {
 		cells[0] += "`"
 	}
 	for _, w := range columns {
-		cells = append(cells, string(f.answers[w]))
+		cells = append(cells, string(f.outcomes[w]))
 	}
 	return fmt.Sprintf("| %s |", strings.Join(cells, " | "))
 }

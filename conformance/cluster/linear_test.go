@@ -16,40 +16,41 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
-// state is what a history speaks of: one key.
+// state is the state of a key.
 type state struct {
 	name    string
 	enabled bool
 	balance int64
 }
 
-// step is one call of a history. What it answered is ignored where unknown is
-// set: then it has happened, or not, or will.
+// step is one call of a history. If unknown is set, its result is ignored: it took effect, or not,
+// or
+// still can.
 type step struct {
 	what    string // name, rename, balance, spend, set, increment, decrement, verify, enable
 	text    string // of name and rename
-	number  int64  // what was asked for, or what balance answered
-	yes     bool   // of spend and verify: the answer; of enable: what to set
-	left    int64  // of spend, set, increment and decrement: the balance answered
+	number  int64  // the argument, or the result of balance
+	yes     bool   // of spend and verify: the result; of enable: the argument
+	left    int64  // of spend, set, increment and decrement: the returned balance
 	unknown bool
 }
 
-// after returns the state after a step, and whether the step's answer is right.
-func (s step) after(at state) (state, bool) {
-	next, right := at, true
+// apply returns the state after a step, and whether the step's result is right.
+func (s step) apply(before state) (state, bool) {
+	next, right := before, true
 	switch s.what {
 	case "name":
-		right = s.text == at.name
+		right = s.text == before.name
 	case "rename":
 		next.name = s.text
 	case "verify":
-		right = s.yes == at.enabled
+		right = s.yes == before.enabled
 	case "enable":
 		next.enabled = s.yes
 	case "balance":
-		right = s.number == at.balance
+		right = s.number == before.balance
 	case "spend":
-		enough := at.balance >= s.number
+		enough := before.balance >= s.number
 		if enough {
 			next.balance -= s.number
 		}
@@ -61,19 +62,18 @@ func (s step) after(at state) (state, bool) {
 		next.balance += s.number
 		right = s.left == next.balance
 	case "decrement":
-		next.balance = max(0, at.balance-s.number)
+		next.balance = max(0, before.balance-s.number)
 		right = s.left == next.balance
 	}
 	return next, right || s.unknown
 }
 
-// model says which histories of a key are those of a single one, changed and
-// asked by one caller at a time.
+// model defines the legal sequential histories of a key.
 var model = (&porcupine.NondeterministicModel{
 	Init: func() []any { return []any{state{name: "begin", enabled: true, balance: 50}} },
 	Step: func(at, input, output any) []any {
 		s := output.(step)
-		next, right := s.after(at.(state))
+		next, right := s.apply(at.(state))
 		switch {
 		case s.unknown:
 			return []any{at, next}
@@ -88,28 +88,30 @@ var model = (&porcupine.NondeterministicModel{
 // history collects the steps of concurrent callers.
 type history struct {
 	mu      sync.Mutex
-	begun   time.Time
+	began   time.Time
 	steps   []porcupine.Operation
-	unknown int // how many steps are of unknown outcome
+	unknown int // number of steps with unknown outcome
 }
 
-// mostUnknown is how many steps of unknown outcome end a history: each of them
-// doubles the orders that have to be looked at.
-const mostUnknown = 8
+// maxUnknown is the number of steps with unknown outcome that ends a history: each of them doubles
+// the
+// orders to check.
+const maxUnknown = 8
 
-// goesOn reports whether another step should be made.
-func (h *history) goesOn() bool {
+// more reports whether the history needs more steps.
+func (h *history) more() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.unknown < mostUnknown
+	return h.unknown < maxUnknown
 }
 
-// do does a step and notes it. A step that ended in an error may be done at any
-// time from its beginning on; one that only asks is left out.
+// do makes a step and records it. A step with an error can take effect at any time after its start.
+// A
+// failed read is left out.
 func (h *history) do(client int, s step, call func(*step) error) {
-	from := time.Since(h.begun).Nanoseconds()
+	from := time.Since(h.began).Nanoseconds()
 	err := call(&s)
-	to := time.Since(h.begun).Nanoseconds()
+	to := time.Since(h.began).Nanoseconds()
 	if s.unknown = err != nil; s.unknown {
 		if s.what == "name" || s.what == "verify" || s.what == "balance" {
 			return
@@ -120,53 +122,58 @@ func (h *history) do(client int, s step, call func(*step) error) {
 	defer h.mu.Unlock()
 	if s.unknown {
 		h.unknown++
-		client = 1000 + len(h.steps) // its caller goes on as another one
+		client = 1000 + len(h.steps) // its caller continues as another client
 	}
-	h.steps = append(h.steps, porcupine.Operation{ClientId: client, Call: from, Output: s, Return: to})
+	h.steps = append(h.steps, porcupine.Operation{ClientId: client, Call: from, Output: s,
+		Return: to})
 }
 
-// check fails the test if no order explains the answers, and then draws them.
+// check fails the test if no order explains the results, and writes a drawing of the history.
 func (h *history) check(t *testing.T, what string) {
 	t.Helper()
 	result, info := porcupine.CheckOperationsVerbose(model, h.steps, time.Minute)
-	t.Logf("%s: %d steps, %d of unknown outcome: %s", what, len(h.steps), h.unknown, result)
+	t.Logf("%s: %d steps, %d with unknown outcome: %s", what, len(h.steps), h.unknown, result)
 	switch result {
 	case porcupine.Unknown:
-		t.Errorf("%s: the history is too long to be checked", what)
+		t.Errorf("%s: the history is too long to check", what)
 	case porcupine.Illegal:
 		drawing, err := os.CreateTemp("", "latchkey-history-*.html")
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Errorf("%s: no order of the steps explains their answers; %s shows them, %v",
-			what, drawing.Name(), errors.Join(porcupine.Visualize(model, info, drawing), drawing.Close()))
+		t.Errorf("%s: no order of the steps explains their results; %s shows them, %v",
+			what, drawing.Name(), errors.Join(porcupine.Visualize(model, info, drawing),
+				drawing.Close()))
 	}
 }
 
-// TestKeysAreLinearizable: names and balances that many callers change and read
-// on many nodes behave as if one caller after the other did so on one node, also
-// while connections to the database are cut. So does the state of a key to who
-// changes and verifies it on the same node.
+// TestKeysAreLinearizable checks that names and balances, changed and read by many callers on many
+// nodes,
+// behave as if one caller did so on one node, also while connections to the database are cut. The
+// same
+// holds for verifications and changes of a key on one node.
 func TestKeysAreLinearizable(t *testing.T) {
 	for name, cut := range map[string]bool{"undisturbed": false, "connections cut": true} {
 		t.Run(name, func(t *testing.T) {
 			c := start(t, settings{nodes: 3, database: testenv.Postgres(t)})
 			var keys [3]latchkey.CreatedKey
 			for i := range keys {
-				keys[i] = newKey(t, c.Client, latchkey.CreateKeyRequest{Name: "begin", Credits: credits(50)})
+				keys[i] = newKey(t, c.Client,
+					latchkey.CreateKeyRequest{Name: "begin", Credits: credits(50)})
 			}
 			if cut {
-				s := &stage{cluster: c, t: t}
+				s := &faultEnv{cluster: c, t: t}
 				ctx, stop := context.WithCancel(t.Context())
 				var cutting sync.WaitGroup
-				cutting.Go(func() { s.cutNowAndThen(ctx) })
+				cutting.Go(func() { s.cutAtRandom(ctx) })
 				defer cutting.Wait()
 				defer stop()
 			}
 			var all sync.WaitGroup
-			for i, do := range []func(*testing.T, *cluster, latchkey.CreatedKey, *history, int){rename, spend, disable} {
+			for i, do := range []func(*testing.T, *cluster, latchkey.CreatedKey, *history,
+				int){rename, spend, disable} {
 				what, key := []string{"names", "balances", "state on one node"}[i], keys[i]
-				h := &history{begun: time.Now()}
+				h := &history{began: time.Now()}
 				all.Go(func() {
 					var callers sync.WaitGroup
 					for client := range 6 {
@@ -181,10 +188,10 @@ func TestKeysAreLinearizable(t *testing.T) {
 	}
 }
 
-// turns is how many steps each caller makes.
-const turns = 40
+// stepsPerClient is the number of steps of each client.
+const stepsPerClient = 40
 
-func (s *stage) cutNowAndThen(ctx context.Context) {
+func (s *faultEnv) cutAtRandom(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.any().database.Cut()
 		time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
@@ -193,12 +200,14 @@ func (s *stage) cutNowAndThen(ctx context.Context) {
 
 // rename changes and reads the name of a key.
 func rename(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client int) {
-	for i := 0; i < turns && h.goesOn(); i++ {
+	for i := 0; i < stepsPerClient && h.more(); i++ {
 		n := c.any()
 		if rand.IntN(2) == 0 {
-			h.do(client, step{what: "rename", text: fmt.Sprintf("%d of %d", i, client)}, func(s *step) error {
-				return n.Keys.Update(t.Context(), latchkey.UpdateKeyRequest{KeyID: key.KeyID, Name: latchkey.Set(s.text)})
-			})
+			h.do(client, step{what: "rename", text: fmt.Sprintf("%d of %d", i, client)},
+				func(s *step) error {
+					return n.Keys.Update(t.Context(),
+						latchkey.UpdateKeyRequest{KeyID: key.KeyID, Name: latchkey.Set(s.text)})
+				})
 			continue
 		}
 		h.do(client, step{what: "name"}, func(s *step) error {
@@ -211,12 +220,14 @@ func rename(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, clien
 
 // spend changes, spends and reads a balance.
 func spend(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client int) {
-	for i := 0; i < turns && h.goesOn(); i++ {
+	for i := 0; i < stepsPerClient && h.more(); i++ {
 		n := c.any()
 		switch pick := rand.IntN(10); {
 		case pick < 6:
 			h.do(client, step{what: "spend", number: rand.Int64N(4)}, func(s *step) error {
-				v, err := n.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: s.number}})
+				v, err := n.Keys.Verify(t.Context(),
+					latchkey.VerifyKeyRequest{Key: key.Key,
+						Credits: &latchkey.VerifyKeyCredits{Cost: s.number}})
 				s.yes, s.left = v.Valid, v.Credits.Or(-1)
 				return err
 			})
@@ -229,24 +240,29 @@ func spend(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client
 				return err
 			})
 		default:
-			operation := []latchkey.CreditsOperation{latchkey.SetCredits, latchkey.IncrementCredits, latchkey.DecrementCredits}[rand.IntN(3)]
-			h.do(client, step{what: string(operation), number: rand.Int64N(30)}, func(s *step) error {
-				got, err := n.Keys.UpdateCredits(t.Context(), latchkey.UpdateCreditsRequest{KeyID: key.KeyID, Operation: operation, Value: latchkey.Set(s.number)})
-				s.left = got.Remaining.Or(-1)
-				return err
-			})
+			operation := []latchkey.CreditsOperation{latchkey.SetCredits, latchkey.IncrementCredits,
+				latchkey.DecrementCredits}[rand.IntN(3)]
+			h.do(client, step{what: string(operation), number: rand.Int64N(30)},
+				func(s *step) error {
+					got, err := n.Keys.UpdateCredits(t.Context(),
+						latchkey.UpdateCreditsRequest{KeyID: key.KeyID, Operation: operation,
+							Value: latchkey.Set(s.number)})
+					s.left = got.Remaining.Or(-1)
+					return err
+				})
 		}
 	}
 }
 
-// disable switches a key off and on and verifies it, all on one node.
+// disable disables, enables and verifies a key on one node.
 func disable(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client int) {
 	n := c.nodes[1]
 	free := latchkey.VerifyKeyRequest{Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: 0}}
-	for i := 0; i < turns && h.goesOn(); i++ {
+	for i := 0; i < stepsPerClient && h.more(); i++ {
 		if rand.IntN(4) == 0 {
 			h.do(client, step{what: "enable", yes: rand.IntN(2) == 0}, func(s *step) error {
-				return n.Keys.Update(t.Context(), latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(s.yes)})
+				return n.Keys.Update(t.Context(),
+					latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(s.yes)})
 			})
 			continue
 		}

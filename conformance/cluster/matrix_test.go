@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the matrix into docs/operate.md")
+var update = flag.Bool("update", false, "write the matrix to docs/operate.md")
 
 // matrix returns the table of the faults as docs/operate.md shows it.
 func matrix() string {
@@ -23,9 +23,10 @@ func matrix() string {
 	return table.String()
 }
 
-// TestTheManualShowsTheMatrix: what docs/operate.md says of faults is what the
-// tests of this package have seen.
-func TestTheManualShowsTheMatrix(t *testing.T) {
+// TestManualShowsTheMatrix checks that docs/operate.md shows the matrix that the tests of this
+// package
+// check.
+func TestManualShowsTheMatrix(t *testing.T) {
 	const file, begin, end = "../../docs/operate.md", "<!-- matrix -->\n", "<!-- /matrix -->\n"
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -34,7 +35,8 @@ func TestTheManualShowsTheMatrix(t *testing.T) {
 	before, rest, found := strings.Cut(string(text), begin)
 	shown, after, ended := strings.Cut(rest, end)
 	if !found || !ended {
-		t.Fatalf("%s has no table between %s and %s", file, strings.TrimSpace(begin), strings.TrimSpace(end))
+		t.Fatalf("%s has no table between %s and %s", file, strings.TrimSpace(begin),
+			strings.TrimSpace(end))
 	}
 	if *update {
 		if err := os.WriteFile(file, []byte(before+begin+matrix()+end+after), 0o644); err != nil {
@@ -43,6 +45,7 @@ func TestTheManualShowsTheMatrix(t *testing.T) {
 		return
 	}
 	if shown != matrix() {
-		t.Errorf("the table is not current; go test -run Matrix ./conformance/cluster -update writes:\n%s", matrix())
+		t.Errorf("the table is outdated; go test -run ManualShowsTheMatrix "+
+			"./conformance/cluster -update writes:\n%s", matrix())
 	}
 }

@@ -25,8 +25,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// asNode makes this test binary the command line itself: its processes are the
-// nodes.
+// asNode is the environment variable that makes this test binary run the latchkey command: its
+// processes
+// are the nodes.
 const asNode = "LATCHKEY_TEST_NODE"
 
 func TestMain(m *testing.M) {
@@ -36,33 +37,34 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// cluster is some nodes on one database and one Redis.
+// cluster is a set of nodes on one database and one Redis.
 type cluster struct {
-	*latchkey.Client // talks to the first node, as the operator
+	*latchkey.Client // calls the first node, as the operator
 	nodes            []*node
 }
 
-// settings are what a cluster runs on.
+// settings are the settings of a cluster.
 type settings struct {
 	nodes           int
 	database, redis string   // URLs
 	flags           []string // more flags for latchkey serve
 }
 
-// node is one process. It reaches database and Redis through proxies of its
-// own, so that it can be cut off alone.
+// node is one process. It uses its own proxies to the database and Redis, so that a test can cut it
+// off
+// alone.
 type node struct {
 	*latchkey.Client
 	URL             string
 	cmd             *exec.Cmd
 	args, env       []string
 	database, redis *testenv.Proxy
-	rootKey         string // printed at first start, by one node of all
-	log             *record
+	rootKey         string // printed by one node at the first start
+	log             *logBuffer
 	exited          chan error
 }
 
-// start starts a cluster, all nodes at once, on a database that may be empty.
+// start starts all nodes of a cluster in parallel, on a possibly empty database.
 func start(t *testing.T, s settings) *cluster {
 	t.Helper()
 	master := vault.NewMaster()
@@ -84,39 +86,42 @@ func start(t *testing.T, s settings) *cluster {
 	return c
 }
 
-// operator returns the root key of the operator, which exactly one node has made.
+// operator returns the root key of the operator, which exactly one node must have printed.
 func (c *cluster) operator(t *testing.T) string {
 	t.Helper()
-	var made []string
+	var created []string
 	for _, n := range c.nodes {
 		if n.rootKey != "" {
-			made = append(made, n.rootKey)
+			created = append(created, n.rootKey)
 		}
 	}
-	if len(made) != 1 {
-		t.Fatalf("%d nodes of %d printed a first root key, want 1", len(made), len(c.nodes))
+	if len(created) != 1 {
+		t.Fatalf("%d nodes of %d printed a first root key, want 1", len(created), len(c.nodes))
 	}
-	return made[0]
+	return created[0]
 }
 
-// any returns a node by chance.
+// any returns a random node.
 func (c *cluster) any() *node { return c.nodes[rand.IntN(len(c.nodes))] }
 
-// prepare makes a node ready to start.
+// prepare configures a node.
 func prepare(t *testing.T, s settings, master string) *node {
 	t.Helper()
-	n := &node{log: new(record)}
+	n := &node{log: new(logBuffer)}
 	n.args = []string{"serve", "--json", "--listen", "127.0.0.1:0", "--data", t.TempDir()}
 	if s.database != "" {
 		n.database = testenv.NewProxy(t, hostOf(s.database))
-		n.args = append(n.args, "--database", strings.Replace(s.database, hostOf(s.database), n.database.Addr, 1))
+		n.args = append(n.args, "--database",
+			strings.Replace(s.database, hostOf(s.database), n.database.Addr, 1))
 	}
 	if s.redis != "" {
 		n.redis = testenv.NewProxy(t, hostOf(s.redis))
-		n.args = append(n.args, "--redis", strings.Replace(s.redis, hostOf(s.redis), n.redis.Addr, 1))
+		n.args = append(n.args, "--redis",
+			strings.Replace(s.redis, hostOf(s.redis), n.redis.Addr, 1))
 	}
 	n.args = append(n.args, s.flags...)
-	n.env = append(os.Environ(), asNode+"=1", "GORACE=atexit_sleep_ms=0", "LATCHKEY_MASTER_KEY="+master)
+	n.env = append(os.Environ(), asNode+"=1", "GORACE=atexit_sleep_ms=0",
+		"LATCHKEY_MASTER_KEY="+master)
 	t.Cleanup(func() { n.kill() })
 	return n
 }
@@ -133,8 +138,7 @@ func hostOf(url string) string {
 	return rest
 }
 
-// start runs the process until it says where it answers. The address stays the
-// same from then on.
+// start starts the process and waits for its URL. Later starts use the same address.
 func (n *node) start(t *testing.T) {
 	n.cmd = exec.Command(os.Args[0], n.args...)
 	n.cmd.Env = n.env
@@ -166,7 +170,7 @@ func (n *node) start(t *testing.T) {
 // signal sends the process a signal.
 func (n *node) signal(s os.Signal) { _ = n.cmd.Process.Signal(s) }
 
-// wait waits until the process has ended, and returns how it did.
+// wait waits until the process has exited, and returns its error.
 func (n *node) wait() error {
 	select {
 	case err := <-n.exited:
@@ -186,7 +190,7 @@ func (n *node) kill() {
 	_ = n.wait()
 }
 
-// ready reports whether the node invites requests.
+// ready reports whether the node is ready.
 func (n *node) ready() bool {
 	r, err := (&http.Client{Timeout: time.Second}).Get(n.URL + "/health/ready")
 	if err != nil {
@@ -196,7 +200,7 @@ func (n *node) ready() bool {
 	return r.StatusCode == http.StatusOK
 }
 
-// connect returns a client that sends each call once.
+// connect returns a client without retries.
 func connect(t testing.TB, url, rootKey string) *latchkey.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
@@ -211,56 +215,57 @@ func connect(t testing.TB, url, rootKey string) *latchkey.Client {
 	return c
 }
 
-// record keeps what a process logs.
-type record struct {
+// logBuffer keeps the log of a process.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (r *record) Write(p []byte) (int, error) {
+func (r *logBuffer) Write(p []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.Write(p)
 }
 
-func (r *record) String() string {
+func (r *logBuffer) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.text.String()
 }
 
-// newAPI makes an API.
+// newAPI creates an API.
 func newAPI(t testing.TB, c *latchkey.Client) string {
 	t.Helper()
-	made, err := c.APIs.Create(context.WithoutCancel(t.Context()), latchkey.CreateAPIRequest{Name: "cluster"})
+	created, err := c.APIs.Create(context.WithoutCancel(t.Context()),
+		latchkey.CreateAPIRequest{Name: "cluster"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made.APIID
+	return created.APIID
 }
 
-// newKey makes a key.
+// newKey creates a key.
 func newKey(t testing.TB, c *latchkey.Client, r latchkey.CreateKeyRequest) latchkey.CreatedKey {
 	t.Helper()
 	if r.APIID == "" {
 		r.APIID = newAPI(t, c)
 	}
-	made, err := c.Keys.Create(t.Context(), r)
+	created, err := c.Keys.Create(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made
+	return created
 }
 
-// credits are a balance without refills.
+// credits returns a balance without refills.
 func credits(n int64) *latchkey.Credits {
 	return &latchkey.Credits{Remaining: latchkey.Set(n)}
 }
 
-// name returns a name that nothing else has.
+// name returns a unique name.
 func name(what string) string { return fmt.Sprintf("%s_%016x", what, rand.Uint64()) }
 
-// month is a window that hardly ever ends during a test.
+// month is a window that seldom ends during a test.
 var month = latchkey.Per(30 * 24 * time.Hour)
 
 // metric returns the value of a metric without labels.

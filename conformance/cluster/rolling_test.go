@@ -17,16 +17,17 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
-// balancer hands requests on to nodes that were ready when it last asked. It
-// never sends a request twice, so what a node drops, its client sees.
+// balancer forwards requests to nodes that were ready at the last check. It never retries, so the
+// client
+// sees every request that a node drops.
 type balancer struct {
 	http.Handler
-	nodes []*node
-	up    []atomic.Bool
-	turn  atomic.Uint64
+	nodes   []*node
+	up      []atomic.Bool
+	counter atomic.Uint64
 }
 
-// balance starts a balancer that asks each node every interval whether it is ready.
+// balance starts a balancer that checks the readiness of each node every interval.
 func balance(t *testing.T, nodes []*node, interval time.Duration) *httptest.Server {
 	t.Helper()
 	b := &balancer{nodes: nodes, up: make([]atomic.Bool, len(nodes))}
@@ -62,25 +63,26 @@ func balance(t *testing.T, nodes []*node, interval time.Duration) *httptest.Serv
 	return server
 }
 
-// next returns the next node that is up.
+// next returns the URL of the next ready node.
 func (b *balancer) next() *url.URL {
 	for range b.nodes {
-		i := b.turn.Add(1) % uint64(len(b.nodes))
+		i := b.counter.Add(1) % uint64(len(b.nodes))
 		if b.up[i].Load() {
-			u, _ := url.Parse(b.nodes[i].URL) // a node printed it
+			u, _ := url.Parse(b.nodes[i].URL) // valid: a node printed it
 			return u
 		}
 	}
 	return &url.URL{Scheme: "http", Host: "127.0.0.1:1"}
 }
 
-// TestARollingRestartFailsNoRequest restarts every node, one after the other,
-// behind a balancer that asks for readiness, while clients verify, limit and
-// change through it.
-func TestARollingRestartFailsNoRequest(t *testing.T) {
+// TestRollingRestartFailsNoRequest restarts every node, one after the other, behind a balancer that
+// checks
+// readiness, while clients verify, limit and change.
+func TestRollingRestartFailsNoRequest(t *testing.T) {
 	const interval = 50 * time.Millisecond
 	c := start(t, settings{
-		nodes: 3, database: testenv.Postgres(t), redis: testenv.Redis(t), flags: []string{"--drain-delay", "300ms"},
+		nodes: 3, database: testenv.Postgres(t), redis: testenv.Redis(t),
+		flags: []string{"--drain-delay", "300ms"},
 	})
 	front := connect(t, balance(t, c.nodes, interval).URL, c.operator(t))
 	key := newKey(t, c.Client, latchkey.CreateKeyRequest{Credits: credits(1 << 40)})
@@ -102,7 +104,7 @@ func TestARollingRestartFailsNoRequest(t *testing.T) {
 		time.Sleep(4 * interval)
 		n.signal(syscall.SIGTERM)
 		if err := n.wait(); err != nil {
-			t.Errorf("a node ended with %v: %s", err, n.log)
+			t.Errorf("a node exited with %v: %s", err, n.log)
 		}
 		n.start(t)
 		for !n.ready() {
@@ -120,9 +122,12 @@ func oneOf(t *testing.T, c *latchkey.Client, key latchkey.CreatedKey, i int) err
 	ctx := t.Context()
 	switch i % 10 {
 	case 0:
-		return c.Keys.Update(ctx, latchkey.UpdateKeyRequest{KeyID: key.KeyID, Name: latchkey.Set(name("key"))})
+		return c.Keys.Update(ctx, latchkey.UpdateKeyRequest{KeyID: key.KeyID,
+			Name: latchkey.Set(name("key"))})
 	case 1, 2:
-		_, err := c.Ratelimits.Limit(ctx, latchkey.LimitRequest{Namespace: "rolling", Identifier: "all", Limit: 1 << 40, Duration: month})
+		_, err := c.Ratelimits.Limit(ctx,
+			latchkey.LimitRequest{Namespace: "rolling", Identifier: "all", Limit: 1 << 40,
+				Duration: month})
 		return err
 	}
 	v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key})
