@@ -144,7 +144,9 @@ func ExampleKeys_Create() {
 			Remaining: latchkey.Int(1000),
 			Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 1000, RefillDay: 1},
 		},
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 10, Duration: latchkey.Per(time.Second), AutoApply: latchkey.Set(true)}},
+		Ratelimits: []latchkey.RatelimitRequest{
+			{Name: "requests", Limit: 10, Duration: latchkey.Per(time.Second), AutoApply: latchkey.Set(true)},
+		},
 	})
 	check(err)
 
@@ -183,6 +185,23 @@ func ExampleKeys_Update() {
 	check(err)
 	fmt.Println(now.Name, now.Enabled, now.Identity)
 	// Output: a key false <nil>
+}
+
+// The old key stays valid for a day.
+func ExampleKeys_Reroll() {
+	client, apiID, stop := connect()
+	defer stop()
+	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: apiID})
+	check(err)
+	_, err = client.Keys.Reroll(ctx, latchkey.RerollKeyRequest{KeyID: key.KeyID})
+	fmt.Println(err != nil) // expiration is required: how long does the old key stay valid?
+	_, err = client.Keys.Reroll(ctx, latchkey.RerollKeyRequest{
+		KeyID: key.KeyID, Expiration: latchkey.Set(latchkey.Per(24 * time.Hour)),
+	})
+	fmt.Println(err)
+	// Output:
+	// true
+	// <nil>
 }
 
 // A list is walked in a range loop, however many pages it has.

@@ -1,12 +1,16 @@
-// Package embedded runs the whole service in your process: the HTTP API with
-// its engine and its database, on one folder, or as one node of several on a
-// PostgreSQL database that they share. It is what latchkey serve runs.
+// Package embedded runs the whole service in your process: either alone, with its
+// data in one folder, or as one of several nodes that share a PostgreSQL database.
+// The command latchkey serve uses it.
 //
 //	service, err := embedded.Open(ctx, embedded.Config{Data: "/var/lib/latchkey"})
 //	if err != nil { … }
 //	defer service.Close(context.Background())
-//	v, err := service.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key}) // in about a microsecond
-//	http.ListenAndServe("127.0.0.1:7070", service.Handler)                         // and for everybody else
+//
+//	// In this process, a verification takes about a microsecond.
+//	v, err := service.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key})
+//
+//	// Other programs use the HTTP API.
+//	http.ListenAndServe("127.0.0.1:7070", service.Handler)
 package embedded
 
 import (
@@ -30,10 +34,11 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/vault"
 )
 
-// RootKeyFile is the file in the data folder that keeps the operator's root key.
+// RootKeyFile is the name of the file in the data folder that has the root key of
+// the operator.
 const RootKeyFile = "root.key"
 
-// ErrInUse says that another process owns the data folder.
+// ErrInUse is the error of [Open] if another process uses the data folder.
 var ErrInUse = store.ErrLocked
 
 // Limits says how exactly rate limits are counted. Where they are counted
@@ -64,16 +69,17 @@ const (
 	FailStale FailMode = "stale"
 )
 
-// Config is what a service is made of.
+// Config configures a [Service]. Only Data is required.
 type Config struct {
-	// Data is the folder that holds everything; made if missing. Beside a
-	// Database it holds the secrets only: the files master.key and root.key.
+	// Data is the folder of the database and of the secrets, the files master.key
+	// and root.key. It is created if it is missing. With Database it has the
+	// secrets only.
 	Data string
 	// Database is the URL of a PostgreSQL database that any number of nodes
 	// share, such as postgres://user:password@host/name. By default the data is
-	// in the folder, and this process is the only one to use it.
+	// in an SQLite database in Data, which only this process can use.
 	Database string
-	// Redis is the URL of a Redis or Valkey that counts rate limits for all
+	// Redis is the URL of a Redis or Valkey server that counts rate limits for all
 	// nodes, such as redis://host:6379. By default there is none.
 	Redis string
 	// Limits says how exactly rate limits are counted; Exact by default.
@@ -85,23 +91,32 @@ type Config struct {
 	// with FailStale only; one minute by default.
 	StaleFor time.Duration
 
-	MasterKey      string           // seals recoverable keys; by default the file master.key in Data, made at first start
-	Log            *slog.Logger     // what happens, slog.Default by default
-	Now            func() time.Time // the clock, time.Now by default
-	CacheBytes     uint64           // room for cached keys, 256 MiB by default
-	TrustedProxies []netip.Prefix   // whose X-Forwarded-For is believed; nil means loopback, empty means nobody
-	MaxBody        int64            // the longest request body in bytes, 10 MiB by default
+	// MasterKey encrypts recoverable keys. By default it is in the file master.key
+	// in Data, which is created at the first start.
+	MasterKey string
+	// Log is the log of the service; slog.Default by default.
+	Log *slog.Logger
+	// Now returns the time of the service; time.Now by default.
+	Now func() time.Time
+	// CacheBytes bounds the memory of cached keys; 256 MiB by default.
+	CacheBytes uint64
+	// TrustedProxies are the proxies whose X-Forwarded-For header is used. By
+	// default (nil) these are loopback addresses; an empty slice trusts none.
+	TrustedProxies []netip.Prefix
+	// MaxBody is the largest request body in bytes; 10 MiB by default.
+	MaxBody int64
 }
 
 // Service is a running service.
 type Service struct {
-	// Handler answers all requests: the API, its description and the health checks.
+	// Handler serves the HTTP API, its reference page and OpenAPI document, the
+	// metrics and the health checks.
 	Handler http.Handler
-	// RootKey is the operator's root key at first start, else empty. It is kept
-	// in RootKeyFile too, and nowhere else.
+	// RootKey is the root key of the operator at the first start, else empty. The
+	// service stores only its hash; the file RootKeyFile has a copy.
 	RootKey string
-	// Client calls the service without a socket, as the operator: with the root
-	// key in RootKeyFile. Where that file is gone, give it one with SetRootKey.
+	// Client calls the service in process, as the operator, with the root key in
+	// the file RootKeyFile. If the file is gone, call SetRootKey.
 	Client *latchkey.Client
 
 	db       *store.DB
@@ -109,12 +124,12 @@ type Service struct {
 	gate     gate // calls of Client
 	callers  engine.CallerCache
 	draining atomic.Bool
-	stale    bool // answers don't need the database for a while
+	stale    bool // verifications don't need the database for a while
 }
 
-// Open starts the service on the folder cfg.Data, or as a node on cfg.Database. A
-// folder that another process is using is refused with ErrInUse, and so is a
-// master key that doesn't open the data.
+// Open starts a service, and creates its database at the first start. It returns
+// [ErrInUse] if another process uses the folder, and another error if the master
+// key is not the one with which the data was encrypted.
 func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -130,7 +145,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// openData opens the database, which is in the data folder if it is nowhere else.
+// openData opens cfg.Database, or the database in the data folder.
 func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 	if cfg.Data == "" {
 		return nil, errors.New("latchkey: no data folder given")
@@ -141,7 +156,7 @@ func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 	return store.Open(ctx, cmp.Or(cfg.Database, cfg.Data))
 }
 
-// start opens what stands on the database.
+// start opens the parts of the service that need the database.
 func (s *Service) start(ctx context.Context, cfg Config) error {
 	masters, made, err := unlock(ctx, s.db, cfg)
 	if err != nil {
@@ -173,7 +188,7 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// operator returns the operator's root key, or "" where it is not kept.
+// operator returns the root key of the operator, or "" if its file is gone.
 func (s *Service) operator(dir string) string {
 	if s.RootKey != "" {
 		return s.RootKey
@@ -182,7 +197,7 @@ func (s *Service) operator(dir string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// ready tells why requests should go elsewhere, if they should.
+// ready returns the reason why this node should get no requests, or nil.
 func (s *Service) ready(ctx context.Context) error {
 	if s.draining.Load() {
 		return errors.New("the service is shutting down")
@@ -194,15 +209,14 @@ func (s *Service) ready(ctx context.Context) error {
 	return err
 }
 
-// Drain makes /health/ready answer 503, so that no more requests are sent here.
-// Those that come are still answered.
+// Drain makes /health/ready return status 503, so that load balancers send no more
+// requests to this node. Requests are still served.
 func (s *Service) Drain() { s.draining.Store(true) }
 
-// Close saves what is only in memory, takes the node out of the list of those
-// that run and closes the database. Calls of Client
-// that are under way are answered before, those that come later are refused with
-// latchkey.ErrUnavailable. No HTTP request may be under way: shut the HTTP
-// server down before.
+// Close saves what is only in memory, removes the node from the list of running
+// ones, and closes the database. It waits for calls of Client that are under way;
+// later ones fail with latchkey.ErrUnavailable. Shut down the HTTP server first:
+// Handler must not be used during or after Close.
 func (s *Service) Close(ctx context.Context) error {
 	s.Drain()
 	s.gate.close()

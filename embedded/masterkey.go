@@ -81,15 +81,15 @@ func masterKeys(cfg Config, fresh bool) (text string, made newFile, err error) {
 	return text, newFile(file), writeSecret(file, text)
 }
 
-// Rotate replaces the master key in the folder cfg.Data, which no service may
-// be using, and returns how many data keys it wrapped anew. If it is ended at
-// any moment, the folder still opens, and Rotate can be run again: the old
-// master key stays in the file until nothing needs it.
+// Rotate replaces the master key in the folder cfg.Data by a new one, and returns
+// the number of data keys that it has wrapped again. No service must use the
+// folder. If Rotate is interrupted, the folder still opens, and Rotate can be run
+// again: the file keeps the old master key until nothing needs it.
 //
-// If cfg.MasterKey is set, the master keys are kept elsewhere. Then the first
-// one in it is the new one, the others are old, and Rotate only rewraps. A
-// database that nodes share is rewrapped in this way only, for its master key is
-// not one folder's; nodes that have both keys go on meanwhile.
+// If cfg.MasterKey is set, Rotate uses the keys in it, separated by commas: it
+// wraps everything with the first one, and needs the others to unwrap. A shared
+// database can only be rotated in this way. Nodes that have both keys can run
+// meanwhile.
 func Rotate(ctx context.Context, cfg Config) (rewrapped int, err error) {
 	if cfg.Database != "" && cfg.MasterKey == "" {
 		return 0, errors.New("latchkey: nodes that share a database share its master key: give the new one and the present one, with a comma between, as LATCHKEY_MASTER_KEY")

@@ -43,13 +43,14 @@ func (g *gate) close() {
 	g.closed = true
 }
 
-// Send carries a call straight to the engine: no socket, no JSON. The engine
-// checks it as it checks a request over HTTP, and refuses in the same words. Service is a [latchkey.Transport], so that a client with another root key than the
-// operator's is latchkey.New(latchkey.Config{Transport: service, RootKey: …}).
+// Send carries a call to the engine without a socket or JSON. Checks and errors are
+// those of HTTP. With it a Service is a [latchkey.Transport], so a client with
+// another root key than that of the operator is
+// latchkey.New(latchkey.Config{Transport: service, RootKey: …}).
 //
-// The address that a verification comes from, for APIs that keep a list of
-// those permitted, is the last of the header X-Forwarded-For, which
-// [latchkey.WithHeader] sets; without it there is none, and the list refuses.
+// For APIs with an IP whitelist, the address of a call is the last one in the
+// header X-Forwarded-For, which [latchkey.WithHeader] sets. Without the header
+// there is no address, and a whitelist forbids the call.
 func (s *Service) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answer, error) {
 	defer s.gate.enter().RUnlock()
 	id := engine.NewRequestID()

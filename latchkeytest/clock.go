@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// start is where every clock begins: midnight UTC, the beginning of a window of
-// every usual length, so that a test sees the same whenever it is run.
+// start is the first time of every clock: midnight UTC, at which windows of every
+// usual length start, so that a test gives the same result whenever it runs.
 var start = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // Clock is the time of a service under test. It stands still at 2026-01-01
-// 00:00 UTC until it is moved; ask it, not time.Now, for times to give to the
-// service. It is safe for concurrent use.
+// 00:00 UTC until the test moves it. Use it instead of time.Now to compute the
+// times of requests. It is safe for concurrent use.
 type Clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -19,23 +19,23 @@ type Clock struct {
 
 func newClock() *Clock { return &Clock{now: start} }
 
-// Now returns the time.
+// Now returns the time of the clock.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// Advance moves the time on. Keys expire, refills fall due and rate-limit
-// windows pass. A window slides: what was used in the one before still counts
-// in part, so nothing of it is left only after twice its length.
+// Advance moves the clock forward: keys expire, refills become due, and rate-limit
+// windows end. As windows slide, what was used in one counts in part in the next,
+// so advance by twice the length of a window to use a whole limit again.
 func (c *Clock) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
 
-// Set moves the time to t, also back.
+// Set sets the clock to t, which can be earlier than the present time.
 func (c *Clock) Set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,5 +1,5 @@
-// Package latchkeytest gives tests a real service: empty, their own, gone when
-// they end, and with a clock that they move.
+// Package latchkeytest gives each test a real, empty service, which ends with the
+// test and whose clock the test controls.
 //
 //	func TestExpiredKeysAreRefused(t *testing.T) {
 //		s := latchkeytest.New(t)
@@ -9,8 +9,8 @@
 //		// v.Code is latchkey.Expired
 //	}
 //
-// Tests that only need to know what their code does with a verification take
-// [Static], which is none.
+// Tests that need only the results of verifications can use [Static] instead of a
+// service.
 package latchkeytest
 
 import (
@@ -25,28 +25,27 @@ import (
 	"github.com/latchkeyhq/latchkey/embedded"
 )
 
-// Service is a real service that lives as long as a test.
+// Service is a real service that runs until the end of a test.
 type Service struct {
-	// Client calls the service in process, as the operator, who may do anything.
+	// Client calls the service in process, as the operator, who has every permission.
 	Client *latchkey.Client
 	// Transport carries calls in process, for clients with another root key:
 	// latchkey.New(latchkey.Config{Transport: s.Transport, RootKey: …}).
 	Transport latchkey.Transport
-	// URL is where the service answers over HTTP.
+	// URL is the address of the service over HTTP.
 	URL string
-	// Handler is what answers there, for tests that need no network.
+	// Handler is the HTTP handler at URL, for tests that need no network.
 	Handler http.Handler
-	// RootKey is the operator's root key.
+	// RootKey is the root key of the operator.
 	RootKey string
-	// Clock is the service's time. It stands still unless the test moves it.
+	// Clock is the time of the service. It stands still unless the test moves it.
 	Clock *Clock
 
 	t   testing.TB
-	api func() string // the API of keys that name none
+	api func() string // the API of keys whose request names none
 }
 
-// New starts a service on a folder of its own. When the test ends, so does the
-// service.
+// New starts a service on a temporary folder. It stops when the test ends.
 func New(t testing.TB) *Service {
 	t.Helper()
 	s := &Service{t: t, Clock: newClock()}
@@ -69,7 +68,7 @@ func New(t testing.TB) *Service {
 	return s
 }
 
-// NewAPI makes an API and returns its id. It ends the test if that fails.
+// NewAPI creates an API and returns its id. It fails the test on an error.
 func (s *Service) NewAPI(r latchkey.CreateAPIRequest) string {
 	s.t.Helper()
 	made, err := s.Client.APIs.Create(s.t.Context(), r)
@@ -79,9 +78,8 @@ func (s *Service) NewAPI(r latchkey.CreateAPIRequest) string {
 	return made.APIID
 }
 
-// NewKey makes a key and returns its id and its secret. Where the request names
-// no API, the key belongs to one that all such keys share. It ends the test if
-// that fails.
+// NewKey creates a key and returns its id and its secret. Without an APIID the key
+// belongs to an API that all such keys share. It fails the test on an error.
 func (s *Service) NewKey(r latchkey.CreateKeyRequest) latchkey.CreatedKey {
 	s.t.Helper()
 	if r.APIID == "" {

@@ -6,13 +6,14 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Static answers verifications without any service: each key as the map says,
-// and every other key NOT_FOUND. It stands in for [latchkey.Keys] wherever only
-// Verify is needed. Of a request it looks at nothing but the key. A Code may be
-// left out: it is VALID for what is valid, else NOT_FOUND.
+// Static verifies keys without a service: it maps keys to their verifications, and
+// every other key is NOT_FOUND. Use it instead of [latchkey.Keys] where only
+// Verify is called, for example as a protect.Verifier. Permissions, costs and
+// limits of the request are ignored. An empty Code stands for VALID if Valid is
+// set, else for NOT_FOUND.
 type Static map[string]latchkey.Verification
 
-// Verify answers what the map says. It never fails and ignores all options.
+// Verify returns the verification of the key in the map. The error is always nil.
 func (s Static) Verify(_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption) (latchkey.Verification, error) {
 	v := s[r.Key]
 	switch {

@@ -11,21 +11,22 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Answer is what to tell a caller that may not pass, in no framework's terms.
+// Answer is the response to a denied request, independent of any framework. See
+// [Guard.Refuse].
 type Answer struct {
 	// Status is the HTTP status, never below 400.
 	Status int
-	// Header is the HTTP header that goes with it, the content type included.
+	// Header is the HTTP header of the response, with its content type.
 	Header http.Header
-	// Code says why; empty if the key could not be verified.
+	// Code is the code of the verification; empty if the key could not be verified.
 	Code latchkey.Code
-	// Detail says why, for a person.
+	// Detail is the reason, as a text for people.
 	Detail string
-	// RetryAfter is when it is worth trying again; zero if that is unknown.
+	// RetryAfter is how long to wait before the next try; zero if that is unknown.
 	RetryAfter time.Duration
 }
 
-// Body returns the answer as a problem of RFC 9457 in JSON.
+// Body returns the problem document of RFC 9457, in JSON.
 func (a Answer) Body() []byte {
 	text, err := json.Marshal(struct {
 		Title  string        `json:"title"`
@@ -39,9 +40,9 @@ func (a Answer) Body() []byte {
 	return text
 }
 
-// Refuse returns the answer to a caller for whom [Guard.Check] returned err. An
-// error that is not a [*Denied] goes to the log of Config.OnError, because the
-// answer doesn't tell it; only that the caller hung up is no news.
+// Refuse returns the response for an error of [Guard.Check]. An error that is not
+// a [*Denied] is not shown to the caller: it goes to the log of Config.OnError,
+// unless the caller has disconnected.
 func (g *Guard) Refuse(ctx context.Context, err error) Answer {
 	var d *Denied
 	if errors.As(err, &d) {
@@ -63,7 +64,7 @@ func (g *Guard) Refuse(ctx context.Context, err error) Answer {
 	return a
 }
 
-// refusal is the answer to a key that may not pass.
+// refusal is the response to a key that is not valid.
 func refusal(d *Denied) Answer {
 	a := Answer{
 		Status:     d.Status(),
@@ -82,13 +83,13 @@ func refusal(d *Denied) Answer {
 		a.Header.Set("RateLimit-Limit", strconv.FormatInt(l.Limit, 10))
 		a.Header.Set("RateLimit-Remaining", strconv.FormatInt(l.Remaining, 10))
 		a.Header.Set("RateLimit-Reset", seconds(d.RetryAfter))
-		a.RetryAfter = max(d.RetryAfter, time.Second) // to try at once would be refused just as well
+		a.RetryAfter = max(d.RetryAfter, time.Second) // an immediate retry would be denied, too
 	}
 	a.complete()
 	return a
 }
 
-// complete adds what every answer has in its header.
+// complete sets the headers that every response has.
 func (a *Answer) complete() {
 	a.Header.Set("Content-Type", "application/problem+json")
 	if a.RetryAfter > 0 {
@@ -96,8 +97,8 @@ func (a *Answer) complete() {
 	}
 }
 
-// seconds writes a duration in whole seconds, rounded up: who waits that long
-// has waited long enough.
+// seconds returns a duration in whole seconds, rounded up, so that a caller who
+// waits that long has waited long enough.
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// cache keeps valid answers that nothing is counted for. Its size is bounded: a
-// new answer takes the place of an arbitrary one, which needs no bookkeeping on
-// the way of every request and does well as long as most keys fit.
+// cache caches valid verifications that count nothing. Its size is bounded: when
+// it is full, a new one replaces an arbitrary one. That needs no bookkeeping for
+// each request and works well as long as most keys fit.
 type cache struct {
 	ttl time.Duration
 	max int
@@ -21,7 +21,7 @@ type cache struct {
 	answers map[question]answer
 }
 
-// question is what an answer depends on. Keys are kept as SHA-256 only.
+// question is what a verification depends on. Keys are stored as SHA-256 only.
 type question struct {
 	key         [sha256.Size]byte
 	permissions string
@@ -32,7 +32,7 @@ type answer struct {
 	until time.Time
 }
 
-// newCache returns nil if there is nothing to keep.
+// newCache returns nil if the cache is disabled.
 func newCache(cfg Cache, now func() time.Time) *cache {
 	if cfg.TTL <= 0 {
 		return nil
@@ -43,8 +43,8 @@ func newCache(cfg Cache, now func() time.Time) *cache {
 	return &cache{ttl: cfg.TTL, max: cfg.Max, now: now, answers: map[question]answer{}}
 }
 
-// verify answers r from what is kept, or asks. It must not be called with a
-// question that counts.
+// verify returns the cached verification, or asks the verifier. It must not be
+// called with a request that counts something.
 func (c *cache) verify(r latchkey.VerifyKeyRequest, ask func() (latchkey.Verification, error)) (latchkey.Verification, error) {
 	q := question{sha256.Sum256([]byte(r.Key)), r.Permissions}
 	asked := c.now() // the time to live begins with the question: a change after it may be missing in the answer
@@ -84,19 +84,19 @@ func (c *cache) put(q question, v latchkey.Verification, asked time.Time) {
 	c.answers[q] = answer{clone(v), until}
 }
 
-// counts reports whether a question is more than a look: it spends, uses a
-// limit, or leaves tags.
+// counts reports whether a request has an effect: it spends credits, uses a limit,
+// or adds tags.
 func counts(r latchkey.VerifyKeyRequest) bool {
 	return r.Credits != nil || len(r.Ratelimits) > 0 || len(r.Tags) > 0
 }
 
 // countless reports whether the key has neither a balance nor limits that this
-// verification had to count.
+// verification has counted.
 func countless(v latchkey.Verification) bool {
 	return v.Credits.IsZero() && len(v.Ratelimits) == 0
 }
 
-// clone copies what handlers could change under each other.
+// clone copies what handlers could change for each other.
 func clone(v latchkey.Verification) latchkey.Verification {
 	v.Permissions, v.Roles = slices.Clone(v.Permissions), slices.Clone(v.Roles)
 	if v.Identity != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Check reports whether a key may pass, whatever it came with. A nil error lets
-// it pass: the verification is then valid, unless the policy is [FailOpen] and
-// the verifier is out of reach, which leaves the zero Verification. A [*Denied]
-// is the key's own fault; any other error is not, and it may quote the service.
+// Check verifies a key. It returns nil if the key passes: then the verification is
+// valid, unless the policy is [FailOpen] and the service is unreachable, which
+// leaves the zero Verification. A [*Denied] says that the key is not valid. Any
+// other error says that it could not be verified; its text can quote the service.
 func (g *Guard) Check(ctx context.Context, key string) (latchkey.Verification, error) {
 	if key == "" {
 		return latchkey.Verification{}, denied(latchkey.Verification{Code: NoKey})
@@ -38,13 +38,13 @@ func (g *Guard) CheckRequest(r *http.Request) (latchkey.Verification, error) {
 	return g.Check(r.Context(), key)
 }
 
-// verify answers from the cache, or asks and remembers.
+// verify verifies a key, or takes its verification from the cache.
 func (g *Guard) verify(ctx context.Context, key string) (latchkey.Verification, error) {
 	r := g.ask
 	r.Key = key
 	if g.onError.open {
-		// Who can make the question fail gets in, so neither the caller's
-		// deadline nor its hanging up may end it; the verifier's own timeout does.
+		// A caller that can make the verification fail gets in, so neither its
+		// deadline nor its disconnecting ends it; the timeout of the verifier does.
 		ctx = context.WithoutCancel(ctx)
 	}
 	if g.cache == nil || counts(r) {
@@ -53,8 +53,8 @@ func (g *Guard) verify(ctx context.Context, key string) (latchkey.Verification, 
 	return g.cache.verify(r, func() (latchkey.Verification, error) { return g.verifier.Verify(ctx, r) })
 }
 
-// failed decides what becomes of a key that could not be verified. It returns
-// nil only if the policy is to fail open and the verifier is out of reach.
+// failed returns the error for a key that could not be verified, or nil if the
+// policy is to fail open and the service is unreachable.
 func (g *Guard) failed(ctx context.Context, err error) error {
 	switch {
 	case unfit(err):
@@ -66,8 +66,8 @@ func (g *Guard) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("protect: the key could not be verified: %w", err)
 }
 
-// unfit reports whether the service refused the question for nothing but the
-// form of the key, for instance its length: such a key can't exist.
+// unfit reports whether the service refused the request only because of the form
+// of the key, for instance its length: such a key can't exist.
 func unfit(err error) bool {
 	var e *latchkey.Error
 	if !errors.As(err, &e) || e.Status != http.StatusBadRequest {
@@ -81,8 +81,8 @@ func unfit(err error) bool {
 	return len(e.Faults) > 0
 }
 
-// outage reports whether the verifier is out of reach, as opposed to reached and
-// refusing the question because of a mistake in it.
+// outage reports whether the service is unreachable or broken. Otherwise it has
+// refused the request because of a mistake in it.
 func outage(err error) bool {
 	var e *latchkey.Error
 	return !errors.As(err, &e) || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
@@ -95,16 +95,18 @@ type ErrorPolicy struct {
 	log  *slog.Logger
 }
 
-// FailClosed refuses such requests with 503 and tells log why.
+// FailClosed is the policy that denies these requests with status 503 and logs the
+// reason.
 func FailClosed(log *slog.Logger) ErrorPolicy { return ErrorPolicy{log: log} }
 
-// FailOpen lets such requests pass while the verifier is out of reach, that is
-// unreachable, overloaded or broken, and tells log of each. Handlers then get no
-// verification from [FromContext]. Mistakes stay closed: a wrong root key, a
-// query that can't be parsed, an unknown rate limit. Choose it only where being
-// available matters more than being protected: who can overload the verifier
-// gets in. The verifier should have a short timeout, for the caller's deadline
-// does not end its work.
+// FailOpen is the policy that lets these requests pass while the service is
+// unreachable, overloaded or broken, and logs each. Handlers then get no
+// verification from [FromContext]. A mistake is denied as usual: a wrong root
+// key, a query that can't be parsed, an unknown rate limit.
+//
+// Use it only where availability matters more than protection: a caller who can
+// overload the service gets in. Give the client a short timeout, because the
+// deadline of the caller does not end a verification.
 func FailOpen(log *slog.Logger) ErrorPolicy { return ErrorPolicy{open: true, log: log} }
 
 func (p ErrorPolicy) logger() *slog.Logger {

@@ -8,21 +8,22 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// NoKey is the code of a request that brought no key. The service knows nothing
-// of it, for it was not asked.
+// NoKey is the code of a request without a key. The service doesn't know it,
+// because it isn't asked about such a request.
 const NoKey latchkey.Code = "NO_KEY"
 
-// Denied says that a key may not pass, for errors.As. It never contains the key.
+// Denied is the error of a key that is not valid, for errors.As. It never contains
+// the key.
 type Denied struct {
-	// Verification is what the service said. Its Code is always set: NoKey if
-	// there was no key, and NOT_FOUND also for what can't be a key.
+	// Verification is the result of the service. Its Code is always set: NoKey if
+	// there was no key, and NOT_FOUND also for text that can't be a key.
 	Verification latchkey.Verification
-	// RetryAfter is when it is worth trying again, if the code is RATE_LIMITED;
-	// zero if that is unknown.
+	// RetryAfter is how long to wait before the next try, if the code is
+	// RATE_LIMITED; zero if that is unknown.
 	RetryAfter time.Duration
 }
 
-// denial is how a code is answered.
+// denial is the response to a code.
 type denial struct {
 	status int
 	detail string
@@ -39,22 +40,22 @@ var denials = map[latchkey.Code]denial{
 	latchkey.RateLimited:             {http.StatusTooManyRequests, "the API key is used too often"},
 }
 
-// unknown is how a code is answered that a newer service may send.
+// unknown is the response to a code of a newer service.
 var unknown = denial{http.StatusForbidden, "the API key may not be used"}
 
 func denied(v latchkey.Verification) *Denied {
 	d := &Denied{Verification: v}
 	if l, ok := d.exceeded(); ok {
-		// A clock that is off must not send the caller away for longer than a window.
+		// If clocks differ, the caller must still not wait longer than a window.
 		d.RetryAfter = max(0, min(time.Until(l.Reset.Time), l.Duration.Duration()))
 	}
 	return d
 }
 
-// Status returns the HTTP status that answers the denial.
+// Status returns the HTTP status of the denial: 401, 402, 403 or 429.
 func (d *Denied) Status() int { return d.denial().status }
 
-// Error says why the key may not pass.
+// Error returns the reason of the denial.
 func (d *Denied) Error() string {
 	return fmt.Sprintf("protect: %s: %s", d.Verification.Code, d.denial().detail)
 }
@@ -66,7 +67,7 @@ func (d *Denied) denial() denial {
 	return unknown
 }
 
-// exceeded returns the exceeded rate limit that holds the key back longest.
+// exceeded returns the exceeded rate limit that resets last.
 func (d *Denied) exceeded() (latchkey.RatelimitState, bool) {
 	var longest latchkey.RatelimitState
 	for _, l := range d.Verification.Ratelimits {

@@ -1,8 +1,10 @@
-// Package protect lets only valid API keys through: as middleware for net/http
-// and everything built on it, and as a decorator for any function.
+// Package protect requires valid API keys: as middleware for net/http and
+// everything built on it, and as a decorator for any function.
 //
 //	func main() {
-//		c, err := latchkey.New(latchkey.Config{BaseURL: os.Getenv("LATCHKEY_URL"), RootKey: os.Getenv("LATCHKEY_ROOT_KEY")})
+//		c, err := latchkey.New(latchkey.Config{
+//			BaseURL: os.Getenv("LATCHKEY_URL"), RootKey: os.Getenv("LATCHKEY_ROOT_KEY"),
+//		})
 //		if err != nil {
 //			log.Fatal(err)
 //		}
@@ -12,12 +14,12 @@
 //		log.Fatal(http.ListenAndServe(":8080", nil))
 //	}
 //
-// In a handler, [FromContext] tells whose key it is.
+// A handler gets the verification of the key from [FromContext].
 //
-// # What a guard answers
+// # Denied requests
 //
-// A request that may not pass is answered with an application/problem+json
-// document that carries the verification's code:
+// A request without a valid key gets an application/problem+json body with the
+// code of the verification:
 //
 //	401  no key, NOT_FOUND, DISABLED, EXPIRED            with WWW-Authenticate
 //	402  USAGE_EXCEEDED
@@ -25,18 +27,18 @@
 //	429  RATE_LIMITED                                    with Retry-After and RateLimit-*
 //	503  the key could not be verified
 //
-// [Config.OnDenied] answers differently.
+// Config.OnDenied writes another response.
 //
-// # It fails closed
+// # Failing closed
 //
-// A request passes only if the verifier said that its key is valid. If nobody
-// could be asked, or a wrong root key or a wrong permission query made the
-// question impossible, the request is refused with 503: that is never the
-// user's fault. [FailOpen] is the one explicit exception.
+// A request passes only if the service said that its key is valid. If the service
+// can't be reached, or the root key or the permission query of the guard is wrong,
+// the request gets 503, because that is not the fault of the caller. [FailOpen] is
+// the only exception, and explicit.
 //
 // # Other frameworks
 //
-// Guards for gin, echo, fiber and gRPC are in the module
-// github.com/latchkeyhq/latchkey/adapters. They are thin: [Guard.Handler], or
-// [Guard.CheckRequest] and [Guard.Refuse], do the work.
+// The module github.com/latchkeyhq/latchkey/adapters has middleware for gin, echo,
+// fiber and gRPC. For other frameworks use [Guard.Handler], or [Guard.CheckRequest]
+// and [Guard.Refuse].
 package protect

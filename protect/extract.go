@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Extractor finds the key in a request, and says whether there is one. A request
-// that brings several where one belongs brings none: who reads the first and who
-// reads the last must not see different callers.
+// Extractor returns the key of a request, and whether there is one. A request with
+// several keys where one is expected has none: otherwise a proxy that reads the
+// first and a service that reads the last would see different callers.
 type Extractor func(r *http.Request) (key string, ok bool)
 
-// Bearer is the [Extractor] of the header "Authorization: Bearer <key>". The case
-// of the scheme doesn't matter; with another scheme there is no key.
+// Bearer is the [Extractor] for the header "Authorization: Bearer <key>". The
+// scheme is case-insensitive. With another scheme there is no key.
 func Bearer(r *http.Request) (key string, ok bool) {
 	value, ok := only(r.Header.Values("Authorization"))
 	if !ok {
@@ -20,8 +20,8 @@ func Bearer(r *http.Request) (key string, ok bool) {
 	return bearer(value)
 }
 
-// bearer reads credentials of RFC 6750, section 2.1, with any visible characters
-// in the token, since keys may come from elsewhere.
+// bearer parses credentials of RFC 6750, section 2.1. The token can have any
+// visible characters, because imported keys do.
 func bearer(credentials string) (string, bool) {
 	scheme, token, _ := strings.Cut(credentials, " ")
 	token = strings.Trim(token, " ")
@@ -33,20 +33,21 @@ func bearer(credentials string) (string, bool) {
 
 func invisible(c rune) bool { return c <= ' ' || c == 0x7f }
 
-// Header returns the [Extractor] of a header that holds nothing but the key, for
-// example X-API-Key.
+// Header returns the [Extractor] for a header whose value is the key, for example
+// X-API-Key.
 func Header(name string) Extractor {
 	return func(r *http.Request) (string, bool) { return only(r.Header.Values(name)) }
 }
 
-// Query returns the [Extractor] of a query parameter. It is for clients that
-// can't set a header: addresses, and keys in them, end up in logs.
+// Query returns the [Extractor] for a query parameter. Use it only for clients
+// that can't set a header, because URLs, and the keys in them, are logged.
 func Query(name string) Extractor {
 	return func(r *http.Request) (string, bool) { return only(r.URL.Query()[name]) }
 }
 
-// Cookie returns the [Extractor] of a cookie. Browsers send cookies on their own,
-// so routes that change something need a protection against forged requests too.
+// Cookie returns the [Extractor] for a cookie. Browsers send cookies by
+// themselves, so routes that change something also need protection against
+// cross-site request forgery, such as http.CrossOriginProtection.
 func Cookie(name string) Extractor {
 	return func(r *http.Request) (string, bool) {
 		var values []string
@@ -57,7 +58,8 @@ func Cookie(name string) Extractor {
 	}
 }
 
-// FirstOf returns an [Extractor] that takes the key that the first of these finds.
+// FirstOf returns an [Extractor] that tries these in order and returns the first
+// key found.
 func FirstOf(extractors ...Extractor) Extractor {
 	return func(r *http.Request) (string, bool) {
 		for _, extract := range extractors {
@@ -69,7 +71,7 @@ func FirstOf(extractors ...Extractor) Extractor {
 	}
 }
 
-// only returns the one value that there must be.
+// only returns the value of a list that has exactly one.
 func only(values []string) (string, bool) {
 	if len(values) != 1 || values[0] == "" {
 		return "", false

@@ -7,11 +7,11 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Protect wraps any function of one input and one output so that it runs only
-// for valid keys. keyOf finds the key in the input and says whether there is one;
-// handle gets the verification, which is in its context too. Without options the
-// wrapped function returns the errors of [Guard.Check]. What handle returns,
-// errors included, passes through untouched.
+// Protect wraps a function of one input and one output, so that it runs only for
+// valid keys. keyOf returns the key of the input, and whether there is one. handle
+// gets the verification as an argument, and in its context. Without options the
+// wrapped function returns the errors of [Guard.Check]. Results and errors of
+// handle are returned as they are.
 func Protect[In, Out any](
 	g *Guard,
 	keyOf func(ctx context.Context, in In) (key string, ok bool),
@@ -35,7 +35,8 @@ func Protect[In, Out any](
 	}
 }
 
-// Option changes what a function made by [Protect] returns in place of an error of the guard.
+// Option sets what a function wrapped by [Protect] returns instead of an error of
+// the guard.
 type Option[In, Out any] func(*hooks[In, Out])
 
 type hooks[In, Out any] struct {
@@ -43,18 +44,19 @@ type hooks[In, Out any] struct {
 	onError  func(context.Context, In, error) (Out, error)
 }
 
-// OnDenied makes the output for a key that may not pass, or for no key at all.
+// OnDenied sets the output for an input without a valid key.
 func OnDenied[In, Out any](answer func(ctx context.Context, in In, d *Denied) (Out, error)) Option[In, Out] {
 	return func(h *hooks[In, Out]) { h.onDenied = answer }
 }
 
-// OnError makes the output for a key that could not be verified. It never sees
-// an error of the protected function itself.
+// OnError sets the output for an input whose key could not be verified. It is not
+// called for errors of the protected function.
 func OnError[In, Out any](answer func(ctx context.Context, in In, err error) (Out, error)) Option[In, Out] {
 	return func(h *hooks[In, Out]) { h.onError = answer }
 }
 
-// refuse returns what the hooks make of an error of the guard, or else the error.
+// refuse returns the output of the hooks for an error of the guard, or the error
+// if there is no hook for it.
 func (h hooks[In, Out]) refuse(ctx context.Context, in In, err error) (Out, error) {
 	var d *Denied
 	switch {

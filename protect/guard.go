@@ -10,46 +10,46 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Verifier answers whether a key may pass. The Keys of a [latchkey.Client] are
-// one. It must be safe for concurrent use.
+// Verifier verifies keys. It must be safe for concurrent use. The field Keys of a
+// [latchkey.Client] is one, and so is a latchkeytest.Static.
 type Verifier interface {
 	Verify(ctx context.Context, r latchkey.VerifyKeyRequest, opts ...latchkey.CallOption) (latchkey.Verification, error)
 }
 
-// Config says how a [Guard] works. Only Verifier is needed.
+// Config configures a [Guard]. Only Verifier is required.
 type Config struct {
-	// Verifier is asked about every key.
+	// Verifier verifies the keys.
 	Verifier Verifier
 	// Extract finds the key in a request; Bearer by default.
 	Extract Extractor
-	// OnDenied answers a request that may not pass. What it sets in the header
-	// stands; if it writes nothing, the default answer follows. The request is
-	// refused whatever it does.
+	// OnDenied writes the response to a request without a valid key. If it writes
+	// nothing, the default response follows, with the headers that it set. It
+	// can't let the request pass.
 	OnDenied func(w http.ResponseWriter, r *http.Request, d *Denied)
-	// OnError decides when a key could not be verified; by default
+	// OnError decides about requests whose key could not be verified; by default
 	// FailClosed(slog.Default()).
 	OnError ErrorPolicy
-	// Cache keeps answers for a short time; by default none is kept.
+	// Cache caches verifications for a short time; by default none.
 	Cache Cache
 }
 
-// Cache says how long and how many answers a guard keeps, to ask less often.
+// Cache configures the cache of a [Guard], which saves requests to the service.
 //
-// The price is that a key that is deleted, disabled or stripped of permissions
-// may pass until TTL is over, and that what is answered from here is missing in
-// the service's analytics. Only valid answers are kept, never beyond the key's
-// expiry, and only those that nothing is counted for: a key with credits or
-// rate limits, and a guard with a cost, limits or tags, always ask.
+// A cached key that is deleted, disabled or loses permissions can pass until TTL
+// ends, and the analytics of the service miss the verifications that the cache
+// answers. Only valid keys are cached, never beyond their expiry, and only if
+// nothing is counted: keys with credits or rate limits, and guards with a cost,
+// limits or tags, are always verified by the service.
 type Cache struct {
-	// TTL is how long an answer is kept; zero switches the cache off.
+	// TTL is how long a verification is cached; zero disables the cache.
 	TTL time.Duration
-	// Max is how many answers are kept at most; 10,000 by default.
+	// Max is the largest number of cached verifications; 10,000 by default.
 	Max int
 }
 
-// Guard lets only valid keys through. Its methods Require, Cost, Limits and Tags
-// return guards that ask for more and leave the original as it is, so one guard
-// serves all routes. It is safe for concurrent use.
+// Guard requires valid keys. [Guard.Require], [Guard.Cost], [Guard.Limits] and
+// [Guard.Tags] return guards that check more and don't change the original, so
+// one guard serves all routes. It is safe for concurrent use.
 type Guard struct {
 	verifier Verifier
 	extract  Extractor
@@ -59,8 +59,8 @@ type Guard struct {
 	ask      latchkey.VerifyKeyRequest // what is asked about every key
 }
 
-// New returns a guard that asks nothing but that the key is valid. It panics
-// without a Verifier, for such a guard could only ever refuse.
+// New returns a guard that requires a valid key and nothing else. It panics if
+// cfg.Verifier is nil.
 func New(cfg Config) *Guard {
 	if cfg.Verifier == nil {
 		panic("protect: Config.Verifier is nil")
@@ -77,10 +77,10 @@ func New(cfg Config) *Guard {
 	}
 }
 
-// Require returns a guard that also wants the key to satisfy a permission query,
-// for example "documents.read AND (documents.write OR admin)", besides the one
-// the guard had. It panics on a blank query, which would require nothing. A query
-// is part of the program: don't build one from what a request says.
+// Require returns a guard that also requires the key to satisfy a permission
+// query, for example "documents.read AND (documents.write OR admin)", in addition
+// to the query that g has. It panics on a blank query, which would require
+// nothing. Don't build a query from the content of a request.
 func (g *Guard) Require(permissions string) *Guard {
 	if strings.TrimSpace(permissions) == "" {
 		panic("protect: Require needs a permission query")
@@ -93,24 +93,24 @@ func (g *Guard) Require(permissions string) *Guard {
 	return &d
 }
 
-// Cost returns a guard that takes n credits per request from a key that has a
-// balance, instead of 1. A cost of 0 takes nothing and passes even without any left.
+// Cost returns a guard whose requests spend n credits, instead of 1, of keys that
+// have a balance. With a cost of 0 a key passes even if it has no credits left.
 func (g *Guard) Cost(n int64) *Guard {
 	d := *g
 	d.ask.Credits = &latchkey.VerifyKeyCredits{Cost: n}
 	return &d
 }
 
-// Limits returns a guard that also checks these rate limits, besides those it
-// had and those that always apply to the key.
+// Limits returns a guard that also checks these rate limits, in addition to those
+// that g has and those that apply to the key automatically.
 func (g *Guard) Limits(limits ...latchkey.VerifyKeyRatelimit) *Guard {
 	d := *g
 	d.ask.Ratelimits = slices.Concat(d.ask.Ratelimits, limits)
 	return &d
 }
 
-// Tags returns a guard that also marks its verifications with these tags for
-// later analysis, for example "path=/v1/search".
+// Tags returns a guard that adds these tags to the events of its verifications,
+// for later analysis, for example "path=/v1/search".
 func (g *Guard) Tags(tags ...string) *Guard {
 	d := *g
 	d.ask.Tags = slices.Concat(d.ask.Tags, tags)

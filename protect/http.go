@@ -9,9 +9,9 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Handler returns a handler that calls next for requests that may pass, with the
-// verification in their context, and answers all others. As a function from
-// handler to handler it is also a middleware for chi and its like:
+// Handler returns a handler that calls next for requests with a valid key, with
+// the verification in their context, and denies all others. It is middleware for
+// chi and other routers that take functions from handler to handler:
 //
 //	router.Use(guard.Handler)
 func (g *Guard) Handler(next http.Handler) http.Handler {
@@ -25,7 +25,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// answer tells the caller why its request may not pass.
+// answer writes the response to a denied request.
 func (g *Guard) answer(w http.ResponseWriter, r *http.Request, err error) {
 	var d *Denied
 	if g.onDenied != nil && errors.As(err, &d) {
@@ -37,17 +37,17 @@ func (g *Guard) answer(w http.ResponseWriter, r *http.Request, err error) {
 	a := g.Refuse(r.Context(), err)
 	maps.Copy(w.Header(), a.Header)
 	w.WriteHeader(a.Status)
-	w.Write(a.Body()) // an error means that the caller hung up
+	w.Write(a.Body()) // an error means that the caller has disconnected
 }
 
-// witness notices whether anything was answered. Without it a hook that writes
-// nothing would answer 200.
+// witness notices whether a hook has written a response. Without it, a hook that
+// writes nothing would cause status 200.
 type witness struct {
 	http.ResponseWriter
 	wrote bool
 }
 
-// WriteHeader implements http.ResponseWriter. Informational statuses are not the answer.
+// WriteHeader implements http.ResponseWriter. Informational statuses are not a response.
 func (w *witness) WriteHeader(status int) {
 	w.wrote = w.wrote || status >= http.StatusOK
 	w.ResponseWriter.WriteHeader(status)
@@ -62,15 +62,14 @@ func (w *witness) Write(p []byte) (int, error) {
 // contextKey is the key of the verification in a context.
 type contextKey struct{}
 
-// NewContext returns a context that carries v, as a handler behind a guard finds
-// it. It is for adapters and for tests of handlers.
+// NewContext returns a context with v, for [FromContext]. It is for adapters and
+// for tests of handlers.
 func NewContext(ctx context.Context, v latchkey.Verification) context.Context {
 	return context.WithValue(ctx, contextKey{}, v)
 }
 
-// FromContext returns the verification of the key that the request came with, and
-// whether there is a valid one. Behind a guard there always is, unless [FailOpen]
-// let the request pass.
+// FromContext returns the verification of the key of a request, and whether there
+// is one. Behind a guard there is one, unless [FailOpen] let the request pass.
 func FromContext(ctx context.Context) (latchkey.Verification, bool) {
 	v, _ := ctx.Value(contextKey{}).(latchkey.Verification)
 	if !v.Valid {

@@ -1,11 +1,11 @@
-// Package echoguard lets only valid API keys through to handlers of echo.
+// Package echoguard requires valid API keys for handlers of echo.
 //
 //	guard := protect.New(protect.Config{Verifier: c.Keys})
 //	e := echo.New()
 //	e.Use(echoguard.New(guard))
 //	e.POST("/reports", reports, echoguard.New(guard.Cost(5)))
 //
-// A handler finds the verification in its request's context:
+// A handler gets the verification from the context of its request:
 //
 //	v, ok := protect.FromContext(c.Request().Context())
 package echoguard
@@ -18,9 +18,8 @@ import (
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
-// New returns the middleware of a guard. Its answers are those of
-// [protect.Guard.Handler]; they are sent, not returned as errors. Errors of the
-// handlers behind it pass through.
+// New returns the middleware of a guard. Denied requests get the responses of
+// [protect.Guard.Handler], not errors. Errors of handlers are returned as they are.
 func New(g *protect.Guard) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c *echo.Context) (err error) {

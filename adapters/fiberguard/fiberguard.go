@@ -1,11 +1,11 @@
-// Package fiberguard lets only valid API keys through to handlers of fiber.
+// Package fiberguard requires valid API keys for handlers of fiber.
 //
 //	guard := protect.New(protect.Config{Verifier: c.Keys})
 //	app := fiber.New()
 //	app.Use(fiberguard.New(guard))
 //	app.Post("/reports", fiberguard.New(guard.Cost(5)), reports)
 //
-// A handler finds the verification in its context:
+// A handler gets the verification from its context:
 //
 //	v, ok := protect.FromContext(c.Context())
 package fiberguard
@@ -19,8 +19,8 @@ import (
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
-// New returns the middleware of a guard. Its answers are those of
-// [protect.Guard.Handler], save that Config.OnDenied is not called: fiber has no
+// New returns the middleware of a guard. Denied requests get the responses of
+// [protect.Guard.Handler], but Config.OnDenied is not called, because fiber has no
 // http.ResponseWriter.
 func New(g *protect.Guard) fiber.Handler {
 	return func(c fiber.Ctx) error {

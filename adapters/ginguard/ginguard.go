@@ -1,11 +1,11 @@
-// Package ginguard lets only valid API keys through to handlers of gin.
+// Package ginguard requires valid API keys for handlers of gin.
 //
 //	guard := protect.New(protect.Config{Verifier: c.Keys})
 //	router := gin.New()
 //	router.Use(ginguard.New(guard))
 //	router.POST("/reports", ginguard.New(guard.Cost(5)), reports)
 //
-// A handler finds the verification in its request's context:
+// A handler gets the verification from the context of its request:
 //
 //	v, ok := protect.FromContext(c.Request.Context())
 package ginguard
@@ -18,8 +18,8 @@ import (
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
-// New returns the middleware of a guard. Its answers are those of
-// [protect.Guard.Handler], and what is refused there is aborted here.
+// New returns the middleware of a guard. Denied requests get the responses of
+// [protect.Guard.Handler] and are aborted.
 func New(g *protect.Guard) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false

@@ -1,18 +1,18 @@
-// Package grpcguard lets only valid API keys through to methods of gRPC.
+// Package grpcguard requires valid API keys for gRPC methods.
 //
 //	guard := protect.New(protect.Config{Verifier: c.Keys})
 //	server := grpc.NewServer(
 //		grpc.UnaryInterceptor(grpcguard.Unary(guard)),
 //		grpc.StreamInterceptor(grpcguard.Stream(guard)))
 //
-// The key is in the metadata "authorization", as "Bearer <key>", or where the
-// guard's extractor finds it: metadata stand in the header of the request it
-// gets. A method finds the verification in its context:
+// The key is in the metadata "authorization", as "Bearer <key>". An extractor of
+// the guard gets the metadata as the header of its request. A method gets the
+// verification from its context:
 //
 //	v, ok := protect.FromContext(ctx)
 //
-// Interceptors serve all methods; one that asks for more for some of them, or
-// leaves some open, is a function that calls these:
+// An interceptor applies to all methods. To check some of them differently, or not
+// at all, write an interceptor that calls this one:
 //
 //	func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 //		if info.FullMethod == healthpb.Health_Check_FullMethodName {
@@ -38,14 +38,15 @@ import (
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
-// Domain is the domain of the error details, whose reason is the verification's code.
+// Domain is the domain of the ErrorInfo in a status. Its reason is the code of the
+// verification.
 const Domain = "latchkey"
 
-// Unary returns the interceptor of a guard for methods of one answer. Refusals
-// have the codes Unauthenticated, PermissionDenied, ResourceExhausted (credits or
-// rate limits) or Unavailable (the key could not be verified), with an ErrorInfo
-// that tells why and, where it is known when to try again, a RetryInfo.
-// Config.OnDenied is not called: there is no http.ResponseWriter.
+// Unary returns the interceptor of a guard for unary methods. A denied call gets
+// the code Unauthenticated, PermissionDenied, ResourceExhausted (credits or rate
+// limits) or Unavailable (the key could not be verified), with an ErrorInfo that
+// has the reason and, if it is known when to retry, a RetryInfo. Config.OnDenied
+// is not called, because there is no http.ResponseWriter.
 func Unary(g *protect.Guard) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 		ctx, err := check(ctx, g, info.FullMethod)
@@ -56,8 +57,8 @@ func Unary(g *protect.Guard) grpc.UnaryServerInterceptor {
 	}
 }
 
-// Stream returns the interceptor of a guard for streams. The key is verified
-// once, when the stream begins. Refusals are those of [Unary].
+// Stream returns the interceptor of a guard for streams. The key is verified once,
+// when the stream starts. A denied call gets the status that [Unary] describes.
 func Stream(g *protect.Guard) grpc.StreamServerInterceptor {
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 		ctx, err := check(stream.Context(), g, info.FullMethod)
