@@ -5,9 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// claim is one caller's hold on work that another goroutine does for it. The
-// caller may leave as long as the work hasn't begun; what has begun is waited
-// for, because its outcome matters.
+// claim is a caller's wait for work that another goroutine does for it. The caller
+// can leave until the work begins; after that it waits, because the outcome matters.
 type claim struct {
 	ctx   context.Context
 	state atomic.Int32
@@ -37,12 +36,12 @@ func (c *claim) await() error {
 	return c.err
 }
 
-// begin reports whether the caller still waits; from then on it stays.
+// begin reports whether the caller still waits, and keeps it waiting.
 func (c *claim) begin() bool {
 	return c.ctx.Err() == nil && c.state.CompareAndSwap(waiting, begun)
 }
 
-// undo says that the work is as if it had never begun, so the caller may leave.
+// undo marks the work as not begun, so that the caller can leave again.
 func (c *claim) undo() { c.state.CompareAndSwap(begun, waiting) }
 
 // finish reports the outcome.

@@ -81,7 +81,7 @@ func (c *copier) run(ctx context.Context, tables []table) ([]CopiedTable, error)
 		return nil, fmt.Errorf("store: copy: heads: %w", err)
 	}
 	if _, err := c.target.ExecContext(ctx, "COMMIT"); err != nil {
-		return nil, fmt.Errorf("store: copy: commit: %w", settled(err))
+		return nil, fmt.Errorf("store: copy: commit: %w", commitError(err))
 	}
 	return copied, nil
 }
@@ -216,7 +216,7 @@ func openSide(ctx context.Context, where, sqlite, postgres string) (*side, error
 	}
 	pool, begin, end := db.pool, sqlite, db.Close
 	if db.shared != nil {
-		pool, begin = db.shared.unhurried(), postgres
+		pool, begin = db.shared.maintenancePool(), postgres
 		end = func() error { return errors.Join(pool.Close(), db.Close()) }
 	}
 	conn, err := pool.Conn(ctx)

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// poll is how long a reading of the change log is waited with if nothing
-	// calls for one. It bounds, with a round trip, what nodes know late.
-	poll = 200 * time.Millisecond
-	// patience bounds each round trip of a follower, which is worth nothing if
-	// it takes longer than its memories may be trusted.
-	patience = time.Second
-	// mostChanges is how many rows one reading takes.
-	mostChanges = 1000
+	// pollInterval is the longest pause between reads of the change log. With a
+	// round trip it bounds the replication lag.
+	pollInterval = 200 * time.Millisecond
+	// readTimeout bounds each round trip of a follower; a slower read would be
+	// stale on arrival.
+	readTimeout = time.Second
+	// maxChanges is the most rows that one read returns.
+	maxChanges = 1000
 )
 
 // follower reads the change log on a connection of its own.
@@ -28,19 +28,19 @@ type follower struct {
 	shared *postgres
 	node   string
 	heard  func(Heard)
-	last   *read.Change // the last row it has read; nil before the first reading
-	at     time.Time    // when the last reading began that came to the end of the log
+	last   *read.Change // the last row read; nil before the first read
+	at     time.Time    // when the last read that reached the end of the log began
 }
 
-// run follows until ctx ends, over as many connections as that takes.
+// run reads the log until ctx ends, reconnecting after each error.
 func (f *follower) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		f.follow(ctx) // its error is told by the silence
-		pause(ctx, 50*time.Millisecond+rand.N(200*time.Millisecond))
+		f.follow(ctx) // an error shows as replication lag
+		sleep(ctx, 50*time.Millisecond+rand.N(200*time.Millisecond))
 	}
 }
 
-// follow reads over one connection until that fails.
+// follow reads over one connection until it fails.
 func (f *follower) follow(ctx context.Context) error {
 	conn, err := f.connect(ctx)
 	if err != nil {
@@ -63,9 +63,9 @@ func (f *follower) follow(ctx context.Context) error {
 }
 
 func (f *follower) connect(ctx context.Context) (*sql.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	conn, err := f.shared.own.Conn(ctx)
+	conn, err := f.shared.dedicated.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -78,18 +78,18 @@ func (f *follower) connect(ctx context.Context) (*sql.Conn, error) {
 	return conn, nil
 }
 
-// read tells what was committed since the last row that it knows, and reports
-// whether there is more. The log is read from that row on, not after it: if it
-// isn't there as it was, or what follows has a gap, then rows were dropped or
-// the database has lost some, and everything may have changed.
+// read reports the changes committed since the last row read, and whether there
+// are more. It reads from that row on, not after it: if the row is missing or
+// different, or the rows after it have a gap, then rows were dropped or the
+// database lost some, and everything may have changed.
 func (f *follower) read(ctx context.Context, q *read.Queries) (more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	if f.last == nil {
 		return f.start(ctx, q)
 	}
 	at := time.Now()
-	rows, err := q.ChangesFrom(ctx, f.last.Seq, mostChanges)
+	rows, err := q.ChangesFrom(ctx, f.last.Seq, maxChanges)
 	if err != nil {
 		return false, err
 	}
@@ -100,21 +100,21 @@ func (f *follower) read(ctx context.Context, q *read.Queries) (more bool, err er
 	if len(news) > 0 {
 		f.last = &news[len(news)-1]
 	}
-	if more = len(rows) == mostChanges; !more {
+	if more = len(rows) == maxChanges; !more {
 		f.at = at
 	}
-	f.heard(f.tell(news))
+	f.heard(f.report(news))
 	return more, nil
 }
 
-// start takes the end of the log as the place to go on from.
+// start continues from the end of the log.
 func (f *follower) start(ctx context.Context, q *read.Queries) (more bool, err error) {
 	at := time.Now()
 	head, err := q.Head(ctx)
 	if err != nil {
 		return false, err
 	}
-	rows, err := q.ChangesFrom(ctx, head.Changes, mostChanges)
+	rows, err := q.ChangesFrom(ctx, head.Changes, maxChanges)
 	if err != nil {
 		return false, err
 	}
@@ -124,7 +124,7 @@ func (f *follower) start(ctx context.Context, q *read.Queries) (more bool, err e
 	}
 	f.at = at
 	f.heard(Heard{At: at, All: true})
-	return len(rows) == mostChanges, nil
+	return len(rows) == maxChanges, nil
 }
 
 // continued returns the rows that follow the last one without a gap.
@@ -143,8 +143,8 @@ func (f *follower) continued(rows []read.Change) ([]read.Change, bool) {
 	return rows, true
 }
 
-// tell puts rows in the words of those who follow.
-func (f *follower) tell(rows []read.Change) Heard {
+// report converts rows to what Follow passes on.
+func (f *follower) report(rows []read.Change) Heard {
 	h := Heard{At: f.at}
 	for _, row := range rows {
 		if row.Node == f.node {
@@ -152,20 +152,20 @@ func (f *follower) tell(rows []read.Change) Heard {
 		}
 		t := Touched{Made: time.UnixMilli(row.Time)}
 		if json.Unmarshal([]byte(row.Touched), &t.IDs) != nil {
-			h.All = true // "" among them
+			h.All = true // also for "", which stands for too many ids
 		}
 		h.Changes = append(h.Changes, t)
 	}
 	return h
 }
 
-// wait returns when there may be news, or an error if the connection has broken.
+// wait returns when there may be new rows, or an error if the connection broke.
 func (f *follower) wait(ctx context.Context, conn *sql.Conn) error {
 	if !f.shared.listens {
-		pause(ctx, poll)
+		sleep(ctx, pollInterval)
 		return ctx.Err()
 	}
-	waiting, cancel := context.WithTimeout(ctx, poll)
+	waiting, cancel := context.WithTimeout(ctx, pollInterval)
 	defer cancel()
 	err := conn.Raw(func(c any) error {
 		_, err := c.(*stdlib.Conn).Conn().WaitForNotification(waiting)
@@ -177,8 +177,8 @@ func (f *follower) wait(ctx context.Context, conn *sql.Conn) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// pause waits for some time or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

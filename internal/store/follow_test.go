@@ -112,7 +112,7 @@ func TestWhatWasMissedIsSaid(t *testing.T) {
 		{"a gap", func() { run("UPDATE heads SET changes = changes + 5"); touch(t, other, "b") }},
 		{"a log that was rolled back", func() { run("DELETE FROM changes WHERE seq > 1; UPDATE heads SET changes = 1") }},
 		{"another log of the same length", func() { run("UPDATE changes SET touched = '[]' WHERE seq = (SELECT changes FROM heads)") }},
-		{"more than can be named", func() { touch(t, other, slices.Collect(numbers(mostTouched+1))...) }},
+		{"more than can be named", func() { touch(t, other, slices.Collect(numbers(maxTouched+1))...) }},
 	}
 	for _, s := range steps {
 		s.do()

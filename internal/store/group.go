@@ -6,13 +6,12 @@ import (
 	"runtime/debug"
 )
 
-// transact runs a group in one transaction. A job that fails is undone alone.
+// transact runs a group in one transaction. A job that fails is rolled back alone.
 //
-// Hardly any job fails after it has written something, so at first nothing
-// stands between the jobs, which saves two statements for each: on PostgreSQL two
-// round trips during which all nodes wait, on SQLite the copies of pages that a
-// savepoint takes. Only if there is something to undo does the whole group run
-// again, between savepoints.
+// Jobs rarely fail after a write, so the first run has no savepoints. That saves two
+// statements for each job: on PostgreSQL two round trips during which all nodes
+// wait, on SQLite the page copies of a savepoint. Only if a write must be rolled
+// back does the whole group run again, between savepoints.
 func (w *writer) transact(group []*job) error {
 	ctx := context.Background()
 	tx, err := w.begin(ctx)
@@ -22,9 +21,9 @@ func (w *writer) transact(group []*job) error {
 	begun := tx.head
 	whole, err := w.runPlain(tx, group)
 	if err == nil && !whole {
-		forget(group)
-		// Its error means that SQLite has undone all already, or that the
-		// connection has broken, which begin will find out.
+		reset(group)
+		// An error means that SQLite already rolled back, or that the connection
+		// broke, which begin detects.
 		_ = tx.exec(ctx, "ROLLBACK")
 		if tx, err = w.begin(ctx); err != nil {
 			return err
@@ -36,13 +35,13 @@ func (w *writer) transact(group []*job) error {
 		err = w.commit(ctx, begun)
 	}
 	if err != nil {
-		w.session.abandon()
+		w.writerConn.abandon()
 	}
 	return err
 }
 
 func (w *writer) begin(ctx context.Context) (*Tx, error) {
-	tx, err := w.session.begin(ctx)
+	tx, err := w.writerConn.begin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("store: begin: %w", err)
 	}
@@ -50,15 +49,15 @@ func (w *writer) begin(ctx context.Context) (*Tx, error) {
 }
 
 func (w *writer) commit(ctx context.Context, begun head) error {
-	if err := w.session.commit(ctx, begun); err != nil {
+	if err := w.writerConn.commit(ctx, begun); err != nil {
 		return fmt.Errorf("store: commit: %w", err)
 	}
 	return nil
 }
 
-// runPlain runs the jobs of a group and reports whether what they did can be
-// committed: none has failed that had written, and no statement that failed has
-// taken the transaction with it.
+// runPlain runs the jobs of a group and reports whether the transaction can be
+// committed: no job failed after a write, and no failed statement ended the
+// transaction.
 func (w *writer) runPlain(tx *Tx, group []*job) (whole bool, err error) {
 	for _, j := range group {
 		at, touched := tx.head, len(tx.touched)
@@ -67,7 +66,7 @@ func (w *writer) runPlain(tx *Tx, group []*job) (whole bool, err error) {
 		switch {
 		case isConflict(j.result):
 			return false, j.result
-		case w.session.broken(), j.result != nil && tx.wrote:
+		case w.writerConn.broken(), j.result != nil && tx.wrote:
 			return false, nil
 		case j.result != nil:
 			tx.head, tx.touched = at, tx.touched[:touched]
@@ -76,8 +75,8 @@ func (w *writer) runPlain(tx *Tx, group []*job) (whole bool, err error) {
 	return true, nil
 }
 
-// run runs the job unless its caller has gone. The job's context is looked at
-// before, not during: SQLite undoes a whole transaction whose statement is
+// run runs the job unless its caller left. It checks the job's context before, not
+// during the run: SQLite rolls back a whole transaction if a statement is
 // interrupted.
 func (j *job) run(tx *Tx) {
 	if !j.begin() {
@@ -87,8 +86,8 @@ func (j *job) run(tx *Tx) {
 	j.result = protect(context.WithoutCancel(j.ctx), tx, j.work)
 }
 
-// protect turns a panic of one job into its error: the other jobs of the group
-// are not to blame.
+// protect turns a panic of one job into its error, so that the other jobs of the
+// group go on.
 func protect(ctx context.Context, tx *Tx, work func(context.Context, *Tx) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -116,7 +115,7 @@ func attempt(tx *Tx, j *job) error {
 	}
 	at, touched := tx.head, len(tx.touched)
 	if j.run(tx); j.result == nil {
-		// PostgreSQL refuses it if a statement has failed and work didn't say so.
+		// PostgreSQL rejects it if a statement failed and work ignored the error.
 		j.result = tx.exec(ctx, "RELEASE SAVEPOINT job")
 	}
 	if j.result == nil {

@@ -281,12 +281,12 @@ func TestACallerMayLeaveBeforeItsTurn(t *testing.T) {
 func TestAFrozenNodeDoesNotHoldTheOthersUp(t *testing.T) {
 	where := testenv.Postgres(t)
 	db, frozen := open(t, where), open(t, where)
-	conn, err := frozen.shared.own.Conn(t.Context())
+	conn, err := frozen.shared.dedicated.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	tx := newTx(bounded{conn})
+	tx := newTx(timeoutDB{conn})
 	if err := tx.exec(t.Context(), "BEGIN"); err != nil {
 		t.Fatal(err)
 	}

@@ -16,19 +16,20 @@ import (
 )
 
 const (
-	// trip bounds one round trip, the wait for a connection included. It is
-	// more than the server's own bounds, whose errors leave the connection whole.
-	trip = 2500 * time.Millisecond
-	// lifetime is how long a connection is used, so that after a failover the
-	// load comes back to where the name of the host leads.
-	lifetime = 30 * time.Minute
-	// mostConns bounds the pool if the URL doesn't.
-	mostConns = 16
+	// roundTripTimeout bounds one round trip, including the wait for a connection.
+	// It is longer than the server's own timeouts, whose errors keep the connection
+	// usable.
+	roundTripTimeout = 2500 * time.Millisecond
+	// connectionLifetime is how long a connection is used, so that after a failover
+	// the load returns to where the host name points.
+	connectionLifetime = 30 * time.Minute
+	// maxConns bounds the pool if the URL doesn't.
+	maxConns = 16
 )
 
-// session settings that hold unless the URL has others. Nobody holds the lock
-// of the heads for long: not a statement, and not a node that froze or whose
-// network went away in mid-transaction.
+// settings are session settings that apply unless the URL has others. They bound
+// how long anything holds the lock on the heads: a statement, or a node that froze
+// or lost its network within a transaction.
 var settings = map[string]string{
 	"statement_timeout":                   "2s",
 	"lock_timeout":                        "1500ms",
@@ -38,13 +39,13 @@ var settings = map[string]string{
 	"connect_timeout":                     "2",
 }
 
-// postgres is how a node reaches a database that it shares.
+// postgres is a database that nodes share, as one node reaches it.
 type postgres struct {
-	config  pgx.ConnConfig
-	most    int     // how many connections the pool has
-	own     *sql.DB // makes connections that have one user each, and keeps none
-	dialect dialect
-	listens bool // whether the server has LISTEN and NOTIFY
+	config    pgx.ConnConfig
+	most      int     // how many connections the pool has
+	dedicated *sql.DB // makes connections that have one user each, and keeps none
+	dialect   dialect
+	listens   bool // whether the server has LISTEN and NOTIFY
 }
 
 func openPostgres(ctx context.Context, where string) (*DB, error) {
@@ -53,21 +54,21 @@ func openPostgres(ctx context.Context, where string) (*DB, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if err := p.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: %w", err), p.own.Close())
+		return nil, errors.Join(fmt.Errorf("store: %w", err), p.dedicated.Close())
 	}
 	pool := p.pool(p.config)
 	pool.SetMaxOpenConns(p.most)
 	pool.SetMaxIdleConns(p.most)
-	pool.SetConnMaxLifetime(lifetime)
-	end := func() error { return errors.Join(pool.Close(), p.own.Close()) }
+	pool.SetConnMaxLifetime(connectionLifetime)
+	end := func() error { return errors.Join(pool.Close(), p.dedicated.Close()) }
 	node := rand.Text()
-	db := assemble(pool, again{bounded{pool}, p.most}, &turn{shared: p, node: node}, end)
+	db := assemble(pool, retryReads{timeoutDB{pool}, p.most}, &postgresWriter{shared: p, node: node}, end)
 	db.shared, db.node = p, node
 	return db, nil
 }
 
-// newPostgres reads a URL. What it can't read it doesn't repeat, because there
-// may be a password in it.
+// newPostgres parses a URL. Its errors don't repeat the URL, which can contain a
+// password.
 func newPostgres(where string) (*postgres, error) {
 	u, err := url.Parse(where)
 	if err != nil {
@@ -89,16 +90,16 @@ func newPostgres(where string) (*postgres, error) {
 		return nil, fmt.Errorf("the database URL can't be read: %w", errors.Unwrap(err))
 	}
 	p := &postgres{config: *config, most: most}
-	p.own = p.pool(p.config)
-	p.own.SetMaxIdleConns(-1)
+	p.dedicated = p.pool(p.config)
+	p.dedicated.SetMaxIdleConns(-1)
 	return p, nil
 }
 
-// poolSize takes the parameter that is ours out of those of pgx.
+// poolSize removes our own parameter from those of pgx and returns its value.
 func poolSize(q url.Values) (int, error) {
 	defer q.Del("pool_max_conns")
 	if !q.Has("pool_max_conns") {
-		return mostConns, nil
+		return maxConns, nil
 	}
 	n, err := strconv.Atoi(q.Get("pool_max_conns"))
 	if err != nil || n < 1 {
@@ -111,22 +112,22 @@ func (p *postgres) pool(config pgx.ConnConfig) *sql.DB {
 	return sql.OpenDB(stdlib.GetConnector(config))
 }
 
-// prepare learns what the server is and brings the schema up to date.
+// prepare detects the server and brings the schema up to date.
 func (p *postgres) prepare(ctx context.Context) error {
-	if err := p.learn(ctx); err != nil {
+	if err := p.detectServer(ctx); err != nil {
 		return err
 	}
-	pool := p.unhurried()
+	pool := p.maintenancePool()
 	if err := p.migrate(ctx, pool); err != nil {
 		return errors.Join(err, pool.Close())
 	}
 	return pool.Close()
 }
 
-// learn finds out what the server is by what it calls itself.
-func (p *postgres) learn(ctx context.Context) error {
+// detectServer finds out which server this is from its version.
+func (p *postgres) detectServer(ctx context.Context) error {
 	var version string
-	if err := (bounded{p.own}).QueryRowContext(ctx, "SELECT version()").Scan(&version); err != nil {
+	if err := (timeoutDB{p.dedicated}).QueryRowContext(ctx, "SELECT version()").Scan(&version); err != nil {
 		return err
 	}
 	p.dialect = portable
@@ -137,10 +138,9 @@ func (p *postgres) learn(ctx context.Context) error {
 	return nil
 }
 
-// unhurried returns connections for what may take long: migrations and copies.
-// They are used by few statements that are worth waiting for; a wait for a lock
-// is bounded all the same.
-func (p *postgres) unhurried() *sql.DB {
+// maintenancePool returns connections without statement timeout for migrations and
+// copies. The wait for a lock is still bounded.
+func (p *postgres) maintenancePool() *sql.DB {
 	config := *p.config.Copy()
 	config.RuntimeParams["statement_timeout"] = "0"
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
@@ -148,14 +148,14 @@ func (p *postgres) unhurried() *sql.DB {
 	return p.pool(config)
 }
 
-// migrate runs the migrations while it holds a lock: a row, because that is what
-// every server has, locked on a connection of its own, because not every
-// migration is one transaction there. Other nodes that start wait.
+// migrate runs the migrations while it holds a lock. The lock is a row, which every
+// server has, on a connection of its own, because not every migration is one
+// transaction. Other starting nodes wait.
 func (p *postgres) migrate(ctx context.Context, pool *sql.DB) error {
 	if done, err := upToDate(ctx, pool, p.dialect); done || err != nil {
 		return err
 	}
-	if err := makeLock(ctx, pool); err != nil {
+	if err := ensureLockRow(ctx, pool); err != nil {
 		return fmt.Errorf("schema: lock: %w", err)
 	}
 	tx, err := pool.BeginTx(ctx, nil)
@@ -169,10 +169,10 @@ func (p *postgres) migrate(ctx context.Context, pool *sql.DB) error {
 	return migrate(ctx, pool, p.dialect)
 }
 
-// makeLock makes the row that is locked while migrations run. Where two nodes do
-// so at once, one of them can be refused in spite of IF NOT EXISTS: PostgreSQL
-// looks before it writes into its catalog.
-func makeLock(ctx context.Context, pool *sql.DB) error {
+// ensureLockRow creates the row that is locked while migrations run. If two nodes do
+// so at once, one of them can fail in spite of IF NOT EXISTS, because PostgreSQL
+// checks before it writes into its catalog.
+func ensureLockRow(ctx context.Context, pool *sql.DB) error {
 	var err error
 	for range 10 {
 		_, err = pool.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_lock (id BIGINT PRIMARY KEY)")

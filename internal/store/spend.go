@@ -49,7 +49,7 @@ func (db *DB) Spend(ctx context.Context, id string, cost int64) (left int64, err
 	if db.shared != nil {
 		line, move = id, func() { db.spendAlone(id) }
 	}
-	if !db.spends.hand(line, s, move) {
+	if !db.spends.enqueue(line, s, move) {
 		return 0, ErrClosed
 	}
 	if err := s.await(); err != nil {
@@ -61,8 +61,8 @@ func (db *DB) Spend(ctx context.Context, id string, cost int64) (left int64, err
 // anyKey is the line in which the spends of all keys wait.
 const anyKey = ""
 
-// hand puts a spend in line, and makes the line move if it is the first.
-func (p *spender) hand(line string, s *spend, move func()) bool {
+// enqueue adds a spend to a line and starts the line if it is the first.
+func (p *spender) enqueue(line string, s *spend, move func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -76,8 +76,8 @@ func (p *spender) hand(line string, s *spend, move func()) bool {
 	return true
 }
 
-// take returns who waits in a line, and closes it if it is empty.
-func (p *spender) take(line string) []*spend {
+// dequeue returns the spends waiting in a line, and closes an empty line.
+func (p *spender) dequeue(line string) []*spend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := p.lines[line]
@@ -89,9 +89,9 @@ func (p *spender) take(line string) []*spend {
 	return all
 }
 
-// takeAndClose returns who waits in a line and closes it: whoever comes next
-// makes it move anew.
-func (p *spender) takeAndClose(line string) []*spend {
+// dequeueAndClose returns the spends waiting in a line and closes it; the next
+// spend starts it again.
+func (p *spender) dequeueAndClose(line string) []*spend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := p.lines[line]
@@ -107,7 +107,7 @@ func (p *spender) close() error {
 	return nil
 }
 
-// beginAll begins those spends whose callers still wait.
+// beginAll begins the spends whose callers still wait.
 func beginAll(all []*spend) []*spend {
 	return slices.DeleteFunc(all, func(s *spend) bool {
 		stays := s.begin()
@@ -118,21 +118,21 @@ func beginAll(all []*spend) []*spend {
 	})
 }
 
-// spendInChange makes in one change all spends that wait when its turn comes, of
-// whatever keys. Those that come later go into the next change, which is in line
-// while this one waits for the disk.
+// spendInChange makes one change of all spends, of any keys, that wait when the
+// change runs. Later spends go into the next change, which queues while this one
+// waits for the disk.
 func (db *DB) spendInChange() {
 	var all []*spend
-	var turn bool
+	var ran bool
 	var failed error // in the spends themselves
 	err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error {
-		turn = true
-		all = append(all, beginAll(db.spends.takeAndClose(anyKey))...) // once more if it runs again
+		ran = true
+		all = append(all, beginAll(db.spends.dequeueAndClose(anyKey))...) // once more if it runs again
 		failed = tx.spend(ctx, all)
 		return failed
 	})
-	if !turn {
-		all = beginAll(db.spends.takeAndClose(anyKey))
+	if !ran {
+		all = beginAll(db.spends.dequeueAndClose(anyKey))
 	}
 	if failed != nil {
 		db.spendApart(all)
@@ -143,8 +143,8 @@ func (db *DB) spendInChange() {
 	}
 }
 
-// spendApart makes spends that failed together again, those of each key in a
-// change of their own: a row that can't be written is the trouble of its key alone.
+// spendApart retries spends that failed together, with one change for each key:
+// a row that can't be written affects its own key only.
 func (db *DB) spendApart(all []*spend) {
 	for _, some := range byKey(all) {
 		err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error { return tx.spend(ctx, some) })
@@ -154,7 +154,7 @@ func (db *DB) spendApart(all []*spend) {
 	}
 }
 
-// byKey sorts spends out by what they spend from.
+// byKey groups spends by key.
 func byKey(all []*spend) map[string][]*spend {
 	keys := make(map[string][]*spend)
 	for _, s := range all {
@@ -180,19 +180,19 @@ func (tx *Tx) spend(ctx context.Context, all []*spend) error {
 }
 
 // takeTotals is the statement Spend of queries/write/keys.sql for many keys at
-// once, from each of which is taken what its spends cost together, if it has it: six
-// tenths of the time of one statement for each. Only SQLite has it; where nodes share
-// rows, a statement must lock no more than one.
+// once. It takes from each key the total cost of its spends, if the balance covers
+// it, in six tenths of the time of one statement each. Only SQLite uses it: where
+// nodes share rows, a statement must lock no more than one.
 const takeTotals = `UPDATE keys SET remaining = keys.remaining - total.value FROM json_each($1) AS total
 WHERE keys.id = total.key AND keys.remaining >= total.value AND keys.deleted_at = 0
 RETURNING keys.id, keys.remaining`
 
-// spendTotals makes the spends of those keys whose balance has enough for all of
-// them, and takes them out of byKey.
+// spendTotals makes the spends of the keys whose balance covers all of them, and
+// removes these keys from byKey.
 func (tx *Tx) spendTotals(ctx context.Context, byKey map[string][]*spend) error {
 	totals := make(map[string]int64, len(byKey))
 	for id, all := range byKey {
-		_, rest, total := share(all, math.MaxInt64)
+		_, rest, total := affordable(all, math.MaxInt64)
 		if rest == nil && utf8.ValidString(id) { // other ids would come back from JSON as others
 			totals[id] = total
 		}
@@ -213,15 +213,16 @@ func (tx *Tx) spendTotals(ctx context.Context, byKey map[string][]*spend) error 
 		if err := rows.Scan(&id, &left); err != nil {
 			return err
 		}
-		settle(byKey[id], left+totals[id])
+		resolve(byKey[id], left+totals[id])
 		delete(byKey, id)
 	}
 	return rows.Err()
 }
 
-// spendAlone makes the spends of a key beside the serial changes until none waits.
+// spendAlone makes the spends of one key, concurrently with changes, until none
+// waits.
 func (db *DB) spendAlone(id string) {
-	for all := db.spends.take(id); all != nil; all = db.spends.take(id) {
+	for all := db.spends.dequeue(id); all != nil; all = db.spends.dequeue(id) {
 		all = beginAll(all)
 		undone, err := db.spendOn(context.Background(), id, all)
 		for _, s := range all {
@@ -234,42 +235,41 @@ func (db *DB) spendAlone(id string) {
 	}
 }
 
-// spendOn makes spends of one key and returns those that it couldn't make because
-// of an error. Each statement is a transaction of its own, which holds one lock and
-// never waits for a second, so nothing can deadlock. It runs on one connection and
-// not on the pool, because the pool would repeat a statement whose connection it
-// believes to have been closed before.
+// spendOn makes spends of one key and returns those that an error prevented. Each
+// statement is a transaction of its own that holds one lock and never waits for a
+// second one, so it can't deadlock. It uses one connection, not the pool, because
+// the pool would repeat a statement if it believes that the connection had been
+// closed before.
 func (db *DB) spendOn(ctx context.Context, id string, all []*spend) (undone []*spend, err error) {
-	conn, err := db.pool.Conn(within(ctx))
+	conn, err := db.pool.Conn(rowsContext(ctx))
 	if err != nil {
 		return all, err
 	}
 	defer conn.Close()
-	on := bounded{conn}
+	on := timeoutDB{conn}
 	return combine(ctx, read.New(on), write.New(on), id, all)
 }
 
-// combine makes spends in order of arrival, as many as one update can hold at a
-// time: first all of them, then those that fit into the balance as it is known.
-// Only the conditional update accepts. Those that are refused were too much,
-// each by itself, for the balance at one moment: when it was read, or right
-// after an update.
+// combine makes spends in order of arrival, as many in one update as possible:
+// first all of them, then those that the last known balance covers. Only the
+// conditional update accepts a spend. A denied spend cost more than the balance at
+// one moment: when it was read, or right after an update.
 func combine(ctx context.Context, r *reads, w *writes, id string, pending []*spend) ([]*spend, error) {
 	for known := int64(math.MaxInt64); len(pending) > 0; {
-		fit, rest, total := share(pending, known)
+		fit, rest, total := affordable(pending, known)
 		if len(fit) == 0 {
-			refuse(pending)
+			deny(pending)
 			return nil, nil
 		}
 		after, err := w.Spend(ctx, total, id)
 		switch {
 		case err == nil:
-			settle(fit, after.Int64+total)
+			resolve(fit, after.Int64+total)
 			pending, known = rest, after.Int64
 		case !errors.Is(err, ErrNotFound):
-			return pending, settled(err)
+			return pending, commitError(err)
 		case len(pending) == 1:
-			refuse(pending)
+			deny(pending)
 			return nil, nil
 		default:
 			if known, err = balance(ctx, r, id); err != nil {
@@ -280,9 +280,9 @@ func combine(ctx context.Context, r *reads, w *writes, id string, pending []*spe
 	return nil, nil
 }
 
-// share returns the spends that a balance has enough for, one after the other,
-// and those that it hasn't.
-func share(pending []*spend, balance int64) (fit, rest []*spend, total int64) {
+// affordable splits spends into those that a balance covers, in order, and the
+// rest.
+func affordable(pending []*spend, balance int64) (fit, rest []*spend, total int64) {
 	for _, s := range pending {
 		if s.cost <= balance-total {
 			fit, total = append(fit, s), total+s.cost
@@ -293,22 +293,22 @@ func share(pending []*spend, balance int64) (fit, rest []*spend, total int64) {
 	return fit, rest, total
 }
 
-// settle tells each spend what was left after it.
-func settle(all []*spend, balance int64) {
+// resolve gives each spend the balance that it left.
+func resolve(all []*spend, balance int64) {
 	for _, s := range all {
 		balance -= s.cost
 		s.left, s.result = balance, nil
 	}
 }
 
-func refuse(all []*spend) {
+func deny(all []*spend) {
 	for _, s := range all {
 		s.result = ErrNotFound
 	}
 }
 
-// balance returns what a key has to spend: -1, too little for anything, if
-// there is no such key or its use isn't counted.
+// balance returns the credits of a key. It is -1, which covers nothing, if the key
+// doesn't exist or has no credits configured.
 func balance(ctx context.Context, r *reads, id string) (int64, error) {
 	b, err := r.Balance(ctx, id)
 	switch {

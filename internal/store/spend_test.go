@@ -35,8 +35,8 @@ func credits(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: true
 
 // spent is what one spend came to.
 type spent struct {
-	cost, left int64
-	refused    bool
+	cost, left      int64
+	refusedByServer bool
 }
 
 // spendAtOnce makes spends from several goroutines.
@@ -59,7 +59,7 @@ func spendAtOnce(t *rapid.T, db *DB, id string, costs []int64) []spent {
 // inOrderOfSpending sorts what was accepted by what it left; of spends that left
 // the same, only the first can have had a cost, and it left it first.
 func inOrderOfSpending(all []spent) []spent {
-	all = slices.DeleteFunc(slices.Clone(all), func(s spent) bool { return s.refused })
+	all = slices.DeleteFunc(slices.Clone(all), func(s spent) bool { return s.refusedByServer })
 	slices.SortFunc(all, func(a, b spent) int {
 		switch {
 		case a.left != b.left:
@@ -92,7 +92,7 @@ func TestSpendsAreAsIfOneAfterTheOther(t *testing.T) {
 				}
 			}
 			for _, s := range all {
-				if s.refused && s.cost <= balance {
+				if s.refusedByServer && s.cost <= balance {
 					rt.Fatalf("a spend of %d was refused, and %d are left: %+v", s.cost, balance, all)
 				}
 			}
@@ -295,7 +295,7 @@ func TestARowThatCanNotBeWritten(t *testing.T) {
 
 // uncommitting is a session whose commits may fail.
 type uncommitting struct {
-	session
+	writerConn
 	fails func() error // asked before each commit
 }
 
@@ -303,7 +303,7 @@ func (s uncommitting) commit(ctx context.Context, begun head) error {
 	if err := s.fails(); err != nil {
 		return err
 	}
-	return s.session.commit(ctx, begun)
+	return s.writerConn.commit(ctx, begun)
 }
 
 // TestASpendIsNotToldOfAnothersCommit: a change whose callers have all left fails
@@ -314,7 +314,7 @@ func TestASpendIsNotToldOfAnothersCommit(t *testing.T) {
 	first, second, spent := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	commits := 0
 	old := db.writer
-	db.writer = startWriter(uncommitting{old.session, func() error {
+	db.writer = startWriter(uncommitting{old.writerConn, func() error {
 		switch commits++; commits {
 		case 1: // that of the blocking change
 			close(first)

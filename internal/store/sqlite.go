@@ -56,17 +56,17 @@ func openFile(ctx context.Context, file string) (*DB, error) {
 	if err := migrate(ctx, pool, embedded); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	session, err := newAlone(ctx, pool)
+	writerConn, err := newSQLiteWriter(ctx, pool)
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
 	prepared := prepare(pool)
 	end := func() error { return errors.Join(prepared.close(), pool.Close()) }
-	return assemble(pool, prepared, session, end), nil
+	return assemble(pool, prepared, writerConn, end), nil
 }
 
-// create makes the file where there is none, readable by its owner only; what
-// SQLite puts beside it gets the same mode.
+// create creates a missing file, readable by its owner only; SQLite gives its other
+// files the same mode.
 func create(file string) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -75,10 +75,10 @@ func create(file string) error {
 	return f.Close()
 }
 
-// dsn names the file and the settings of each connection. A commit waits for
-// the disk (synchronous=FULL); readers go on while it does (WAL). The log is
-// brought home at 16 MB and not at 4: a group of new keys touches hundreds of
-// pages, many of them again and again, and what is brought home is synced twice.
+// dsn names the file and the settings of each connection. A commit waits for the
+// disk (synchronous=FULL) while readers continue (WAL). The checkpoint runs at 16 MB
+// and not at 4: a group of new keys touches hundreds of pages, many of them
+// repeatedly, and a checkpointed page is synced twice.
 func dsn(file string) string {
 	q := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(4000)", "busy_timeout(10000)", "cache_size(-16000)", "temp_store(MEMORY)",
@@ -86,9 +86,10 @@ func dsn(file string) string {
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String()
 }
 
-// alone is the session of a process that has the database for itself. Its one
-// connection lasts as long as the process, and so does what it knows of the heads.
-type alone struct {
+// sqliteWriter is the writerConn of a process that has the database to itself. Its
+// one connection lasts as long as the process, and so does what it knows of the
+// heads.
+type sqliteWriter struct {
 	conn     *sql.Conn
 	prepared *statements
 	tx       *Tx
@@ -96,7 +97,7 @@ type alone struct {
 	undone   bool // there was a rollback since the transaction began
 }
 
-func newAlone(ctx context.Context, pool *sql.DB) (*alone, error) {
+func newSQLiteWriter(ctx context.Context, pool *sql.DB) (*sqliteWriter, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -107,25 +108,25 @@ func newAlone(ctx context.Context, pool *sql.DB) (*alone, error) {
 	if err != nil {
 		return nil, errors.Join(err, prepared.close(), conn.Close())
 	}
-	s := &alone{conn: conn, prepared: prepared, tx: tx, at: head{at.Changes, at.Audit}}
+	s := &sqliteWriter{conn: conn, prepared: prepared, tx: tx, at: head{at.Changes, at.Audit}}
 	if err := s.onRollback(func() { s.undone = true }); err != nil {
 		return nil, errors.Join(err, prepared.close(), conn.Close())
 	}
 	return s, nil
 }
 
-// onRollback has SQLite say when it undoes a transaction, asked to or not. It
-// says so during the statement. Nil ends that.
-func (s *alone) onRollback(say func()) error {
+// onRollback sets the function that SQLite calls, during the statement, when it
+// rolls a transaction back for any reason. Nil removes it.
+func (s *sqliteWriter) onRollback(hook func()) error {
 	return s.conn.Raw(func(c any) error {
-		c.(sqlite.HookRegisterer).RegisterRollbackHook(say)
+		c.(sqlite.HookRegisterer).RegisterRollbackHook(hook)
 		return nil
 	})
 }
 
-func (s *alone) limits() limits { return limits{group: 256} }
+func (s *sqliteWriter) limits() limits { return limits{group: 256} }
 
-func (s *alone) begin(ctx context.Context) (*Tx, error) {
+func (s *sqliteWriter) begin(ctx context.Context) (*Tx, error) {
 	s.tx.start(s.at)
 	s.undone = false
 	if err := s.tx.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
@@ -134,12 +135,12 @@ func (s *alone) begin(ctx context.Context) (*Tx, error) {
 	return s.tx, nil
 }
 
-// broken is true after an error of which SQLite has undone the transaction; what
-// is written after that would be committed at once.
-func (s *alone) broken() bool { return s.undone }
+// broken is true after SQLite rolled the transaction back because of an error; a
+// later statement would commit by itself.
+func (s *sqliteWriter) broken() bool { return s.undone }
 
-// commit leaves the change log alone: nobody else would read it.
-func (s *alone) commit(ctx context.Context, begun head) error {
+// commit writes no row of the change log, because no other node would read it.
+func (s *sqliteWriter) commit(ctx context.Context, begun head) error {
 	if s.tx.head != begun {
 		if err := s.tx.SetHeads(ctx, s.tx.head.changes, s.tx.head.audit); err != nil {
 			return err
@@ -152,11 +153,10 @@ func (s *alone) commit(ctx context.Context, begun head) error {
 	return nil
 }
 
-// abandon undoes what SQLite may have kept open; a full disk, for example,
-// leaves that to chance.
-func (s *alone) abandon() { _ = s.tx.exec(context.Background(), "ROLLBACK") }
+// abandon rolls back what SQLite may have kept open, for example on a full disk.
+func (s *sqliteWriter) abandon() { _ = s.tx.exec(context.Background(), "ROLLBACK") }
 
-func (s *alone) close() error {
+func (s *sqliteWriter) close() error {
 	err := s.tx.exec(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
 	return errors.Join(err, s.onRollback(nil), s.prepared.close(), s.conn.Close())
 }

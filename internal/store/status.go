@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 )
 
-// MigrationStatus tells how far the schema of a database has come: all
-// migrations that this program knows or that the data has seen, in order. Where
-// is as for Open. It changes nothing, and a service may run meanwhile. A folder
-// or a database without data has seen none.
+// MigrationStatus returns all migrations that this program knows or that were
+// applied to a database, in order. Where is as for Open. It changes nothing and can
+// run beside a service. An empty folder or database has none applied.
 func MigrationStatus(ctx context.Context, where string) ([]Migration, error) {
 	seen, err := appliedAt(ctx, where)
 	if err != nil {
@@ -41,7 +40,7 @@ func appliedAt(ctx context.Context, where string) ([]Migration, error) {
 			return nil, err
 		}
 		seen, err := p.applied(ctx)
-		if err := errors.Join(err, p.own.Close()); err != nil {
+		if err := errors.Join(err, p.dedicated.Close()); err != nil {
 			return nil, err
 		}
 		return seen, nil
@@ -62,8 +61,8 @@ func appliedAt(ctx context.Context, where string) ([]Migration, error) {
 }
 
 func (p *postgres) applied(ctx context.Context) ([]Migration, error) {
-	if err := p.learn(ctx); err != nil {
+	if err := p.detectServer(ctx); err != nil {
 		return nil, err
 	}
-	return applied(ctx, p.own, p.dialect)
+	return applied(ctx, p.dedicated, p.dialect)
 }

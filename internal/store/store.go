@@ -1,13 +1,13 @@
-// Package store keeps the rows: everything that must survive the process. It
-// knows tables and transactions and nothing of the API.
+// Package store keeps the rows: everything that must survive the process. It knows
+// tables and transactions and nothing of the API.
 //
 // A [DB] reads; a [Tx], which exists only inside [DB.Update], reads and writes.
-// The SQL stands in queries/, one file a noun, in a grammar that SQLite and
-// PostgreSQL share; sqlc turns it into the packages read and write.
+// The SQL is in queries/, one file a noun, in the grammar that SQLite and
+// PostgreSQL share; sqlc generates the packages read and write from it.
 //
 // On SQLite one process owns the data. On PostgreSQL many nodes share it: their
-// changes are serial all the same, and [DB.Follow] tells each of them what the
-// others have changed.
+// changes are still serial, and [DB.Follow] reports to each node what the others
+// changed.
 package store
 
 import (
@@ -25,37 +25,37 @@ import (
 type (
 	reads  = read.Queries
 	writes = write.Queries
-	// runner is what runs SQL: a pool, a connection, or something before these.
-	runner = read.DBTX
+	// dbtx runs SQL: a pool, a connection, or a wrapper of one.
+	dbtx = read.DBTX
 )
 
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	*reads
 	pool   *sql.DB
-	shared *postgres // what nodes that share the database need besides; nil on SQLite
+	shared *postgres // the database that nodes share; nil on SQLite
 	node   string
 	writer *writer
 	spends *spender
-	end    func() error // gives back what Open has taken
+	end    func() error // releases what Open acquired
 }
 
 // Tx is one transaction. It is valid only inside the function given to Update.
 type Tx struct {
 	*reads
 	*writes
-	on      runner
+	on      dbtx
 	head    head
 	touched []string
-	wrote   bool // since this was last made false
+	wrote   bool // since this was last set to false
 }
 
-// head is how far the logs have come: their last places.
+// head holds the last positions of the logs.
 type head struct{ changes, audit int64 }
 
-func newTx(on runner) *Tx {
+func newTx(on dbtx) *Tx {
 	tx := &Tx{reads: read.New(on), on: on}
-	tx.writes = write.New(noting{on, &tx.wrote})
+	tx.writes = write.New(writeTracker{on, &tx.wrote})
 	return tx
 }
 
@@ -71,26 +71,25 @@ func (tx *Tx) exec(ctx context.Context, text string) error {
 //
 //	postgres://user:password@host:5432/name?sslmode=verify-full
 //
-// All parameters that pgx knows may stand in the URL, among them several hosts,
-// and besides:
+// The URL can have all parameters that pgx knows, several hosts among them, and:
 //
 //   - pool_max_conns bounds the connections that read and spend, 16 by default.
-//     A node uses that many, one more that writes, one that follows the
-//     changes of other nodes, and two for a moment when it starts.
+//     A node uses that many, one to write, one to follow the changes of other
+//     nodes, and two for a moment when it starts.
 //   - statement_timeout (2s), lock_timeout (1500ms),
 //     idle_in_transaction_session_timeout (3s), tcp_keepalives_idle (30s),
-//     tcp_user_timeout (10s) and connect_timeout (2, in seconds) have the
-//     defaults that stand here. Whatever is set, no round trip takes longer
-//     than 2.5 s, because a frozen server sends no error.
+//     tcp_user_timeout (10s) and connect_timeout (2, in seconds) have these
+//     defaults. Whatever is set, no round trip takes longer than 2.5 s, because a
+//     frozen server sends no error.
 //
 // Behind PgBouncer in transaction mode add default_query_exec_mode=exec, since
 // prepared statements stay with a connection, and name the five server settings
-// above in PgBouncer's ignore_startup_parameters. Notifications don't get
-// through it, so changes are heard by asking, every 200 ms.
+// above in PgBouncer's ignore_startup_parameters. Notifications don't get through
+// it, so nodes poll for changes, every 200 ms.
 //
-// CockroachDB and YugabyteDB speak the same protocol. What they lack is left
-// out by what SELECT version() says: notifications, and on CockroachDB
-// collations, which there are bytewise anyway.
+// CockroachDB and YugabyteDB speak the same protocol. Features that they lack are
+// left out according to SELECT version(): notifications, and on CockroachDB
+// collations, which are bytewise there anyway.
 func Open(ctx context.Context, where string) (*DB, error) {
 	if isPostgres(where) {
 		return openPostgres(ctx, where)
@@ -104,21 +103,21 @@ func isPostgres(where string) bool {
 
 func folder(where string) string { return strings.TrimPrefix(where, "sqlite://") }
 
-// assemble makes a DB of a pool, what reads run on, how this node writes, and
-// what gives all that back.
-func assemble(pool *sql.DB, on runner, session session, end func() error) *DB {
+// assemble makes a DB of a pool, what reads run on, the connection that writes, and
+// the function that releases them.
+func assemble(pool *sql.DB, on dbtx, writerConn writerConn, end func() error) *DB {
 	return &DB{
 		reads: read.New(on), pool: pool, end: end,
-		writer: startWriter(session),
+		writer: startWriter(writerConn),
 		spends: &spender{lines: map[string][]*spend{}},
 	}
 }
 
-// Stats tells how the connections are used that read.
+// Stats returns statistics of the connections that read.
 func (db *DB) Stats() sql.DBStats { return db.pool.Stats() }
 
-// Close waits for the writes under way and closes the database. On SQLite all
-// rows are then in the one file. Whoever follows the changes must have stopped.
+// Close waits for pending writes and closes the database. On SQLite all rows are
+// then in the one file. Calls of Follow must have returned.
 func (db *DB) Close() error {
 	return errors.Join(db.spends.close(), db.writer.close(), db.end())
 }

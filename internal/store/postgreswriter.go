@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/latchkeyhq/latchkey/internal/store/write"
+)
+
+// maxTouched is the most ids that a row of the change log names. A change that
+// touches more is logged as one that touches everything.
+const maxTouched = 4096
+
+// postgresWriter is the writerConn of a node that shares the database. A
+// transaction begins by locking the heads of the logs, so that one node at a time
+// changes anything; each later statement sees everything committed before (READ
+// COMMITTED). After the connection breaks, the next transaction opens a new one.
+type postgresWriter struct {
+	shared *postgres
+	node   string
+	conn   *sql.Conn // nil until the next transaction
+	tx     *Tx
+}
+
+// limits keeps groups small, because other nodes wait while one is written.
+func (s *postgresWriter) limits() limits { return limits{group: 64, retryFor: 5 * time.Second} }
+
+func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.tx.exec(ctx, "BEGIN"); err != nil {
+		s.abandon()
+		return nil, err
+	}
+	at, err := s.tx.LockHeads(ctx)
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
+	s.tx.start(head{at.Changes, at.Audit})
+	return s.tx, nil
+}
+
+func (s *postgresWriter) connect(ctx context.Context) error {
+	if s.conn != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, roundTripTimeout)
+	defer cancel()
+	conn, err := s.shared.dedicated.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	s.conn, s.tx = conn, newTx(timeoutDB{conn})
+	return nil
+}
+
+// broken is true after a failed statement: PostgreSQL rejects all that follow it,
+// and COMMIT then means ROLLBACK. The driver knows the state without a round trip.
+func (s *postgresWriter) broken() bool {
+	whole := false
+	err := s.conn.Raw(func(c any) error {
+		conn := c.(*stdlib.Conn).Conn().PgConn()
+		whole = conn.TxStatus() == 'T' && !conn.IsClosed()
+		return nil
+	})
+	return err != nil || !whole
+}
+
+// commit writes the row of the change log and commits. A failure before the commit
+// is sent is certain to roll back.
+func (s *postgresWriter) commit(ctx context.Context, begun head) error {
+	ending := "COMMIT"
+	if len(s.tx.touched) > 0 {
+		if err := s.logChange(ctx); err != nil {
+			return err
+		}
+		if s.shared.listens {
+			ending = "NOTIFY latchkey_changes; COMMIT"
+		}
+	}
+	if s.tx.head != begun {
+		if err := s.tx.SetHeads(ctx, s.tx.head.changes, s.tx.head.audit); err != nil {
+			return err
+		}
+	}
+	return commitError(s.tx.exec(ctx, ending))
+}
+
+// logChange writes the row of the change log.
+func (s *postgresWriter) logChange(ctx context.Context) error {
+	s.tx.head.changes++
+	return s.tx.InsertChange(ctx, write.InsertChangeParams{
+		Seq: s.tx.head.changes, Node: s.node, Time: time.Now().UnixMilli(), Touched: idList(s.tx.touched),
+	})
+}
+
+// idList encodes ids as a JSON list without duplicates, or "" if there are more
+// than maxTouched.
+func idList(ids []string) string {
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) > maxTouched {
+		return ""
+	}
+	text, err := json.Marshal(ids)
+	if err != nil {
+		return "" // never happens to strings; "" is always correct
+	}
+	return string(text)
+}
+
+// abandon closes the connection; the server rolls the transaction back.
+func (s *postgresWriter) abandon() {
+	_ = s.close() // the transaction is lost either way
+}
+
+func (s *postgresWriter) close() error {
+	if s.conn == nil {
+		return nil
+	}
+	err := s.conn.Close()
+	s.conn, s.tx = nil, nil
+	if errors.Is(err, sql.ErrConnDone) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,30 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// writeTracker records that a statement ran.
+type writeTracker struct {
+	dbtx
+	wrote *bool
+}
+
+// ExecContext runs a statement that returns no rows.
+func (n writeTracker) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+	*n.wrote = true
+	return n.dbtx.ExecContext(ctx, text, args...)
+}
+
+// QueryContext runs a statement that returns rows.
+func (n writeTracker) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	*n.wrote = true
+	return n.dbtx.QueryContext(ctx, text, args...)
+}
+
+// QueryRowContext runs a statement that returns one row.
+func (n writeTracker) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	*n.wrote = true
+	return n.dbtx.QueryRowContext(ctx, text, args...)
+}
