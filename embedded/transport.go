@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"reflect"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // gate lets calls in until it is closed, and then waits for those inside. It has
 // many doors, so that processors don't wait for each other at a single lock.
 type gate struct {
-	doors  [engine.Stripes]door
+	doors  [32]door
 	closed bool // changed with all doors locked, so one is enough to read it
 }
 
@@ -29,7 +30,7 @@ type door struct {
 
 // enter returns the door through which the caller came, to be unlocked by RUnlock.
 func (g *gate) enter() *door {
-	d := &g.doors[engine.Stripe()]
+	d := &g.doors[rand.Uint32()%uint32(len(g.doors))]
 	d.RLock()
 	return d
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
@@ -57,7 +58,7 @@ func (c Caller) correlation() string {
 
 // rootKey is a root key as authentication needs it.
 type rootKey struct {
-	stamp
+	coherence.Dependencies
 	id, name          string
 	workspace         string
 	grants            *rbac.Grants
@@ -71,7 +72,8 @@ type rootKey struct {
 // system is who the service's own changes are recorded as made by.
 const system = "system"
 
-func (r *rootKey) unknown() bool { return r.id == "" }
+// Unknown reports that there is no such root key.
+func (r *rootKey) Unknown() bool { return r.id == "" }
 
 func (r *rootKey) actorType() string {
 	if r.id == system {
@@ -98,7 +100,7 @@ var nobody = &rootKey{grants: new(rbac.Grants), expires: never, requestsPerMinut
 // authenticate finds the root key that a caller presents.
 func (e *Engine) authenticate(ctx context.Context, token string, request Request) (Caller, error) {
 	hash := hashOf(token)
-	root, age, err := e.roots.get(ctx, hash, func(ctx context.Context, asOf moment) (*rootKey, error) {
+	root, age, err := e.roots.Get(ctx, hash, func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
 		return e.loadRootKey(ctx, asOf, hash)
 	})
 	who := Caller{Request: request, root: root}
@@ -107,7 +109,7 @@ func (e *Engine) authenticate(ctx context.Context, token string, request Request
 	}
 	e.noteStaleness(&who, age)
 	switch {
-	case root.unknown():
+	case root.Unknown():
 		return who, unknownRootKey.because("This root key does not exist.")
 	case root.workspaceGone:
 		return who, wsNotFound.because("The workspace of this root key does not exist.")
@@ -145,10 +147,9 @@ func (c *CallerCache) reauthenticate(e *Engine, token string) *rootKey {
 		return nil
 	}
 	root := known.root
-	if !e.source.usable(root.stamped()) || root.expires != never && e.now() > root.expires {
+	if root.expires != never && e.now() > root.expires || !e.roots.Reuse(root) {
 		return nil
 	}
-	e.roots.hits.add()
 	return root
 }
 
@@ -177,10 +178,10 @@ func (e *Engine) noteStaleness(who *Caller, age time.Duration) {
 }
 
 // loadRootKey reads a root key; one without an id is known not to exist.
-func (e *Engine) loadRootKey(ctx context.Context, asOf moment, hash keyHash) (*rootKey, error) {
+func (e *Engine) loadRootKey(ctx context.Context, asOf coherence.Version, hash keyHash) (*rootKey, error) {
 	row, err := e.db.RootKeyByHash(ctx, hash.String())
 	if errors.Is(err, store.ErrNotFound) {
-		return &rootKey{stamp: e.source.stampOf(asOf, hash.String())}, nil
+		return &rootKey{Dependencies: asOf.DependsOn(hash.String())}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("root key: %w", err)
@@ -190,7 +191,7 @@ func (e *Engine) loadRootKey(ctx context.Context, asOf moment, hash keyHash) (*r
 		return nil, fmt.Errorf("root key %s: permissions: %w", row.ID, err)
 	}
 	return &rootKey{
-		stamp:             e.source.stampOf(asOf, row.ID, row.WorkspaceID),
+		Dependencies:      asOf.DependsOn(row.ID, row.WorkspaceID),
 		id:                row.ID,
 		name:              row.Name,
 		workspace:         row.WorkspaceID,

@@ -55,18 +55,18 @@ func change[T any](ctx context.Context, e *Engine, who Caller, work func(context
 	})
 	switch {
 	case errors.Is(err, store.ErrUnknownOutcome):
-		e.source.doubt(c.touched...)
+		e.source.Clock.InDoubt(c.touched...)
 		return *new(T), err
 	case err != nil:
 		return *new(T), err
 	}
-	e.source.touch(c.touched...)
+	e.source.Clock.Invalidate(c.touched...)
 	return answer, nil
 }
 
 // update makes changes of rows, unless the database is known to be gone.
 func (e *Engine) update(ctx context.Context, work func(context.Context, *store.Tx) error) error {
-	return e.source.outage.try(func() error { return e.db.Update(ctx, work) })
+	return e.source.Breaker.Do(func() error { return e.db.Update(ctx, work) })
 }
 
 // once returns count as a function that does it when it is first called, and

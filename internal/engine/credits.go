@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
@@ -32,12 +33,12 @@ func (p purse) Spend(ctx context.Context, id string, cost int64) (int64, error) 
 // till is the balances in the store. It asks nothing while the database is gone.
 type till struct {
 	*store.DB
-	outage *outage
+	breaker *coherence.Breaker
 }
 
 // Spend takes the cost from the balance of a key and returns what is left.
 func (t *till) Spend(ctx context.Context, id string, cost int64) (left int64, err error) {
-	err = t.outage.try(func() error {
+	err = t.breaker.Do(func() error {
 		left, err = t.DB.Spend(ctx, id, cost)
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -41,12 +42,12 @@ type Engine struct {
 	vault   *vault.Vault
 	limiter ratelimit.Limiter
 	nodes   nodes
-	source  *source
+	source  *coherence.Source
 	till    *till
-	keys    *cache[keyHash, *keySnapshot]
+	keys    *coherence.Cache[keyHash, *keySnapshot]
 	homes   common[home]
-	roots   *cache[keyHash, *rootKey]
-	spaces  *cache[spaceName, *namespace]
+	roots   *coherence.Cache[keyHash, *rootKey]
+	spaces  *coherence.Cache[spaceName, *namespace]
 	queries *rbac.Parser
 	used    usage
 	time    func() time.Time
@@ -70,21 +71,25 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	e := &Engine{
-		db:      cfg.DB,
-		vault:   cfg.Vault,
-		source:  &source{clock: newClock(cfg.DB.Shared()), outage: outage{log: cfg.Log}, staleFor: cfg.StaleFor},
+		db:    cfg.DB,
+		vault: cfg.Vault,
+		source: &coherence.Source{
+			Clock:    coherence.NewClock(cfg.DB.Shared()),
+			Breaker:  coherence.NewBreaker(store.IsUnavailable, cfg.Log),
+			StaleFor: cfg.StaleFor,
+		},
 		queries: rbac.NewParser(),
 		time:    cfg.Now,
 		log:     cfg.Log,
 		metrics: newMetrics(),
 	}
-	e.till = &till{e.db, &e.source.outage}
+	e.till = &till{e.db, e.source.Breaker}
 	if e.time == nil {
 		e.time = time.Now
 	}
-	e.keys = newCache(e.source, cfg.CacheBytes, weighKey, keyHash.String)
-	e.roots = newCache(e.source, 16<<20, weighRootKey, keyHash.String)
-	e.spaces = newCache(e.source, 64<<20, weighNamespace, spaceName.String)
+	e.keys = coherence.NewCache(e.source, cfg.CacheBytes, weighKey)
+	e.roots = coherence.NewCache(e.source, 16<<20, weighRootKey)
+	e.spaces = coherence.NewCache(e.source, 64<<20, weighNamespace)
 	if err := e.prepare(ctx, cfg); err != nil {
 		e.closeCaches()
 		return nil, fmt.Errorf("engine: %w", err)
@@ -110,9 +115,9 @@ func (e *Engine) Close(ctx context.Context) error {
 }
 
 func (e *Engine) closeCaches() {
-	e.keys.close()
-	e.roots.close()
-	e.spaces.close()
+	e.keys.Close()
+	e.roots.Close()
+	e.spaces.Close()
 }
 
 // prepare brings the engine to where requests can be served. A node says that it

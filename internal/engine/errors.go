@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
@@ -128,4 +129,10 @@ func Unavailable() *latchkey.Error {
 	e := dataUnreachable.because("The service can't reach its database at the moment. Send the request again in a moment; with an Idempotency-Key nothing is done twice.")
 	e.RetryAfter = time.Second
 	return e
+}
+
+// unavailable reports whether an error says that the database can't be reached
+// or doesn't respond in time.
+func unavailable(err error) bool {
+	return errors.Is(err, coherence.ErrTimeout) || store.IsUnavailable(err)
 }

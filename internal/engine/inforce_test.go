@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 	"github.com/latchkeyhq/latchkey/internal/vault"
@@ -98,34 +99,35 @@ func TestWhatIsReadIsAsOldAsItsReadingsBegin(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	w.limit(w.who, ask("space", "u", 9))
-	space := spaceName{w.who.WorkspaceID(), "space"}
-	known, err := w.loadNamespace(t.Context(), w.source.now(), space)
+	space, err := w.namespace(t.Context(), &w.who, "space")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]struct {
-		changed string
-		load    func(asOf moment) (entry, error)
-	}{
-		"a key": {key.KeyID, func(asOf moment) (entry, error) { return w.loadKey(t.Context(), asOf, hashOf(key.Key).String()) }},
-		"an unknown key": {hashOf("unknown").String(), func(asOf moment) (entry, error) {
-			return w.loadKey(t.Context(), asOf, hashOf("unknown").String())
-		}},
-		"a root key":          {w.who.root.id, func(asOf moment) (entry, error) { return w.loadRootKey(t.Context(), asOf, hashOf(w.root)) }},
-		"an unknown root key": {hashOf("unknown").String(), func(asOf moment) (entry, error) { return w.loadRootKey(t.Context(), asOf, hashOf("unknown")) }},
-		"a namespace":         {known.id, func(asOf moment) (entry, error) { return w.loadNamespace(t.Context(), asOf, space) }},
-		"an unknown namespace": {spaceName{"ws", "unknown"}.String(), func(asOf moment) (entry, error) {
-			return w.loadNamespace(t.Context(), asOf, spaceName{"ws", "unknown"})
-		}},
-	} {
-		asOf := w.source.now()
-		if read, err := c.load(asOf); err != nil || !w.source.usable(read.stamped()) {
-			t.Errorf("%s, without a change: %v", what, err)
-		}
-		w.source.touch(c.changed)
-		if read, err := c.load(asOf); err != nil || w.source.usable(read.stamped()) {
-			t.Errorf("%s that was changed since its reading began is used (error %v)", what, err)
-		}
+	loadKey := func(ctx context.Context, asOf coherence.Version, hash keyHash) (*keySnapshot, error) {
+		return w.loadKey(ctx, asOf, hash.String())
+	}
+	none, noSpace := hashOf("none"), spaceName{w.who.WorkspaceID(), "none"}
+	spoils(w, w.keys, "a key", key.KeyID, hashOf(key.Key), loadKey)
+	spoils(w, w.keys, "an unknown key", none.String(), none, loadKey)
+	spoils(w, w.roots, "a root key", w.who.root.id, hashOf(w.root), w.loadRootKey)
+	spoils(w, w.roots, "an unknown root key", none.String(), none, w.loadRootKey)
+	spoils(w, w.spaces, "a namespace", space.id, spaceName{w.who.WorkspaceID(), "space"}, w.loadNamespace)
+	spoils(w, w.spaces, "an unknown namespace", noSpace.String(), noSpace, w.loadNamespace)
+}
+
+// spoils loads a value with and without a change of an entity since its version.
+func spoils[K coherence.Key, V coherence.Value](
+	w *world, c *coherence.Cache[K, V], what, entity string, key K,
+	load func(context.Context, coherence.Version, K) (V, error),
+) {
+	w.t.Helper()
+	asOf := w.source.Clock.Version()
+	if v, err := load(w.t.Context(), asOf, key); err != nil || !c.Reuse(v) {
+		w.t.Errorf("%s, without a change: not used, or error %v", what, err)
+	}
+	w.source.Clock.Invalidate(entity)
+	if v, err := load(w.t.Context(), asOf, key); err != nil || c.Reuse(v) {
+		w.t.Errorf("%s that was changed since its reading began: used, or error %v", what, err)
 	}
 }
 
@@ -139,17 +141,14 @@ func TestAChangeOfUnknownOutcomeIsNotForgotten(t *testing.T) {
 	w := openNode(t, 0, where, vault.NewMaster(), nil)
 	w.enroll()
 	key := w.newKey(latchkey.CreateKeyRequest{})
-	if v := w.verify(key.Key); !v.Valid {
-		t.Fatal(v.Code)
-	}
-	cached, ok := w.keys.known.GetIfPresent(hashOf(key.Key))
-	if !ok {
-		t.Fatal("the key isn't in memory")
+	cached, err := w.snapshot(t.Context(), &w.who, hashOf(key.Key))
+	if err != nil || !w.keys.Reuse(cached) {
+		t.Fatalf("the key isn't in memory: %v", err)
 	}
 	proxy.OnServer(func(sent []byte) bool { return bytes.Contains(sent, []byte("COMMIT\x00")) })
 	w.refused(w.who, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: key.KeyID}, http.StatusServiceUnavailable, "service_unavailable")
 	proxy.OnServer(nil)
-	if w.source.usable(cached.stamped()) {
+	if w.keys.Reuse(cached) {
 		t.Error("the key of before is used")
 	}
 	if v := w.verify(key.Key); v.Code != latchkey.NotFound {

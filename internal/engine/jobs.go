@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"iter"
 	"time"
 
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
@@ -40,12 +42,25 @@ func (e *Engine) every(ctx context.Context, interval time.Duration, what string,
 	})
 }
 
-// hear takes in what other nodes have changed.
+// hear applies what other nodes have changed.
 func (e *Engine) hear(h store.Heard) {
-	e.source.hear(h)
-	e.source.outage.learn(nil)
+	e.source.Clock.Apply(coherence.LogReading{At: h.At, Changed: changed(h), Gap: h.All})
+	e.source.Breaker.Reset()
 	for _, change := range h.Changes {
 		e.lag.Observe(max(0, time.Since(change.Made).Seconds()))
+	}
+}
+
+// changed yields the ids of what other nodes have changed.
+func changed(h store.Heard) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, change := range h.Changes {
+			for _, id := range change.IDs {
+				if !yield(id) {
+					return
+				}
+			}
+		}
 	}
 }
 

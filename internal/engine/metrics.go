@@ -6,26 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 )
-
-// counter counts up. It is spread over cache lines, so that counting costs next
-// to nothing however many processors do it.
-type counter struct {
-	stripes [Stripes]struct {
-		n atomic.Uint64
-		_ [56]byte // one cache line each
-	}
-}
-
-func (c *counter) add() { c.stripes[Stripe()].n.Add(1) }
-
-func (c *counter) total() float64 {
-	sum := uint64(0)
-	for i := range c.stripes {
-		sum += c.stripes[i].n.Load()
-	}
-	return float64(sum)
-}
 
 // codes are the outcomes of verifications, in the order of metrics.verified.
 var codes = [...]latchkey.Code{
@@ -35,7 +17,7 @@ var codes = [...]latchkey.Code{
 
 // metrics are what the engine counts besides its caches.
 type metrics struct {
-	verified [len(codes)]counter
+	verified [len(codes)]coherence.Counter
 	stale    atomic.Uint64        // answers made of something stale
 	lag      prometheus.Histogram // from when another node made a change to when it is in force here
 }
@@ -52,7 +34,7 @@ func newMetrics() metrics {
 func (m *metrics) verdict(code latchkey.Code) {
 	for i, c := range codes {
 		if c == code {
-			m.verified[i].add()
+			m.verified[i].Add()
 			return
 		}
 	}
@@ -89,20 +71,21 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
 	}
 	for i, code := range codes {
-		count(descVerified, e.verified[i].total(), string(code))
+		count(descVerified, float64(e.verified[i].Total()), string(code))
 	}
-	for name, c := range map[string]interface{ stats() cacheStats }{"keys": e.keys, "root_keys": e.roots, "namespaces": e.spaces} {
-		s := c.stats()
-		count(descHits, s.hits, name)
-		count(descMisses, s.misses, name)
-		gauge(descEntries, s.entries, name)
-		gauge(descBytes, s.bytes, name)
+	for name, s := range map[string]coherence.Stats{
+		"keys": e.keys.Stats(), "root_keys": e.roots.Stats(), "namespaces": e.spaces.Stats(),
+	} {
+		count(descHits, float64(s.Hits), name)
+		count(descMisses, float64(s.Misses), name)
+		gauge(descEntries, float64(s.Known+s.Unknown), name)
+		gauge(descBytes, float64(s.Bytes), name)
 	}
 	count(descStale, float64(e.stale.Load()))
-	gauge(descOutage, one(!e.source.outage.gone()))
+	gauge(descOutage, one(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)
 	if e.db.Shared() {
-		gauge(descSilence, e.source.silence().Seconds())
+		gauge(descSilence, e.source.Clock.Lag().Seconds())
 		gauge(descNodes, float64(e.nodes.live()))
 		e.lag.Collect(ch)
 	}
@@ -121,15 +104,4 @@ func one(yes bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// cacheStats are the figures of one cache.
-type cacheStats struct{ hits, misses, entries, bytes float64 }
-
-func (c *cache[K, V]) stats() cacheStats {
-	return cacheStats{
-		hits: c.hits.total(), misses: c.misses.total(),
-		entries: float64(c.known.EstimatedSize() + c.unknown.EstimatedSize()),
-		bytes:   float64(c.known.WeightedSize()),
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -23,7 +24,7 @@ func (s spaceName) String() string { return s.workspace + "/" + s.name }
 // namespace is a namespace as limiting needs it; one without an id is known not
 // to exist. It never changes.
 type namespace struct {
-	stamp
+	coherence.Dependencies
 	id        string
 	deleted   bool
 	refuse    bool     // limits refuse while the shared counters are out of reach
@@ -32,7 +33,8 @@ type namespace struct {
 	weight    uint32 // the bytes it takes, about
 }
 
-func (n *namespace) unknown() bool { return n.id == "" }
+// Unknown reports that there is no such namespace.
+func (n *namespace) Unknown() bool { return n.id == "" }
 
 // weighNamespace is how many bytes a cached namespace takes, about.
 func weighNamespace(name spaceName, n *namespace) uint32 {
@@ -43,17 +45,17 @@ func weighNamespace(name spaceName, n *namespace) uint32 {
 // be unknown or deleted.
 func (e *Engine) namespace(ctx context.Context, who *Caller, text string) (*namespace, error) {
 	name := spaceName{who.WorkspaceID(), text}
-	space, age, err := e.spaces.get(ctx, name, func(ctx context.Context, asOf moment) (*namespace, error) {
+	space, age, err := e.spaces.Get(ctx, name, func(ctx context.Context, asOf coherence.Version) (*namespace, error) {
 		return e.loadNamespace(ctx, asOf, name)
 	})
 	e.noteStaleness(who, age)
 	return space, err
 }
 
-func (e *Engine) loadNamespace(ctx context.Context, asOf moment, name spaceName) (*namespace, error) {
+func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name spaceName) (*namespace, error) {
 	row, err := e.db.Namespace(ctx, name.workspace, name.name)
 	if errors.Is(err, store.ErrNotFound) {
-		return &namespace{stamp: e.source.stampOf(asOf, name.String())}, nil
+		return &namespace{Dependencies: asOf.DependsOn(name.String())}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("namespace: %w", err)
@@ -64,8 +66,9 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf moment, name spaceName)
 	}
 	const bare, each = 500, 400
 	n := &namespace{
-		stamp: e.source.stampOf(asOf, row.ID), id: row.ID, deleted: row.DeletedAt != 0, refuse: row.WhenDegraded == string(latchkey.WhenDegradedRefuse),
-		limit: on("ratelimit", row.ID, "limit"), weight: bare,
+		Dependencies: asOf.DependsOn(row.ID), id: row.ID, deleted: row.DeletedAt != 0,
+		refuse: row.WhenDegraded == string(latchkey.WhenDegradedRefuse),
+		limit:  on("ratelimit", row.ID, "limit"), weight: bare,
 	}
 	list := make([]ratelimit.Override, len(rows))
 	for i, o := range rows {
@@ -82,7 +85,7 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf moment, name spaceName)
 // counts those that are left.
 func (e *Engine) namespaceOrNew(ctx context.Context, who *Caller, name string) (*namespace, error) {
 	space, err := e.namespace(ctx, who, name)
-	if err != nil || !space.unknown() {
+	if err != nil || !space.Unknown() {
 		return space, err
 	}
 	made, err := e.namespaces(ctx, *who, name)
@@ -114,7 +117,7 @@ func (e *Engine) knownNamespaces(ctx context.Context, who Caller, names []string
 		if found[i], err = e.namespace(ctx, &who, name); err != nil {
 			return nil, nil, err
 		}
-		if found[i].unknown() {
+		if found[i].Unknown() {
 			fresh = append(fresh, name)
 		}
 	}

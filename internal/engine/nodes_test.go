@@ -153,9 +153,9 @@ func TestWithoutTheLogANodeReadsThrough(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	time.Sleep(time.Second)
-	misses := b.keys.misses.total()
+	misses := b.keys.Stats().Misses
 	b.verify(key.Key)
-	if b.keys.misses.total() == misses {
+	if b.keys.Stats().Misses == misses {
 		t.Error("an old value was used")
 	}
 }

@@ -51,7 +51,7 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 	if err != nil {
 		return latchkey.Override{}, err
 	}
-	if space.unknown() || space.deleted {
+	if space.Unknown() || space.deleted {
 		return latchkey.Override{}, unknownNamespace()
 	}
 	o, found := space.overrides.Resolve(r.Identifier)
@@ -74,7 +74,7 @@ func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.List
 	if err != nil {
 		return none, err
 	}
-	if space.unknown() {
+	if space.Unknown() {
 		return none, unknownNamespace()
 	}
 	if err := who.require(on("ratelimit", space.id, "read_override")...); err != nil {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -22,7 +23,7 @@ import (
 // Millions of them may be kept, so what many keys have in common is there once,
 // and what most keys don't have takes no room in them.
 type keySnapshot struct {
-	stamp
+	coherence.Dependencies
 	*home
 	*belongings
 	id, name     string
@@ -69,7 +70,8 @@ func limitOn(holder string, l latchkey.Ratelimit) effectiveLimit {
 	return effectiveLimit{l, holder, space}
 }
 
-func (k *keySnapshot) unknown() bool { return k.id == "" }
+// Unknown reports that there is no such key.
+func (k *keySnapshot) Unknown() bool { return k.id == "" }
 
 // weighKey estimates the bytes a cached key takes, those of the cache's own entry
 // among them. A test holds it to what the runtime says.
@@ -94,17 +96,17 @@ func weighKey(_ keyHash, k *keySnapshot) uint32 {
 // snapshot returns the key with that hash for a caller, from memory if that is
 // to be trusted.
 func (e *Engine) snapshot(ctx context.Context, who *Caller, hash keyHash) (*keySnapshot, error) {
-	key, age, err := e.keys.get(ctx, hash, func(ctx context.Context, asOf moment) (*keySnapshot, error) {
+	key, age, err := e.keys.Get(ctx, hash, func(ctx context.Context, asOf coherence.Version) (*keySnapshot, error) {
 		return e.loadKey(ctx, asOf, hash.String())
 	})
 	e.noteStaleness(who, age)
 	return key, err
 }
 
-func (e *Engine) loadKey(ctx context.Context, asOf moment, hash string) (*keySnapshot, error) {
+func (e *Engine) loadKey(ctx context.Context, asOf coherence.Version, hash string) (*keySnapshot, error) {
 	row, err := e.db.KeyByHash(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
-		return &keySnapshot{stamp: e.source.stampOf(asOf, hash)}, nil
+		return &keySnapshot{Dependencies: asOf.DependsOn(hash)}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
@@ -117,17 +119,17 @@ func (e *Engine) loadKey(ctx context.Context, asOf moment, hash string) (*keySna
 }
 
 // newSnapshot makes a snapshot of what was read.
-func (e *Engine) newSnapshot(asOf moment, row *read.KeyByHashRow, held *holding) (*keySnapshot, error) {
+func (e *Engine) newSnapshot(asOf coherence.Version, row *read.KeyByHashRow, held *holding) (*keySnapshot, error) {
 	b, err := belongingsOf(row, held)
 	if err != nil {
 		return nil, err
 	}
 	key := &row.Key
 	k := &keySnapshot{
-		stamp:      e.source.stampOf(asOf, append(held.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...),
-		home:       e.homes.one(home{key.APIID, row.KeyspaceID, key.WorkspaceID}),
-		belongings: b,
-		id:         key.ID, name: key.Name, meta: latchkey.Meta(key.Meta),
+		Dependencies: asOf.DependsOn(append(held.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...),
+		home:         e.homes.one(home{key.APIID, row.KeyspaceID, key.WorkspaceID}),
+		belongings:   b,
+		id:           key.ID, name: key.Name, meta: latchkey.Meta(key.Meta),
 		expires:      orElse(key.Expires, never),
 		gone:         key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
 		workspaceOff: !row.WorkspaceEnabled,

@@ -1,12 +1,16 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"testing"
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/coherence"
+	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
@@ -52,22 +56,26 @@ func TestAKeyWeighsWhatItTakes(t *testing.T) {
 			h.shared = []latchkey.Ratelimit{limit(), limit()}
 		},
 	}
-	e := &Engine{source: newSource()}
+	e := &Engine{source: &coherence.Source{
+		Clock:   coherence.NewClock(false),
+		Breaker: coherence.NewBreaker(store.IsUnavailable, slog.New(slog.DiscardHandler)),
+	}}
 	const n = 50_000
 	for name, with := range kinds {
 		t.Run(name, func(t *testing.T) {
 			before, weight := heap(), 0
-			c := newCache(e.source, 1<<30, weighKey, keyHash.String)
-			defer c.close()
+			c := coherence.NewCache(e.source, 1<<30, weighKey)
+			defer c.Close()
 			for i := range n {
 				row, held := rowOfKey(i, text), new(holding)
 				with(row, held)
-				k, err := e.newSnapshot(e.source.now(), row, held)
+				hash := hashOf(row.Key.ID)
+				k, _, err := c.Get(t.Context(), hash, func(_ context.Context, asOf coherence.Version) (*keySnapshot, error) {
+					return e.newSnapshot(asOf, row, held)
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				hash := hashOf(k.id)
-				c.known.Set(hash, k)
 				weight += int(weighKey(hash, k))
 			}
 			took, weighed := float64(heap()-before)/n, float64(weight)/n

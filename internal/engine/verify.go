@@ -86,10 +86,10 @@ func (e *Engine) chargeOnce(ctx context.Context, who Caller, key *keySnapshot, l
 // the caller may verify.
 func (e *Engine) find(ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
 	key, err := e.snapshot(ctx, who, hashOf(r.Key))
-	if err == nil && key.unknown() && r.MigrationID != "" {
+	if err == nil && key.Unknown() && r.MigrationID != "" {
 		key, err = e.findMigrated(ctx, who, r)
 	}
-	if err != nil || key.unknown() || key.gone || key.workspace != who.root.workspace {
+	if err != nil || key.Unknown() || key.gone || key.workspace != who.root.workspace {
 		return nil, err
 	}
 	if !who.mayVerify(key) {

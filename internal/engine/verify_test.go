@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -278,85 +275,19 @@ func TestAKeyThatWasUnknownIsFoundOnceItExists(t *testing.T) {
 	}
 }
 
-func TestUnknownKeysDoNotPushRealOnesOut(t *testing.T) {
+// TestUnknownKeysAreKeptApart: from real ones, which made-up keys must not evict.
+func TestUnknownKeysAreKeptApart(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	w.verify(key.Key)
-	for i := range unknowns + 1000 {
+	for i := range 10 {
 		if v := w.verify(fmt.Sprintf("made up %d", i)); v.Code != latchkey.NotFound {
 			t.Fatal(v.Code)
 		}
 	}
-	w.keys.unknown.CleanUp()
-	if n := w.keys.unknown.EstimatedSize(); n > unknowns {
-		t.Errorf("%d unknown keys are remembered, want at most %d", n, unknowns)
+	if s := w.keys.Stats(); s.Known != 1 || s.Unknown != 10 {
+		t.Errorf("%d known and %d unknown keys are kept, want 1 and 10", s.Known, s.Unknown)
 	}
-	if _, ok := w.keys.known.GetIfPresent(hashOf(key.Key)); !ok {
-		t.Error("the real key was pushed out")
-	}
-	if n := w.keys.known.EstimatedSize(); n != 1 {
-		t.Errorf("%d keys are kept where real ones are, want 1", n)
-	}
-}
-
-func TestConcurrentMissesLoadOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
-		defer c.close()
-		loads := 0
-		release := make(chan struct{})
-		var all sync.WaitGroup
-		for range 50 {
-			all.Go(func() {
-				k, _, err := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
-					loads++
-					<-release
-					return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: "key"}, nil
-				})
-				if err != nil || k.id != "key" {
-					t.Errorf("%v %v", k, err)
-				}
-			})
-		}
-		synctest.Wait()
-		close(release)
-		all.Wait()
-		if loads != 1 {
-			t.Errorf("%d loads, want 1", loads)
-		}
-	})
-}
-
-// TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt: a reader who joins a load
-// under way when a change is answered must not get what was before the change.
-func TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := newCache(newSource(), 1<<20, weighKey, keyHash.String)
-		defer c.close()
-		release := make(chan struct{})
-		read := func(id string) <-chan string {
-			got := make(chan string)
-			go func() {
-				k, _, _ := c.get(t.Context(), keyHash{}, func(_ context.Context, asOf moment) (*keySnapshot, error) {
-					<-release
-					return &keySnapshot{stamp: c.source.stampOf(asOf, "key"), id: id}, nil
-				})
-				got <- k.id
-			}()
-			synctest.Wait()
-			return got
-		}
-		first := read("before")
-		c.source.touch("key")
-		second := read("after")
-		close(release)
-		if id := <-first; id != "before" {
-			t.Errorf("the first reader got %q", id)
-		}
-		if id := <-second; id != "after" {
-			t.Errorf("the reader after the change got %q", id)
-		}
-	})
 }
 
 func TestLimitsOfTheKeyHideThoseOfItsIdentity(t *testing.T) {

@@ -1,0 +1,167 @@
+package coherence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+// A Key names a value. Keys that differ must have texts that differ.
+type Key interface {
+	comparable
+	fmt.Stringer
+}
+
+// A Value is what a cache keeps: a pointer to a struct that embeds [Dependencies].
+// It must not change.
+type Value interface {
+	dependencies() *Dependencies
+	// Unknown reports that the database has nothing of that name.
+	Unknown() bool
+}
+
+// A Cache keeps values that were read from the database while they are usable and
+// there is room. That a name is unknown is kept apart, with a bound of its own, so
+// that made-up names can't evict real values. A Cache is safe for concurrent use.
+type Cache[K Key, V Value] struct {
+	source  *Source
+	known   *otter.Cache[K, V]
+	unknown *otter.Cache[K, V]
+	flights singleflight.Group
+
+	hits, misses Counter
+}
+
+// maxUnknown is how many unknown names are kept.
+const maxUnknown = 10_000
+
+// NewCache returns a cache of at most maxBytes, as weigh counts the bytes of each
+// value. Close releases it.
+func NewCache[K Key, V Value](s *Source, maxBytes uint64, weigh func(K, V) uint32) *Cache[K, V] {
+	return &Cache[K, V]{
+		source:  s,
+		known:   otter.Must(&otter.Options[K, V]{MaximumWeight: maxBytes, Weigher: weigh}),
+		unknown: otter.Must(&otter.Options[K, V]{MaximumSize: maxUnknown}),
+	}
+}
+
+// A Loader reads a value from the database. The version is from before the read;
+// the value's dependencies must be made of it. The context ends when the value
+// would be too old to be used.
+type Loader[V Value] func(ctx context.Context, asOf Version) (V, error)
+
+// Get returns a usable value, from memory or else from load. While the database is
+// down it can return one that is stale; then age is how long ago the value was
+// last known to be right, and else 0.
+func (c *Cache[K, V]) Get(
+	ctx context.Context, key K, load Loader[V],
+) (v V, age time.Duration, err error) {
+	if v, ok := c.known.GetIfPresent(key); ok && c.Reuse(v) {
+		return v, 0, nil
+	}
+	if v, ok := c.unknown.GetIfPresent(key); ok && c.Reuse(v) {
+		return v, 0, nil
+	}
+	c.misses.Add()
+	if v, err = c.fetch(ctx, key, load); c.source.Breaker.down(err) {
+		if old, age, ok := c.stale(key); ok {
+			return old, age, nil
+		}
+	}
+	return v, 0, err
+}
+
+// Reuse reports whether a value that Get returned earlier can be used again, which
+// saves looking it up, and counts a hit if it can.
+func (c *Cache[K, V]) Reuse(v V) bool {
+	if !c.source.Clock.usable(v.dependencies()) {
+		return false
+	}
+	c.hits.Add()
+	return true
+}
+
+// fetch loads a value once for all callers that wait. A load that another caller
+// began is used only if it is usable, for it may have begun before a change that
+// this caller knows of.
+func (c *Cache[K, V]) fetch(ctx context.Context, key K, load Loader[V]) (V, error) {
+	for {
+		mine := false
+		loaded, err, _ := c.flights.Do(key.String(), func() (any, error) {
+			mine = true
+			return c.load(context.WithoutCancel(ctx), key, load)
+		})
+		v, _ := loaded.(V)
+		if mine || err != nil || c.source.Clock.usable(v.dependencies()) {
+			return v, err
+		}
+	}
+}
+
+// ErrTimeout says that a value took so long to read that it would be too old to
+// be used.
+var ErrTimeout = errors.New("the database took too long to respond")
+
+func (c *Cache[K, V]) load(ctx context.Context, key K, load Loader[V]) (V, error) {
+	if err := c.source.Breaker.admit(); err != nil {
+		return *new(V), err
+	}
+	if c.source.Clock.shared {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, maxStaleness)
+		defer cancel()
+	}
+	v, err := load(ctx, c.source.Clock.Version())
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ErrTimeout, errors.Join(err, ctx.Err()))
+	}
+	c.source.Breaker.record(err)
+	switch {
+	case err != nil:
+	case v.Unknown():
+		c.unknown.Set(key, v)
+	default:
+		c.known.Set(key, v)
+	}
+	return v, err
+}
+
+// stale returns the value that was read before the database went down, unless it
+// is known to be wrong or older than StaleFor.
+func (c *Cache[K, V]) stale(key K) (V, time.Duration, bool) {
+	for _, room := range []*otter.Cache[K, V]{c.known, c.unknown} {
+		if v, ok := room.GetIfPresent(key); ok {
+			age, current := c.source.Clock.age(v.dependencies())
+			if current && age <= c.source.StaleFor {
+				return v, age, true
+			}
+		}
+	}
+	return *new(V), 0, false
+}
+
+// Stats are the figures of a cache.
+type Stats struct {
+	Hits, Misses   uint64 // values used from memory, and values that had to be read
+	Known, Unknown int    // how many are kept, about
+	Bytes          uint64 // how much memory the known ones take, about
+}
+
+// Stats returns the figures of the cache.
+func (c *Cache[K, V]) Stats() Stats {
+	return Stats{
+		Hits: c.hits.Total(), Misses: c.misses.Total(),
+		Known: c.known.EstimatedSize(), Unknown: c.unknown.EstimatedSize(),
+		Bytes: c.known.WeightedSize(),
+	}
+}
+
+// Close ends the goroutines of the cache, which must not be used after.
+func (c *Cache[K, V]) Close() {
+	c.known.StopAllGoroutines()
+	c.unknown.StopAllGoroutines()
+}
