@@ -39,7 +39,7 @@ type updateAPI struct {
 
 // Help are the examples of latchkey apis update --help.
 func (updateAPI) Help() string {
-	return `Lists have commas between their values; null removes a value.
+	return `Separate the values of a list with commas; null removes a value.
 
 Examples:
 

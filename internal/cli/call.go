@@ -21,7 +21,7 @@ type callCmd struct {
 
 // Help are the examples of latchkey call --help.
 func (callCmd) Help() string {
-	return `Prints the data of the answer; of a list, one page.
+	return `Prints the data of the response; for a list, one page.
 
 Examples:
 
@@ -54,7 +54,7 @@ func (c *callCmd) Run(ctx context.Context, a *app) error {
 	return a.printData(data)
 }
 
-// clientFor connects without a root key where none is needed.
+// clientFor returns a client without a root key for a public operation.
 func (a *app) clientFor(op *engine.Op) (*latchkey.Client, error) {
 	if op.Public {
 		nobody := func(context.Context) (string, error) { return "", nil }
@@ -78,7 +78,7 @@ func (c *callCmd) request(stdin io.Reader) (json.RawMessage, error) {
 	return text, nil
 }
 
-// unknownOperation lists the operations of the noun that was named, or the nouns.
+// unknownOperation lists the operations of the given noun, or all nouns.
 func unknownOperation(name string) error {
 	noun, _, _ := strings.Cut(name, ".")
 	var nouns, same []string
@@ -97,8 +97,8 @@ func unknownOperation(name string) error {
 	return fmt.Errorf("there is no operation %q; there are %s", name, strings.Join(same, ", "))
 }
 
-// printData prints the data of an answer: indented, or as it came with --json.
-// Some operations answer with none.
+// printData prints the data of a response: indented, or unchanged with --json. Some
+// operations respond without data.
 func (a *app) printData(data json.RawMessage) error {
 	if len(data) == 0 {
 		return nil

@@ -3,10 +3,10 @@
 // copy, which work on the data itself.
 //
 // A setting comes from its flag, else from the environment, else from the
-// configuration file, else from its default. Answers go to standard output, in
+// configuration file, else from its default. Results go to standard output, in
 // tables for people and as JSON with --json; everything else goes to standard
-// error. Where a command makes a secret or an id for scripts, it stands alone
-// on the last line.
+// error. A command that creates a secret or an id prints it alone on the last line,
+// for scripts.
 package cli
 
 import (
@@ -32,36 +32,36 @@ type grammar struct {
 		Update updateAPI `cmd:"" help:"Change settings of an API."`
 	} `cmd:"" name:"apis" group:"manage" help:"APIs and their settings."`
 	RootKeys struct {
-		Create createRootKey `cmd:"" help:"Make a root key and print it."`
+		Create createRootKey `cmd:"" help:"Create a root key and print it."`
 		List   listRootKeys  `cmd:"" help:"List the root keys of a workspace."`
 		Update updateRootKey `cmd:"" help:"Change a root key."`
 		Delete deleteRootKey `cmd:"" help:"Delete a root key; it stops working at once."`
-	} `cmd:"" group:"manage" help:"Keys to the API itself."`
+	} `cmd:"" group:"manage" help:"Root keys, which authenticate API requests."`
 	Workspaces struct {
-		Create createWorkspace `cmd:"" help:"Make a workspace and print a root key for it."`
+		Create createWorkspace `cmd:"" help:"Create a workspace and print a root key for it."`
 		List   listWorkspaces  `cmd:"" help:"List the workspaces."`
-	} `cmd:"" group:"manage" help:"Tenants, separate from one another."`
+	} `cmd:"" group:"manage" help:"Tenants, isolated from one another."`
 	Namespaces struct {
 		List   listNamespaces  `cmd:"" help:"List the rate-limit namespaces."`
 		Update updateNamespace `cmd:"" help:"Change settings of a rate-limit namespace."`
 		Delete deleteNamespace `cmd:"" help:"Delete a rate-limit namespace."`
-	} `cmd:"" group:"manage" help:"Namespaces of rate limits."`
+	} `cmd:"" group:"manage" help:"Rate-limit namespaces."`
 	Migrations struct {
-		Create createMigration `cmd:"" help:"Prepare to bring in keys of another system; print the migration's id."`
-	} `cmd:"" group:"manage" help:"Keys of other systems."`
+		Create createMigration `cmd:"" help:"Prepare to import keys from another system; print the migration's id."`
+	} `cmd:"" group:"manage" help:"Keys imported from other systems."`
 	Audit struct {
 		List listAudit `cmd:"" help:"Show who changed what, newest first."`
-	} `cmd:"" group:"manage" help:"The record of all changes."`
+	} `cmd:"" group:"manage" help:"The audit log of all changes."`
 
 	Migrate struct {
-		Status migrateStatus `cmd:"" help:"Show how far the schema of the data has come."`
-	} `cmd:"" group:"local" help:"The schema of the data."`
+		Status migrateStatus `cmd:"" help:"List the schema migrations and whether they are applied."`
+	} `cmd:"" group:"local" help:"The schema of the database."`
 	Copy  copyCmd `cmd:"" group:"local" help:"Copy everything from one database to another."`
 	Vault struct {
 		Rotate rotateCmd `cmd:"" help:"Replace the master key; the service must be stopped."`
 	} `cmd:"" group:"local" help:"The master key."`
 	Completion completionCmd `cmd:"" group:"local" help:"Print a script that completes commands in your shell."`
-	Complete   completeCmd   `cmd:"" hidden:"" help:"Print what may come next."`
+	Complete   completeCmd   `cmd:"" hidden:"" help:"Print possible next words."`
 	Version    versionCmd    `cmd:"" group:"local" help:"Print the version."`
 }
 
@@ -75,15 +75,15 @@ func (grammar) Help() string {
     latchkey root-keys create --name ci 'api.*.verify_key'`
 }
 
-// globals are the flags that every command knows.
+// globals are the flags of every command.
 type globals struct {
-	URL     string `name:"url" group:"every" env:"LATCHKEY_URL" default:"http://127.0.0.1:7070" help:"Where the service is."`
-	RootKey string `group:"every" env:"LATCHKEY_ROOT_KEY" placeholder:"KEY" help:"Who you are to it; by default what the file root.key in the data folder says."`
-	Data    string `group:"every" env:"LATCHKEY_DATA" type:"path" default:"${data}" help:"The data folder."`
+	URL     string `name:"url" group:"every" env:"LATCHKEY_URL" default:"http://127.0.0.1:7070" help:"URL of the service."`
+	RootKey string `group:"every" env:"LATCHKEY_ROOT_KEY" placeholder:"KEY" help:"Root key to authenticate with (default: root.key in the data folder)."`
+	Data    string `group:"every" env:"LATCHKEY_DATA" type:"path" default:"${data}" help:"Data folder."`
 	JSON    bool   `name:"json" group:"every" env:"LATCHKEY_JSON" help:"Print JSON for programs instead of text for people."`
 }
 
-// app is what commands work with besides their own flags.
+// app is what commands share besides their own flags.
 type app struct {
 	globals
 	stdin          io.Reader
@@ -127,9 +127,9 @@ func Main(args []string) int {
 	return 0
 }
 
-// defaultData is the data folder for who names none: the same wherever latchkey
-// is run from, and never inside a repository, where its secrets might be
-// committed. It is empty where there is no home; then one must be named.
+// defaultData is the default data folder. It doesn't depend on the current folder,
+// which may be a repository where its secrets would be committed. It is empty where
+// there is no home folder; then --data is required.
 func defaultData() string {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "latchkey")
@@ -141,7 +141,7 @@ func defaultData() string {
 	return filepath.Join(home, ".local", "share", "latchkey")
 }
 
-// client connects to the service as the root key's owner.
+// client returns a client with the configured root key.
 func (a *app) client() (*latchkey.Client, error) {
 	rootKey, err := a.rootKey()
 	if err != nil {

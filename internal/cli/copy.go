@@ -13,15 +13,15 @@ import (
 
 // copyCmd copies a whole installation from one database to another.
 type copyCmd struct {
-	From string `required:"" env:"LATCHKEY_COPY_FROM" placeholder:"URL" help:"What to copy: sqlite://FOLDER or postgres://…"`
-	To   string `required:"" env:"LATCHKEY_COPY_TO" placeholder:"URL" help:"Where to: an empty database or folder, written in the same way."`
+	From string `required:"" env:"LATCHKEY_COPY_FROM" placeholder:"URL" help:"Source: sqlite://FOLDER or postgres://…"`
+	To   string `required:"" env:"LATCHKEY_COPY_TO" placeholder:"URL" help:"Target, in the same form: an empty database or folder."`
 }
 
 // Help is the manual of latchkey copy.
 func (copyCmd) Help() string {
-	return `Copies everything from one database to another, in either direction, and compares both sides row by row before it is kept. The service on a SQLite folder must be stopped; what changes in a PostgreSQL source meanwhile is not in the copy, so stop its nodes too. A copy that is interrupted leaves the target empty; run it again.
+	return `Copies everything from one database to another, in either direction, and compares both sides row by row before it commits. Stop the service on a SQLite folder first. Stop the nodes of a PostgreSQL source too: the copy has none of the changes made meanwhile. An interrupted copy leaves the target empty; run it again.
 
-The master key is not in any database: take the file master.key along, or LATCHKEY_MASTER_KEY.
+No database contains the master key: copy the file master.key, or set LATCHKEY_MASTER_KEY.
 
 Example, from one machine to many:
 
@@ -57,8 +57,8 @@ func (c *copyCmd) Run(ctx context.Context, a *app) error {
 	return a.done("Both sides are equal. Give every node that serves the copy the same master key: the file master.key of the old data folder, or LATCHKEY_MASTER_KEY.")
 }
 
-// progress returns what shows how far a copy has come: a bar on a terminal, and
-// a line for each table elsewhere.
+// progress returns a function that shows the progress of a copy: a bar on a
+// terminal, a line for each table elsewhere.
 func (a *app) progress() func(table string, done, total int64) {
 	if isTerminal(a.stderr) {
 		return func(table string, done, total int64) { drawBar(a.stderr, table, done, total) }
@@ -70,7 +70,7 @@ func (a *app) progress() func(table string, done, total int64) {
 	}
 }
 
-// isTerminal reports whether what is written there is read by a person at once.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -80,8 +80,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// drawBar draws how much is done in place of what it drew last, and leaves it
-// when all is.
+// drawBar redraws a progress bar, and ends its line when all is done.
 func drawBar(w io.Writer, table string, done, total int64) {
 	const width = 30
 	filled := width

@@ -11,7 +11,7 @@ import (
 
 // database is the flag of commands that open the data, wherever it is.
 type database struct {
-	Database string `env:"LATCHKEY_DATABASE" placeholder:"URL" help:"PostgreSQL database that nodes share, such as postgres://user:password@host/name; by default the data is in the data folder. Better set in the environment if there is a password in it."`
+	Database string `env:"LATCHKEY_DATABASE" placeholder:"URL" help:"PostgreSQL database that nodes share, such as postgres://user:password@host/name; default: SQLite in the data folder. Set a URL with a password in the environment, where other users can't see it."`
 }
 
 // where is what the store opens.
@@ -36,7 +36,7 @@ type migrateStatus struct {
 
 // Help is the manual of latchkey migrate status.
 func (migrateStatus) Help() string {
-	return `The schema is brought up to date by latchkey serve when it starts; this command changes nothing, and services may run meanwhile. "Oldest" is the number of migrations that a program must at least know to work with the data after that step: while an upgrade is under way, programs from there on run side by side.`
+	return `latchkey serve brings the schema up to date when it starts. This command changes nothing and can run beside services. "Oldest" is the lowest migration that a program must know to work with the data after that step: during an upgrade, all such programs can run side by side.`
 }
 
 // Run prints one row a migration.

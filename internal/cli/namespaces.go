@@ -33,9 +33,9 @@ type updateNamespace struct {
 
 // Help are the examples of latchkey namespaces update --help.
 func (updateNamespace) Help() string {
-	return `whenDegraded is what limits do while the counters that nodes share are out of
-reach: with share each node decides alone with its share of the limit, with
-refuse it refuses.
+	return `whenDegraded is what rate limits do while the shared counters are unavailable:
+with share each node decides alone with its share of the limit, with refuse it
+denies.
 
 Examples:
 
@@ -58,5 +58,5 @@ func (c *deleteNamespace) Run(ctx context.Context, a *app, client *latchkey.Clie
 	if err := client.Ratelimits.DeleteNamespace(ctx, latchkey.DeleteNamespaceRequest{Namespace: c.Namespace}); err != nil {
 		return err
 	}
-	return a.done("Deleted namespace %s. Limits in it now answer 410.", c.Namespace)
+	return a.done("Deleted namespace %s. Limits in it now return 410.", c.Namespace)
 }

@@ -31,7 +31,7 @@ func (a *app) rootKey() (string, error) {
 	return strings.TrimSpace(string(text)), nil
 }
 
-// report tells a person what went wrong and what to do next.
+// report prints what went wrong and what to do next.
 func (a *app) report(err error) {
 	var refused *latchkey.Error
 	if errors.As(err, &refused) {
@@ -59,22 +59,22 @@ func (a *app) reportRefusal(e *latchkey.Error) {
 	}
 }
 
-// hint says what helps against an error, where that is known.
+// hint returns what to do about an error, or "".
 func (a *app) hint(err error) string {
 	var unreached *url.Error
 	var refused *latchkey.Error
 	switch {
 	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("The service at %s does not know this root key. It is taken from --root-key, else LATCHKEY_ROOT_KEY, else the file %s.",
+		return fmt.Sprintf("The service at %s does not know this root key. It comes from --root-key, else LATCHKEY_ROOT_KEY, else the file %s.",
 			a.URL, filepath.Join(a.Data, embedded.RootKeyFile))
 	case errors.As(err, &unreached):
 		return fmt.Sprintf("Is the service at %s running? Start it with: latchkey serve", a.URL)
 	case errors.Is(err, embedded.ErrInUse):
-		return "Stop the service that runs there, or choose another folder with --data."
+		return "Stop the service that is running there, or choose another folder with --data."
 	case errors.Is(err, syscall.EADDRINUSE):
-		return "Something else answers at that address. Choose another one with --listen, or any free port with --listen 127.0.0.1:0"
+		return "Another program listens on that address. Choose another one with --listen, or any free port with --listen 127.0.0.1:0"
 	case errors.Is(err, fs.ErrPermission):
-		return "Give this user the right to read and write there, or choose another folder with --data."
+		return "Give this user read and write permission there, or choose another folder with --data."
 	}
 	return ""
 }

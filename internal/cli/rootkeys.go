@@ -12,16 +12,16 @@ import (
 
 // createRootKey makes a root key.
 type createRootKey struct {
-	Workspace   string   `placeholder:"ID" help:"The workspace it works in; by default yours."`
-	Name        string   `help:"What people call it."`
-	Permission  []string `sep:"none" placeholder:"P" help:"Something it may do; may be given several times."`
-	All         bool     `help:"It may do everything in its workspace."`
-	Permissions []string `arg:"" optional:"" name:"permission" complete:"permissions" help:"What it may do, for example api.*.verify_key."`
+	Workspace   string   `placeholder:"ID" help:"Workspace of the root key (default: yours)."`
+	Name        string   `help:"Name, for people."`
+	Permission  []string `sep:"none" placeholder:"P" help:"Permission of the root key; repeatable."`
+	All         bool     `help:"Grant every permission in the workspace."`
+	Permissions []string `arg:"" optional:"" name:"permission" complete:"permissions" help:"Permissions of the root key, for example api.*.verify_key."`
 }
 
 // Help are the examples of latchkey root-keys create --help.
 func (createRootKey) Help() string {
-	return `Prints the root key alone on the last line. It is shown only this once.
+	return `Prints the root key alone on the last line. It is shown only once.
 
 Examples:
 
@@ -42,7 +42,7 @@ func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	if a.JSON {
 		return a.printJSON(made)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Root key %s has %d permissions. It is shown only this once:\n%s\n", made.RootKeyID, len(permissions), made.Key)
+	_, err = fmt.Fprintf(a.stdout, "Root key %s has %d permissions. It is shown only once:\n%s\n", made.RootKeyID, len(permissions), made.Key)
 	return err
 }
 
@@ -58,7 +58,7 @@ func everything(workspace string) []string {
 
 // listRootKeys lists the root keys of a workspace.
 type listRootKeys struct {
-	Workspace string `placeholder:"ID" help:"The workspace to look in; by default yours."`
+	Workspace string `placeholder:"ID" help:"Workspace to list (default: yours)."`
 }
 
 // Run lists the root keys.
@@ -74,7 +74,7 @@ func (c *listRootKeys) Run(ctx context.Context, a *app, client *latchkey.Client)
 	})
 }
 
-// few writes the first of many values and how many more there are.
+// few returns the first values of a list and the number of the others.
 func few(values []string) string {
 	const most = 3
 	if len(values) <= most {
@@ -94,7 +94,7 @@ type updateRootKey struct {
 
 // Help are the examples of latchkey root-keys update --help.
 func (updateRootKey) Help() string {
-	return `Lists have commas between their values; null removes a value.
+	return `Separate the values of a list with commas; null removes a value.
 
 Examples:
 
@@ -108,7 +108,7 @@ func (c *updateRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	return a.update(ctx, client, "rootKeys.updateRootKey", rootKeySettings, c.Settings, "rootKeyId", c.RootKeyID)
 }
 
-// update calls an operation that changes one thing and prints what it then is.
+// update calls an operation that changes a resource and prints the result.
 func (a *app) update(ctx context.Context, client *latchkey.Client, operation string, known settings, arguments []string, idField, id string) error {
 	request, err := known.patch(arguments)
 	if err != nil {
@@ -135,7 +135,7 @@ func (c *deleteRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	return a.done("Deleted root key %s. It no longer works.", c.RootKeyID)
 }
 
-// done says that a command did its work; programs see it by the exit status.
+// done confirms success to people; programs see the exit status.
 func (a *app) done(format string, args ...any) error {
 	if a.JSON {
 		return a.printJSON(struct{}{})

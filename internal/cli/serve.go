@@ -21,28 +21,28 @@ import (
 	"github.com/latchkeyhq/latchkey/embedded"
 )
 
-// patience is how long requests under way may take once the service is told to
-// stop.
-const patience = 30 * time.Second
+// gracePeriod bounds how long requests in progress can take after the service is
+// told to stop.
+const gracePeriod = 30 * time.Second
 
 // serveCmd runs the service.
 type serveCmd struct {
-	Listen string          `env:"LATCHKEY_LISTEN" default:"127.0.0.1:7070" help:"Address to answer at; port 0 takes any free one."`
-	Config kong.ConfigFlag `env:"LATCHKEY_CONFIG" type:"path" placeholder:"FILE" help:"JSON file with settings by the names of these flags. Flags and the environment come first."`
+	Listen string          `env:"LATCHKEY_LISTEN" default:"127.0.0.1:7070" help:"Address to listen on; port 0 takes any free one."`
+	Config kong.ConfigFlag `env:"LATCHKEY_CONFIG" type:"path" placeholder:"FILE" help:"JSON file with settings, named like these flags. Flags and the environment take precedence."`
 	masterKey
 	database
 	Redis          string            `env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
-	Limits         embedded.Limits   `env:"LATCHKEY_LIMITS" enum:"exact,fast,local" default:"exact" help:"What rate limits promise: ${enum}. Exact lets no more than the limit through on all nodes together; fast decides at once, reconciles over Redis and may let a little more through; with local each node counts for itself."`
-	FailMode       embedded.FailMode `env:"LATCHKEY_FAIL_MODE" enum:"closed,stale" default:"closed" help:"What verifications do while the shared database is out of reach: ${enum}. Closed answers errors; stale goes on with what was read before."`
-	StaleFor       time.Duration     `env:"LATCHKEY_STALE_FOR" default:"1m" help:"For how long stale goes on."`
-	TrustedProxies []netip.Prefix    `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is believed; by default those on this machine."`
-	DrainDelay     time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to go on answering after readiness has turned to 503, so that balancers notice."`
+	Limits         embedded.Limits   `env:"LATCHKEY_LIMITS" enum:"exact,fast,local" default:"exact" help:"Guarantee of rate limits: ${enum}. exact admits no more than the limit on all nodes together; fast decides locally, synchronizes over Redis and can admit slightly more; local counts on each node separately."`
+	FailMode       embedded.FailMode `env:"LATCHKEY_FAIL_MODE" enum:"closed,stale" default:"closed" help:"Verifications while the shared database is unavailable: ${enum}. closed returns errors; stale uses cached data."`
+	StaleFor       time.Duration     `env:"LATCHKEY_STALE_FOR" default:"1m" help:"Maximum age of cached data with --fail-mode stale."`
+	TrustedProxies []netip.Prefix    `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted (default: those on this machine)."`
+	DrainDelay     time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to keep serving after readiness turns to 503, so that load balancers notice."`
 	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
 }
 
 // Help is the manual of latchkey serve.
 func (serveCmd) Help() string {
-	return `Everything is kept in one data folder, or, with --database, in a PostgreSQL database that any number of nodes share; all of them need the same master key. At the first start it is made, and the root key of the operator is printed and kept in the file root.key there. SIGTERM or Ctrl-C ends the service when its requests are answered; a second one ends it at once.
+	return `All data is in one data folder, or, with --database, in a PostgreSQL database that any number of nodes share with the same master key. The first start creates the master key and the operator's root key, prints the root key and saves it in the file root.key. SIGTERM or Ctrl-C stops the service after the requests in progress; a second one stops it at once.
 
 Examples:
 
@@ -58,7 +58,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if a.Data == "" {
-		return errors.New("there is no home folder to keep data in; name a folder with --data")
+		return errors.New("there is no home folder for the data; name a folder with --data")
 	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -79,9 +79,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	return c.answer(ctx, stop, listener, service, log)
 }
 
-// answer serves requests until ctx ends, and then stops in order: no more
-// requests are invited, those that still come are answered until balancers have
-// noticed, those under way are answered, and what is only in memory is saved.
+// answer serves requests until ctx ends, and then stops in order: readiness turns
+// to 503, new requests are served until load balancers have noticed, requests in
+// progress are finished, and what is only in memory is saved.
 func (c *serveCmd) answer(ctx context.Context, stop func(), listener net.Listener, service *embedded.Service, log *slog.Logger) error {
 	var leaving atomic.Bool
 	srv := &http.Server{
@@ -100,20 +100,20 @@ func (c *serveCmd) answer(ctx context.Context, stop func(), listener net.Listene
 	case <-ctx.Done():
 	}
 	stop() // from here on a signal ends the process at once
-	log.Info("stopping; requests under way are answered first")
+	log.Info("stopping; finishing the requests in progress first")
 	service.Drain()
 	leaving.Store(true)
 	time.Sleep(c.DrainDelay)
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
 	defer cancel()
 	if err := srv.Shutdown(ending); err != nil {
-		log.Warn("requests that took too long were given up", "error", errors.Join(err, srv.Close()))
+		log.Warn("requests that took too long were aborted", "error", errors.Join(err, srv.Close()))
 	}
 	return service.Close(context.WithoutCancel(ctx))
 }
 
-// dismiss asks clients to leave their connection with the next answer once the
-// service is leaving, so that none of them sends into one that is being closed.
+// dismiss closes each connection with its next response once the service is
+// stopping, so that no client sends a request into a closing connection.
 func dismiss(handler http.Handler, leaving *atomic.Bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if leaving.Load() {
@@ -135,7 +135,7 @@ func (a *app) logger(debug bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, options))
 }
 
-// welcome says where the service is, and at first start what its root key is.
+// welcome prints the URL of the service and, at first start, its root key.
 func (a *app) welcome(addr net.Addr, data, rootKey string) error {
 	url, file := urlOf(addr), filepath.Join(a.Data, embedded.RootKeyFile)
 	if a.JSON {
@@ -146,15 +146,15 @@ func (a *app) welcome(addr net.Addr, data, rootKey string) error {
 			RootKeyFile string `json:"rootKeyFile"`
 		}{url, data, rootKey, file})
 	}
-	text := fmt.Sprintf("Latchkey %s answers at %s\nIts data is in %s\n", version(), url, data)
+	text := fmt.Sprintf("Latchkey %s is listening at %s\nData: %s\n", version(), url, data)
 	if rootKey != "" {
-		text += fmt.Sprintf("\nYour root key, shown only this once and kept in %s:\n%s\n", file, rootKey)
+		text += fmt.Sprintf("\nYour root key, shown only once and saved in %s:\n%s\n", file, rootKey)
 	}
 	_, err := io.WriteString(a.stdout, text)
 	return err
 }
 
-// urlOf writes an address as what a client on this machine calls.
+// urlOf returns the URL of an address for clients on this machine.
 func urlOf(addr net.Addr) string {
 	tcp := addr.(*net.TCPAddr) // what a tcp listener has
 	if tcp.IP.IsUnspecified() {

@@ -12,7 +12,7 @@ import (
 
 // masterKey is the flag of commands that open the data folder.
 type masterKey struct {
-	MasterKey string `env:"LATCHKEY_MASTER_KEY" placeholder:"KEY" help:"The master key, if it is not kept in the data folder. Better set in the environment than here, where others can see it."`
+	MasterKey string `env:"LATCHKEY_MASTER_KEY" placeholder:"KEY" help:"Master key, if it is not in the data folder. Set it in the environment rather than here, where other users can see it."`
 }
 
 // rotateCmd replaces the master key.
@@ -23,9 +23,9 @@ type rotateCmd struct {
 
 // Help is the manual of latchkey vault rotate.
 func (rotateCmd) Help() string {
-	return `Makes a new master key, wraps all data keys with it and forgets the old one. Sealed keys stay as they are. If it is interrupted, run it again: nothing is lost.
+	return `Creates a new master key, rewraps all data keys with it and discards the old one. Sealed keys don't change. If it is interrupted, run it again: nothing is lost.
 
-Backups made before still need the old master key: keep a copy of the file master.key with them.`
+Older backups still need the old master key: keep a copy of the file master.key with them.`
 }
 
 // Run replaces the master key, or says how to where it is kept elsewhere.
@@ -41,9 +41,9 @@ func (c *rotateCmd) Run(ctx context.Context, a *app) error {
 	case a.JSON:
 		return a.printJSON(map[string]int{"rewrapped": rewrapped})
 	case c.MasterKey != "":
-		return a.done("Wrapped %d data keys with the first master key. The others are no longer needed: remove them from LATCHKEY_MASTER_KEY.", rewrapped)
+		return a.done("Rewrapped %d data keys with the first master key. Remove the other ones from LATCHKEY_MASTER_KEY.", rewrapped)
 	}
-	return a.done("Made a new master key and wrapped %d data keys with it.", rewrapped)
+	return a.done("Created a new master key and rewrapped %d data keys with it.", rewrapped)
 }
 
 // count returns how many master keys are given.
@@ -51,14 +51,14 @@ func (c *rotateCmd) count() int {
 	return len(strings.FieldsFunc(c.MasterKey, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }))
 }
 
-// explain tells how to replace a master key that this command can't write.
+// explain describes how to replace a master key that this command can't write.
 func (c *rotateCmd) explain(a *app) error {
-	_, err := fmt.Fprintf(a.stdout, `The master key is kept in the environment, so only you can replace it there:
+	_, err := fmt.Fprintf(a.stdout, `The master key is in the environment, where only you can replace it:
 
-1. Stop the service and put a new master key and a comma before the present one:
+1. Stop the service and put a new master key and a comma before the current one:
    LATCHKEY_MASTER_KEY=%s,…
-2. Run latchkey vault rotate again. It wraps all data keys with the first master key.
+2. Run latchkey vault rotate again. It rewraps all data keys with the first master key.
 3. Remove the comma and the old master key, and start the service.
 `, embedded.NewMasterKey())
-	return errors.Join(err, errors.New("nothing was changed: LATCHKEY_MASTER_KEY holds only the present master key"))
+	return errors.Join(err, errors.New("nothing was changed: LATCHKEY_MASTER_KEY has only the current master key"))
 }

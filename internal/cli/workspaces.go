@@ -11,13 +11,13 @@ import (
 
 // createWorkspace makes a workspace and a root key for it.
 type createWorkspace struct {
-	Name              string `arg:"" optional:"" help:"What people call it; by default a made-up name."`
-	RequestsPerMinute *int64 `placeholder:"N" help:"How many API requests it may make in a minute; by default any number."`
+	Name              string `arg:"" optional:"" help:"Name, for people (default: a random name)."`
+	RequestsPerMinute *int64 `placeholder:"N" help:"Limit of API requests per minute (default: none)."`
 }
 
 // Help is the manual of latchkey workspaces create.
 func (createWorkspace) Help() string {
-	return `Prints a root key that may do everything in the new workspace, alone on the last line. It is shown only this once.`
+	return `Prints a root key with every permission in the new workspace, alone on the last line. It is shown only once.`
 }
 
 // Run makes the workspace.
@@ -50,7 +50,7 @@ func (c *createWorkspace) print(a *app, made latchkey.CreatedWorkspace, key latc
 			latchkey.CreatedRootKey
 		}{made, key})
 	}
-	_, err := fmt.Fprintf(a.stdout, "Workspace %s is named %s. Its root key is %s, shown only this once:\n%s\n", made.WorkspaceID, c.Name, key.RootKeyID, key.Key)
+	_, err := fmt.Fprintf(a.stdout, "Workspace %s is named %s. Its root key is %s, shown only once:\n%s\n", made.WorkspaceID, c.Name, key.RootKeyID, key.Key)
 	return err
 }
 
