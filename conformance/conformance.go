@@ -41,10 +41,11 @@
 // is xxx, $({"n":"#"},*2) is {"n":"0"},{"n":"1"}, and $(base64 x) and $(hex x) are the SHA-256 of
 // x.
 //
-// A response must match exactly, with these exceptions: ... in an object allows other members, ~[
-// starts an array in any order, and a string that starts with ? matches any value. "?name" defines
-// the value. "?name:PATTERN" and "?:PATTERN" require an id with this prefix (key_*), an integer in
-// this range (1..$n+5), or text or JSON that matches this regular expression (^…).
+// A response must match exactly, with these exceptions: ... in an object allows other members, a
+// member "name?" can be absent, ~[ starts an array in any order, and a string that starts with ?
+// matches any value. "?name" defines the value. "?name:PATTERN" and "?:PATTERN" require an id with
+// this prefix (key_*), an integer in this range (1..$n+5), or text or JSON that matches this
+// regular expression (^…).
 package conformance
 
 import (

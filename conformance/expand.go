@@ -55,11 +55,15 @@ func apply(found string) string {
 		return hex.EncodeToString(sum[:])
 	}
 	n, _ := strconv.Atoi(m[5])
+	part, separator := m[3], m[4]
+	if !strings.Contains(part, "#") {
+		return strings.TrimSuffix(strings.Repeat(part+separator, n), separator)
+	}
 	parts := make([]string, n)
 	for i := range parts {
-		parts[i] = strings.ReplaceAll(m[3], "#", strconv.Itoa(i))
+		parts[i] = strings.ReplaceAll(part, "#", strconv.Itoa(i))
 	}
-	return strings.Join(parts, m[4])
+	return strings.Join(parts, separator)
 }
 
 // value returns the value of a name. It adds plus to a number and appends it to other values.

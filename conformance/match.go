@@ -137,21 +137,24 @@ func (r *runner) match(want, got any, path string) error {
 }
 
 func (r *runner) matchObject(want, got map[string]any, path string) error {
-	for _, name := range slices.Sorted(maps.Keys(want)) {
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		name, optional := strings.CutSuffix(key, "?")
 		value, ok := got[name]
 		switch {
-		case name == "...":
+		case key == "..." || optional && !ok:
 			continue
 		case !ok:
 			return fmt.Errorf("%s.%s is missing", path, name)
 		}
-		if err := r.match(want[name], value, path+"."+name); err != nil {
+		if err := r.match(want[key], value, path+"."+name); err != nil {
 			return err
 		}
 	}
 	_, more := want["..."]
 	for name, value := range got {
-		if _, ok := want[name]; !ok && !more {
+		_, required := want[name]
+		_, optional := want[name+"?"]
+		if !required && !optional && !more {
 			return fmt.Errorf("%s.%s is %s, want absent", path, name, toJSON(value))
 		}
 	}

@@ -34,10 +34,12 @@ type validator struct {
 }
 
 // validating returns a transport that fails the test if a response, or a successful request, does
-// not
-// match the document.
+// not match the document.
 func validating(t *testing.T, next http.RoundTripper) http.RoundTripper {
-	return &validator{t: t, doc: loadDocument(t), next: next}
+	doc := loadDocument(t)
+	// The validator of OpenAPI 3.0 is as strict for this document and compiles no schemas.
+	doc.OpenAPI = "3.0.3"
+	return &validator{t: t, doc: doc, next: next}
 }
 
 func (x *validator) RoundTrip(req *http.Request) (*http.Response, error) {
