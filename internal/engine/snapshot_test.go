@@ -60,7 +60,7 @@ func TestAKeyWeighsWhatItTakes(t *testing.T) {
 		Clock:   coherence.NewClock(false),
 		Breaker: coherence.NewBreaker(store.IsUnavailable, slog.New(slog.DiscardHandler)),
 	}}
-	const n = 50_000
+	const n = 5_000
 	for name, with := range kinds {
 		t.Run(name, func(t *testing.T) {
 			before, weight := heap(), 0
