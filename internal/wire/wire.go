@@ -8,7 +8,8 @@
 // generated ones are made of are written by hand: read.go and checker.go for
 // requests, append.go for answers.
 //
-// After a change of a wire type, make generate writes generated.go.
+// After a change of a wire type, make generate writes generated.go. The template of the
+// code is gen/generated.tmpl.
 package wire
 
 //go:generate go run ./gen
