@@ -21,12 +21,12 @@ lint: $(STATICCHECK)
 # What is generated and committed must be what its sources make today.
 generated: $(SQLC)
 	cd internal/store && $(SQLC) diff
-	go test -count=1 -run 'TestCommittedCodeIsCurrent|TestCommittedDocumentIsCurrent' ./internal/wire/gen ./internal/spec
+	go test -count=1 -run 'TestCommitted.*Current' ./internal/wire/gen ./internal/spec ./internal/licenses/gen
 
 # The document is made by a program that needs the code of the other two.
 generate: $(SQLC)
 	PATH="$(TOOLS):$$PATH" go generate ./internal/store ./internal/wire
-	go generate ./internal/spec
+	go generate ./internal/spec ./internal/licenses
 
 # Clusters are tested alone: what they promise within a time they can't keep on
 # processors that others use.

@@ -62,6 +62,7 @@ type grammar struct {
 	} `cmd:"" group:"local" help:"The master key."`
 	Completion completionCmd `cmd:"" group:"local" help:"Print a script that completes commands in your shell."`
 	Complete   completeCmd   `cmd:"" hidden:"" help:"Print possible next words."`
+	Licenses   licensesCmd   `cmd:"" group:"local" help:"Print the licenses of Latchkey and of what is linked into it."`
 	Version    versionCmd    `cmd:"" group:"local" help:"Print the version."`
 }
 
