@@ -14,7 +14,7 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/load"
 )
 
-// redis starts a Redis that writes nothing to disk.
+// redis starts a Redis server without persistence.
 func (e *env) redis() (running, error) {
 	return once(e, "redis", func() (running, error) {
 		program, err := exec.LookPath("redis-server")
@@ -26,7 +26,8 @@ func (e *env) redis() (running, error) {
 			return running{}, err
 		}
 		_, port, _ := strings.Cut(addr, ":")
-		p, err := e.start(exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no"), func() error {
+		p, err := e.start(exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--save", "",
+			"--appendonly", "no"), func() error {
 			conn, err := load.DialRaw(addr, []byte("PING\r\n"), []byte("+PONG\r\n"))
 			if err != nil {
 				return err
@@ -38,17 +39,18 @@ func (e *env) redis() (running, error) {
 	})
 }
 
-// postgresBin is where Debian keeps the programs of PostgreSQL.
+// postgresBin is where Debian installs the programs of PostgreSQL.
 const postgresBin = "/usr/lib/postgresql/15/bin"
 
-// postgres starts a PostgreSQL with its own settings, except that it listens on
-// loopback alone and believes everyone there.
+// postgres starts a PostgreSQL server with default settings, except that it listens only on
+// loopback
+// and trusts every local client.
 func (e *env) postgres() (running, error) {
 	return once(e, "postgres", func() (running, error) {
 		if _, err := os.Stat(postgresBin); err != nil {
 			return running{}, skip{err}
 		}
-		as, err := unprivileged("postgres")
+		as, err := credentialsOf("postgres")
 		if err != nil {
 			return running{}, skip{err}
 		}
@@ -61,7 +63,8 @@ func (e *env) postgres() (running, error) {
 				return running{}, err
 			}
 		}
-		initdb := exec.Command(filepath.Join(postgresBin, "initdb"), "-D", dir, "-U", "bench", "--auth", "trust", "-E", "UTF8", "--locale", "C")
+		initdb := exec.Command(filepath.Join(postgresBin, "initdb"), "-D", dir, "-U", "bench",
+			"--auth", "trust", "-E", "UTF8", "--locale", "C")
 		initdb.Dir, initdb.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as}
 		if err := run(initdb); err != nil {
 			return running{}, err
@@ -71,16 +74,18 @@ func (e *env) postgres() (running, error) {
 			return running{}, err
 		}
 		_, port, _ := strings.Cut(addr, ":")
-		cmd := exec.Command(filepath.Join(postgresBin, "postgres"), "-D", dir, "-h", "127.0.0.1", "-p", port, "-k", dir, "-c", "max_connections=300")
+		cmd := exec.Command(filepath.Join(postgresBin, "postgres"), "-D", dir, "-h", "127.0.0.1",
+			"-p", port, "-k", dir, "-c", "max_connections=300")
 		cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as}
 		p, err := e.start(cmd, func() error {
-			return run(exec.Command(filepath.Join(postgresBin, "pg_isready"), "-h", "127.0.0.1", "-p", port, "-q"))
+			return run(exec.Command(filepath.Join(postgresBin, "pg_isready"), "-h", "127.0.0.1",
+				"-p", port, "-q"))
 		})
 		return running{p, addr}, err
 	})
 }
 
-// database makes a database in PostgreSQL and returns its DSN.
+// database creates a PostgreSQL database and returns its DSN.
 func (e *env) database(name string) (dsn string, server running, err error) {
 	server, err = e.postgres()
 	if err != nil {
@@ -88,15 +93,15 @@ func (e *env) database(name string) (dsn string, server running, err error) {
 	}
 	dsn, err = once(e, "database "+name, func() (string, error) {
 		_, port, _ := strings.Cut(server.addr, ":")
-		err := run(exec.Command(filepath.Join(postgresBin, "createdb"), "-h", "127.0.0.1", "-p", port, "-U", "bench", name))
+		err := run(exec.Command(filepath.Join(postgresBin, "createdb"), "-h", "127.0.0.1", "-p",
+			port, "-U", "bench", name))
 		return fmt.Sprintf("postgres://bench@%s/%s?sslmode=disable", server.addr, name), err
 	})
 	return dsn, server, err
 }
 
-// unprivileged returns the credentials of a user, or nil if this process has no
-// privileges to give up.
-func unprivileged(name string) (*syscall.Credential, error) {
+// credentialsOf returns the credentials of a user, or nil if this process does not run as root.
+func credentialsOf(name string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}

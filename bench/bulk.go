@@ -15,30 +15,32 @@ import (
 	_ "modernc.org/sqlite" // the driver
 )
 
-// bulkKey is the text of the n-th key made in bulk, and bulkID the n-th id; the
-// two need not belong together.
+// bulkKey returns the text of the n-th copied key, and bulkID the n-th id. They can belong to
+// different
+// rows.
 func bulkKey(n string) string { return "bulk_" + n }
 func bulkID(n string) string  { return "key_bulk" + n }
 
-// multiply fills the database of a stopped Latchkey with n copies of an API's key,
-// differing in id and secret alone. What it
-// copies is whatever columns there are, so it knows nothing of the schema but the
-// names of those two.
-func multiply(ctx context.Context, data, api string, n int) (err error) {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(data, "latchkey.db")+"?_pragma=synchronous(OFF)&_pragma=cache_size(-200000)")
+// copyKeys adds n copies of an API's key to the database of a stopped Latchkey. The copies differ
+// only
+// in id and secret. It copies all columns, so of the schema it knows only the names of those two.
+func copyKeys(ctx context.Context, data, api string, n int) (err error) {
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(data,
+		"latchkey.db")+"?_pragma=synchronous(OFF)&_pragma=cache_size(-200000)")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	insert, err := copying(ctx, db)
+	insert, err := copyStatement(ctx, db)
 	if err != nil {
 		return err
 	}
 	return insertCopies(ctx, db, insert, api, bulkHashes(n))
 }
 
-// bulkHashes returns the hashes of n keys in order: rows that come in the order of
-// every index are made several times faster.
+// bulkHashes returns the hashes of n keys in order, because inserting rows in index order is
+// several
+// times faster.
 func bulkHashes(n int) []string {
 	hashes := make([]string, n)
 	for i := range hashes {
@@ -49,9 +51,10 @@ func bulkHashes(n int) []string {
 	return hashes
 }
 
-// copying returns the statement that copies a key of an API (the third argument)
-// under another id (the first) and hash (the second).
-func copying(ctx context.Context, db *sql.DB) (string, error) {
+// copyStatement returns the statement that copies a key of an API (the third argument) with another
+// id
+// (the first) and hash (the second).
+func copyStatement(ctx context.Context, db *sql.DB) (string, error) {
 	rows, err := db.QueryContext(ctx, `SELECT name FROM pragma_table_info('keys')`)
 	if err != nil {
 		return "", err
@@ -75,17 +78,18 @@ func copying(ctx context.Context, db *sql.DB) (string, error) {
 	if !slices.Contains(from, "$1") || !slices.Contains(from, "$2") {
 		return "", errors.New("the table keys has no columns id and hash")
 	}
-	return fmt.Sprintf("INSERT INTO keys (%s) SELECT %s FROM keys WHERE api_id = $3 ORDER BY id DESC LIMIT 1",
+	return fmt.Sprintf("INSERT INTO keys (%s) SELECT %s FROM keys WHERE api_id = $3 ORDER BY id "+
+		"DESC LIMIT 1",
 		strings.Join(into, ", "), strings.Join(from, ", ")), rows.Err()
 }
 
-// insertCopies makes a copy for each hash, all in one transaction.
+// insertCopies inserts a copy for each hash, in one transaction.
 func insertCopies(ctx context.Context, db *sql.DB, insert, api string, hashes []string) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // of no effect after the commit
+	defer tx.Rollback() // no effect after the commit
 	copies, err := tx.PrepareContext(ctx, insert)
 	if err != nil {
 		return err

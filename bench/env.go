@@ -16,23 +16,22 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/proc"
 )
 
-// env is what the trials of a run share: a folder for what lives as long as the
-// run, the servers that were started, and how long things take.
+// env is the shared environment of a run: its folders, its servers and its settings.
 type env struct {
-	dir    string // for data
-	bin    string // for programs; kept from run to run
-	rounds int
-	turn   time.Duration
-	quick  bool
-	made   map[string]any
+	dir        string // for data
+	bin        string // for programs, kept between runs
+	rounds     int
+	sampleTime time.Duration
+	quick      bool
+	cache      map[string]any
 
-	mu      sync.Mutex // an interrupt cleans up too
+	mu      sync.Mutex // an interrupt closes too
 	cleanup []func() error
 }
 
-// newEnv returns an env with folders. Data folders stand beside the programs, so
-// that commits wait for a disk even where the folder for temporary files is
-// memory.
+// newEnv returns an env with folders. Data folders are beside the programs, so that commits wait
+// for
+// a disk even if the temporary folder is in memory.
 func newEnv() (*env, error) {
 	bin, err := filepath.Abs(".bin")
 	if err != nil {
@@ -45,16 +44,17 @@ func newEnv() (*env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{dir: dir, bin: bin, rounds: 11, turn: 600 * time.Millisecond, made: make(map[string]any)}
-	e.defers(func() error { return os.RemoveAll(dir) })
+	e := &env{dir: dir, bin: bin, rounds: 11, sampleTime: 600 * time.Millisecond,
+		cache: make(map[string]any)}
+	e.onClose(func() error { return os.RemoveAll(dir) })
 	return e, os.Chmod(dir, 0o755) // PostgreSQL runs as another user
 }
 
-// say tells the person at the terminal what goes on.
-func (e *env) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+// logf prints progress to the terminal.
+func (e *env) logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// defers has something done at the end of the run, the last first.
-func (e *env) defers(f func() error) {
+// onClose registers a function for the end of the run. The last one runs first.
+func (e *env) onClose(f func() error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.cleanup = append(e.cleanup, f)
@@ -72,20 +72,19 @@ func (e *env) close() error {
 	return errors.Join(errs...)
 }
 
-// outcome is what making a thing came to.
+// outcome is a cached value or error.
 type outcome[T any] struct {
 	thing T
 	err   error
 }
 
-// once makes a thing when it is first asked for and remembers it, or why it
-// can't be had, for the rest of the run.
+// once calls make the first time and caches its value or error for the rest of the run.
 func once[T any](e *env, name string, make func() (T, error)) (T, error) {
-	if o, ok := e.made[name].(outcome[T]); ok {
+	if o, ok := e.cache[name].(outcome[T]); ok {
 		return o.thing, o.err
 	}
 	thing, err := make()
-	e.made[name] = outcome[T]{thing, err}
+	e.cache[name] = outcome[T]{thing, err}
 	return thing, err
 }
 
@@ -93,16 +92,15 @@ func once[T any](e *env, name string, make func() (T, error)) (T, error) {
 func (e *env) start(cmd *exec.Cmd, ready func() error) (*proc.Process, error) {
 	p, err := proc.Start(cmd, ready)
 	if err == nil {
-		e.defers(p.Stop)
+		e.onClose(p.Stop)
 	}
 	return p, err
 }
 
-// folder makes a new folder for data.
+// folder creates a data folder.
 func (e *env) folder(name string) (string, error) { return os.MkdirTemp(e.dir, name+"-") }
 
-// build builds Latchkey once a run: the one that is measured is that of the
-// working tree.
+// build builds Latchkey from the working tree, once per run.
 func (e *env) build() (string, error) {
 	return once(e, "latchkey", func() (string, error) {
 		program := filepath.Join(e.bin, "latchkey")
@@ -112,26 +110,28 @@ func (e *env) build() (string, error) {
 	})
 }
 
-// rivalProgram is a program of another module at a pinned version. Its sums are
-// pinned too, as a go.sum has them, because not every mirror of the checksum
-// database knows every version.
+// rivalProgram is a program of another module at a pinned version. Its checksums are pinned too, as
+// in
+// a go.sum, because not every mirror of the checksum database has every version.
 type rivalProgram struct{ name, module, pkg, version, sum, modSum string }
 
-// install builds a rival, unless it is there from an earlier run.
+// install builds a rival, unless an earlier run has built it.
 func (e *env) install(r rivalProgram) (string, error) {
 	return once(e, r.name, func() (string, error) {
 		program := filepath.Join(e.bin, r.name+"-"+r.version)
 		if _, err := os.Stat(program); err == nil {
 			return program, nil
 		}
-		e.say("  building %s %s", r.name, r.version)
+		e.logf("  building %s %s", r.name, r.version)
 		in, err := e.folder("install")
 		if err != nil {
 			return "", err
 		}
 		mod := fmt.Sprintf("module rival\n\ngo 1.26\n\nrequire %s %s\n", r.module, r.version)
-		sum := fmt.Sprintf("%s %s %s\n%[1]s %[2]s/go.mod %[4]s\n", r.module, r.version, r.sum, r.modSum)
-		if err := errors.Join(os.WriteFile(filepath.Join(in, "go.mod"), []byte(mod), 0o644), os.WriteFile(filepath.Join(in, "go.sum"), []byte(sum), 0o644)); err != nil {
+		sum := fmt.Sprintf("%s %s %s\n%[1]s %[2]s/go.mod %[4]s\n", r.module, r.version, r.sum,
+			r.modSum)
+		if err := errors.Join(os.WriteFile(filepath.Join(in, "go.mod"), []byte(mod), 0o644),
+			os.WriteFile(filepath.Join(in, "go.sum"), []byte(sum), 0o644)); err != nil {
 			return "", err
 		}
 		cmd := exec.Command("go", "build", "-mod=mod", "-o", "program", r.module+r.pkg)
@@ -143,7 +143,7 @@ func (e *env) install(r rivalProgram) (string, error) {
 	})
 }
 
-// run runs a command to its end; the error has the last that it said.
+// run runs a command. Its error contains the end of the output.
 func run(cmd *exec.Cmd) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -153,8 +153,9 @@ func run(cmd *exec.Cmd) error {
 	return nil
 }
 
-// freeAddr returns a host:port of loopback that nobody listens at. Somebody else
-// may take it before it is used, in which case the server fails to start.
+// freeAddr returns a host:port on loopback on which nobody listens. If another process takes it,
+// the
+// server fails to start.
 func freeAddr() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -163,8 +164,8 @@ func freeAddr() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// answering returns a question whether somebody accepts connections.
-func answering(addr string) func() error {
+// acceptsConnections returns a check that addr accepts connections.
+func acceptsConnections(addr string) func() error {
 	return func() error {
 		conn, err := net.DialTimeout("tcp", addr, time.Second)
 		if err != nil {
@@ -174,8 +175,8 @@ func answering(addr string) func() error {
 	}
 }
 
-// healthy returns a question whether a GET answers 200.
-func healthy(url string) func() error {
+// returns200 returns a check that a GET of url returns 200.
+func returns200(url string) func() error {
 	return func() error {
 		response, err := http.Get(url)
 		if err != nil {
@@ -183,7 +184,7 @@ func healthy(url string) func() error {
 		}
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answers %s", url, response.Status)
+			return fmt.Errorf("%s returned %s", url, response.Status)
 		}
 		return nil
 	}

@@ -12,26 +12,29 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// bytesCodec sends messages that are encoded already, so that the generator is
-// as lean over gRPC as it can be, and needs no generated code of the rivals.
+// bytesCodec sends encoded messages, so that the load generator uses little CPU over gRPC and needs
+// no
+// generated code of the rivals.
 type bytesCodec struct{}
 
 func (bytesCodec) Marshal(v any) ([]byte, error)      { return v.([]byte), nil }
 func (bytesCodec) Unmarshal(data []byte, v any) error { *v.(*[]byte) = data; return nil }
 func (bytesCodec) Name() string                       { return "proto" }
 
-// streams is how many goroutines share a connection: gRPC is made to be shared,
-// while one connection for all would be a bottleneck.
-const streams = 8
+// callersPerConn is the number of goroutines that share a connection. gRPC connections are meant to
+// be
+// shared, but a single one would be a bottleneck.
+const callersPerConn = 8
 
-// overGRPC returns a target that calls a unary method.
-func overGRPC(addr, method string, source load.Source, pids ...int) target {
+// grpcTarget returns a target that calls a unary method.
+func grpcTarget(addr, method string, source load.Source, pids ...int) target {
 	var shared *grpc.ClientConn
 	return target{pids: pids, dial: func(conn int) (load.Doer, error) {
-		owner := conn%streams == 0
+		owner := conn%callersPerConn == 0
 		if owner {
 			var err error
-			shared, err = grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+			shared, err = grpc.NewClient(addr,
+				grpc.WithTransportCredentials(insecure.NewCredentials()))
 			if err != nil {
 				return nil, err
 			}
@@ -48,22 +51,23 @@ type grpcConn struct {
 	next   func() *load.Request
 }
 
-// Do calls the method and checks the bytes of its answer.
+// Do calls the method and checks the bytes of its response.
 func (c *grpcConn) Do() (kind int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	r := c.next()
-	var answer []byte
-	if err := c.conn.Invoke(ctx, c.method, r.Bytes, &answer, grpc.ForceCodec(bytesCodec{})); err != nil {
+	var response []byte
+	if err := c.conn.Invoke(ctx, c.method, r.Bytes, &response,
+		grpc.ForceCodec(bytesCodec{})); err != nil {
 		return r.Kind, err
 	}
-	if !bytes.Contains(answer, r.Want) {
-		return r.Kind, fmt.Errorf("%s answers %x", c.method, answer)
+	if !bytes.Contains(response, r.Want) {
+		return r.Kind, fmt.Errorf("%s returned %x", c.method, response)
 	}
 	return r.Kind, nil
 }
 
-// Close closes the connection for all who share it.
+// Close closes the shared connection.
 func (c *grpcConn) Close() error {
 	if !c.owner {
 		return nil
@@ -71,8 +75,9 @@ func (c *grpcConn) Close() error {
 	return c.conn.Close()
 }
 
-// text and number encode fields of a protocol buffer, by the number of the field;
-// text encodes messages within messages too.
+// text and number encode a protocol buffer field with the given field number. text also encodes
+// nested
+// messages.
 func text[T string | []byte](field int, value T) []byte {
 	b := binary.AppendUvarint(nil, uint64(field)<<3|2)
 	b = binary.AppendUvarint(b, uint64(len(value)))

@@ -12,11 +12,13 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/report"
 )
 
-// describeMachine says where the figures come from.
+// describeMachine describes this machine.
 func describeMachine(data string) report.Machine {
 	return report.Machine{
-		CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Memory: field("/proc/meminfo", "MemTotal"),
-		Kernel: word("/proc/sys/kernel/osrelease", 0), Disk: fileSystem(data), Load: word("/proc/loadavg", 0),
+		CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(),
+		Memory: field("/proc/meminfo", "MemTotal"),
+		Kernel: word("/proc/sys/kernel/osrelease", 0), Disk: fileSystem(data),
+		Load: word("/proc/loadavg", 0),
 	}
 }
 
@@ -31,7 +33,7 @@ func field(file, name string) string {
 	return "unknown"
 }
 
-// word returns a word of a file.
+// word returns the i-th word of a file.
 func word(file string, i int) string {
 	text, _ := os.ReadFile(file)
 	if words := strings.Fields(string(text)); i < len(words) {
@@ -40,8 +42,7 @@ func word(file string, i int) string {
 	return "unknown"
 }
 
-// fileSystem names the file system that a folder is on. The numbers are those of
-// statfs(2).
+// fileSystem returns the file system of a folder. The numbers are from statfs(2).
 func fileSystem(dir string) string {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -62,12 +63,13 @@ func fileSystem(dir string) string {
 	return fmt.Sprintf("type %#x", s.Type)
 }
 
-// versions says what was measured.
+// versions returns the versions of the measured programs.
 func versions() map[string]string {
 	v := map[string]string{
 		"Go": runtime.Version(), "Latchkey": firstLineOf("git", "describe", "--always", "--dirty"),
 		"gubernator": gubernator.version, "envoyproxy/ratelimit": envoy.version,
-		"Redis": firstLineOf("redis-server", "--version"), "PostgreSQL": firstLineOf(postgresBin+"/postgres", "--version"),
+		"Redis":      firstLineOf("redis-server", "--version"),
+		"PostgreSQL": firstLineOf(postgresBin+"/postgres", "--version"),
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -75,18 +77,19 @@ func versions() map[string]string {
 	}
 	for _, m := range info.Deps {
 		switch m.Path {
-		case "github.com/sethvargo/go-limiter", "github.com/go-redis/redis_rate/v10", "github.com/jackc/pgx/v5", "google.golang.org/grpc", "modernc.org/sqlite":
+		case "github.com/sethvargo/go-limiter", "github.com/go-redis/redis_rate/v10",
+			"github.com/jackc/pgx/v5", "google.golang.org/grpc", "modernc.org/sqlite":
 			v[m.Path] = m.Version
 		}
 	}
 	return v
 }
 
-// firstLineOf returns the first line that a command prints.
+// firstLineOf returns the first line of a command's output.
 func firstLineOf(name string, args ...string) string {
 	out, err := exec.Command(name, args...).Output()
 	if err != nil {
-		return "not there"
+		return "not installed"
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	return line

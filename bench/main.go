@@ -1,12 +1,11 @@
-// Command bench measures Latchkey beside the ceilings of the machine and beside
-// those who do the same work, and writes RESULTS.md, results.svg and
-// results.json. README.md says how.
+// Command bench compares Latchkey with the ceilings of the machine and with rival products, and
+// writes RESULTS.md, results.svg and results.json. README.md describes the method.
 //
-//	bench               everything, in a quarter of an hour
-//	bench -quick        a smoke test, in a minute or two
-//	bench -only http32  the trials whose id matches; the others keep their figures
+//	bench               everything, in 15 minutes
+//	bench -quick        a smoke test, in one or two minutes
+//	bench -only http32  the trials whose id matches; keeps the figures of the others
 //	bench -soak 1h      memory under a long load
-//	bench -report       the report anew from results.json
+//	bench -report       rewrites the report from results.json
 package main
 
 import (
@@ -27,14 +26,14 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/servers"
 )
 
-// The files that are written, in the working directory.
+// The output files, in the working directory.
 const (
 	rawFile    = "results.json"
 	chartFile  = "results.svg"
 	reportFile = "RESULTS.md"
 )
 
-// options is what was asked for on the command line.
+// options are the command line options.
 type options struct {
 	quick  bool
 	only   string
@@ -44,14 +43,15 @@ type options struct {
 
 func main() {
 	if len(os.Args) == 4 && os.Args[1] == serverCommand {
-		fail(servers.Run(context.Background(), os.Args[2], servers.Config{Postgres: os.Getenv(dsnVariable), Redis: os.Args[3]}, os.Stdout))
+		fail(servers.Run(context.Background(), os.Args[2],
+			servers.Config{Postgres: os.Getenv(dsnVariable), Redis: os.Args[3]}, os.Stdout))
 		return
 	}
 	var o options
-	flag.BoolVar(&o.quick, "quick", false, "a smoke test: few and short turns, little data")
-	flag.StringVar(&o.only, "only", "", "only the trials whose id matches this regular `expression`")
-	flag.DurationVar(&o.soak, "soak", 0, "only watch memory under load for that `long`")
-	flag.BoolVar(&o.report, "report", false, "only write the report anew")
+	flag.BoolVar(&o.quick, "quick", false, "a smoke test: few and short samples, little data")
+	flag.StringVar(&o.only, "only", "", "only trials whose id matches this regular `expression`")
+	flag.DurationVar(&o.soak, "soak", 0, "only measure memory under load for this `duration`")
+	flag.BoolVar(&o.report, "report", false, "only rewrite the report")
 	flag.Parse()
 	fail(o.main())
 }
@@ -63,7 +63,7 @@ func fail(err error) {
 	}
 }
 
-// main does what was asked for. A run that fails leaves the files as they were.
+// main runs the trials and writes the files. A failed run does not change the files.
 func (o options) main() error {
 	if o.report {
 		results, err := report.Read(rawFile)
@@ -79,7 +79,7 @@ func (o options) main() error {
 	return write(results)
 }
 
-// write writes the three files.
+// write writes the output files.
 func write(r *report.Results) error {
 	return errors.Join(
 		r.Write(rawFile),
@@ -88,8 +88,8 @@ func write(r *report.Results) error {
 	)
 }
 
-// measure runs the trials. What this run doesn't measure is kept from the raw data
-// that is there, if that is of the same kind.
+// measure runs the trials. It keeps the figures of other trials from existing raw data of the same
+// kind.
 func (o options) measure() (*report.Results, error) {
 	only, err := regexp.Compile(o.only)
 	if err != nil {
@@ -102,9 +102,9 @@ func (o options) measure() (*report.Results, error) {
 	stopAtSignal(e)
 	defer e.close()
 	if o.quick {
-		e.quick, e.rounds, e.turn = true, 2, 250*time.Millisecond
+		e.quick, e.rounds, e.sampleTime = true, 2, 250*time.Millisecond
 	}
-	results := o.begin(e)
+	results := o.newResults(e)
 	if o.soak > 0 {
 		trial, err := e.soak(o.soak)
 		trial.Stamp = stamp(results.Versions)
@@ -117,36 +117,39 @@ func (o options) measure() (*report.Results, error) {
 	return finish(results), nil
 }
 
-// trials are all there are, in the order of the report: first in process, while
-// no server shares the machine.
+// trials returns all trials in the order of the report. The trials in process come first, before
+// any server runs.
 func trials() []trial {
 	return slices.Concat(
-		[]trial{disk(), limiters()}, inThisProcess(),
-		[]trial{overConnections(1), overConnections(32), overConnections(64), atShareOfMost(), besideWrites(), creating()},
-		rivals(), shared(), growing(),
+		[]trial{diskTrial(), limiterTrials()}, inProcessTrials(),
+		[]trial{httpTrial(1), httpTrial(32), httpTrial(64), latencyAtLoad(), verifyUnderWrites(),
+			createTrial()},
+		rivalTrials(), clusterTrials(), growthTrials(),
 	)
 }
 
-// begin returns the results that this run adds to.
-func (o options) begin(e *env) *report.Results {
+// newResults returns the results that this run adds to.
+func (o options) newResults(e *env) *report.Results {
 	results := &report.Results{}
 	if old, err := report.Read(rawFile); err == nil && old.Quick == o.quick {
 		results.Trials, results.Commands = old.Trials, old.Commands
 	}
-	if o.only == "" && o.soak == 0 { // a whole run begins anew, but keeps a soak
+	if o.only == "" && o.soak == 0 { // a full run replaces everything except a soak
 		results.Commands = nil
-		results.Trials = slices.DeleteFunc(results.Trials, func(t report.Trial) bool { return t.ID != "soak" })
+		results.Trials = slices.DeleteFunc(results.Trials,
+			func(t report.Trial) bool { return t.ID != "soak" })
 	}
 	results.Began, results.Quick, results.Rounds = time.Now(), o.quick, e.rounds
 	results.Machine, results.Versions = describeMachine(e.dir), versions()
-	command := "GOMAXPROCS=" + fmt.Sprint(runtime.GOMAXPROCS(0)) + " bench " + strings.Join(os.Args[1:], " ")
+	command := "GOMAXPROCS=" + fmt.Sprint(runtime.GOMAXPROCS(0)) + " bench " +
+		strings.Join(os.Args[1:], " ")
 	if command = strings.TrimSpace(command); !slices.Contains(results.Commands, command) {
 		results.Commands = append(results.Commands, command)
 	}
 	return results
 }
 
-// finish notes how long the run took.
+// finish records the duration of the run.
 func finish(r *report.Results) *report.Results {
 	r.Took = time.Since(r.Began).Round(time.Second).String()
 	return r

@@ -12,21 +12,21 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/servers"
 )
 
-// running is a server and where it answers.
+// running is a server and its address.
 type running struct {
 	*proc.Process
 	addr string // host:port
 }
 
-// serverCommand is the subcommand by which this program becomes a server.
+// serverCommand is the subcommand that runs a server of the package servers.
 const serverCommand = "server"
 
-// dsnVariable is the environment variable that tells a server of PostgreSQL.
+// dsnVariable is the environment variable with the DSN of PostgreSQL.
 const dsnVariable = "BENCH_POSTGRES"
 
-// own starts a server of the package servers as a process of its own: this
-// program again, with a subcommand.
-func (e *env) own(name string, cfg servers.Config) (running, error) {
+// startOwn starts a server of the package servers as a separate process: this program with a
+// subcommand.
+func (e *env) startOwn(name string, cfg servers.Config) (running, error) {
 	return once(e, "server "+name, func() (running, error) {
 		program, err := os.Executable()
 		if err != nil {
@@ -44,17 +44,17 @@ func (e *env) own(name string, cfg servers.Config) (running, error) {
 				addr = strings.TrimSpace(line())
 			}
 			if addr == "" {
-				return errors.New("it has not said where it listens")
+				return errors.New("it has not printed its address")
 			}
-			return answering(addr)()
+			return acceptsConnections(addr)()
 		})
 		return running{p, addr}, err
 	})
 }
 
-// firstLine has what a command prints first, on standard output, kept. The
-// function returned waits for it, and returns "" if there was none. The rest is
-// thrown away.
+// firstLine returns a function that waits for the command's first line on standard output and
+// returns
+// it, or "" if there is none. The rest of the output is discarded.
 func firstLine(cmd *exec.Cmd) (func() string, error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -14,34 +14,41 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/report"
 )
 
-// soakRate is how many requests a second a soak sends: enough to fill windows,
-// few enough that memory is what is looked at.
+// soakRate is the rate of a soak in requests per second: high enough to fill windows, and low
+// enough
+// to measure memory rather than throughput.
 const soakRate = 2000
 
-// soakSamples is how often memory is looked at.
+// soakSamples is the number of memory samples.
 const soakSamples = 60
 
-// soak lets a service work for that long on identifiers that change: at any time
-// there are 100,000 of them, and every ten seconds a tenth is replaced by new
-// ones, so what is kept of those that have gone shows as growth.
+// soak puts a service under load for d. It uses 100,000 identifiers and replaces a tenth of them
+// every
+// ten seconds, so memory that is kept for old identifiers shows as growth.
 func (e *env) soak(d time.Duration) (report.Trial, error) {
 	const name = "verify and limit"
-	out := report.Trial{ID: "soak", Title: "Soak of " + d.String(), Sides: []report.Side{{Name: name}}, About: fmt.Sprintf(
-		"Open loop, %d requests a second, half verifications and half limits of one-second windows on 100,000 identifiers, a tenth of which is replaced every ten seconds. "+
-			"Memory is sampled %d times; what grows or doesn't is the resident memory, for the heap in use goes up and down with each collection. The end is the median of the last quarter, warm that of the second.", soakRate, soakSamples)}
-	c, err := e.alone()
+	out := report.Trial{ID: "soak", Title: "Soak of " + d.String(),
+		Sides: []report.Side{{Name: name}}, About: fmt.Sprintf(
+			"Open loop, %d requests per second: half verifications, half limits with one-second "+
+				"windows on 100,000 identifiers, a tenth of which is replaced every ten seconds. "+
+				"Memory is sampled %d times. Growth refers to resident memory, because the heap "+
+				"in use rises and falls with each collection. It is the median of the last "+
+				"quarter divided by the median of the second.", soakRate, soakSamples)}
+	c, err := e.singleNode()
 	if err != nil {
 		return out, err
 	}
-	begun := time.Now()
-	gone := func() int { return int(time.Since(begun)/(10*time.Second)) * identifiers / 10 }
-	t, err := c.target(load.Mix(load.Part{Share: 1, Source: c.verifyPlain()}, load.Part{Share: 1, Source: c.rotating(gone)})).open(8, soakRate)
+	began := time.Now()
+	replaced := func() int { return int(time.Since(began)/(10*time.Second)) * identifiers / 10 }
+	t, err := c.target(load.Mix(load.Part{Share: 1, Source: c.verifyPlain()},
+		load.Part{Share: 1, Source: c.limitChanging(replaced)})).open(8, soakRate)
 	if err != nil {
 		return out, err
 	}
 	defer t.close()
 	for range soakSamples {
-		if _, err := t.run(d / soakSamples / 2); err != nil { // an open loop's turn is twice as long
+		// an open loop's sample is twice as long
+		if _, err := t.run(d / soakSamples / 2); err != nil {
 			return out, err
 		}
 		m, err := memoryOf(c.nodes[0])
@@ -49,20 +56,23 @@ func (e *env) soak(d time.Duration) (report.Trial, error) {
 			return out, err
 		}
 		out.Sides[0].Add(m)
-		e.say("  RSS %.1f MiB, heap %.1f MiB", m[report.Memory], m[report.Heap])
+		e.logf("  RSS %.1f MiB, heap %.1f MiB", m[report.Memory], m[report.Heap])
 	}
-	out.Sides[0].Add(report.Metrics{report.Growth: growth(out.Sides[0].Turns[report.Memory])})
+	out.Sides[0].Add(report.Metrics{report.Growth: growth(out.Sides[0].Samples[report.Memory])})
 	return out, nil
 }
 
-// rotating counts identifiers, those before gone no more, in windows short enough
-// that they should be forgotten.
-func (w world) rotating(gone func() int) load.Source {
-	r := load.Post("/v2/ratelimit.limit", w.root, `{"namespace":"soak","identifier":"user_`+load.Digits+`","limit":1000000000000,"duration":1000}`, success)
-	return load.NumberedFrom(r, gone, identifiers)
+// limitChanging limits identifiers from number replaced() on, in windows so short that the counts
+// of
+// replaced identifiers should be freed.
+func (f fixture) limitChanging(replaced func() int) load.Source {
+	r := load.Post("/v2/ratelimit.limit", f.root,
+		`{"namespace":"soak","identifier":"user_`+load.Digits+
+			`","limit":1000000000000,"duration":1000}`, success)
+	return load.NumberedFrom(r, replaced, identifiers)
 }
 
-// growth divides the median of the last quarter by that of the second.
+// growth returns the median of the last quarter divided by the median of the second.
 func growth(samples []float64) float64 {
 	n := len(samples)
 	return median(samples[n-n/4:]) / median(samples[n/4:n/2])
@@ -73,10 +83,11 @@ func median(samples []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// memoryOf looks at a node's resident memory, and at its heap if it tells.
+// memoryOf returns a node's resident memory, and its heap if its metrics have it.
 func memoryOf(n node) (report.Metrics, error) {
 	const mib = 1 << 20
-	const headroom = 32 // MiB that latchkey serve never touches (internal/cli), and the heap's figure has in it
+	// MiB reserved by latchkey serve (internal/cli), unused but part of the heap metric
+	const headroom = 32
 	rss, err := proc.RSS(n.PID())
 	if err != nil {
 		return nil, err

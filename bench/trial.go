@@ -9,56 +9,57 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/report"
 )
 
-// trial is a comparison of sides that take turns: one turn each, round by round,
-// so that whatever else the machine does troubles all alike.
+// trial is a comparison of sides. Each round takes one sample of each side, so that other load on
+// the machine affects all sides.
 type trial struct {
 	id, title, about string
-	sides            []side // the first is what the others are compared with
+	sides            []side // the others are compared with the first
 }
 
-// side is one of what is compared.
+// side is one side of a comparison.
 type side struct {
-	name     string
-	open     func(*env) (turn, error) // makes it ready; a skip leaves the side out
-	optional bool                     // so does any other error: it isn't ours, and may be missing here
+	name string
+	open func(*env) (runner, error) // prepares the side; a skip leaves it out
+	// any other error leaves it out too: it is not ours and may be missing
+	optional bool
 }
 
-// turn is a side that is ready.
-type turn struct {
-	run   func(time.Duration) (report.Metrics, error) // takes about that long
-	close func() error                                // nil for nothing to close
+// runner is a side that is ready.
+type runner struct {
+	run   func(time.Duration) (report.Metrics, error) // takes one sample of about this duration
+	close func() error                                // nil if there is nothing to close
 }
 
-// skip is why a side is left out of the run.
+// skip is the reason for leaving a side out.
 type skip struct{ error }
 
-// compare runs a trial. An error of a side that had begun ends it: the answers
-// were wrong or the server is gone, and neither is a figure.
+// compare runs a trial. An error of a running side ends the trial: its responses were wrong or its
+// server is gone, and neither is a result.
 func (e *env) compare(t trial) (report.Trial, error) {
 	out := report.Trial{ID: t.id, Title: t.title, About: t.about}
-	turns := make([]turn, len(t.sides))
+	runners := make([]runner, len(t.sides))
 	for i, s := range t.sides {
 		out.Sides = append(out.Sides, report.Side{Name: s.name})
 		ready, err := e.ready(s)
 		if why := (skip{}); errors.As(err, &why) {
 			out.Sides[i].Skipped = why.Error()
-			e.say("  %s is skipped: %v", s.name, why)
+			e.logf("  %s is skipped: %v", s.name, why)
 			continue
 		}
 		if err != nil {
 			return out, fmt.Errorf("%s: %s: %w", t.id, s.name, err)
 		}
-		turns[i] = ready
+		runners[i] = ready
 		if ready.close != nil {
-			defer ready.close() // what was measured stands, whatever closing says
+			defer ready.close() // the measurement is valid even if closing fails
 		}
 	}
 	for range e.rounds {
-		for i, turn := range turns {
-			if turn.run == nil {
+		for i, r := range runners {
+			if r.run == nil {
 				continue
 			}
-			metrics, err := turn.run(e.turn)
+			metrics, err := r.run(e.sampleTime)
 			if err != nil {
 				return out, fmt.Errorf("%s: %s: %w", t.id, t.sides[i].name, err)
 			}
@@ -68,11 +69,11 @@ func (e *env) compare(t trial) (report.Trial, error) {
 	return out, nil
 }
 
-// ready opens a side and lets it take half a turn that doesn't count.
-func (e *env) ready(s side) (turn, error) {
+// ready opens a side and discards half a sample as warm-up.
+func (e *env) ready(s side) (runner, error) {
 	t, err := s.open(e)
 	if err == nil {
-		_, err = t.run(e.turn / 2)
+		_, err = t.run(e.sampleTime / 2)
 	}
 	if err != nil && s.optional {
 		err = skip{err}
@@ -86,20 +87,21 @@ func (e *env) run(trials []trial, only *regexp.Regexp, results *report.Results) 
 		if !only.MatchString(t.id) {
 			continue
 		}
-		begun := time.Now()
-		e.say("%s: %s", t.id, t.title)
+		began := time.Now()
+		e.logf("%s: %s", t.id, t.title)
 		done, err := e.compare(t)
 		if err != nil {
 			return err
 		}
 		done.Stamp = stamp(results.Versions)
 		results.Put(done)
-		e.say("  took %v", time.Since(begun).Round(time.Second))
+		e.logf("  took %v", time.Since(began).Round(time.Second))
 	}
 	return nil
 }
 
-// stamp says which Latchkey is measured, and when.
+// stamp returns the version of Latchkey and the time.
 func stamp(versions map[string]string) string {
-	return "Latchkey " + versions["Latchkey"] + ", " + time.Now().UTC().Format("2006-01-02 15:04 UTC")
+	return "Latchkey " + versions["Latchkey"] + ", " + time.Now().UTC().Format(
+		"2006-01-02 15:04 UTC")
 }

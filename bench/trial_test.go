@@ -15,23 +15,23 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/report"
 )
 
-// scripted is a side that notes its turns and returns its figures.
+// scripted returns a side that logs its samples and returns scripted metrics.
 func scripted(name string, log *[]string, openErr, runErr error) side {
-	return side{name: name, open: func(*env) (turn, error) {
-		return turn{run: func(time.Duration) (report.Metrics, error) {
+	return side{name: name, open: func(*env) (runner, error) {
+		return runner{run: func(time.Duration) (report.Metrics, error) {
 			*log = append(*log, name)
 			return report.Metrics{report.Rate: float64(len(*log))}, runErr
 		}, close: func() error { *log = append(*log, "close "+name); return nil }}, openErr
 	}}
 }
 
-// TestSidesTakeTurns shows the order of a trial, warm-up first, and that only the
-// turns after it count.
-func TestSidesTakeTurns(t *testing.T) {
+// TestSidesAlternate checks the order of samples, and that the warm-up does not count.
+func TestSidesAlternate(t *testing.T) {
 	var log []string
 	e := &env{rounds: 2}
 	got, err := e.compare(trial{id: "x", sides: []side{
-		scripted("a", &log, nil, nil), scripted("gone", &log, skip{errors.New("not here")}, nil), scripted("b", &log, nil, nil),
+		scripted("a", &log, nil, nil), scripted("gone", &log, skip{errors.New("not here")}, nil),
+		scripted("b", &log, nil, nil),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -40,21 +40,21 @@ func TestSidesTakeTurns(t *testing.T) {
 		t.Errorf("the order was %s", order)
 	}
 	want := report.Trial{ID: "x", Sides: []report.Side{
-		{Name: "a", Turns: map[string][]float64{report.Rate: {3, 5}}},
+		{Name: "a", Samples: map[string][]float64{report.Rate: {3, 5}}},
 		{Name: "gone", Skipped: "not here"},
-		{Name: "b", Turns: map[string][]float64{report.Rate: {4, 6}}},
+		{Name: "b", Samples: map[string][]float64{report.Rate: {4, 6}}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// TestOnlyWhatIsNotOursMayFail holds that a failure of Latchkey or of a ceiling is
-// never a skip.
-func TestOnlyWhatIsNotOursMayFail(t *testing.T) {
+// TestOnlyOptionalSidesCanFail checks that a failure of Latchkey or of a ceiling is never a skip.
+func TestOnlyOptionalSidesCanFail(t *testing.T) {
 	var log []string
 	broken := errors.New("wrong answer")
-	for _, s := range []side{scripted("open", &log, broken, nil), scripted("warm-up", &log, nil, broken)} {
+	for _, s := range []side{scripted("open", &log, broken, nil),
+		scripted("warm-up", &log, nil, broken)} {
 		if _, err := (&env{rounds: 1}).compare(trial{sides: []side{s}}); !errors.Is(err, broken) {
 			t.Errorf("%s: the trial ends with %v", s.name, err)
 		}
@@ -66,9 +66,9 @@ func TestOnlyWhatIsNotOursMayFail(t *testing.T) {
 	}
 }
 
-// TestGoalsAndChartNameWhatIsMeasured finds every figure that a goal or the chart
-// wants among the trials.
-func TestGoalsAndChartNameWhatIsMeasured(t *testing.T) {
+// TestGoalsAndChartReferToTrials checks that every figure of a goal or the chart belongs to a
+// trial.
+func TestGoalsAndChartReferToTrials(t *testing.T) {
 	sides := map[string]bool{"soak": true, "soak/verify and limit": true}
 	for _, t := range trials() {
 		sides[t.id] = true
@@ -83,12 +83,12 @@ func TestGoalsAndChartNameWhatIsMeasured(t *testing.T) {
 			}
 		}
 		if (g.AtLeast > 0) == (g.AtMost > 0) || g.Of.Trial != "" && g.Of.Trial != g.Value.Trial {
-			t.Errorf("%s: a goal has one bound, and compares within a trial", g.Text)
+			t.Errorf("%s: a goal must have one bound and compare within a trial", g.Text)
 		}
 	}
 	for _, p := range panels() {
 		if !sides[p.Trial] {
-			t.Errorf("the chart wants %s", p.Trial)
+			t.Errorf("the chart refers to the unknown trial %s", p.Trial)
 		}
 	}
 }
@@ -96,8 +96,10 @@ func TestGoalsAndChartNameWhatIsMeasured(t *testing.T) {
 // TestPartialRunsKeepOtherFigures runs one of two trials.
 func TestPartialRunsKeepOtherFigures(t *testing.T) {
 	var log []string
-	results := &report.Results{Trials: []report.Trial{{ID: "one", Title: "old"}, {ID: "two", Title: "old"}}}
-	all := []trial{{id: "one", title: "new", sides: []side{scripted("a", &log, nil, nil)}}, {id: "two", title: "new"}}
+	results := &report.Results{Trials: []report.Trial{{ID: "one", Title: "old"},
+		{ID: "two", Title: "old"}}}
+	all := []trial{{id: "one", title: "new", sides: []side{scripted("a", &log, nil, nil)}},
+		{id: "two", title: "new"}}
 	if err := (&env{rounds: 1}).run(all, regexp.MustCompile("^one$"), results); err != nil {
 		t.Fatal(err)
 	}
@@ -106,44 +108,50 @@ func TestPartialRunsKeepOtherFigures(t *testing.T) {
 	}
 }
 
-// TestCopiesDifferInIdAndSecretAlone makes copies in a table whose other columns
-// the code doesn't know. The hash below is base64(SHA-256("bulk_00000002")).
-func TestCopiesDifferInIdAndSecretAlone(t *testing.T) {
+// TestCopiesDifferOnlyInIDAndSecret copies rows of a table with columns that the code does not
+// know.
+// The hash below is base64(SHA-256("bulk_00000002")).
+func TestCopiesDifferOnlyInIDAndSecret(t *testing.T) {
 	dir := t.TempDir()
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "latchkey.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	const schema = `CREATE TABLE keys (id TEXT PRIMARY KEY, novel TEXT, api_id TEXT, hash TEXT UNIQUE);
+	const schema = `
+		CREATE TABLE keys (id TEXT PRIMARY KEY, novel TEXT, api_id TEXT, hash TEXT UNIQUE);
 		INSERT INTO keys VALUES ('key_a', 'x', 'api_1', 'h1'), ('key_b', 'y', 'api_2', 'h2')`
 	if _, err := db.Exec(schema); err != nil {
 		t.Fatal(err)
 	}
-	if err := multiply(context.Background(), dir, "api_1", 3); err != nil {
+	if err := copyKeys(context.Background(), dir, "api_1", 3); err != nil {
 		t.Fatal(err)
 	}
-	var n int
-	for _, where := range []string{
-		`id IN ('key_a', 'key_bulk00000000', 'key_bulk00000001', 'key_bulk00000002')`,
-		`hash = 'h1' OR length(hash) = 44`,
-	} {
-		if err := db.QueryRow(`SELECT COUNT(*) FROM keys WHERE novel = 'x' AND api_id = 'api_1' AND (` + where + `)`).Scan(&n); err != nil || n != 4 {
-			t.Errorf("%s: original and copies are %d rows, %v", where, n, err)
+	count := func(where string) (n int) {
+		t.Helper()
+		if err := db.QueryRow("SELECT COUNT(*) FROM keys WHERE " + where).Scan(&n); err != nil {
+			t.Fatal(err)
 		}
+		return n
 	}
-	if err := db.QueryRow(`SELECT COUNT(*) FROM keys WHERE hash = 'AwROvOTiuRzJO8MsqEQUI0qDtiElu0Vny8OurAfgPVo='`).Scan(&n); err != nil || n != 1 {
-		t.Errorf("the key bulk_00000002 is %d rows, %v", n, err)
-	}
-	if err := db.QueryRow(`SELECT COUNT(*) FROM keys`).Scan(&n); err != nil || n != 5 {
-		t.Errorf("two rows and three copies are %d, %v", n, err)
+	const copied = "novel = 'x' AND api_id = 'api_1' AND "
+	for where, want := range map[string]int{
+		copied + `id IN ('key_a', 'key_bulk00000000', 'key_bulk00000001', 'key_bulk00000002')`: 4,
+		copied + `(hash = 'h1' OR length(hash) = 44)`:                                          4,
+		`hash = 'AwROvOTiuRzJO8MsqEQUI0qDtiElu0Vny8OurAfgPVo='`:                                1,
+		`TRUE`: 5,
+	} {
+		if n := count(where); n != want {
+			t.Errorf("%s: %d rows, want %d", where, n, want)
+		}
 	}
 }
 
 // TestRepeatCountsCallsAndAllocations measures a call that allocates twice.
 func TestRepeatCountsCallsAndAllocations(t *testing.T) {
 	var sink []*int
-	m, err := repeat(func(context.Context) error { sink = []*int{new(int)}; return nil }, 1, 20*time.Millisecond)
+	m, err := repeat(func(context.Context) error { sink = []*int{new(int)}; return nil }, 1,
+		20*time.Millisecond)
 	if err != nil || len(sink) != 1 {
 		t.Fatal(err)
 	}
@@ -151,32 +159,34 @@ func TestRepeatCountsCallsAndAllocations(t *testing.T) {
 		t.Errorf("a call allocates %v times", m[report.Allocs])
 	}
 	if product := m[report.Nanos] * m[report.Rate]; product < 0.99e9 || product > 1.01e9 {
-		t.Errorf("%v ns a call and %v calls a second don't fit", m[report.Nanos], m[report.Rate])
+		t.Errorf("%v ns per call and %v calls per second do not match", m[report.Nanos],
+			m[report.Rate])
 	}
-	if _, err := repeat(func(context.Context) error { return errRefused }, 2, time.Minute); !errors.Is(err, errRefused) {
+	if _, err := repeat(func(context.Context) error { return errDenied }, 2,
+		time.Minute); !errors.Is(err, errDenied) {
 		t.Errorf("a call that fails ends with %v", err)
 	}
 }
 
-// TestGrowthComparesEndWithWarm looks at memory that settles and at a leak.
-func TestGrowthComparesEndWithWarm(t *testing.T) {
-	settled, leak := make([]float64, 60), make([]float64, 60)
-	for i := range settled {
-		settled[i], leak[i] = 100, float64(100+i)
+// TestGrowthComparesEndWithWarmUp checks stable memory and a leak.
+func TestGrowthComparesEndWithWarmUp(t *testing.T) {
+	stable, leak := make([]float64, 60), make([]float64, 60)
+	for i := range stable {
+		stable[i], leak[i] = 100, float64(100+i)
 		if i < 15 {
-			settled[i] = float64(10 * i) // warming up
+			stable[i] = float64(10 * i) // warming up
 		}
 	}
-	if got := growth(settled); got != 1 {
-		t.Errorf("settled memory grows by %v", got)
+	if got := growth(stable); got != 1 {
+		t.Errorf("stable memory grows by %v", got)
 	}
 	if got := growth(leak); got < 1.2 {
 		t.Errorf("a leak grows by %v", got)
 	}
 }
 
-// TestMessagesAreProtocolBuffers encodes what the manual of the encoding shows: a
-// field 1 of 150, a field 2 of "testing" and a field 3 with the former inside.
+// TestMessagesAreProtocolBuffers encodes the examples of the protocol buffers manual: a field 1 of
+// 150, a field 2 of "testing", and a field 3 that contains the first.
 func TestMessagesAreProtocolBuffers(t *testing.T) {
 	for want, got := range map[string][]byte{
 		"089601":             number(1, 150),
@@ -184,7 +194,7 @@ func TestMessagesAreProtocolBuffers(t *testing.T) {
 		"1a03089601":         text(3, number(1, 150)),
 	} {
 		if hex.EncodeToString(got) != want {
-			t.Errorf("%x is encoded in place of %s", got, want)
+			t.Errorf("encoded %x, want %s", got, want)
 		}
 	}
 }

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 )
 
-// disk measures what the store stands on.
-func disk() trial {
+// diskTrial measures the lower bounds of the store.
+func diskTrial() trial {
 	return trial{
-		id: "disk", title: "What the store stands on",
-		about: "A row of SQLite read by its primary key in this process, of 100,000; and 4 KB written to a file and on disk (fsync), in the folder where the data is.",
-		sides: []side{inProcess("SQLite point read", 1, pointRead), inProcess("write and fsync", 1, fsync)},
+		id: "disk", title: "Lower bounds of the store",
+		about: "A read of one of 100,000 SQLite rows by its primary key, in this process; and 4 " +
+			"KB written to a file and synced to disk (fsync), in the data folder.",
+		sides: []side{inProcess("SQLite point read", 1, pointRead),
+			inProcess("write and fsync", 1, fsync)},
 	}
 }
 
@@ -23,13 +25,16 @@ func pointRead(e *env) (call, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "rows.db")+"?_pragma=journal_mode(WAL)")
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir,
+		"rows.db")+"?_pragma=journal_mode(WAL)")
 	if err != nil {
 		return nil, err
 	}
-	e.defers(db.Close)
+	e.onClose(db.Close)
 	const table = `CREATE TABLE rows (id TEXT PRIMARY KEY, text TEXT NOT NULL);
-		INSERT INTO rows WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99999) SELECT printf('user_%08d', i), 'some text' FROM n`
+		INSERT INTO rows
+			WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 99999)
+			SELECT printf('user_%08d', i), 'some text' FROM n`
 	if _, err := db.Exec(table); err != nil {
 		return nil, err
 	}
@@ -41,7 +46,7 @@ func pointRead(e *env) (call, error) {
 	}, err
 }
 
-// fsync writes a page and waits for the disk.
+// fsync writes a page and syncs it to disk.
 func fsync(e *env) (call, error) {
 	dir, err := e.folder("fsync")
 	if err != nil {
@@ -51,7 +56,7 @@ func fsync(e *env) (call, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.defers(file.Close)
+	e.onClose(file.Close)
 	page := make([]byte, 4096)
 	return func(context.Context) error {
 		_, err := file.Write(page)

@@ -13,16 +13,16 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/report"
 )
 
-// pool is a data folder with many keys of one API.
-type pool struct {
+// keyPool is a data folder with many keys of one API.
+type keyPool struct {
 	data, program string
-	world
+	fixture
 	keys int
 }
 
-// pool makes a data folder with so many keys, once a run.
-func (e *env) pool(keys int) (*pool, error) {
-	return once(e, fmt.Sprintf("pool %d", keys), func() (*pool, error) {
+// keyPool creates a data folder with this number of keys, once per run.
+func (e *env) keyPool(keys int) (*keyPool, error) {
+	return once(e, fmt.Sprintf("pool %d", keys), func() (*keyPool, error) {
 		program, err := e.build()
 		if err != nil {
 			return nil, err
@@ -31,18 +31,18 @@ func (e *env) pool(keys int) (*pool, error) {
 		if err != nil {
 			return nil, err
 		}
-		p := &pool{data: data, program: program, keys: keys}
+		p := &keyPool{data: data, program: program, keys: keys}
 		ctx := context.Background()
-		if err := p.begin(ctx); err != nil {
+		if err := p.createTemplate(ctx); err != nil {
 			return nil, err
 		}
-		e.say("  making %d keys", keys)
-		return p, multiply(ctx, data, p.api, keys)
+		e.logf("  creating %d keys", keys)
+		return p, copyKeys(ctx, data, p.api, keys)
 	})
 }
 
-// begin makes the API and the key that is copied.
-func (p *pool) begin(ctx context.Context) error {
+// createTemplate creates the API and the key that is copied.
+func (p *keyPool) createTemplate(ctx context.Context) error {
 	n, err := serve(p.program, p.data)
 	if err != nil {
 		return err
@@ -60,126 +60,135 @@ func (p *pool) begin(ctx context.Context) error {
 	return errors.Join(err, n.Stop())
 }
 
-// serve starts Latchkey on the pool, once a run.
-func (p *pool) serve(e *env) (node, error) {
+// serve starts Latchkey on the pool, once per run.
+func (p *keyPool) serve(e *env) (node, error) {
 	return once(e, "server on "+p.data, func() (node, error) {
 		n, err := serve(p.program, p.data)
 		if err == nil {
-			e.defers(n.Stop)
+			e.onClose(n.Stop)
 		}
 		return n, err
 	})
 }
 
-// verifyAny verifies a key of the first n.
-func (p *pool) verifyAny(n int) load.Source {
+// verifyAny verifies random keys of the first n.
+func (p *keyPool) verifyAny(n int) load.Source {
 	return load.Numbered(p.verify(bulkKey(load.Digits), ""), n)
 }
 
-// pageSize is how many keys a page holds.
+// pageSize is the number of keys per page.
 const pageSize = 100
 
-// page asks for the page of keys that begins at a key's number.
-func (p *pool) page(from int) *load.Request {
-	return load.Post("/v2/apis.listKeys", p.root, `{"apiId":"`+p.api+`","limit":`+strconv.Itoa(pageSize)+`,"cursor":"`+bulkID(load.Number(from))+`"}`, bulkID(load.Number(from)))
+// page returns a request for the page of keys that starts at number from.
+func (p *keyPool) page(from int) *load.Request {
+	return load.Post("/v2/apis.listKeys", p.root,
+		`{"apiId":"`+p.api+`","limit":`+strconv.Itoa(pageSize)+`,"cursor":"`+bulkID(
+			load.Number(from))+`"}`, bulkID(load.Number(from)))
 }
 
-// few and most are the sizes that are compared; a smoke test makes do with less.
-const few = 1000
+// smallPool and largePool are the compared sizes. A smoke test uses fewer keys.
+const smallPool = 1000
 
-func (e *env) most() int {
+func (e *env) largePool() int {
 	if e.quick {
 		return 20_000
 	}
 	return 1_000_000
 }
 
-// fromPool makes a side of what a pool is sent by 32 connections.
-func fromPool(name string, keys func(*env) int, source func(*pool) load.Source) side {
-	return side{name: name, open: func(e *env) (turn, error) {
-		p, err := e.pool(keys(e))
+// poolSide returns a side that sends requests to a pool over 32 connections.
+func poolSide(name string, keys func(*env) int, source func(*keyPool) load.Source) side {
+	return side{name: name, open: func(e *env) (runner, error) {
+		p, err := e.keyPool(keys(e))
 		if err != nil {
-			return turn{}, err
+			return runner{}, err
 		}
 		n, err := p.serve(e)
 		if err != nil {
-			return turn{}, err
+			return runner{}, err
 		}
-		return overHTTP(source(p), []int{n.PID()}, n.addr).closed(32)
+		return httpTarget(source(p), []int{n.PID()}, n.addr).closed(32)
 	}}
 }
 
-func fewKeys(*env) int { return few }
+func smallPoolKeys(*env) int { return smallPool }
 
-// growing measures what more data costs.
-func growing() []trial {
-	hotSet := func(p *pool) load.Source { return p.verifyAny(few) }
-	pageAt := func(share float64) func(*pool) load.Source {
-		return func(p *pool) load.Source { return load.Same(p.page(int(share * float64(p.keys-pageSize)))) }
+// growthTrials measure the cost of more data.
+func growthTrials() []trial {
+	hotSet := func(p *keyPool) load.Source { return p.verifyAny(smallPool) }
+	pageAt := func(share float64) func(*keyPool) load.Source {
+		return func(p *keyPool) load.Source {
+			return load.Same(p.page(int(share * float64(p.keys-pageSize))))
+		}
 	}
 	return []trial{{
-		id: "start", title: "From start to ready",
-		about: "The time until /health/ready answers 200 on a data folder with so many keys.",
-		sides: []side{starting("1,000 keys", fewKeys), starting("1,000,000 keys", (*env).most)},
+		id: "start", title: "Time from start to ready",
+		about: "The time until /health/ready returns 200, on a data folder with this number of " +
+			"keys.",
+		sides: []side{startSide("1,000 keys", smallPoolKeys),
+			startSide("1,000,000 keys", (*env).largePool)},
 	}, {
 		id: "memory", title: "Memory of cached keys",
-		about: "A process is started anew, asked for 1,000 keys thirty times, and then for each of 50,000 others once; the growth of its resident memory is divided by those. " +
-			"What garbage collection needs for them is in it too.",
-		sides: []side{{name: "1,000,000 keys", open: (*env).cachedKeys}},
+		about: "A new process verifies 1,000 keys thirty times, and then each of 50,000 other " +
+			"keys once. The growth of its resident memory is divided by the number of keys. " +
+			"It includes the memory that garbage collection needs for them.",
+		sides: []side{{name: "1,000,000 keys", open: (*env).measureCachedKeys}},
 	}, {
-		id: "growth", title: "Verifying as data grows",
-		about: "Closed loop, 32 connections, a thousand keys in turn, of as many and of a million. Of all: any of the million keys, many of which the cache doesn't hold.",
+		id: "growth", title: "Verification as data grows",
+		about: "Closed loop, 32 connections, random keys of a thousand, in a pool of a thousand " +
+			"and of a million. \"all\" uses random keys of the whole million, many of which are " +
+			"not cached.",
 		sides: []side{
-			fromPool("of 1,000 keys", fewKeys, hotSet),
-			fromPool("of 1,000,000 keys", (*env).most, hotSet),
-			fromPool("all 1,000,000 keys", (*env).most, func(p *pool) load.Source { return p.verifyAny(p.keys) }),
+			poolSide("of 1,000 keys", smallPoolKeys, hotSet),
+			poolSide("of 1,000,000 keys", (*env).largePool, hotSet),
+			poolSide("all 1,000,000 keys", (*env).largePool,
+				func(p *keyPool) load.Source { return p.verifyAny(p.keys) }),
 		},
 	}, {
 		id: "pages", title: "Listing a million keys",
 		about: "Closed loop, 32 connections, pages of 100 keys.",
 		sides: []side{
-			fromPool("first page", (*env).most, pageAt(0)),
-			fromPool("middle page", (*env).most, pageAt(0.5)),
-			fromPool("last page", (*env).most, pageAt(1)),
-			fromPool("first page of 1,000 keys", fewKeys, pageAt(0)),
+			poolSide("first page", (*env).largePool, pageAt(0)),
+			poolSide("middle page", (*env).largePool, pageAt(0.5)),
+			poolSide("last page", (*env).largePool, pageAt(1)),
+			poolSide("first page of 1,000 keys", smallPoolKeys, pageAt(0)),
 		},
 	}}
 }
 
-// starting measures how long a start takes.
-func starting(name string, keys func(*env) int) side {
-	return side{name: name, open: func(e *env) (turn, error) {
-		p, err := e.pool(keys(e))
-		return turn{run: func(time.Duration) (report.Metrics, error) {
-			begun := time.Now()
+// startSide measures the time from start to ready.
+func startSide(name string, keys func(*env) int) side {
+	return side{name: name, open: func(e *env) (runner, error) {
+		p, err := e.keyPool(keys(e))
+		return runner{run: func(time.Duration) (report.Metrics, error) {
+			began := time.Now()
 			n, err := serve(p.program, p.data)
 			if err != nil {
 				return nil, err
 			}
-			took := time.Since(begun)
+			took := time.Since(began)
 			return report.Metrics{report.Ready: float64(took) / float64(time.Millisecond)}, n.Stop()
 		}}, err
 	}}
 }
 
-// cachedKeys measures how much memory a cached key takes.
-func (e *env) cachedKeys() (turn, error) {
-	p, err := e.pool(e.most())
-	return turn{run: func(time.Duration) (report.Metrics, error) {
+// measureCachedKeys measures the memory of a cached key.
+func (e *env) measureCachedKeys() (runner, error) {
+	p, err := e.keyPool(e.largePool())
+	return runner{run: func(time.Duration) (report.Metrics, error) {
 		n, err := serve(p.program, p.data)
 		if err != nil {
 			return nil, err
 		}
-		grown, err := p.fillCache(n, min(p.keys-few, 50_000))
+		grown, err := p.fillCache(n, min(p.keys-smallPool, 50_000))
 		return report.Metrics{report.BytesOfKey: grown}, errors.Join(err, n.Stop())
 	}}, err
 }
 
-// fillCache verifies keys once each and returns the bytes that the process grew
-// by for each.
-func (p *pool) fillCache(n node, keys int) (float64, error) {
-	for range 30 { // until garbage has taken what room it may have beside a small heap
-		if err := p.verifyEach(n, 0, few); err != nil {
+// fillCache verifies each key once and returns the growth of the process in bytes per key.
+func (p *keyPool) fillCache(n node, keys int) (float64, error) {
+	for range 30 { // until garbage fills the reserve of a small heap
+		if err := p.verifyEach(n, 0, smallPool); err != nil {
 			return 0, err
 		}
 	}
@@ -187,15 +196,15 @@ func (p *pool) fillCache(n node, keys int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := p.verifyEach(n, few, few+keys); err != nil {
+	if err := p.verifyEach(n, smallPool, smallPool+keys); err != nil {
 		return 0, err
 	}
 	after, err := proc.RSS(n.PID())
 	return float64(after-before) / float64(keys), err
 }
 
-// verifyEach verifies the keys from one number up to another, one after another.
-func (p *pool) verifyEach(n node, from, to int) error {
+// verifyEach verifies the keys with the numbers from up to to, one after another.
+func (p *keyPool) verifyEach(n node, from, to int) error {
 	next := from
 	conn, err := load.DialHTTP(n.addr, func() *load.Request {
 		r := p.verify(bulkKey(load.Number(next)), "")

@@ -16,28 +16,30 @@ import (
 	"github.com/latchkeyhq/latchkey/embedded"
 )
 
-// call is what is measured in process; it is called by several goroutines.
+// call is a measured call in process. It is safe for concurrent use.
 type call func(ctx context.Context) error
 
-// inProcess makes a side of a call that is made again and again by as many goroutines
-// as there are processors given.
+// inProcess returns a side that repeats a call on procs goroutines and processors.
 func inProcess(name string, procs int, make func(*env) (call, error)) side {
-	return side{name: name, open: func(e *env) (turn, error) {
+	return side{name: name, open: func(e *env) (runner, error) {
 		f, err := make(e)
-		return turn{run: func(d time.Duration) (report.Metrics, error) { return repeat(f, procs, d/2) }}, err
+		return runner{run: func(d time.Duration) (report.Metrics,
+			error) {
+			return repeat(f, procs, d/2)
+		}}, err
 	}}
 }
 
-// repeat calls f for that long on so many processors.
+// repeat calls f for d on procs processors.
 func repeat(f call, procs int, d time.Duration) (report.Metrics, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-	runtime.GC() // what is left of other turns is not charged to this one
+	runtime.GC() // garbage of other samples does not count
 	var over atomic.Bool
 	timer := time.AfterFunc(d, func() { over.Store(true) })
 	defer timer.Stop()
 	var group sync.WaitGroup
 	calls, errs := make([]int, procs), make([]error, procs)
-	before, begun := mallocs(), time.Now()
+	before, began := mallocs(), time.Now()
 	for i := range procs {
 		group.Go(func() {
 			ctx, n := context.Background(), 0
@@ -48,31 +50,33 @@ func repeat(f call, procs int, d time.Duration) (report.Metrics, error) {
 		})
 	}
 	group.Wait()
-	took, allocated := time.Since(begun), mallocs()-before
+	took, allocated := time.Since(began), mallocs()-before
 	var sum float64
 	for _, n := range calls {
 		sum += float64(n)
 	}
 	return report.Metrics{
-		report.Rate: sum / took.Seconds(), report.Nanos: float64(took.Nanoseconds()) * float64(procs) / sum,
-		report.Allocs: math.Round(100*float64(allocated)/sum) / 100, // what else runs allocates a little too
+		report.Rate:  sum / took.Seconds(),
+		report.Nanos: float64(took.Nanoseconds()) * float64(procs) / sum,
+		// the runtime allocates a little too
+		report.Allocs: math.Round(100*float64(allocated)/sum) / 100,
 	}, errors.Join(errs...)
 }
 
-// mallocs is how many objects this process has allocated so far.
+// mallocs returns the number of objects that this process has allocated.
 func mallocs() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.Mallocs
 }
 
-// embeddedService is a service in this process, with its world.
+// embeddedService is a service in this process with its fixture.
 type embeddedService struct {
 	*embedded.Service
-	world
+	fixture
 }
 
-// embedded opens a service in this process, once a run.
+// embedded opens a service in this process, once per run.
 func (e *env) embedded() (*embeddedService, error) {
 	return once(e, "embedded", func() (*embeddedService, error) {
 		data, err := e.folder("embedded")
@@ -80,112 +84,121 @@ func (e *env) embedded() (*embeddedService, error) {
 			return nil, err
 		}
 		ctx := context.Background()
-		s, err := embedded.Open(ctx, embedded.Config{Data: data, Log: slog.New(slog.DiscardHandler)})
+		s, err := embedded.Open(ctx, embedded.Config{Data: data,
+			Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			return nil, err
 		}
-		e.defers(func() error { return s.Close(ctx) })
-		w, err := fill(ctx, s.Client)
-		return &embeddedService{s, w}, err
+		e.onClose(func() error { return s.Close(ctx) })
+		f, err := fill(ctx, s.Client)
+		return &embeddedService{s, f}, err
 	})
 }
 
-// verifying makes a call of a verification through the embedded client.
-func verifying(key func(world) string) func(*env) (call, error) {
+// verifying returns a call that verifies a key through the embedded client.
+func verifying(key func(fixture) string) func(*env) (call, error) {
 	return func(e *env) (call, error) {
 		s, err := e.embedded()
 		if err != nil {
 			return nil, err
 		}
-		request := latchkey.VerifyKeyRequest{Key: key(s.world)}
+		request := latchkey.VerifyKeyRequest{Key: key(s.fixture)}
 		return func(ctx context.Context) error {
 			v, err := s.Client.Keys.Verify(ctx, request)
 			if err == nil && !v.Valid {
-				err = fmt.Errorf("the key is %s", v.Code)
+				err = fmt.Errorf("the verification returned %s", v.Code)
 			}
 			return err
 		}, nil
 	}
 }
 
-func plainKey(w world) string   { return w.plain }
-func limitedKey(w world) string { return w.limited }
+func plainKey(f fixture) string   { return f.plain }
+func limitedKey(f fixture) string { return f.limited }
 
-// embeddedLimit counts one identifier through the embedded client.
+// embeddedLimit returns a call that limits one identifier through the embedded client.
 func embeddedLimit(e *env) (call, error) {
 	s, err := e.embedded()
 	if err != nil {
 		return nil, err
 	}
-	request := latchkey.LimitRequest{Namespace: "measured", Identifier: "user", Limit: never, Duration: latchkey.Per(time.Hour)}
+	request := latchkey.LimitRequest{Namespace: "measured", Identifier: "user", Limit: unlimited,
+		Duration: latchkey.Per(time.Hour)}
 	return func(ctx context.Context) error {
 		r, err := s.Client.Ratelimits.Limit(ctx, request)
-		return refusedUnless(r.Success, err)
+		return deniedUnless(r.Success, err)
 	}, nil
 }
 
-var errRefused = errors.New("a call was refused that had room")
+var errDenied = errors.New("a call within the limit was denied")
 
-func refusedUnless(ok bool, err error) error {
+func deniedUnless(ok bool, err error) error {
 	if err == nil && !ok {
-		err = errRefused
+		err = errDenied
 	}
 	return err
 }
 
-// inThisProcess measures what an embedded service costs its program, once in a
-// process that has nothing else in memory and once in one that has.
-func inThisProcess() []trial {
+// inProcessTrials measure the cost of an embedded service, in an otherwise empty process and in one
+// with
+// other data in memory.
+func inProcessTrials() []trial {
 	of := func(id, title, about string, hosted bool) trial {
 		measured := func(name string, procs int, make func(*env) (call, error)) side {
 			s := inProcess(name, procs, make)
 			if hosted {
-				s.open = besideData(s.open)
+				s.open = withOtherData(s.open)
 			}
 			return s
 		}
 		return trial{
 			id: id, title: title,
-			about: "Through the client of an embedded service, by one goroutine on one processor (GOMAXPROCS=1) and by two on two, which verify the same key. " +
-				"The time is that of a call on one processor, garbage collection included. " + about,
+			about: "Through the client of an embedded service, by one goroutine on one processor " +
+				"(GOMAXPROCS=1) and by two on two. All verify the same key. " +
+				"The time is that of a call on one processor, including garbage collection. " +
+				about,
 			sides: []side{
-				measured(plain, 1, verifying(plainKey)), measured(plain+onTwo, 2, verifying(plainKey)),
-				measured(limited, 1, verifying(limitedKey)), measured(limited+onTwo, 2, verifying(limitedKey)),
+				measured(plain, 1, verifying(plainKey)),
+				measured(plain+onTwo, 2, verifying(plainKey)),
+				measured(limited, 1, verifying(limitedKey)),
+				measured(limited+onTwo, 2, verifying(limitedKey)),
 				measured("limit", 1, embeddedLimit), measured("limit"+onTwo, 2, embeddedLimit),
 			},
 		}
 	}
 	return []trial{
-		of("inprocess", "In process", "The process has nothing else in memory, so its heap of 1 MB is collected some hundred times a second.", false),
-		of("hosted", "In process, beside a program's own data",
-			"The process holds 32 MB of other data, 32,768 pages of a kilobyte in a map, as a program that embeds a service may.", true),
+		of("inprocess", "In process", "The process is otherwise empty, so its heap of 1 MB is "+
+			"collected several hundred times per second.", false),
+		of("hosted", "In process, next to a program's own data",
+			"The process has 32 MB of other data, 32,768 values of one kilobyte in a map, like a "+
+				"program that embeds a service.", true),
 	}
 }
 
 const onTwo = ", 2 processors"
 
-// besideData keeps data in this process while a side is compared.
-func besideData(open func(*env) (turn, error)) func(*env) (turn, error) {
-	return func(e *env) (turn, error) {
-		if e.made["pages"] == nil {
-			e.made["pages"] = somePages()
+// withOtherData keeps other data in memory while a side is open.
+func withOtherData(open func(*env) (runner, error)) func(*env) (runner, error) {
+	return func(e *env) (runner, error) {
+		if e.cache["pages"] == nil {
+			e.cache["pages"] = otherData()
 		}
 		t, err := open(e)
 		t.close = func() error {
-			delete(e.made, "pages")
+			delete(e.cache, "pages")
 			return nil
 		}
 		return t, err
 	}
 }
 
-// page is a piece of somebody's data.
+// page is a value of the other data.
 type page struct {
 	title string
 	body  []byte
 }
 
-func somePages() map[int]*page {
+func otherData() map[int]*page {
 	pages := make(map[int]*page)
 	for i := range 32768 {
 		pages[i] = &page{title: fmt.Sprint("page ", i), body: make([]byte, 1024)}

@@ -9,30 +9,34 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/load"
 )
 
-// setup is a way to run Latchkey: so many nodes, with these flags besides the
-// database.
-type setup struct {
+// clusterSetup is a number of nodes and their flags, except the database.
+type clusterSetup struct {
 	name  string
 	nodes int
 	flags func(redis string) []string
 }
 
-// The setups; exact asks Redis at every decision, fast now and then.
+// The setups. exact calls Redis for every decision, fast synchronizes in the background.
 var (
-	oneExact   = setup{"one node, exact", 1, func(redis string) []string { return []string{"--redis", redis, "--limits", "exact"} }}
-	threeExact = setup{"three nodes, exact", 3, oneExact.flags}
-	oneFast    = setup{"one node, fast", 1, func(redis string) []string { return []string{"--redis", redis, "--limits", "fast"} }}
-	threeFast  = setup{"three nodes, fast", 3, oneFast.flags}
+	oneExact = clusterSetup{"one node, exact", 1,
+		func(redis string) []string { return []string{"--redis", redis, "--limits", "exact"} }}
+	threeExact = clusterSetup{"three nodes, exact", 3, oneExact.flags}
+	oneFast    = clusterSetup{"one node, fast", 1,
+		func(redis string) []string { return []string{"--redis", redis, "--limits", "fast"} }}
+	threeFast = clusterSetup{"three nodes, fast", 3, oneFast.flags}
 )
 
-// shared measures nodes on PostgreSQL and Redis.
-func shared() []trial {
-	trialOf := func(id, title string, source func(world) load.Source, setups ...setup) trial {
+// clusterTrials measure nodes on PostgreSQL and Redis.
+func clusterTrials() []trial {
+	trialOf := func(id, title string, source func(fixture) load.Source,
+		setups ...clusterSetup) trial {
 		t := trial{
 			id: id, title: title,
-			about: "Closed loop, 64 connections spread over the nodes, which share PostgreSQL and Redis, all on this machine and all counted: " +
-				"more nodes can't be faster here than one, they show what sharing costs.",
-			sides: []side{of("one node, SQLite", 64, source)},
+			about: "Closed loop, 64 connections spread over the nodes. The nodes, PostgreSQL and " +
+				"Redis all run on this machine, and their CPU time counts. " +
+				"So several nodes cannot be faster than one here: the trial shows what sharing " +
+				"costs.",
+			sides: []side{singleNodeSide("one node, SQLite", 64, source)},
 		}
 		for _, s := range setups {
 			t.sides = append(t.sides, s.side(source))
@@ -40,36 +44,39 @@ func shared() []trial {
 		return t
 	}
 	return []trial{
-		trialOf("nodesverify", "Nodes: verify", world.verifyPlain, oneExact, threeExact),
-		trialOf("nodeslimit", "Nodes: limit, 100,000 identifiers", world.limitMany, oneExact, threeExact, oneFast, threeFast),
-		trialOf("nodescredits", "Nodes: verify, credits of 1,000 keys", world.verifyBalances, oneExact, threeExact),
+		trialOf("nodesverify", "Nodes: verify", fixture.verifyPlain, oneExact, threeExact),
+		trialOf("nodeslimit", "Nodes: limit, 100,000 identifiers", fixture.limitMany, oneExact,
+			threeExact, oneFast, threeFast),
+		trialOf("nodescredits", "Nodes: verify, credits of 1,000 keys", fixture.verifyBalances,
+			oneExact, threeExact),
 	}
 }
 
-// side makes a side of a setup.
-func (s setup) side(source func(world) load.Source) side {
-	return side{name: s.name, open: func(e *env) (turn, error) {
-		if err := e.canShare(); err != nil {
-			return turn{}, err
+// side returns the side of a setup.
+func (s clusterSetup) side(source func(fixture) load.Source) side {
+	return side{name: s.name, open: func(e *env) (runner, error) {
+		if err := e.supportsCluster(); err != nil {
+			return runner{}, err
 		}
 		redis, err := e.redis()
 		if err != nil {
-			return turn{}, err
+			return runner{}, err
 		}
 		dsn, postgres, err := e.database(strings.NewReplacer(" ", "_", ",", "").Replace(s.name))
 		if err != nil {
-			return turn{}, err
+			return runner{}, err
 		}
-		c, err := e.cluster(s.name, s.nodes, append([]string{"--database", dsn}, s.flags("redis://"+redis.addr)...)...)
+		c, err := e.cluster(s.name, s.nodes,
+			append([]string{"--database", dsn}, s.flags("redis://"+redis.addr)...)...)
 		if err != nil {
-			return turn{}, err
+			return runner{}, err
 		}
-		return c.target(source(c.world), postgres.PID(), redis.PID()).closed(64)
+		return c.target(source(c.fixture), postgres.PID(), redis.PID()).closed(64)
 	}}
 }
 
-// canShare returns a skip while the program can't run as one of several nodes.
-func (e *env) canShare() error {
+// supportsCluster returns a skip if the program cannot run as one of several nodes.
+func (e *env) supportsCluster() error {
 	_, err := once(e, "shares", func() (struct{}, error) {
 		program, err := e.build()
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestQuantilesAreWithinTheirError holds quantiles against the sorted values.
+// TestQuantilesAreWithinTheirError compares quantiles with the sorted values.
 func TestQuantilesAreWithinTheirError(t *testing.T) {
 	draw := rand.New(rand.NewPCG(1, 2))
 	var h Histogram
@@ -26,16 +26,18 @@ func TestQuantilesAreWithinTheirError(t *testing.T) {
 		}
 	}
 	if h.Max() != values[len(values)-1] || h.Quantile(1) != h.Max() {
-		t.Errorf("the maximum is %d, quantile 1 is %d, exactly %d", h.Max(), h.Quantile(1), values[len(values)-1])
+		t.Errorf("the maximum is %d, quantile 1 is %d, exactly %d", h.Max(), h.Quantile(1),
+			values[len(values)-1])
 	}
 }
 
-// TestBucketsMeetWithoutGapOrOverlap looks at every border between buckets.
-func TestBucketsMeetWithoutGapOrOverlap(t *testing.T) {
+// TestBucketsHaveNoGapsOrOverlaps checks every boundary between buckets.
+func TestBucketsHaveNoGapsOrOverlaps(t *testing.T) {
 	for i := range len(Histogram{}.counts) - 1 {
 		top := highest(i)
 		if bucket(top) != i || bucket(top+1) != i+1 {
-			t.Fatalf("bucket %d ends at %d, but that is in %d and the next value in %d", i, top, bucket(top), bucket(top+1))
+			t.Fatalf("bucket %d ends at %d, but that is in %d and the next value in %d", i, top,
+				bucket(top), bucket(top+1))
 		}
 	}
 	if last := bucket(1<<63 - 1); last != len(Histogram{}.counts)-1 {
@@ -43,7 +45,7 @@ func TestBucketsMeetWithoutGapOrOverlap(t *testing.T) {
 	}
 }
 
-// TestMergedHistogramsCountLikeOne splits values over two histograms.
+// TestMergedHistogramsCountLikeOne splits values between two histograms.
 func TestMergedHistogramsCountLikeOne(t *testing.T) {
 	var whole, one, other Histogram
 	for i := range 1000 {
@@ -57,7 +59,7 @@ func TestMergedHistogramsCountLikeOne(t *testing.T) {
 	}
 	one.Merge(&other)
 	if one != whole {
-		t.Error("the merged histogram differs from that of all values")
+		t.Error("the merged histogram differs from the histogram of all values")
 	}
 	if whole.Quantile(0.5) == 0 || new(Histogram).Quantile(0.5) != 0 {
 		t.Error("only an empty histogram has quantiles of 0")

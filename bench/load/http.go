@@ -11,18 +11,19 @@ import (
 	"strconv"
 )
 
-// HTTP is one kept connection that speaks just as much HTTP/1.1 as a load
-// generator needs: it reads the status, the length or the chunks, and the body,
-// and allocates nothing once it is warm, so that on a small machine the cores
-// are left to the server.
+// HTTP is one persistent connection with the subset of HTTP/1.1 that a load generator needs: it
+// reads
+// the status, the length or the chunks, and the body. It allocates nothing after the first
+// requests, to
+// leave the CPU of a small machine to the server.
 type HTTP struct {
 	conn net.Conn
 	in   *bufio.Reader
 	next func() *Request
-	body []byte // of the last answer
+	body []byte // of the last response
 }
 
-// DialHTTP connects to a host:port and will send what next returns.
+// DialHTTP connects to a host:port. next returns the requests to send.
 func DialHTTP(addr string, next func() *Request) (*HTTP, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -31,30 +32,30 @@ func DialHTTP(addr string, next func() *Request) (*HTTP, error) {
 	return &HTTP{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), next: next}, nil
 }
 
-// Do sends the next request, reads its answer and checks it.
+// Do sends the next request, reads its response and checks it.
 func (c *HTTP) Do() (kind int, err error) {
 	r := c.next()
 	if _, err := c.conn.Write(r.Bytes); err != nil {
 		return r.Kind, err
 	}
-	status, err := c.answer()
+	status, err := c.readResponse()
 	if err != nil {
 		return r.Kind, err
 	}
 	return r.Kind, r.check(status, c.body)
 }
 
-// Close closes the connection; a Do under way fails.
+// Close closes the connection. A Do in progress fails.
 func (c *HTTP) Close() error { return c.conn.Close() }
 
-// unknown is the length of a body whose header names none.
+// unknown is the length of a body without a length.
 const unknown = -1
 
-// chunked is the length of a body that comes in chunks.
+// chunked is the length of a chunked body.
 const chunked = -2
 
-// answer reads an answer, its body into c.body, and returns its status.
-func (c *HTTP) answer() (int, error) {
+// readResponse reads a response, its body into c.body, and returns its status.
+func (c *HTTP) readResponse() (int, error) {
 	line, err := c.line()
 	if err != nil {
 		return 0, err
@@ -79,20 +80,20 @@ func (c *HTTP) answer() (int, error) {
 	c.body = c.body[:0]
 	switch length {
 	case unknown:
-		return 0, errors.New("load: the answer has no length")
+		return 0, errors.New("load: the response has no length")
 	case chunked:
 		return status, c.chunks()
 	}
 	return status, c.read(length)
 }
 
-// line reads a line without its end. It is valid until the next read.
+// line reads a line without its line break. The line is valid until the next read.
 func (c *HTTP) line() ([]byte, error) {
 	line, err := c.in.ReadSlice('\n')
 	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), err
 }
 
-// read adds n bytes to the body.
+// read appends n bytes to the body.
 func (c *HTTP) read(n int) error {
 	had := len(c.body)
 	c.body = slices.Grow(c.body, n)[:had+n]
@@ -100,7 +101,7 @@ func (c *HTTP) read(n int) error {
 	return err
 }
 
-// chunks reads a body in chunks. Trailers are not expected.
+// chunks reads a chunked body. It does not support trailers.
 func (c *HTTP) chunks() error {
 	for {
 		line, err := c.line()
@@ -110,7 +111,7 @@ func (c *HTTP) chunks() error {
 		size, _, _ := bytes.Cut(line, []byte(";"))
 		n, err := strconv.ParseUint(string(bytes.TrimSpace(size)), 16, 31)
 		if err != nil {
-			return fmt.Errorf("load: the size of a chunk: %w", err)
+			return fmt.Errorf("load: chunk size: %w", err)
 		}
 		if err := c.read(int(n)); err != nil {
 			return err
@@ -126,11 +127,11 @@ func (c *HTTP) chunks() error {
 	}
 }
 
-// parseStatus reads the status of a line like "HTTP/1.1 200 OK".
+// parseStatus parses the status of a line such as "HTTP/1.1 200 OK".
 func parseStatus(line []byte) (int, error) {
 	_, rest, _ := bytes.Cut(line, []byte(" "))
 	if !bytes.HasPrefix(line, []byte("HTTP/1.")) || len(rest) < 3 {
-		return 0, fmt.Errorf("load: not an answer of HTTP/1: %q", line)
+		return 0, fmt.Errorf("load: not an HTTP/1 response: %q", line)
 	}
 	status, ok := parseNumber(rest[:3])
 	if !ok {
@@ -139,7 +140,7 @@ func parseStatus(line []byte) (int, error) {
 	return status, nil
 }
 
-// parseLength returns the length that a header line tells of, if it does.
+// parseLength returns the body length of a header line, if it has one.
 func parseLength(line []byte) (int, bool) {
 	name, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimSpace(value)
@@ -152,8 +153,7 @@ func parseLength(line []byte) (int, bool) {
 	return 0, false
 }
 
-// parseNumber reads at most nine decimal digits. strconv would allocate, for
-// the sake of its errors.
+// parseNumber parses at most nine decimal digits. strconv would allocate for its errors.
 func parseNumber(digits []byte) (n int, ok bool) {
 	if len(digits) == 0 || len(digits) > 9 {
 		return 0, false

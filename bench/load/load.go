@@ -1,10 +1,10 @@
-// Package load sends requests to a server and measures how long their answers
-// take, in a closed loop (each connection sends as soon as it has its answer)
-// or an open one (requests are due at fixed times, whether or not earlier ones
-// are answered).
+// Package load sends requests to a server and measures latency, in a closed loop (each connection
+// sends
+// its next request as soon as it has its response) or an open loop (requests are due at fixed
+// times,
+// independent of earlier responses).
 //
-// Every answer is checked; a wrong one ends the run with an error, because the
-// speed of wrong answers is of no interest.
+// It checks every response. A wrong response ends the run with an error.
 package load
 
 import (
@@ -15,19 +15,18 @@ import (
 	"time"
 )
 
-// patience is how long answers may take beyond the end of a run until the
-// connections are closed and the run fails.
-const patience = 30 * time.Second
+// hangTimeout is the time after the end of a run until missing responses fail it.
+const hangTimeout = 30 * time.Second
 
-// Doer does one exchange after another; it is used by one goroutine.
+// Doer sends one request after another. It is not safe for concurrent use.
 type Doer interface {
-	// Do does an exchange, and says which kind of request it was.
+	// Do sends a request, checks its response and returns the kind of the request.
 	Do() (kind int, err error)
-	// Close ends the connection and makes a Do under way fail.
+	// Close closes the connection. A Do in progress fails.
 	Close() error
 }
 
-// Conns are connections that send side by side.
+// Conns are connections that send in parallel.
 type Conns []Doer
 
 // Dial opens n connections.
@@ -52,13 +51,13 @@ func (c Conns) Close() error {
 	return errors.Join(errs...)
 }
 
-// Result is what a run has measured.
+// Result is the result of a run.
 type Result struct {
 	Took  time.Duration
-	Kinds []*Histogram // by the kind of the requests
+	Kinds []*Histogram // latencies by kind of request
 }
 
-// Count returns how many exchanges were made.
+// Count returns the number of requests.
 func (r *Result) Count() (n uint64) {
 	for _, h := range r.Kinds {
 		n += h.Count()
@@ -66,10 +65,10 @@ func (r *Result) Count() (n uint64) {
 	return n
 }
 
-// Rate returns how many exchanges a second were made.
+// Rate returns the requests per second.
 func (r *Result) Rate() float64 { return float64(r.Count()) / r.Took.Seconds() }
 
-// Of returns the times of one kind of request.
+// Of returns the latencies of one kind of request.
 func (r *Result) Of(kind int) *Histogram {
 	for len(r.Kinds) <= kind {
 		r.Kinds = append(r.Kinds, new(Histogram))
@@ -77,20 +76,21 @@ func (r *Result) Of(kind int) *Histogram {
 	return r.Kinds[kind]
 }
 
-// add merges what one connection has measured.
+// add merges the result of one connection.
 func (r *Result) add(o *Result) {
 	for kind, h := range o.Kinds {
 		r.Of(kind).Merge(h)
 	}
 }
 
-// Closed lets every connection send for that long, each as soon as its last
-// answer has come. A time is that between sending and the whole answer.
+// Closed runs a closed loop on every connection for d. Latency is the time from sending a request
+// until
+// its whole response is read.
 func (c Conns) Closed(d time.Duration) (*Result, error) {
 	var over atomic.Bool
 	timer := time.AfterFunc(d, func() { over.Store(true) })
 	defer timer.Stop()
-	return c.run(d, func(conn Doer, mine *Result) error {
+	return c.run(d, func(conn Doer, own *Result) error {
 		for sent := time.Now(); !over.Load(); {
 			kind, err := conn.Do()
 			if err != nil {
@@ -98,20 +98,20 @@ func (c Conns) Closed(d time.Duration) (*Result, error) {
 				return err
 			}
 			now := time.Now()
-			mine.Of(kind).Record(now.Sub(sent))
+			own.Of(kind).Record(now.Sub(sent))
 			sent = now
 		}
 		return nil
 	})
 }
 
-// run runs work on all connections at once, and gives up those that hang.
-func (c Conns) run(d time.Duration, work func(conn Doer, mine *Result) error) (*Result, error) {
-	giveUp := time.AfterFunc(d+patience, func() { _ = c.Close() })
+// run runs work on all connections in parallel, and closes connections that hang.
+func (c Conns) run(d time.Duration, work func(conn Doer, own *Result) error) (*Result, error) {
+	giveUp := time.AfterFunc(d+hangTimeout, func() { _ = c.Close() })
 	defer giveUp.Stop()
 	var group sync.WaitGroup
 	results, errs := make([]Result, len(c)), make([]error, len(c))
-	begun := time.Now()
+	began := time.Now()
 	for i, conn := range c {
 		group.Go(func() {
 			if err := work(conn, &results[i]); err != nil {
@@ -120,7 +120,7 @@ func (c Conns) run(d time.Duration, work func(conn Doer, mine *Result) error) (*
 		})
 	}
 	group.Wait()
-	total := &Result{Took: time.Since(begun)}
+	total := &Result{Took: time.Since(began)}
 	for i := range results {
 		total.add(&results[i])
 	}

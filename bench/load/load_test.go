@@ -33,8 +33,7 @@ func dial(t *testing.T, n int, addr string, source Source) Conns {
 	return conns
 }
 
-// TestClosedLoopCountsEveryRequest compares what the generator counted with what
-// the server saw.
+// TestClosedLoopCountsEveryRequest compares the counts of the generator and the server.
 func TestClosedLoopCountsEveryRequest(t *testing.T) {
 	var seen, named atomic.Int64
 	addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -52,15 +51,18 @@ func TestClosedLoopCountsEveryRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Count() == 0 || result.Count() != uint64(seen.Load()) || result.Of(0).Count() != uint64(named.Load()) {
-		t.Errorf("counted %d, of them %d of kind 0; the server saw %d and %d", result.Count(), result.Of(0).Count(), seen.Load(), named.Load())
+	if result.Count() == 0 || result.Count() != uint64(seen.Load()) ||
+		result.Of(0).Count() != uint64(named.Load()) {
+		t.Errorf("counted %d, of them %d of kind 0; the server saw %d and %d", result.Count(),
+			result.Of(0).Count(), seen.Load(), named.Load())
 	}
-	if share := float64(result.Of(1).Count()) / float64(result.Count()); share < 0.1 || share > 0.4 {
+	if share := float64(result.Of(1).Count()) / float64(result.Count()); share < 0.1 ||
+		share > 0.4 {
 		t.Errorf("a quarter of the mix was %.2f of the requests", share)
 	}
 }
 
-// TestOpenLoopKeepsItsRate asks a fast server.
+// TestOpenLoopKeepsItsRate sends to a fast server.
 func TestOpenLoopKeepsItsRate(t *testing.T) {
 	var seen atomic.Int64
 	addr := serve(t, func(http.ResponseWriter, *http.Request) { seen.Add(1) })
@@ -76,23 +78,22 @@ func TestOpenLoopKeepsItsRate(t *testing.T) {
 	}
 }
 
-// TestStallIsChargedToAllWhoWait stalls the server once for 300 of 1,000 ms. At
-// a fixed rate about a third of the requests are then due during the stall, so
-// the 90th percentile must show it. A closed loop, whose connections wait
-// politely, charges the stall to one request a connection.
-func TestStallIsChargedToAllWhoWait(t *testing.T) {
+// TestStallCountsForEveryDelayedRequest stalls the server once for 300 of 1,000 ms. At a fixed rate
+// about a third of the requests are due during the stall, so the 90th percentile must show it. In a
+// closed loop the stall counts for only one request per connection.
+func TestStallCountsForEveryDelayedRequest(t *testing.T) {
 	const stall = 300 * time.Millisecond
 	measure := func(run func(Conns) (*Result, error)) *Histogram {
-		var door sync.RWMutex
+		var gate sync.RWMutex
 		addr := serve(t, func(http.ResponseWriter, *http.Request) {
-			door.RLock()
-			defer door.RUnlock()
+			gate.RLock()
+			defer gate.RUnlock()
 		})
 		conns := dial(t, 2, addr, Same(Post("/", "", "{}", "")))
 		timer := time.AfterFunc(200*time.Millisecond, func() {
-			door.Lock()
+			gate.Lock()
 			time.Sleep(stall)
-			door.Unlock()
+			gate.Unlock()
 		})
 		defer timer.Stop()
 		result, err := run(conns)
@@ -103,19 +104,27 @@ func TestStallIsChargedToAllWhoWait(t *testing.T) {
 	}
 	open := measure(func(c Conns) (*Result, error) { return c.Open(500, time.Second) })
 	if open.Quantile(0.9) < stall/2 {
-		t.Errorf("the open loop's 90th percentile is %v though requests were due throughout a stall of %v", open.Quantile(0.9), stall)
+		t.Errorf("the open loop's 90th percentile is %v though requests were due throughout a "+
+			"stall of %v", open.Quantile(0.9), stall)
 	}
 	closed := measure(func(c Conns) (*Result, error) { return c.Closed(time.Second) })
 	if closed.Quantile(0.9) > stall/2 || closed.Max() < stall/2 {
-		t.Errorf("the closed loop's 90th percentile is %v, its maximum %v; this test then shows nothing", closed.Quantile(0.9), closed.Max())
+		t.Errorf("the closed loop's 90th percentile is %v, its maximum %v; this test then shows "+
+			"nothing", closed.Quantile(0.9), closed.Max())
 	}
 }
 
-// TestWrongAnswersFailTheRun sends to servers that answer what wasn't expected.
-func TestWrongAnswersFailTheRun(t *testing.T) {
+// TestWrongResponsesFailTheRun sends to servers with unexpected responses.
+func TestWrongResponsesFailTheRun(t *testing.T) {
 	for name, handler := range map[string]http.HandlerFunc{
-		"status": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) },
-		"body":   func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"ok":false}`) },
+		"status": func(w http.ResponseWriter,
+			_ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+		},
+		"body": func(w http.ResponseWriter, _ *http.Request) {
+			_,
+				_ = io.WriteString(w, `{"ok":false}`)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conns := dial(t, 2, serve(t, handler), Same(Post("/", "", "{}", `"ok":true`)))
@@ -130,36 +139,41 @@ func TestWrongAnswersFailTheRun(t *testing.T) {
 	}
 }
 
-// TestAnswersAreReadWhateverTheirForm covers what servers of HTTP/1.1 send.
-func TestAnswersAreReadWhateverTheirForm(t *testing.T) {
+// TestEveryFormOfResponseIsRead covers the forms of HTTP/1.1 responses.
+func TestEveryFormOfResponseIsRead(t *testing.T) {
 	for wire, body := range map[string]string{
-		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok":                                                   "ok",
-		"HTTP/1.1 200 OK\r\ncontent-length:2\r\nX: y\r\n\r\nok":                                            "ok",
-		"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n":                                                        "",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n": "ok0123456789",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok":        "ok",
+		"HTTP/1.1 200 OK\r\ncontent-length:2\r\nX: y\r\n\r\nok": "ok",
+		"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n":             "",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: " +
+			"chunked\r\n\r\n2\r\nok\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n": "ok0123456789",
 	} {
-		c, err := answerOf(t, wire+wire)
-		for range 2 { // the second shows that the first was read to its end
-			status, fault := c.answer()
-			if err = errors.Join(err, fault); err != nil || status != 200 || string(c.body) != body {
+		c, err := connWith(t, wire+wire)
+		for range 2 { // the second one checks that the first was read to its end
+			status, fault := c.readResponse()
+			if err = errors.Join(err, fault); err != nil || status != 200 ||
+				string(c.body) != body {
 				t.Errorf("%q: %d %q %v", wire, status, c.body, err)
 			}
 		}
 	}
 	for _, wire := range []string{
-		"", "HTTP/1.1\r\n\r\n", "SSH-2.0\r\n\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nok\r\n",
+		"", "HTTP/1.1\r\n\r\n", "SSH-2.0\r\n\r\n", "HTTP/1.1 abc\r\n\r\n",
+		"HTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+		"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nok\r\n",
 	} {
-		c, _ := answerOf(t, wire)
-		if status, err := c.answer(); err == nil {
+		c, _ := connWith(t, wire)
+		if status, err := c.readResponse(); err == nil {
 			t.Errorf("%q is read as %d %q", wire, status, c.body)
 		}
 	}
 }
 
-// answerOf returns a client whose server has sent just that.
-func answerOf(t *testing.T, wire string) (*HTTP, error) {
+// connWith returns a client whose server has sent wire and closed.
+func connWith(t *testing.T, wire string) (*HTTP, error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -197,9 +211,10 @@ func TestNumberedSendsNumbersWithinBounds(t *testing.T) {
 	}
 }
 
-// TestLoopAllocatesNothing holds the generator to leave the cores to the server.
+// TestLoopAllocatesNothing checks that a request allocates no memory.
 func TestLoopAllocatesNothing(t *testing.T) {
-	wire := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n" + `{"ok":true}`)
+	wire := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" +
+		"Content-Length: 11\r\n\r\n" + `{"ok":true}`)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -214,9 +229,9 @@ func TestLoopAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answering := make(chan struct{})
+	serving := make(chan struct{})
 	go func() {
-		defer close(answering)
+		defer close(serving)
 		for in := make([]byte, len(request.Bytes)); ; {
 			if _, err := io.ReadFull(server, in); err != nil {
 				return
@@ -234,8 +249,8 @@ func TestLoopAllocatesNothing(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	<-answering
+	<-serving
 	if allocs > 0 {
-		t.Errorf("an exchange allocates %v times", allocs)
+		t.Errorf("a request allocates %v times", allocs)
 	}
 }

@@ -6,51 +6,53 @@ import (
 	"time"
 )
 
-// Open sends rate requests a second for that long. Request k is due k/rate after
-// the beginning, whatever became of those before it; the next connection that is
-// free sends it. Its time counts from when it was due, so a server that stalls is
-// charged for every request that had to wait because of it, and not only for the
-// one that it was answering: the omission that a closed loop commits.
+// Open runs an open loop at rate requests per second for d. Request k is due k/rate after the
+// start,
+// independent of earlier responses; the next free connection sends it. Latency is measured from the
+// due
+// time, so a stall of the server counts for every request that it delays. A closed loop omits these
+// (coordinated omission).
 //
-// Requests that were due are sent even if the time is over.
+// All due requests are sent, even after d.
 func (c Conns) Open(rate float64, d time.Duration) (*Result, error) {
 	total := int(rate * d.Seconds())
 	due := make(chan time.Time, total)
 	quit := make(chan struct{})
-	go pace(due, quit, rate, total)
+	go schedule(due, quit, rate, total)
 	defer close(quit)
-	return c.run(d, func(conn Doer, mine *Result) error {
-		for at := range due {
+	return c.run(d, func(conn Doer, own *Result) error {
+		for dueAt := range due {
 			kind, err := conn.Do()
 			if err != nil {
 				return err
 			}
-			mine.Of(kind).Record(time.Since(at))
+			own.Of(kind).Record(time.Since(dueAt))
 		}
 		return nil
 	})
 }
 
-// pace tells due of each request when its time has come, and closes it after the
-// last one. It sleeps on a thread of its own, because the runtime's timers wait
-// for up to a millisecond when nothing else happens, which is longer than most
-// answers take.
-func pace(due chan<- time.Time, quit <-chan struct{}, rate float64, total int) {
+// schedule sends the due time of each request to due when it has come, and closes due after the
+// last one.
+// It sleeps on its own thread, because the timers of an idle runtime are up to a millisecond late,
+// which
+// is longer than most responses take.
+func schedule(due chan<- time.Time, quit <-chan struct{}, rate float64, total int) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(due)
-	begun, gap := time.Now(), float64(time.Second)/rate
+	began, gap := time.Now(), float64(time.Second)/rate
 	for k := range total {
-		at := begun.Add(time.Duration(float64(k) * gap))
+		at := began.Add(time.Duration(float64(k) * gap))
 		for wait := time.Until(at); wait > 0; wait = time.Until(at) {
 			ts := syscall.NsecToTimespec(int64(wait))
-			_ = syscall.Nanosleep(&ts, nil) // a signal may end it early
+			_ = syscall.Nanosleep(&ts, nil) // a signal can end it early
 		}
 		select {
 		case <-quit:
 			return
 		default:
-			due <- at // there is room for all
+			due <- at // the buffer has room for all
 		}
 	}
 }

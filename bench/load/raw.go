@@ -7,15 +7,16 @@ import (
 	"net"
 )
 
-// Raw is a connection on which every exchange is the same bytes: a TCP echo, or
-// one command of a protocol like that of Redis.
+// Raw is a connection that always sends the same bytes: a TCP echo, or one command of a protocol
+// such as
+// that of Redis.
 type Raw struct {
 	conn       net.Conn
 	send, want []byte
 	got        []byte
 }
 
-// DialRaw connects to a host:port, will send the bytes and expect exactly want.
+// DialRaw connects to a host:port. Do sends the bytes and expects exactly want.
 func DialRaw(addr string, send, want []byte) (*Raw, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -24,7 +25,7 @@ func DialRaw(addr string, send, want []byte) (*Raw, error) {
 	return &Raw{conn: conn, send: send, want: want, got: make([]byte, len(want))}, nil
 }
 
-// Do sends the bytes and reads the answer.
+// Do sends the bytes and checks the response.
 func (c *Raw) Do() (kind int, err error) {
 	if _, err := c.conn.Write(c.send); err != nil {
 		return 0, err
@@ -33,10 +34,10 @@ func (c *Raw) Do() (kind int, err error) {
 		return 0, err
 	}
 	if !bytes.Equal(c.got, c.want) {
-		return 0, fmt.Errorf("load: answered %q in place of %q", c.got, c.want)
+		return 0, fmt.Errorf("load: response %q, want %q", c.got, c.want)
 	}
 	return 0, nil
 }
 
-// Close closes the connection; a Do under way fails.
+// Close closes the connection. A Do in progress fails.
 func (c *Raw) Close() error { return c.conn.Close() }

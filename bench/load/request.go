@@ -7,19 +7,21 @@ import (
 	"strconv"
 )
 
-// Request is one exchange, ready to be sent, with what its answer must be.
+// Request is an encoded request with its expected response.
 type Request struct {
-	Bytes  []byte // as it goes over the wire
-	Kind   int    // which histogram its time goes to
-	Status int    // the HTTP status that is right
-	Want   []byte // what the body of the answer must contain; nil for anything
+	Bytes  []byte // the encoded request
+	Kind   int    // the histogram of its latency
+	Status int    // the expected HTTP status
+	Want   []byte // text that the body must contain; nil for any body
 }
 
-// Post returns a JSON request over HTTP/1.1 that expects a 200 whose body
-// contains want. With a token it carries an Authorization header.
+// Post returns a JSON request over HTTP/1.1 that expects a 200 whose body contains want. If token
+// is not
+// empty, the request has an Authorization header.
 func Post(path, token, body, want string) *Request {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: application/json\r\n", path)
+	fmt.Fprintf(&b, "POST %s HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nAccept: "+
+		"application/json\r\n", path)
 	fmt.Fprintf(&b, "Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
 	if token != "" {
 		fmt.Fprintf(&b, "Authorization: Bearer %s\r\n", token)
@@ -28,43 +30,43 @@ func Post(path, token, body, want string) *Request {
 	return &Request{Bytes: b.Bytes(), Status: 200, Want: []byte(want)}
 }
 
-// As returns a copy of the request whose time counts as another kind.
+// As returns a copy of the request with another kind.
 func (r *Request) As(kind int) *Request {
 	c := *r
 	c.Kind = kind
 	return &c
 }
 
-// Source decides what a connection sends: called with the connection's number,
-// it returns the function that is asked for each of its requests. What that
-// returns is valid until it is asked again.
+// Source returns a function that returns the requests of one connection. A request is valid until
+// the next
+// call.
 type Source func(conn int) func() *Request
 
-// Same sends one request again and again.
+// Same always sends the same request.
 func Same(r *Request) Source {
 	return func(int) func() *Request { return func() *Request { return r } }
 }
 
-// Digits is the place in a request that [Numbered] puts a number into.
+// Digits is the placeholder for the number of [Numbered].
 const Digits = "########"
 
-// Numbered sends a request with a number from 0 up to n, drawn evenly, in place
-// of Digits. The draws repeat from run to run. A request without Digits panics.
+// Numbered sends a request with a uniformly random number below n in place of Digits. The numbers
+// are the
+// same in every run. A request without Digits panics.
 func Numbered(r *Request, n int) Source { return NumberedFrom(r, func() int { return 0 }, n) }
 
-// NumberedFrom is Numbered with numbers from a first one on, which may change
-// as time goes by.
+// NumberedFrom is Numbered with numbers from first() on. first can change over time.
 func NumberedFrom(r *Request, first func() int, n int) Source {
 	at := bytes.Index(r.Bytes, []byte(Digits))
 	if at < 0 {
-		panic("load: the request has no place for a number")
+		panic("load: the request does not contain Digits")
 	}
 	return func(conn int) func() *Request {
-		mine, draw := *r, draws(conn)
-		mine.Bytes = bytes.Clone(r.Bytes)
+		own, draw := *r, draws(conn)
+		own.Bytes = bytes.Clone(r.Bytes)
 		return func() *Request {
-			putDigits(mine.Bytes[at:at+len(Digits)], first()+draw.IntN(n))
-			return &mine
+			putDigits(own.Bytes[at:at+len(Digits)], first()+draw.IntN(n))
+			return &own
 		}
 	}
 }
@@ -76,7 +78,7 @@ func Number(n int) string {
 	return string(digits)
 }
 
-// putDigits fills b with n in decimal, zeros in front.
+// putDigits writes n to b in decimal with leading zeros.
 func putDigits(b []byte, n int) {
 	for i := len(b) - 1; i >= 0; i-- {
 		b[i] = '0' + byte(n%10)
@@ -84,7 +86,7 @@ func putDigits(b []byte, n int) {
 	}
 }
 
-// AnyOf sends requests of a list, drawn evenly.
+// AnyOf sends uniformly random requests of a list.
 func AnyOf(list []*Request) Source {
 	return func(conn int) func() *Request {
 		draw := draws(conn)
@@ -92,13 +94,13 @@ func AnyOf(list []*Request) Source {
 	}
 }
 
-// Part is a source and its share of a mix, in parts of the sum of all shares.
+// Part is a source and its share of a mix, relative to the sum of all shares.
 type Part struct {
 	Share  int
 	Source Source
 }
 
-// Mix sends from several sources, each as often as its share says.
+// Mix sends from several sources, in proportion to their shares.
 func Mix(parts ...Part) Source {
 	sum := 0
 	for _, p := range parts {
@@ -121,17 +123,18 @@ func Mix(parts ...Part) Source {
 	}
 }
 
-// draws returns the random numbers of one connection, the same in every run.
+// draws returns the random number generator of one connection. It is the same in every run.
 func draws(conn int) *rand.Rand { return rand.New(rand.NewPCG(1, uint64(conn))) }
 
-// check reports an answer that is not what the request expects. It shows the
-// beginning of the answer, which for an expected request holds no secret.
+// check returns an error if a response is not the expected one. The error contains the start of the
+// response.
 func (r *Request) check(status int, body []byte) error {
 	if status != r.Status {
-		return fmt.Errorf("load: answered %d in place of %d: %s", status, r.Status, beginning(body))
+		return fmt.Errorf("load: status %d, want %d: %s", status, r.Status, beginning(body))
 	}
 	if !bytes.Contains(body, r.Want) {
-		return fmt.Errorf("load: the answer lacks %s: %s", strconv.Quote(string(r.Want)), beginning(body))
+		return fmt.Errorf("load: the response lacks %s: %s", strconv.Quote(string(r.Want)),
+			beginning(body))
 	}
 	return nil
 }

@@ -9,28 +9,29 @@ import (
 	"time"
 )
 
-// tick is the unit in which Linux tells processor time to programs: USER_HZ is
-// 100 on every architecture that Go runs on.
+// tick is the unit of CPU time in /proc: USER_HZ is 100 on every architecture that Go supports.
 const tick = 10 * time.Millisecond
 
-// stat is what is used of /proc/<pid>/stat.
+// stat has the used fields of /proc/<pid>/stat.
 type stat struct {
 	pid, parent int
-	cpu         time.Duration // of the process and of its children that have ended
+	cpu         time.Duration // of the process and of its exited children
 }
 
-// parseStat reads the text of /proc/<pid>/stat. The second field is the
-// program's name in parentheses, in which anything may stand.
+// parseStat parses /proc/<pid>/stat. The second field is the program's name in parentheses, which
+// can
+// contain any character.
 func parseStat(text []byte) (stat, error) {
 	open, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
 	if open < 0 || end < open {
 		return stat{}, fmt.Errorf("proc: no name in %q", text)
 	}
-	fields := bytes.Fields(text[end+1:]) // the third and those after it
+	fields := bytes.Fields(text[end+1:]) // from the third field on
 	if len(fields) < 15 {
 		return stat{}, fmt.Errorf("proc: too few fields in %q", text)
 	}
-	numbers := [...][]byte{bytes.TrimSpace(text[:open]), fields[1], fields[11], fields[12], fields[13], fields[14]}
+	numbers := [...][]byte{bytes.TrimSpace(text[:open]), fields[1], fields[11], fields[12],
+		fields[13], fields[14]}
 	var n [len(numbers)]int
 	for i, field := range numbers {
 		var err error
@@ -41,8 +42,8 @@ func parseStat(text []byte) (stat, error) {
 	return stat{pid: n[0], parent: n[1], cpu: time.Duration(n[2]+n[3]+n[4]+n[5]) * tick}, nil
 }
 
-// CPU returns the processor time that these processes and all they have started
-// have used, in user and system mode together, to within 10 ms each.
+// CPU returns the user and system CPU time of these processes and all of their descendants, with a
+// precision of 10 ms each.
 func CPU(roots ...int) (time.Duration, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -52,7 +53,7 @@ func CPU(roots ...int) (time.Duration, error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has ended since
+			continue // it has exited
 		}
 		s, err := parseStat(text)
 		if err != nil {
@@ -63,7 +64,7 @@ func CPU(roots ...int) (time.Duration, error) {
 	return sum(all, roots), nil
 }
 
-// sum adds the time of the roots and of their descendants.
+// sum returns the CPU time of the roots and their descendants.
 func sum(all []stat, roots []int) time.Duration {
 	children, ours := map[int][]stat{}, []stat{}
 	for _, s := range all {
@@ -83,7 +84,7 @@ func sum(all []stat, roots []int) time.Duration {
 	return total
 }
 
-// RSS returns the bytes of memory that a process has in use.
+// RSS returns the resident memory of a process in bytes.
 func RSS(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -92,8 +93,7 @@ func RSS(pid int) (int64, error) {
 	return parseStatm(text)
 }
 
-// parseStatm reads the text of /proc/<pid>/statm, whose second number is the
-// resident pages.
+// parseStatm parses /proc/<pid>/statm, whose second number is the number of resident pages.
 func parseStatm(text []byte) (int64, error) {
 	fields := bytes.Fields(text)
 	if len(fields) < 2 {

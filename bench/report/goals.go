@@ -5,29 +5,28 @@ import (
 	"math"
 )
 
-// Ref names a figure of a run.
+// Ref refers to a figure of a run.
 type Ref struct{ Trial, Side, Metric string }
 
-// Goal is a bound for a figure, or for its ratio to another one of the same
-// trial.
+// Goal is a bound for a figure, or for its ratio to another figure of the same trial.
 type Goal struct {
 	Text    string
 	Value   Ref
-	Of      Ref     // what the figure is divided by, round by round; zero for nothing
+	Of      Ref     // the divisor, round by round; zero for none
 	AtLeast float64 // zero for no bound
 	AtMost  float64 // zero for no bound
 }
 
-// Verdict is what a run says about a goal.
+// Verdict is the result of a goal in a run.
 type Verdict struct {
 	Goal
 	Spread
 	Measured bool
-	Met      bool   // the median keeps the bound
-	Why      string // why it was not measured
+	Met      bool   // the median is within the bound
+	Why      string // the reason if it was not measured
 }
 
-// Judge holds the goals against what was measured.
+// Judge compares the goals with the results.
 func Judge(r *Results, goals []Goal) []Verdict {
 	verdicts := make([]Verdict, len(goals))
 	for i, g := range goals {
@@ -52,21 +51,21 @@ func judge(r *Results, g Goal) Verdict {
 	return v
 }
 
-// figures returns the rounds of a figure, or why there are none.
+// figures returns the samples of a figure, or the reason why there are none.
 func (r *Results) figures(ref Ref) (figures []float64, why string) {
 	side := r.Side(ref.Trial, ref.Side)
 	switch {
 	case side == nil:
 		return nil, "not part of this run"
 	case side.Skipped != "":
-		return nil, "skipped, for the reason below"
-	case len(side.Turns[ref.Metric]) == 0:
+		return nil, "skipped, see below"
+	case len(side.Samples[ref.Metric]) == 0:
 		return nil, "not measured"
 	}
-	return side.Turns[ref.Metric], ""
+	return side.Samples[ref.Metric], ""
 }
 
-// Bound writes what a goal asks for.
+// Bound formats the bound of a goal.
 func (g Goal) Bound() string {
 	if g.AtMost > 0 {
 		return "≤ " + figure(g.AtMost)
@@ -74,7 +73,7 @@ func (g Goal) Bound() string {
 	return "≥ " + figure(g.AtLeast)
 }
 
-// figure writes a number with three digits that count.
+// figure formats a number with three significant digits.
 func figure(x float64) string {
 	switch size := math.Abs(x); {
 	case size >= 10000:
@@ -87,7 +86,7 @@ func figure(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// thousands writes a number with commas.
+// thousands formats a number with commas.
 func thousands(n int64) string {
 	if n < 1000 {
 		return fmt.Sprint(n)

@@ -11,29 +11,33 @@ import (
 type column struct {
 	head   string
 	metric string
-	ratio  bool // to the first side, round by round
+	ratio  bool // relative to the first side, round by round
 }
 
-// columns are all there can be; a table has those whose metric was measured.
+// columns are all columns. A table has those whose metric was measured.
 var columns = []column{
-	{"a second", Rate, false}, {"× first", Rate, true},
-	{"server CPU µs", ServerCPU, false}, {"× first", ServerCPU, true}, {"client CPU µs", ClientCPU, false},
+	{"per second", Rate, false}, {"× first", Rate, true},
+	{"server CPU µs", ServerCPU, false}, {"× first", ServerCPU, true},
+	{"client CPU µs", ClientCPU, false},
 	{"p50 µs", P50, false}, {"× first", P50, true}, {"p99 µs", P99, false}, {"× first", P99, true},
 	{"ns", Nanos, false}, {"× first", Nanos, true}, {"allocations", Allocs, false},
-	{"ready after ms", Ready, false}, {"bytes a key", BytesOfKey, false},
+	{"ready after ms", Ready, false}, {"bytes per key", BytesOfKey, false},
 	{"RSS MiB", Memory, false}, {"heap MiB", Heap, false}, {"end ÷ warm", Growth, false},
 }
 
-// Markdown writes the report.
+// Markdown formats the report.
 func Markdown(r *Results, goals []Goal, chart string) string {
 	var b strings.Builder
-	b.WriteString("# Measured\n\nThis file is written by `make bench` from [results.json](results.json); [README.md](README.md) says how it is measured.\n\n")
+	b.WriteString("# Results\n\n`make bench` writes this file from [results.json](results.json). " +
+		"[README.md](README.md) describes the method.\n\n")
 	if r.Quick {
-		b.WriteString("**This was a smoke test (`-quick`): its turns are too short and too few for its figures to mean much, and its million keys are 20,000.**\n\n")
+		b.WriteString("**This was a smoke test (`-quick`): its samples are too short and too few " +
+			"to be meaningful, and its million keys are 20,000.**\n\n")
 	}
 	about(&b, r)
 	fmt.Fprintf(&b, "\n![Shares of the ceiling](%s)\n", chart)
-	b.WriteString("\n## Goals\n\nThe median of the rounds decides. A ratio is taken within each round, in which both sides had a turn.\n\n")
+	b.WriteString("\n## Goals\n\nThe median of the rounds decides. A ratio compares two samples " +
+		"of the same round.\n\n")
 	goalTable(&b, Judge(r, goals))
 	for _, t := range r.Trials {
 		trial(&b, t)
@@ -41,16 +45,18 @@ func Markdown(r *Results, goals []Goal, chart string) string {
 	return b.String()
 }
 
-// about says where, when and what.
+// about writes the machine, the date and the versions.
 func about(b *strings.Builder, r *Results) {
 	m := r.Machine
 	row := func(name, value string) { fmt.Fprintf(b, "| %s | %s |\n", name, cell(value)) }
 	b.WriteString("| | |\n|---|---|\n")
 	row("date", r.Began.UTC().Format("2006-01-02 15:04 UTC")+", took "+r.Took)
-	row("machine", fmt.Sprintf("%s, %d cores shared by servers and load generator, %s, Linux %s", m.CPU, m.Cores, m.Memory, m.Kernel))
+	row("machine", fmt.Sprintf("%s, %d cores shared by servers and load generator, %s, Linux %s",
+		m.CPU, m.Cores, m.Memory, m.Kernel))
 	row("disk", m.Disk)
 	row("load average before", m.Load)
-	row("rounds", fmt.Sprintf("%d, interleaved; figures are medians, with minimum and maximum behind them", r.Rounds))
+	row("rounds", fmt.Sprintf("%d, interleaved; figures are medians, followed by minimum and "+
+		"maximum", r.Rounds))
 	for _, command := range r.Commands {
 		row("command", "`"+command+"`")
 	}
@@ -81,7 +87,7 @@ func trial(b *strings.Builder, t Trial) {
 	}
 	var used []column
 	for _, c := range columns {
-		if slices.ContainsFunc(t.Sides, func(s Side) bool { return len(s.Turns[c.metric]) > 0 }) {
+		if slices.ContainsFunc(t.Sides, func(s Side) bool { return len(s.Samples[c.metric]) > 0 }) {
 			used = append(used, c)
 		}
 	}
@@ -99,16 +105,17 @@ func trial(b *strings.Builder, t Trial) {
 	}
 	for _, s := range t.Sides {
 		if s.Skipped != "" {
-			fmt.Fprintf(b, "\n*%s* was skipped: %s.\n", s.Name, strings.TrimSuffix(oneLine(s.Skipped), "."))
+			fmt.Fprintf(b, "\n*%s* was skipped: %s.\n", s.Name,
+				strings.TrimSuffix(oneLine(s.Skipped), "."))
 		}
 	}
 }
 
-// of writes the column's cell of a side.
+// of formats the column's cell of a side.
 func (c column) of(s, first Side) string {
-	values := s.Turns[c.metric]
+	values := s.Samples[c.metric]
 	if c.ratio {
-		values = ratios(values, first.Turns[c.metric])
+		values = ratios(values, first.Samples[c.metric])
 	}
 	sum, ok := spread(values)
 	if !ok {
@@ -117,7 +124,7 @@ func (c column) of(s, first Side) string {
 	return figures(sum)
 }
 
-// figures writes a median, and minimum and maximum where they differ from it.
+// figures formats a median, followed by minimum and maximum if they differ.
 func figures(s Spread) string {
 	low, middle, high := figure(s.Min), figure(s.Median), figure(s.Max)
 	if low == high {
@@ -126,7 +133,7 @@ func figures(s Spread) string {
 	return fmt.Sprintf("%s (%s–%s)", middle, low, high)
 }
 
-// cell makes text fit for a cell of a table.
+// cell escapes text for a table cell.
 func cell(text string) string { return strings.ReplaceAll(oneLine(text), "|", `\|`) }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

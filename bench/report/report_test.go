@@ -11,32 +11,38 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// sample is a run in which the machine was slow in the second round.
+// sample returns a run in which the machine was slow in the second round.
 func sample() *Results {
 	return &Results{Rounds: 3, Versions: map[string]string{"go": "go1"}, Trials: []Trial{{
 		ID: "http", Title: "Over HTTP", About: "All of it.", Stamp: "v1, today",
 		Sides: []Side{
-			{Name: "bare", Turns: map[string][]float64{Rate: {1000, 500, 1200}, P99: {10, 20, 10}}},
-			{Name: "verify <a|b>", Turns: map[string][]float64{Rate: {900, 450, 960}, P99: {11, 30, 14}}},
+			{Name: "bare", Samples: map[string][]float64{Rate: {1000, 500, 1200},
+				P99: {10, 20, 10}}},
+			{Name: "verify <a|b>", Samples: map[string][]float64{Rate: {900, 450, 960},
+				P99: {11, 30, 14}}},
 			{Name: "rival", Skipped: "it can't be built\nhere"},
 		},
 	}}}
 }
 
-// TestGoalsAreJudgedByRatiosWithinARound shows that a slow round does no harm:
-// the ratio of the medians would be 0.9, as it is here, but its spread would
-// reach from 0.38 to 1.92.
+// TestGoalsAreJudgedByRatiosWithinARound checks that a slow round does not affect ratios: across
+// rounds
+// the spread would be 0.38 to 1.92.
 func TestGoalsAreJudgedByRatiosWithinARound(t *testing.T) {
 	verify, bare := Ref{"http", "verify <a|b>", Rate}, Ref{"http", "bare", Rate}
 	for _, c := range []struct {
 		goal Goal
 		want Verdict
 	}{
-		{Goal{Value: verify, Of: bare, AtLeast: 0.9}, Verdict{Spread: Spread{0.8, 0.9, 0.9}, Measured: true, Met: true}},
-		{Goal{Value: verify, Of: bare, AtLeast: 0.91}, Verdict{Spread: Spread{0.8, 0.9, 0.9}, Measured: true}},
-		{Goal{Value: verify, AtMost: 900}, Verdict{Spread: Spread{450, 900, 960}, Measured: true, Met: true}},
+		{Goal{Value: verify, Of: bare, AtLeast: 0.9},
+			Verdict{Spread: Spread{0.8, 0.9, 0.9}, Measured: true, Met: true}},
+		{Goal{Value: verify, Of: bare, AtLeast: 0.91},
+			Verdict{Spread: Spread{0.8, 0.9, 0.9}, Measured: true}},
+		{Goal{Value: verify, AtMost: 900},
+			Verdict{Spread: Spread{450, 900, 960}, Measured: true, Met: true}},
 		{Goal{Value: verify, AtMost: 899}, Verdict{Spread: Spread{450, 900, 960}, Measured: true}},
-		{Goal{Value: verify, Of: Ref{"http", "rival", Rate}, AtLeast: 2}, Verdict{Why: "skipped, for the reason below"}},
+		{Goal{Value: verify, Of: Ref{"http", "rival", Rate}, AtLeast: 2},
+			Verdict{Why: "skipped, see below"}},
 		{Goal{Value: Ref{"http", "bare", Nanos}, AtMost: 1}, Verdict{Why: "not measured"}},
 		{Goal{Value: Ref{"grpc", "bare", Rate}, AtMost: 1}, Verdict{Why: "not part of this run"}},
 	} {
@@ -51,16 +57,17 @@ func TestGoalsAreJudgedByRatiosWithinARound(t *testing.T) {
 	}
 }
 
-// TestReportShowsEveryFigure reads the tables.
+// TestReportShowsEveryFigure checks the tables.
 func TestReportShowsEveryFigure(t *testing.T) {
 	text := Markdown(sample(), []Goal{
-		{Text: "fast", Value: Ref{"http", "verify <a|b>", Rate}, Of: Ref{"http", "bare", Rate}, AtLeast: 0.85},
+		{Text: "fast", Value: Ref{"http", "verify <a|b>", Rate}, Of: Ref{"http", "bare", Rate},
+			AtLeast: 0.85},
 		{Text: "faster", Value: Ref{"http", "verify <a|b>", Rate}, AtLeast: 12345},
 	}, "chart.svg")
 	for _, want := range []string{
 		"| fast | ≥ 0.85 | 0.90 (0.80–0.90) | met |",
 		"| faster | ≥ 12,345 | 900 (450–960) | **not met** |",
-		"| | a second | × first | p99 µs | × first |\n",
+		"| | per second | × first | p99 µs | × first |\n",
 		"| bare | 1000 (500–1200) | 1 | 10 (10–20) | 1 |\n",
 		`| verify <a\|b> | 900 (450–960) | 0.90 (0.80–0.90) | 14 (11–30) | 1.40 (1.10–1.50) |`,
 		"*rival* was skipped: it can't be built here.",
@@ -75,7 +82,7 @@ func TestReportShowsEveryFigure(t *testing.T) {
 	}
 }
 
-// TestChartIsWellFormed parses it.
+// TestChartIsWellFormed parses the SVG.
 func TestChartIsWellFormed(t *testing.T) {
 	text := SVG(sample(), []Panel{{"Share & more", "http", Rate}, {"Absent", "grpc", Rate}})
 	for d := xml.NewDecoder(strings.NewReader(text)); ; {
@@ -86,11 +93,12 @@ func TestChartIsWellFormed(t *testing.T) {
 		}
 	}
 	if strings.Count(text, "<rect") != 1+2 || strings.Contains(text, "Absent") {
-		t.Errorf("there should be two bars on a background, and nothing of what wasn't run:\n%s", text)
+		t.Errorf("want two bars on a background, and no panel of a trial that did not run:\n%s",
+			text)
 	}
 }
 
-// TestRawDataSurvivesAFile writes and reads it, and replaces a trial.
+// TestRawDataSurvivesAFile writes and reads raw data, and replaces a trial.
 func TestRawDataSurvivesAFile(t *testing.T) {
 	want, file := sample(), filepath.Join(t.TempDir(), "results.json")
 	if err := want.Write(file); err != nil {
@@ -103,9 +111,9 @@ func TestRawDataSurvivesAFile(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	got.Put(Trial{ID: "http", Title: "anew"})
+	got.Put(Trial{ID: "http", Title: "new"})
 	got.Put(Trial{ID: "other"})
-	if len(got.Trials) != 2 || got.Trials[0].Title != "anew" {
+	if len(got.Trials) != 2 || got.Trials[0].Title != "new" {
 		t.Errorf("there are %+v", got.Trials)
 	}
 }

@@ -1,5 +1,6 @@
-// Package report keeps what was measured and says what it means: the raw data as
-// JSON, the tables and the goals as Markdown, and a chart as SVG.
+// Package report stores results as JSON, and formats them as Markdown tables, verdicts on goals,
+// and an
+// SVG chart.
 package report
 
 import (
@@ -9,70 +10,70 @@ import (
 	"time"
 )
 
-// The metrics. Their names are keys of the raw data and say the unit.
+// The metrics. Their names are keys of the raw data and contain the unit.
 const (
-	Rate       = "per_s"         // exchanges or calls a second
-	ServerCPU  = "server_cpu_us" // processor time of the server's processes for each request, in microseconds
+	Rate       = "per_s"         // requests or calls per second
+	ServerCPU  = "server_cpu_us" // CPU time of the server's processes per request, in microseconds
 	ClientCPU  = "client_cpu_us" // the same of the load generator
-	P50        = "p50_us"        // of the time to the whole answer, in microseconds
+	P50        = "p50_us"        // latency until the whole response is read, in microseconds
 	P99        = "p99_us"
-	Nanos      = "ns"     // a call in process
-	Allocs     = "allocs" // allocations of a call in process
+	Nanos      = "ns"     // time of a call in process
+	Allocs     = "allocs" // allocations per call in process
 	Ready      = "ready_ms"
 	BytesOfKey = "bytes_per_key"
-	Growth     = "growth" // memory at the end of a soak beside that after warming up
+	Growth     = "growth" // memory at the end of a soak divided by that after warm-up
 	Memory     = "rss_mib"
 	Heap       = "heap_mib"
 )
 
-// Metrics are the figures of one turn by metric.
+// Metrics are the figures of one sample by metric.
 type Metrics map[string]float64
 
-// Results are all figures of a run, and what must be known to read them.
+// Results are all figures of a run, with their context.
 type Results struct {
 	Began    time.Time         `json:"began"`
 	Took     string            `json:"took"`
-	Commands []string          `json:"commands"` // what was run, the build included
+	Commands []string          `json:"commands"` // the commands of the run
 	Machine  Machine           `json:"machine"`
 	Versions map[string]string `json:"versions"`
-	Rounds   int               `json:"rounds"` // how many turns each side had
-	Quick    bool              `json:"quick"`  // a smoke test, whose figures mean little
+	Rounds   int               `json:"rounds"` // samples per side
+	Quick    bool              `json:"quick"`  // a smoke test, whose figures are not meaningful
 	Trials   []Trial           `json:"trials"`
 }
 
-// Machine is where it was measured.
+// Machine describes the machine.
 type Machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
 	Memory string `json:"memory"`
 	Kernel string `json:"kernel"`
-	Disk   string `json:"disk"` // the file system that the data folders are on
-	Load   string `json:"load"` // the load average at the beginning: what else was going on
+	Disk   string `json:"disk"` // the file system of the data folders
+	Load   string `json:"load"` // the load average before the run
 }
 
-// Trial is a comparison: its sides took turns, round by round.
+// Trial is a comparison of sides, sampled alternately.
 type Trial struct {
 	ID    string `json:"id"`
 	Title string `json:"title"`
-	About string `json:"about"` // what was done, in full sentences
-	Stamp string `json:"stamp"` // which Latchkey and when, for a later run may keep it
-	Sides []Side `json:"sides"` // the first is what the others are compared with
+	About string `json:"about"` // a description in full sentences
+	Stamp string `json:"stamp"` // version and time, because a later run can keep the trial
+	Sides []Side `json:"sides"` // the others are compared with the first
 }
 
-// Side is one of what is compared.
+// Side is one side of a comparison.
 type Side struct {
 	Name    string               `json:"name"`
-	Skipped string               `json:"skipped,omitempty"` // why there are no figures
-	Turns   map[string][]float64 `json:"turns,omitempty"`   // by metric, a figure for each round
+	Skipped string               `json:"skipped,omitempty"` // the reason if there are no samples
+	Samples map[string][]float64 `json:"samples,omitempty"` // by metric, one figure per round
 }
 
-// Add adds the figures of a turn.
+// Add adds the figures of a sample.
 func (s *Side) Add(m Metrics) {
-	if s.Turns == nil {
-		s.Turns = make(map[string][]float64)
+	if s.Samples == nil {
+		s.Samples = make(map[string][]float64)
 	}
 	for metric, figure := range m {
-		s.Turns[metric] = append(s.Turns[metric], figure)
+		s.Samples[metric] = append(s.Samples[metric], figure)
 	}
 }
 
@@ -95,7 +96,7 @@ func (t *Trial) side(name string) *Side {
 	return nil
 }
 
-// Put adds a trial, in place of an earlier one of the same id.
+// Put adds a trial. It replaces an earlier one with the same id.
 func (r *Results) Put(t Trial) {
 	same := func(o Trial) bool { return o.ID == t.ID }
 	if i := slices.IndexFunc(r.Trials, same); i >= 0 {
@@ -124,21 +125,21 @@ func (r *Results) Write(file string) error {
 	return os.WriteFile(file, append(text, '\n'), 0o644)
 }
 
-// Spread is what the rounds of a figure come to.
+// Spread summarizes the samples of a figure.
 type Spread struct{ Min, Median, Max float64 }
 
-// spread sums up figures; it is false for none.
+// spread summarizes figures. It reports false if there are none.
 func spread(figures []float64) (Spread, bool) {
 	if len(figures) == 0 {
 		return Spread{}, false
 	}
 	sorted := slices.Sorted(slices.Values(figures))
 	n := len(sorted)
-	return Spread{Min: sorted[0], Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Max: sorted[n-1]}, true
+	return Spread{Min: sorted[0], Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Max: sorted[n-1]},
+		true
 }
 
-// ratios divides the figures of the same rounds, so that what slows the whole
-// machine down for a while slows both.
+// ratios divides figures of the same rounds, because other load on the machine affects both.
 func ratios(of, by []float64) []float64 {
 	var out []float64
 	for i := range min(len(of), len(by)) {

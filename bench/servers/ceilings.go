@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// BareAnswer is what the bare handler always answers: 300 bytes of JSON.
-var BareAnswer = `{"data":"` + strings.Repeat("x", 289) + `"}`
+// BareResponse is the response of the bare handler: 300 bytes of JSON.
+var BareResponse = `{"data":"` + strings.Repeat("x", 289) + `"}`
 
-// serveBare does the least that any service with a JSON API must do: it reads a
-// JSON body and answers.
+// serveBare does the minimum of a service with a JSON API: it reads a JSON body and writes a
+// response.
 func serveBare(_ context.Context, listener net.Listener, _ Config) error {
 	return serveHTTP(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -23,11 +23,11 @@ func serveBare(_ context.Context, listener net.Listener, _ Config) error {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, BareAnswer)
+		_, _ = io.WriteString(w, BareResponse)
 	}))
 }
 
-// serveEcho sends back what it gets: the least that anything over TCP must do.
+// serveEcho returns its input: the minimum of a service over TCP.
 func serveEcho(_ context.Context, listener net.Listener, _ Config) error {
 	for {
 		conn, err := listener.Accept()
@@ -38,7 +38,7 @@ func serveEcho(_ context.Context, listener net.Listener, _ Config) error {
 	}
 }
 
-// echo copies through a buffer in Go; io.Copy would let the kernel do it, which no service can.
+// echo copies through a buffer in Go. io.Copy would let the kernel copy, which no service can do.
 func echo(conn net.Conn) {
 	defer conn.Close()
 	for buffer := make([]byte, 4096); ; {

@@ -17,11 +17,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// SelfRolledKey is the one key that the self-rolled service knows.
+// SelfRolledKey is the only key of the self-rolled service.
 const SelfRolledKey = "sk_selfrolled_0123456789abcdef"
 
-// selfRolled is what most teams write: the key's hash is looked up in PostgreSQL
-// and a counter for the window is incremented in Redis, both at every request.
+// selfRolled is a service like those that many teams write: for every request it looks up the key's
+// hash
+// in PostgreSQL and increments the counter of the window in Redis.
 type selfRolled struct {
 	db    *pgxpool.Pool
 	redis *redis.Client
@@ -30,7 +31,8 @@ type selfRolled struct {
 func serveSelfRolled(ctx context.Context, listener net.Listener, cfg Config) error {
 	db, err := pgxpool.New(ctx, cfg.Postgres)
 	if err != nil {
-		return errors.New("the DSN of PostgreSQL can't be used") // the error may show it
+		// the error could contain the password
+		return errors.New("the DSN of PostgreSQL is invalid")
 	}
 	defer db.Close()
 	s := &selfRolled{db: db, redis: redis.NewClient(&redis.Options{Addr: cfg.Redis})}
@@ -44,13 +46,17 @@ func serveSelfRolled(ctx context.Context, listener net.Listener, cfg Config) err
 	return serveHTTP(listener, mux)
 }
 
-// prepare makes the table with its one key.
+// prepare creates the table with the only key.
 func (s *selfRolled) prepare(ctx context.Context) error {
-	const table = `CREATE TABLE IF NOT EXISTS selfrolled (hash TEXT PRIMARY KEY, owner TEXT NOT NULL, enabled BOOLEAN NOT NULL, amount BIGINT NOT NULL)`
+	const table = `CREATE TABLE IF NOT EXISTS selfrolled (
+		hash TEXT PRIMARY KEY, owner TEXT NOT NULL,
+		enabled BOOLEAN NOT NULL, amount BIGINT NOT NULL)`
 	if _, err := s.db.Exec(ctx, table); err != nil {
 		return fmt.Errorf("table: %w", err)
 	}
-	_, err := s.db.Exec(ctx, `INSERT INTO selfrolled VALUES ($1, 'owner', TRUE, 1000000000) ON CONFLICT DO NOTHING`, hashOf(SelfRolledKey))
+	const insert = `INSERT INTO selfrolled VALUES ($1, 'owner', TRUE, 1000000000)
+		ON CONFLICT DO NOTHING`
+	_, err := s.db.Exec(ctx, insert, hashOf(SelfRolledKey))
 	return err
 }
 
@@ -59,24 +65,25 @@ func hashOf(key string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// selfRolledAnswer is what both of its requests answer.
-type selfRolledAnswer struct {
+// selfRolledResponse is the response of both operations.
+type selfRolledResponse struct {
 	Valid     bool   `json:"valid"`
 	Owner     string `json:"owner,omitempty"`
 	Remaining int64  `json:"remaining"`
 }
 
-// verify answers whether a key is known, enabled and within its limit.
+// verify checks whether a key exists, is enabled and is within its limit.
 func (s *selfRolled) verify(w http.ResponseWriter, r *http.Request) {
-	var asked struct{ Key string }
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+	var request struct{ Key string }
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 		http.Error(w, "bad request", http.StatusBadRequest)
 		return
 	}
-	var answer selfRolledAnswer
+	var response selfRolledResponse
 	var amount int64
-	row := s.db.QueryRow(r.Context(), `SELECT owner, enabled, amount FROM selfrolled WHERE hash = $1`, hashOf(asked.Key))
-	switch err := row.Scan(&answer.Owner, &answer.Valid, &amount); {
+	const query = `SELECT owner, enabled, amount FROM selfrolled WHERE hash = $1`
+	row := s.db.QueryRow(r.Context(), query, hashOf(request.Key))
+	switch err := row.Scan(&response.Owner, &response.Valid, &amount); {
 	case errors.Is(err, pgx.ErrNoRows):
 		http.Error(w, "no such key", http.StatusUnauthorized)
 		return
@@ -84,24 +91,25 @@ func (s *selfRolled) verify(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "failed", http.StatusInternalServerError)
 		return
 	}
-	s.count(w, r, answer, "key:"+asked.Key, amount)
+	s.count(w, r, response, "key:"+request.Key, amount)
 }
 
-// limit answers whether an identifier is within its limit.
+// limit checks whether an identifier is within its limit.
 func (s *selfRolled) limit(w http.ResponseWriter, r *http.Request) {
-	var asked struct {
+	var request struct {
 		Identifier string
 		Limit      int64
 	}
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
 		http.Error(w, "bad request", http.StatusBadRequest)
 		return
 	}
-	s.count(w, r, selfRolledAnswer{Valid: true}, "id:"+asked.Identifier, asked.Limit)
+	s.count(w, r, selfRolledResponse{Valid: true}, "id:"+request.Identifier, request.Limit)
 }
 
-// count counts in a fixed window of one hour and answers.
-func (s *selfRolled) count(w http.ResponseWriter, r *http.Request, answer selfRolledAnswer, name string, amount int64) {
+// count counts in a fixed window of one hour and writes the response.
+func (s *selfRolled) count(w http.ResponseWriter, r *http.Request, response selfRolledResponse,
+	name string, amount int64) {
 	name += ":" + strconv.FormatInt(time.Now().Unix()/3600, 10)
 	pipe := s.redis.Pipeline()
 	used := pipe.Incr(r.Context(), name)
@@ -110,8 +118,8 @@ func (s *selfRolled) count(w http.ResponseWriter, r *http.Request, answer selfRo
 		http.Error(w, "failed", http.StatusInternalServerError)
 		return
 	}
-	answer.Remaining = max(amount-used.Val(), 0)
-	answer.Valid = answer.Valid && used.Val() <= amount
+	response.Remaining = max(amount-used.Val(), 0)
+	response.Valid = response.Valid && used.Val() <= amount
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer)
+	_ = json.NewEncoder(w).Encode(response)
 }

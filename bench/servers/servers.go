@@ -1,9 +1,10 @@
-// Package servers has the servers that Latchkey is measured beside and that are
-// small enough to be written here: the ceilings, which do the least that is
-// possible, and what most teams write themselves.
+// Package servers contains the small servers that Latchkey is compared with: the ceilings, which do
+// the
+// minimum of work, and a self-written service like those of many teams.
 //
-// Each runs in a process of its own. It prints its address, a host:port on
-// loopback, as the first line of standard output.
+// Each server runs in its own process. Its first line of standard output is its address, a
+// host:port on
+// loopback.
 package servers
 
 import (
@@ -15,20 +16,20 @@ import (
 	"time"
 )
 
-// Config is what a server needs besides itself.
+// Config has the backends of a server.
 type Config struct {
-	Postgres string // a DSN; may hold a password, so it comes by the environment and is never printed
+	Postgres string // a DSN; it can contain a password, so it is never printed
 	Redis    string // a host:port
 }
 
-// All are the servers by name. Each serves until the listener fails.
+// All are the servers by name. Each one serves until the listener fails.
 var All = map[string]func(context.Context, net.Listener, Config) error{
 	"bare": serveBare,
 	"echo": serveEcho,
 	"diy":  serveSelfRolled,
 }
 
-// Run runs a server by name on a free port of loopback.
+// Run runs the named server on a free loopback port.
 func Run(ctx context.Context, name string, cfg Config, out io.Writer) error {
 	serve, ok := All[name]
 	if !ok {
@@ -45,8 +46,7 @@ func Run(ctx context.Context, name string, cfg Config, out io.Writer) error {
 	return serve(ctx, listener, cfg)
 }
 
-// serveHTTP serves with the timeouts that latchkey serve has, which cost a
-// little for each request.
+// serveHTTP serves with the timeouts of latchkey serve, which cost a little CPU per request.
 func serveHTTP(listener net.Listener, handler http.Handler) error {
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second,

@@ -23,24 +23,26 @@ func start(t *testing.T, name string) string {
 	return strings.TrimSpace(line)
 }
 
-// TestBareHandlerReadsJSONAndAnswers300Bytes is what makes it a fair ceiling.
-func TestBareHandlerReadsJSONAndAnswers300Bytes(t *testing.T) {
+// TestBareHandlerReadsJSONAndWrites300Bytes checks that the bare handler is a fair ceiling.
+func TestBareHandlerReadsJSONAndWrites300Bytes(t *testing.T) {
 	url := "http://" + start(t, "bare")
-	for body, status := range map[string]int{`{"key":"x"}`: http.StatusOK, `{"key":`: http.StatusBadRequest} {
+	for body, status := range map[string]int{`{"key":"x"}`: http.StatusOK,
+		`{"key":`: http.StatusBadRequest} {
 		response, err := http.Post(url, "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != status || status == http.StatusOK && (len(text) != 300 || string(text) != BareAnswer) {
+		if err != nil || response.StatusCode != status || status == http.StatusOK &&
+			(len(text) != 300 || string(text) != BareResponse) {
 			t.Errorf("%s: %d and %d bytes, %v", body, response.StatusCode, len(text), err)
 		}
 		_ = response.Body.Close()
 	}
 }
 
-// TestEchoSendsBackWhatItGets exchanges twice on one connection.
-func TestEchoSendsBackWhatItGets(t *testing.T) {
+// TestEchoReturnsItsInput sends twice on one connection.
+func TestEchoReturnsItsInput(t *testing.T) {
 	conn, err := net.Dial("tcp", start(t, "echo"))
 	if err != nil {
 		t.Fatal(err)
@@ -52,14 +54,14 @@ func TestEchoSendsBackWhatItGets(t *testing.T) {
 		}
 		got := make([]byte, len(text))
 		if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
-			t.Errorf("%q comes back as %q, %v", text, got, err)
+			t.Errorf("echo of %q: %q, %v", text, got, err)
 		}
 	}
 }
 
-// TestUnknownServerIsRefused names what there isn't.
-func TestUnknownServerIsRefused(t *testing.T) {
+// TestUnknownServerIsAnError runs a server that does not exist.
+func TestUnknownServerIsAnError(t *testing.T) {
 	if err := Run(context.Background(), "nobody", Config{}, io.Discard); err == nil {
-		t.Error("it runs")
+		t.Error("no error")
 	}
 }

@@ -10,38 +10,38 @@ import (
 	"github.com/latchkeyhq/latchkey/bench/report"
 )
 
-// target is a service to be put under load.
+// target is a service under load.
 type target struct {
 	dial func(conn int) (load.Doer, error)
-	pids []int // the processes that do the work, whose children count as well
+	pids []int // the processes whose CPU time counts, with their children
 }
 
-// closed opens connections whose turns are closed loops.
-func (t target) closed(conns int) (turn, error) {
+// closed opens connections and samples closed loops.
+func (t target) closed(conns int) (runner, error) {
 	c, err := load.Dial(conns, t.dial)
 	if err != nil {
-		return turn{}, err
+		return runner{}, err
 	}
-	return turn{close: c.Close, run: func(d time.Duration) (report.Metrics, error) {
+	return runner{close: c.Close, run: func(d time.Duration) (report.Metrics, error) {
 		return t.measure(func() (*load.Result, error) { return c.Closed(d) })
 	}}, nil
 }
 
-// open opens connections whose turns are open loops at a rate. Its turns are
-// twice as long, because a 99th percentile needs more requests than a mean.
-func (t target) open(conns int, rate float64) (turn, error) {
+// open opens connections and samples open loops at a rate. Its samples are twice as long, because
+// a 99th percentile needs more requests than a mean.
+func (t target) open(conns int, rate float64) (runner, error) {
 	c, err := load.Dial(conns, t.dial)
 	if err != nil {
-		return turn{}, err
+		return runner{}, err
 	}
-	return turn{close: c.Close, run: func(d time.Duration) (report.Metrics, error) {
+	return runner{close: c.Close, run: func(d time.Duration) (report.Metrics, error) {
 		return t.measure(func() (*load.Result, error) { return c.Open(rate, 2*d) })
 	}}, nil
 }
 
-// most finds out how many requests a second a target answers at best: the median
-// of three closed loops.
-func (t target) most(conns int, d time.Duration) (float64, error) {
+// maxRate returns the maximum rate of a target in requests per second: the median of three closed
+// loops.
+func (t target) maxRate(conns int, d time.Duration) (float64, error) {
 	c, err := load.Dial(conns, t.dial)
 	if err != nil {
 		return 0, err
@@ -59,8 +59,8 @@ func (t target) most(conns int, d time.Duration) (float64, error) {
 	return rates[1], nil
 }
 
-// measure puts beside the times of a run what it cost both sides. The times are
-// those of requests of kind 0, the rate and the costs those of all.
+// measure returns the latencies of a run together with the CPU time of both sides. The latencies
+// are those of requests of kind 0; the rate and the CPU time are those of all requests.
 func (t target) measure(run func() (*load.Result, error)) (report.Metrics, error) {
 	server, err := proc.CPU(t.pids...)
 	if err != nil {
@@ -88,7 +88,7 @@ func (t target) measure(run func() (*load.Result, error)) (report.Metrics, error
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// ownCPU is the processor time that this process has used.
+// ownCPU returns the CPU time of this process.
 func ownCPU() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -97,9 +97,8 @@ func ownCPU() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// overHTTP returns a target that sends HTTP/1.1 to one of several addresses, each
-// connection to the next one.
-func overHTTP(source load.Source, pids []int, addrs ...string) target {
+// httpTarget returns a target over HTTP/1.1 that spreads its connections over the addresses.
+func httpTarget(source load.Source, pids []int, addrs ...string) target {
 	return target{pids: pids, dial: func(conn int) (load.Doer, error) {
 		return load.DialHTTP(addrs[conn%len(addrs)], source(conn))
 	}}
