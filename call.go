@@ -107,7 +107,7 @@ func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answe
 // idempotencyKey returns the caller's key or, for a write that can be retried, a
 // random one of 128 bits.
 func (c *Client) idempotencyKey(operation string, o *callOptions) string {
-	if o.idempotencyKey != "" || o.retry.MaxAttempts == 1 || c.idempotency.is(ignored) || natures[operation] != writes {
+	if o.idempotencyKey != "" || o.retry.MaxAttempts == 1 || c.idempotency.is(ignored) || effectOf(operation) != EffectWrites {
 		return o.idempotencyKey
 	}
 	return rand.Text()
@@ -116,7 +116,7 @@ func (c *Client) idempotencyKey(operation string, o *callOptions) string {
 // safe reports whether repeating an attempt is known to be safe: it reads, or the
 // service honors its key.
 func (c *Client) safe(a *Attempt) bool {
-	return natures[a.Operation] == reads || a.IdempotencyKey != "" && c.idempotency.is(honored)
+	return effectOf(a.Operation) == EffectReads || a.IdempotencyKey != "" && c.idempotency.is(honored)
 }
 
 // attempts sends a call until it succeeds or must not be retried. All retries end

@@ -58,7 +58,7 @@ func (t *httpTransport) Send(ctx context.Context, a *Attempt) (Answer, error) {
 
 func (t *httpTransport) request(ctx context.Context, a *Attempt) (*http.Request, error) {
 	method, body := http.MethodGet, []byte(nil)
-	if a.Operation != "liveness" { // the only operation that is a GET
+	if !isGET(a.Operation) {
 		var err error
 		if body, err = encode(a.Request); err != nil {
 			return nil, err

@@ -19,7 +19,7 @@ const module = "github.com/latchkeyhq/latchkey"
 var imports = map[string][]string{
 	".":                     {},
 	"cmd/latchkey":          {"internal/cli"},
-	"internal/cli":          {"embedded", "internal/engine", "internal/licenses", "internal/store"},
+	"internal/cli":          {"embedded", "internal/licenses", "internal/store"},
 	"embedded":              {"internal/server", "internal/engine", "internal/store", "internal/vault"},
 	"internal/server":       {"internal/engine", "internal/wire"},
 	"internal/engine":       {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit", "internal/coherence", "internal/store", "internal/store/read", "internal/store/write"},
@@ -39,7 +39,7 @@ var imports = map[string][]string{
 	"internal/licenses/gen": {},
 	"internal/spec":         {"internal/engine", "internal/check"},
 	"internal/spec/gen":     {"internal/spec"},
-	"conformance":           {"internal/engine"},
+	"conformance":           {},
 	"conformance/cluster":   {},
 	"protect":               {},
 	"latchkeytest":          {"embedded"},

@@ -1,45 +1,509 @@
 package latchkey
 
-// nature is what sending an operation twice would do.
-type nature uint8
-
-const (
-	// writes change something: done twice, they leave two of it.
-	writes nature = iota
-	// reads change nothing.
-	reads
-	// counts take from a balance or a limit. They are as unsafe to repeat as
-	// writes, but carry an Idempotency-Key only if the caller gives one: to
-	// remember the answer, the service has to write it to disk, and these are
-	// the calls that must be fast.
-	counts
+import (
+	"iter"
+	"slices"
+	"strings"
 )
 
-// natures says of the operations what they are; those that are missing, and
-// those this client doesn't know, are writes.
-var natures = map[string]nature{
-	"apis.getApi":                 reads,
-	"apis.listKeys":               reads,
-	"apis.listApis":               reads,
-	"keys.getKey":                 reads,
-	"keys.whoami":                 reads,
-	"keys.verifyKey":              counts,
-	"identities.getIdentity":      reads,
-	"identities.listIdentities":   reads,
-	"permissions.getPermission":   reads,
-	"permissions.listPermissions": reads,
-	"permissions.getRole":         reads,
-	"permissions.listRoles":       reads,
-	"ratelimit.limit":             counts,
-	"ratelimit.multiLimit":        counts,
-	"ratelimit.getOverride":       reads,
-	"ratelimit.listOverrides":     reads,
-	"ratelimit.listNamespaces":    reads,
-	"analytics.getVerifications":  reads,
-	"analytics.getRatelimits":     reads,
-	"workspaces.getWorkspace":     reads,
-	"workspaces.listWorkspaces":   reads,
-	"rootKeys.listRootKeys":       reads,
-	"auditLogs.listAuditLogs":     reads,
-	"liveness":                    reads,
+// Operation describes one operation of the API.
+type Operation struct {
+	// Name is its path under /v2/, such as keys.createKey.
+	Name string
+	// Effect says whether the operation is safe to repeat.
+	Effect Effect
+	// Public operations need no root key.
+	Public bool
+	// GET operations are GETs without a body; all others are POSTs.
+	GET bool
+	// Paged operations answer with one page of a list.
+	Paged bool
+	// Problems says that every error is sent as application/problem+json, because
+	// published clients recognize the errors of this operation by it.
+	Problems bool
+	// Refusals are the statuses of its errors besides those that all operations
+	// share: 400, 401, 403, 413, 429, 500 and 503.
+	Refusals []int
+	// Rules are what it asks of the root key. All that apply must be satisfied.
+	Rules []Rule
+	// HandsOn says that the root key needs every permission that the operation
+	// hands on, too, and every one that the changed root key holds.
+	HandsOn bool
+}
+
+// Effect says what sending an operation twice does.
+type Effect uint8
+
+// The effects.
+const (
+	// EffectWrites is a change: made twice, it leaves two of it.
+	EffectWrites Effect = iota
+	// EffectReads changes nothing, so it is safe to repeat.
+	EffectReads
+	// EffectCounts takes from a balance or a limit. It is as unsafe to repeat as a
+	// change, but the client gives it no Idempotency-Key of its own: to remember the
+	// answer the service has to write it to disk, and these calls must be fast.
+	EffectCounts
+)
+
+// Rule is one thing that an operation asks of a root key.
+//
+// A permission stands in it as a pattern, in which {apiId} and the like are ids
+// that the request names. The tuple api.{apiId}.read_key is satisfied by
+// api.*.read_key and by api.<the id>.read_key. A pattern with a # is a resource
+// name without the part unkey:v1:<workspaceId>: that all of them begin with.
+type Rule struct {
+	// When is the condition under which the rule applies; "" is always.
+	When Condition
+	// AnyOf are alternatives: to hold all permissions of one of them is enough.
+	AnyOf [][]string
+	// Masked says that a root key that doesn't satisfy the rule gets the answer
+	// for a thing that does not exist, in place of 403.
+	Masked bool
+}
+
+// Condition says when a rule applies, in words that follow "when".
+type Condition string
+
+// The conditions.
+const (
+	// WhenRecoverable is that the new key is stored encrypted.
+	WhenRecoverable Condition = "the new key is recoverable"
+	// WhenDecrypt is that the plaintext of keys is asked for.
+	WhenDecrypt Condition = "decrypt is set"
+	// WhenPermissions is that the request names permissions.
+	WhenPermissions Condition = "the request has permissions"
+	// WhenNewPermissions is that the request names permissions that are to be created.
+	WhenNewPermissions Condition = "a permission is to be created"
+	// WhenNewNamespace is that the request names a namespace that is to be created.
+	WhenNewNamespace Condition = "a namespace is to be created"
+	// WhenOtherWorkspace is that the request reaches into another workspace.
+	WhenOtherWorkspace Condition = "it is about another workspace"
+)
+
+// Operator is the permission of the operator's root key, which may do everything
+// in every workspace.
+const Operator = "operator"
+
+// Operations returns all operations of the API in the order of its reference.
+func Operations() iter.Seq[*Operation] {
+	return func(yield func(*Operation) bool) {
+		for i := range operations {
+			op := operations[i]
+			if !yield(&op) {
+				return
+			}
+		}
+	}
+}
+
+// LookupOperation returns the operation of that name.
+func LookupOperation(name string) (*Operation, bool) {
+	op, known := byName[name]
+	if !known {
+		return nil, false
+	}
+	found := *op
+	return &found, true
+}
+
+// AllPermissions returns the permissions that a root key needs to call every
+// operation in its workspace, which are all but the operator's.
+func AllPermissions() []string {
+	var all []string
+	for op := range Operations() {
+		for _, tuple := range op.tuples() {
+			if !slices.Contains(all, tuple) && tuple != Operator {
+				all = append(all, tuple)
+			}
+		}
+	}
+	return all
+}
+
+// tuples returns the tuples that satisfy the rules for every id.
+func (op *Operation) tuples() []string {
+	var tuples []string
+	for _, rule := range op.Rules {
+		for _, pattern := range slices.Concat(rule.AnyOf...) {
+			if !strings.Contains(pattern, "#") {
+				tuples = append(tuples, everyID(pattern))
+			}
+		}
+	}
+	return tuples
+}
+
+// everyID puts a * in place of the id in a tuple.
+func everyID(pattern string) string {
+	before, rest, found := strings.Cut(pattern, "{")
+	if !found {
+		return pattern
+	}
+	_, after, _ := strings.Cut(rest, "}")
+	return before + "*" + after
+}
+
+// byName finds operations of the table, for the client.
+var byName = func() map[string]*Operation {
+	m := make(map[string]*Operation, len(operations))
+	for i := range operations {
+		m[operations[i].Name] = &operations[i]
+	}
+	return m
+}()
+
+// effectOf returns the effect of an operation. One that this client doesn't know
+// is a change.
+func effectOf(operation string) Effect {
+	if op := byName[operation]; op != nil {
+		return op.Effect
+	}
+	return EffectWrites
+}
+
+// isGET reports whether an operation is a GET.
+func isGET(operation string) bool {
+	op := byName[operation]
+	return op != nil && op.GET
+}
+
+// needs is the rule to hold any one of the permissions.
+func needs(anyOf ...string) Rule {
+	r := Rule{AnyOf: make([][]string, len(anyOf))}
+	for i, permission := range anyOf {
+		r.AnyOf[i] = []string{permission}
+	}
+	return r
+}
+
+// when returns the rule as one that applies under a condition.
+func (r Rule) when(c Condition) Rule {
+	r.When = c
+	return r
+}
+
+// masked returns the rule as one that hides what it protects.
+func (r Rule) masked() Rule {
+	r.Masked = true
+	return r
+}
+
+// onAPI is the permission for an action on an API or its keys.
+func onAPI(action string) Rule { return needs("api.{apiId}." + action) }
+
+// onKeyspace is the permission for an action on the keys of an API, as a tuple or
+// on its keyspace.
+func onKeyspace(action string) Rule {
+	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}#"+action)
+}
+
+// onKeys is the permission for an action on every key of an API.
+func onKeys(action string) Rule {
+	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}/keys/*#"+action)
+}
+
+// onKey is the permission for an action on a key.
+func onKey(action string) Rule {
+	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}/keys/{keyId}#"+action)
+}
+
+// onGrants are the rules for changing what a key holds. The resource name of the
+// key takes the place of the tuples for permissions and roles.
+func onGrants(tuples ...string) []Rule {
+	rules := []Rule{onKey("update_key")}
+	for _, tuple := range tuples {
+		rules = append(rules, needs(tuple, "keyspaces/{keyspaceId}/keys/{keyId}#update_key"))
+	}
+	return rules
+}
+
+// newPermissions is the rule for creating permissions on the way.
+func newPermissions() Rule {
+	return needs("rbac.*.create_permission", "rbac/permissions/*#create_permission").
+		when(WhenNewPermissions)
+}
+
+// onIdentities is the permission for an action on whichever identity.
+func onIdentities(action string) Rule {
+	return needs("identity.*."+action, "projects/*/identities/*#"+action)
+}
+
+// onIdentity is the permission for an action on one identity.
+func onIdentity(action string) Rule {
+	return needs("identity.{identityId}."+action, "projects/*/identities/*#"+action)
+}
+
+// onNamespace is the permission for an action on a rate-limit namespace.
+func onNamespace(action string) Rule { return needs("ratelimit.{namespaceId}." + action) }
+
+// newNamespace is the rule for creating a namespace on the way.
+func newNamespace() Rule {
+	return needs("ratelimit.*.create_namespace").when(WhenNewNamespace)
+}
+
+// otherWorkspace is the rule for reaching into another workspace.
+func otherWorkspace() Rule { return needs(Operator).when(WhenOtherWorkspace).masked() }
+
+// operations is the API: every operation once. Routes, the OpenAPI document, the
+// command line, the client and the checks of permissions all read it. What is not
+// in it does not exist, and what it declares is what the engine enforces.
+var operations = []Operation{
+	{Name: "apis.createApi", Rules: []Rule{needs("api.*.create_api")}},
+	{
+		Name: "apis.getApi", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onAPI("read_api")},
+	},
+	{Name: "apis.deleteApi", Refusals: []int{404, 412}, Rules: []Rule{onAPI("delete_api")}},
+	{
+		Name: "apis.listKeys", Effect: EffectReads, Paged: true, Refusals: []int{404, 412},
+		Rules: []Rule{
+			{Masked: true, AnyOf: [][]string{
+				{"api.{apiId}.read_key", "api.{apiId}.read_api"},
+				{"keyspaces/{keyspaceId}/keys/*#read_key", "keyspaces/{keyspaceId}#read_keyspace"},
+			}},
+			onKeys("decrypt_key").when(WhenDecrypt),
+		},
+	},
+	{
+		Name: "apis.listApis", Effect: EffectReads, Paged: true,
+		Rules: []Rule{needs("api.*.read_api")},
+	},
+	{Name: "apis.updateApi", Refusals: []int{404}, Rules: []Rule{onAPI("update_api")}},
+
+	{
+		Name: "keys.createKey", Refusals: []int{404, 412},
+		Rules: []Rule{
+			onKeyspace("create_key").masked(),
+			onKeys("encrypt_key").when(WhenRecoverable).masked(),
+		},
+	},
+	{
+		Name: "keys.getKey", Effect: EffectReads, Refusals: []int{404, 412},
+		Rules: []Rule{
+			onKey("read_key"),
+			onKey("decrypt_key").when(WhenDecrypt),
+		},
+	},
+	{
+		Name: "keys.whoami", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onKey("read_key").masked()},
+	},
+	{Name: "keys.updateKey", Refusals: []int{404}, Rules: []Rule{onKey("update_key")}},
+	{Name: "keys.deleteKey", Refusals: []int{404}, Rules: []Rule{onKey("delete_key")}},
+	{
+		Name: "keys.verifyKey", Effect: EffectCounts, Refusals: []int{412},
+		Rules: []Rule{onKey("verify_key").masked()},
+	},
+	{
+		Name: "keys.rerollKey", Refusals: []int{404, 412},
+		Rules: []Rule{
+			onKeyspace("create_key"),
+			onKeys("encrypt_key").when(WhenRecoverable),
+		},
+	},
+	{Name: "keys.updateCredits", Refusals: []int{404}, Rules: []Rule{onKey("update_key")}},
+	{
+		Name: "keys.addPermissions", Refusals: []int{404},
+		Rules: append(onGrants("rbac.*.add_permission_to_key"), newPermissions()),
+	},
+	{
+		Name: "keys.removePermissions", Refusals: []int{404},
+		Rules: onGrants("rbac.*.remove_permission_from_key"),
+	},
+	{
+		Name: "keys.setPermissions", Refusals: []int{404},
+		Rules: append(
+			onGrants("rbac.*.add_permission_to_key", "rbac.*.remove_permission_from_key"),
+			newPermissions(),
+		),
+	},
+	{Name: "keys.addRoles", Refusals: []int{404}, Rules: onGrants("rbac.*.add_role_to_key")},
+	{Name: "keys.removeRoles", Refusals: []int{404}, Rules: onGrants()},
+	{Name: "keys.setRoles", Refusals: []int{404}, Rules: onGrants()},
+	{Name: "keys.migrateKeys", Refusals: []int{404}, Rules: []Rule{onAPI("create_key")}},
+
+	{
+		Name: "identities.createIdentity", Refusals: []int{409},
+		Rules: []Rule{onIdentities("create_identity")},
+	},
+	{
+		Name: "identities.getIdentity", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onIdentity("read_identity")},
+	},
+	{
+		Name: "identities.listIdentities", Effect: EffectReads, Paged: true,
+		Rules: []Rule{onIdentity("read_identity")},
+	},
+	{
+		Name: "identities.updateIdentity", Refusals: []int{404},
+		Rules: []Rule{onIdentities("update_identity")},
+	},
+	{
+		Name: "identities.deleteIdentity", Problems: true, Refusals: []int{404},
+		Rules: []Rule{onIdentities("delete_identity")},
+	},
+
+	{
+		Name: "permissions.createPermission", Refusals: []int{409},
+		Rules: []Rule{needs("rbac.*.create_permission")},
+	},
+	{
+		Name: "permissions.getPermission", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{needs("rbac.*.read_permission")},
+	},
+	{
+		Name: "permissions.listPermissions", Effect: EffectReads, Paged: true,
+		Rules: []Rule{needs("rbac.*.read_permission")},
+	},
+	{
+		Name: "permissions.updatePermission", Refusals: []int{404, 409},
+		Rules: []Rule{needs("rbac.*.update_permission")},
+	},
+	{
+		Name: "permissions.deletePermission", Refusals: []int{404},
+		Rules: []Rule{needs("rbac.*.delete_permission")},
+	},
+	{
+		Name: "permissions.createRole", Refusals: []int{409},
+		Rules: []Rule{
+			needs("rbac.*.create_role"),
+			needs("rbac.*.add_permission_to_role").when(WhenPermissions),
+			needs("rbac.*.create_permission").when(WhenNewPermissions),
+		},
+	},
+	{
+		Name: "permissions.getRole", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{needs("rbac.*.read_role")},
+	},
+	{
+		Name: "permissions.listRoles", Effect: EffectReads, Paged: true,
+		Rules: []Rule{needs("rbac.*.read_role")},
+	},
+	{
+		Name: "permissions.updateRole", Refusals: []int{404, 409},
+		Rules: []Rule{needs("rbac.*.update_role")},
+	},
+	{
+		Name: "permissions.deleteRole", Refusals: []int{404},
+		Rules: []Rule{needs("rbac.*.delete_role")},
+	},
+	{
+		Name: "permissions.setRolePermissions", Refusals: []int{404},
+		Rules: []Rule{
+			needs("rbac.*.add_permission_to_role"),
+			needs("rbac.*.remove_permission_from_role"),
+			newPermissions(),
+		},
+	},
+
+	{
+		Name: "ratelimit.limit", Effect: EffectCounts, Refusals: []int{410},
+		Rules: []Rule{
+			onNamespace("limit"),
+			newNamespace(),
+		},
+	},
+	{
+		Name: "ratelimit.multiLimit", Effect: EffectCounts, Refusals: []int{410},
+		Rules: []Rule{
+			onNamespace("limit"),
+			newNamespace(),
+		},
+	},
+	{
+		Name: "ratelimit.setOverride", Refusals: []int{404},
+		Rules: []Rule{onNamespace("set_override")},
+	},
+	{
+		Name: "ratelimit.getOverride", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{needs("ratelimit.{namespaceId}.read_override",
+			"ratelimits/namespaces/{namespaceId}/overrides/{overrideId}#read_override").masked()},
+	},
+	{
+		Name: "ratelimit.listOverrides", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{onNamespace("read_override")},
+	},
+	{
+		Name: "ratelimit.deleteOverride", Refusals: []int{404},
+		Rules: []Rule{onNamespace("delete_override")},
+	},
+	{
+		Name: "ratelimit.listNamespaces", Effect: EffectReads, Paged: true,
+		Rules: []Rule{needs("ratelimit.*.read_namespace")},
+	},
+	{
+		Name: "ratelimit.updateNamespace", Refusals: []int{404},
+		Rules: []Rule{onNamespace("update_namespace")},
+	},
+	{
+		Name: "ratelimit.deleteNamespace", Refusals: []int{404},
+		Rules: []Rule{onNamespace("delete_namespace")},
+	},
+
+	{
+		Name: "analytics.getVerifications", Effect: EffectReads, Refusals: []int{412, 422},
+		Rules: []Rule{onAPI("read_analytics")},
+	},
+	{
+		Name: "analytics.getRatelimits", Effect: EffectReads, Refusals: []int{412, 422},
+		Rules: []Rule{onNamespace("read_analytics")},
+	},
+
+	{Name: "workspaces.createWorkspace", Rules: []Rule{needs(Operator)}},
+	{
+		Name: "workspaces.getWorkspace", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{needs(Operator)},
+	},
+	{
+		Name: "workspaces.listWorkspaces", Effect: EffectReads, Paged: true,
+		Rules: []Rule{needs(Operator)},
+	},
+	{
+		Name: "workspaces.updateWorkspace", Refusals: []int{404, 412},
+		Rules: []Rule{needs(Operator)},
+	},
+	{
+		Name: "workspaces.deleteWorkspace", Refusals: []int{404, 412},
+		Rules: []Rule{needs(Operator)},
+	},
+
+	{
+		Name: "rootKeys.createRootKey", Refusals: []int{404}, HandsOn: true,
+		Rules: []Rule{
+			needs("root_key.*.create_root_key"),
+			otherWorkspace(),
+		},
+	},
+	{
+		Name: "rootKeys.listRootKeys", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{
+			needs("root_key.*.read_root_key"),
+			otherWorkspace(),
+		},
+	},
+	{
+		Name: "rootKeys.updateRootKey", Refusals: []int{404, 412}, HandsOn: true,
+		Rules: []Rule{
+			needs("root_key.*.update_root_key"),
+			otherWorkspace(),
+		},
+	},
+	{
+		Name: "rootKeys.deleteRootKey", Refusals: []int{404, 412}, HandsOn: true,
+		Rules: []Rule{
+			needs("root_key.*.delete_root_key"),
+			otherWorkspace(),
+		},
+	},
+	{Name: "rootKeys.whoami", Effect: EffectReads},
+
+	{Name: "migrations.createMigration", Rules: []Rule{needs("migration.*.create_migration")}},
+
+	{
+		Name: "auditLogs.listAuditLogs", Effect: EffectReads, Paged: true,
+		Rules: []Rule{needs("audit_log.*.read_audit_log")},
+	},
+
+	{Name: "liveness", Effect: EffectReads, Public: true, GET: true},
 }

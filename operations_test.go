@@ -5,35 +5,12 @@ import (
 	"encoding/json"
 	"iter"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
-
-// TestClientKnowsWhatIsSafeToRepeat holds the client's table of operations
-// against the engine's.
-func TestClientKnowsWhatIsSafeToRepeat(t *testing.T) {
-	known := latchkey.OperationsThatRead()
-	var repeatable []string
-	for _, op := range engine.Ops {
-		if op.Repeatable {
-			repeatable = append(repeatable, op.Name)
-		}
-	}
-	slices.Sort(repeatable)
-	if diff := cmp.Diff(repeatable, known); diff != "" {
-		t.Errorf("the engine's (-) and the client's (+) operations that are safe to repeat:\n%s", diff)
-	}
-	for _, name := range latchkey.OperationsThatCount() {
-		if op, ok := engine.Lookup(name); !ok || op.Repeatable {
-			t.Errorf("%s is not an operation that counts", name)
-		}
-	}
-}
 
 // recorder is a transport that notes what it is asked.
 type recorder struct{ attempts []*latchkey.Attempt }

@@ -76,6 +76,46 @@ type DeleteRootKeyRequest struct {
 	RootKeyID string `json:"rootKeyId" check:"required,min=3,max=255,pattern=id"`
 }
 
+// WhoamiRootKeyRequest asks about the root key that it is sent with.
+type WhoamiRootKeyRequest struct{}
+
+// RootKeyWhoami is a root key, its workspace and what it may call.
+type RootKeyWhoami struct {
+	// RootKeyID names the root key in requests; it is not secret.
+	RootKeyID string `json:"rootKeyId" check:"required"`
+	// Name is for people.
+	Name string `json:"name,omitempty"`
+	// WorkspaceID is the workspace it works in.
+	WorkspaceID string `json:"workspaceId" check:"required"`
+	// WorkspaceName is the name of that workspace.
+	WorkspaceName string `json:"workspaceName" check:"required"`
+	// Expires is the last moment at which it works, in unix milliseconds; absent for never.
+	Expires Time `json:"expires,omitzero"`
+	// Permissions are what it holds, sorted.
+	Permissions []string `json:"permissions" check:"required"`
+	// Operations are those it may call, in the order of the API reference.
+	Operations []CallableOperation `json:"operations" check:"required"`
+}
+
+// CallableOperation is an operation that a root key may call.
+type CallableOperation struct {
+	// Operation is its name, such as "keys.createKey".
+	Operation string `json:"operation" check:"required"`
+	// For says whether it may be called for all ids or only for some.
+	For CallableFor `json:"for" check:"required,enum=all|some"`
+}
+
+// CallableFor says for which ids a root key may call an operation.
+type CallableFor string
+
+// For which ids an operation may be called.
+const (
+	// CallableForAll is for whatever ids the request names.
+	CallableForAll CallableFor = "all"
+	// CallableForSome is for some ids, and not for others.
+	CallableForSome CallableFor = "some"
+)
+
 // RootKeys are the operations on root keys.
 type RootKeys struct{ c *Client }
 
@@ -101,6 +141,11 @@ func (s RootKeys) All(ctx context.Context, r ListRootKeysRequest, opts ...CallOp
 // Update changes a root key and returns it.
 func (s RootKeys) Update(ctx context.Context, r UpdateRootKeyRequest, opts ...CallOption) (RootKey, error) {
 	return call[RootKey](ctx, s.c, "rootKeys.updateRootKey", &r, opts)
+}
+
+// Whoami returns the root key that the client uses, and the operations that it may call.
+func (s RootKeys) Whoami(ctx context.Context, opts ...CallOption) (RootKeyWhoami, error) {
+	return call[RootKeyWhoami](ctx, s.c, "rootKeys.whoami", &WhoamiRootKeyRequest{}, opts)
 }
 
 // Delete deletes a root key. It stops working at once.

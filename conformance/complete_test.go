@@ -54,7 +54,10 @@ func requiredKinds(op *engine.Op) []string {
 		kinds = append(kinds, "bad request")
 	}
 	if !op.Public {
-		kinds = append(kinds, "unauthorized", "forbidden")
+		kinds = append(kinds, "unauthorized")
+	}
+	if len(op.Rules) > 0 {
+		kinds = append(kinds, "forbidden")
 	}
 	return kinds
 }

@@ -11,7 +11,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
 // collection is an operation that lists items in pages.
@@ -212,7 +211,7 @@ func newClient(t *rapid.T, target Target) *latchkey.Client {
 	workspace := must(operator.Workspaces.Create(t.Context(),
 		latchkey.CreateWorkspaceRequest{Name: "pages"})).WorkspaceID
 	root := must(operator.RootKeys.Create(t.Context(),
-		latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: engine.AllPermissions}))
+		latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: latchkey.AllPermissions()}))
 	return as(root.Key)
 }
 

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkeyhq/latchkey/internal/engine"
+	"github.com/latchkeyhq/latchkey"
 )
 
 // runner runs one section.
@@ -42,7 +42,7 @@ func (res *response) String() string {
 // run runs the section in its own workspace.
 func (s *Section) run(t *testing.T, target Target) {
 	r := &runner{Target: target, t: t, next: http.Header{}, vars: map[string]any{
-		"operator": target.Operator, "all": engine.AllPermissions,
+		"operator": target.Operator, "all": latchkey.AllPermissions(),
 		"unique": "u" + strings.ToLower(rand.Text()[:12]),
 	}}
 	maps.Copy(r.vars, s.vars)

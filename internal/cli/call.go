@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
 // callCmd calls any operation by its name.
@@ -32,7 +31,7 @@ Examples:
 
 // Run calls the operation.
 func (c *callCmd) Run(ctx context.Context, a *app) error {
-	op, known := engine.Lookup(c.Operation)
+	op, known := latchkey.LookupOperation(c.Operation)
 	if !known {
 		return unknownOperation(c.Operation)
 	}
@@ -55,7 +54,7 @@ func (c *callCmd) Run(ctx context.Context, a *app) error {
 }
 
 // clientFor returns a client without a root key for a public operation.
-func (a *app) clientFor(op *engine.Op) (*latchkey.Client, error) {
+func (a *app) clientFor(op *latchkey.Operation) (*latchkey.Client, error) {
 	if op.Public {
 		nobody := func(context.Context) (string, error) { return "", nil }
 		return latchkey.New(latchkey.Config{BaseURL: a.URL, RootKeyFunc: nobody})
@@ -82,7 +81,7 @@ func (c *callCmd) request(stdin io.Reader) (json.RawMessage, error) {
 func unknownOperation(name string) error {
 	noun, _, _ := strings.Cut(name, ".")
 	var nouns, same []string
-	for _, op := range engine.Ops {
+	for op := range latchkey.Operations() {
 		group, _, _ := strings.Cut(op.Name, ".")
 		if len(nouns) == 0 || nouns[len(nouns)-1] != group {
 			nouns = append(nouns, group)

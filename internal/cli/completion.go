@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
-	"github.com/latchkeyhq/latchkey/internal/engine"
+	"github.com/latchkeyhq/latchkey"
 )
 
 // completionScripts ask latchkey complete for what may come next, so that they
@@ -124,13 +124,13 @@ func expected(node *kong.Node, position int, current string) []string {
 func values(argument *kong.Value) []string {
 	switch argument.Tag.Get("complete") {
 	case "operations":
-		names := make([]string, len(engine.Ops))
-		for i, op := range engine.Ops {
-			names[i] = op.Name
+		var names []string
+		for op := range latchkey.Operations() {
+			names = append(names, op.Name)
 		}
 		return names
 	case "permissions":
-		return slices.Clone(engine.AllPermissions)
+		return latchkey.AllPermissions()
 	}
 	if argument.Enum == "" {
 		return nil

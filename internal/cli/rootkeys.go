@@ -3,11 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
 // createRootKey makes a root key.
@@ -49,7 +47,7 @@ func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 // everything is all that can be done in a workspace. The newer form of
 // permissions names the workspace, so it is part only where that is known.
 func everything(workspace string) []string {
-	permissions := slices.Clone(engine.AllPermissions)
+	permissions := latchkey.AllPermissions()
 	if workspace != "" {
 		permissions = append(permissions, "unkey:v1:"+workspace+":**#*")
 	}

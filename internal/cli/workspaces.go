@@ -2,11 +2,12 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
 // createWorkspace makes a workspace and a root key for it.
@@ -23,7 +24,7 @@ func (createWorkspace) Help() string {
 // Run makes the workspace.
 func (c *createWorkspace) Run(ctx context.Context, a *app, client *latchkey.Client) error {
 	if c.Name == "" {
-		c.Name = engine.NewID("workspace")
+		c.Name = "workspace_" + strings.ToLower(rand.Text()[:9])
 	}
 	request := latchkey.CreateWorkspaceRequest{Name: c.Name}
 	if c.RequestsPerMinute != nil {

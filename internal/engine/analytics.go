@@ -12,7 +12,7 @@ import (
 // events of those APIs only. Without an event store that understands SQL it
 // answers 412.
 func (e *Engine) GetVerifications(ctx context.Context, who Caller, r *latchkey.AnalyticsRequest) ([]latchkey.AnalyticsRow, error) {
-	if err := who.requireSome(ctx, "api", "read_analytics", e.db.APIIDs); err != nil {
+	if err := who.requireSome(ctx, e.db.APIIDs, func(id string) ids { return ids{API: id} }); err != nil {
 		return nil, err
 	}
 	return nil, noAnalytics.because("Analytics is not configured on this installation.")
@@ -24,27 +24,28 @@ func (e *Engine) GetVerifications(ctx context.Context, who Caller, r *latchkey.A
 // ratelimit.<namespaceId>.read_analytics for the events of those namespaces
 // only. Without an event store that understands SQL it answers 412.
 func (e *Engine) GetRatelimits(ctx context.Context, who Caller, r *latchkey.AnalyticsRequest) ([]latchkey.AnalyticsRow, error) {
-	if err := who.requireSome(ctx, "ratelimit", "read_analytics", e.db.NamespaceIDs); err != nil {
+	if err := who.requireSome(ctx, e.db.NamespaceIDs, func(id string) ids { return ids{Namespace: id} }); err != nil {
 		return nil, err
 	}
 	return nil, noAnalytics.because("Analytics is not configured on this installation.")
 }
 
-// requireSome refuses a caller that may do the action on none of the things in
-// its workspace, whose ids it asks for only if it must.
-func (c Caller) requireSome(ctx context.Context, resource, action string, ids func(context.Context, string) ([]string, error)) error {
-	all := resource + ".*." + action
-	if c.holds(all) {
+// requireSome refuses a caller that satisfies the rules for none of the things in
+// its workspace, which it lists only if it must.
+func (c *Caller) requireSome(
+	ctx context.Context, list func(context.Context, string) ([]string, error), on func(id string) ids,
+) error {
+	if c.permits("", everything) {
 		return nil
 	}
-	some, err := ids(ctx, c.WorkspaceID())
+	all, err := list(ctx, c.WorkspaceID())
 	if err != nil {
 		return err
 	}
-	for _, id := range some {
-		if c.holds(resource + "." + id + "." + action) {
+	for _, id := range all {
+		if c.permits("", on(id)) {
 			return nil
 		}
 	}
-	return c.require(all)
+	return c.require(everything)
 }

@@ -18,9 +18,6 @@ import (
 //
 // The root key needs api.*.create_api.
 func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAPIRequest) (latchkey.CreatedAPI, error) {
-	if err := who.require("api.*.create_api"); err != nil {
-		return latchkey.CreatedAPI{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
 		id := NewID("api")
 		c.audit(apiCreated, target("api", id, r.Name))
@@ -36,7 +33,7 @@ func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAP
 // The root key needs api.*.read_api, or api.<apiId>.read_api for this one. An
 // API that does not exist, was deleted or belongs to another workspace is a 404.
 func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIRequest) (latchkey.API, error) {
-	if err := who.require(on("api", r.APIID, "read_api")...); err != nil {
+	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.API{}, err
 	}
 	row, err := e.db.LiveAPI(ctx, r.APIID, who.WorkspaceID())
@@ -53,7 +50,7 @@ func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIReque
 // An unknown API is a 404. One with delete protection is a 412; switch the
 // protection off with apis.updateApi first.
 func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAPIRequest) (latchkey.Empty, error) {
-	if err := who.require(on("api", r.APIID, "delete_api")...); err != nil {
+	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.Empty{}, err
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
@@ -76,9 +73,6 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 //
 // The root key needs api.*.read_api.
 func (e *Engine) ListAPIs(ctx context.Context, who Caller, r *latchkey.ListAPIsRequest) (latchkey.Page[latchkey.APISettings], error) {
-	if err := who.require("api.*.read_api"); err != nil {
-		return latchkey.Page[latchkey.APISettings]{}, err
-	}
 	size := pageSize(r.Limit, 100)
 	rows, err := e.db.APIsPage(ctx, read.APIsPageParams{
 		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
@@ -99,7 +93,7 @@ func (e *Engine) ListAPIs(ctx context.Context, who Caller, r *latchkey.ListAPIsR
 // An unknown API is a 404, an entry of the IP list that is neither an address
 // nor a CIDR block a 400.
 func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAPIRequest) (latchkey.APISettings, error) {
-	if err := who.require(on("api", r.APIID, "update_api")...); err != nil {
+	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.APISettings{}, err
 	}
 	whitelist, err := networkList(r.IPWhitelist.Or(nil))

@@ -30,7 +30,7 @@ func (w *world) auditLogs(workspace string) []latchkey.AuditLog {
 	who := w.who
 	if workspace != who.WorkspaceID() {
 		made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey",
-			latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: AllPermissions})
+			latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: latchkey.AllPermissions()})
 		who = w.caller(made.Key)
 	}
 	return whole[latchkey.AuditLog](w, who, "auditLogs.listAuditLogs", func(cursor string) any {

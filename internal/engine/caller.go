@@ -42,6 +42,7 @@ type Trace struct {
 type Caller struct {
 	Request
 	root *rootKey
+	op   *Op // what it calls; nil where the service itself makes a change
 
 	requestHash string        // names operation and body, for idempotency
 	stale       time.Duration // as in Trace
@@ -202,58 +203,4 @@ func (e *Engine) loadRootKey(ctx context.Context, asOf coherence.Version, hash k
 		workspaceGone:     row.WorkspaceDeletedAt != 0,
 		requestsPerMinute: orElse(row.RequestsPerMinute, unbounded),
 	}, nil
-}
-
-// resources is what permissions in the newer form begin with.
-const resources = "unkey:v1:"
-
-// resource names a permission in the newer form, a path and an action in the
-// caller's workspace.
-func (c Caller) resource(path, action string) string {
-	return resources + c.root.workspace + ":" + path + "#" + action
-}
-
-// holds reports whether the caller has any one of the permissions, each either
-// a tuple such as api.*.create_key or a resource name.
-func (c *Caller) holds(anyOf ...string) bool {
-	for _, permission := range anyOf {
-		if c.hasOne(permission) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *Caller) hasOne(permission string) bool {
-	if !strings.HasPrefix(permission, resources) { // as nearly all are; saves joining the strings
-		return c.root.grants.Has(permission)
-	}
-	name, isResource := strings.CutPrefix(permission, resources+c.root.workspace+":")
-	if !isResource {
-		return c.root.grants.Has(permission)
-	}
-	path, action, _ := strings.Cut(name, "#")
-	return c.root.grants.HasResource(path, action)
-}
-
-// require refuses a caller that has none of the permissions, and says which would do.
-func (c Caller) require(anyOf ...string) error {
-	if c.holds(anyOf...) {
-		return nil
-	}
-	if len(anyOf) == 1 {
-		return notPermitted.because("Missing permission: '%s'", anyOf[0])
-	}
-	return notPermitted.because("Missing one of these permissions: %s", strings.Join(anyOf, " or "))
-}
-
-// on are the two tuples that permit an action on one thing: all of its kind, or itself.
-func on(resource, id, action string) []string {
-	return []string{resource + ".*." + action, resource + "." + id + "." + action}
-}
-
-// onKey are the permissions for an action on a key: those on its API, and the
-// key's own resource name.
-func (c Caller) onKey(apiID, keyspaceID, keyID, action string) []string {
-	return append(on("api", apiID, action), c.resource("keyspaces/"+keyspaceID+"/keys/"+keyID, action))
 }

@@ -18,6 +18,7 @@ type Change struct {
 	cause   string // the correlation id of the audit records
 	touched []string
 	audits  []write.InsertAuditLogParams
+	checks  []authCheck // what was asked about the caller
 }
 
 // touch notes the ids of what the change alters, so that nothing read of them
@@ -85,7 +86,8 @@ func once[T any](count func(context.Context) (T, error)) func(context.Context) (
 }
 
 // recall finds the answer that an earlier request with the same
-// Idempotency-Key got, and refuses the key if that request was another.
+// Idempotency-Key got. It refuses the key if that request was another, and the
+// caller if it may no longer do what it did then.
 func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error) {
 	if c.who.requestHash == "" {
 		return false, nil
@@ -99,6 +101,15 @@ func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error
 	}
 	if row.RequestHash != c.who.requestHash {
 		return false, answerMismatch.because("This Idempotency-Key was used for another request. Use a new key for a new request.")
+	}
+	var checks []authCheck
+	if row.Checks != "" {
+		if err := json.Unmarshal([]byte(row.Checks), &checks); err != nil {
+			return false, fmt.Errorf("idempotency: checks: %w", err)
+		}
+	}
+	if err := c.who.repeatable(checks); err != nil {
+		return false, err
 	}
 	text, err := e.vault.Unseal(e.answersKey, row.Answer, c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
@@ -117,12 +128,16 @@ func (e *Engine) remember(ctx context.Context, c *Change, answer any) error {
 	if err != nil {
 		return err
 	}
+	checks, err := json.Marshal(c.checks)
+	if err != nil {
+		return err
+	}
 	sealed, err := e.vault.Seal(e.answersKey, text, c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
 		return fmt.Errorf("idempotency: %w", err)
 	}
 	return c.InsertAnswer(ctx, write.InsertAnswerParams{
 		RootKeyID: c.who.root.id, IdempotencyKey: c.who.IdempotencyKey,
-		RequestHash: c.who.requestHash, Answer: sealed, CreatedAt: c.now,
+		RequestHash: c.who.requestHash, Answer: sealed, Checks: string(checks), CreatedAt: c.now,
 	})
 }

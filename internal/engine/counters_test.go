@@ -115,7 +115,7 @@ func TestARestartLosesNoCounts(t *testing.T) {
 	again := w.restart()
 	for i, want := range map[int]int64{0: 3, 1: 5, chunk + 9: 5} {
 		r := asking(ask("api", fmt.Sprint(i), 9), 0)
-		if got, err := again.Limit(t.Context(), w.who, &r); err != nil || got.Remaining != want {
+		if got, err := again.Limit(t.Context(), w.who.calling("ratelimit.limit"), &r); err != nil || got.Remaining != want {
 			t.Errorf("identifier %d: %+v, %v, want %d remaining", i, got, err, want)
 		}
 	}
@@ -129,14 +129,14 @@ func TestClosingAnEngineSavesItsCounters(t *testing.T) {
 	w.keepsCounters()
 	first := w.restart()
 	r := asking(ask("api", "u", 9), 4)
-	if _, err := first.Limit(t.Context(), w.who, &r); err != nil {
+	if _, err := first.Limit(t.Context(), w.who.calling("ratelimit.limit"), &r); err != nil {
 		t.Fatal(err)
 	}
 	if err := first.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	second := w.restart()
-	if got, err := second.Limit(t.Context(), w.who, &r); err != nil || got.Remaining != 1 {
+	if got, err := second.Limit(t.Context(), w.who.calling("ratelimit.limit"), &r); err != nil || got.Remaining != 1 {
 		t.Errorf("after a restart: %+v, %v, want 1 remaining", got, err)
 	}
 	if err := second.Close(t.Context()); err != nil {

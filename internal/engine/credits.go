@@ -247,7 +247,7 @@ func (e *Engine) system(workspace string) Caller {
 // key has none. The answer is the new balance.
 func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.UpdateCreditsRequest) (latchkey.Credits, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Credits, error) {
-		row, err := c.managedKey(ctx, r.KeyID, "update_key")
+		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
 			return latchkey.Credits{}, err
 		}

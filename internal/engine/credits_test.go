@@ -330,7 +330,7 @@ func TestARepeatedCreationMakesOneKey(t *testing.T) {
 	if err != nil || len(page.Data.([]latchkey.Key)) != 1 {
 		t.Errorf("%d keys, %v; want 1", len(page.Data.([]latchkey.Key)), err)
 	}
-	other := w.grant(AllPermissions...)
+	other := w.grant(latchkey.AllPermissions()...)
 	other.IdempotencyKey = "attempt-1"
 	if mine := must[latchkey.CreatedKey](w, other, "keys.createKey", request); mine.KeyID == first.KeyID {
 		t.Error("another root key got the answer")

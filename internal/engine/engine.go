@@ -38,6 +38,7 @@ type Config struct {
 
 // Engine runs the operations. It is safe for concurrent use.
 type Engine struct {
+	ops     []*Op // all of them; a method that read Ops would be bound by what it reads
 	db      *store.DB
 	vault   *vault.Vault
 	limiter ratelimit.Limiter
@@ -71,6 +72,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	e := &Engine{
+		ops:   Ops,
 		db:    cfg.DB,
 		vault: cfg.Vault,
 		source: &coherence.Source{

@@ -134,12 +134,24 @@ func (w *world) grant(permissions ...string) Caller {
 	return w.caller(made.Key)
 }
 
+// calling is the caller as a method gets it that is called without the table.
+func (c Caller) calling(name string) Caller {
+	c.op, _ = Lookup(name)
+	return c
+}
+
+// resource is a permission in the newer form: a path and an action in the
+// operator's workspace.
+func (w *world) resource(path, action string) string {
+	return "unkey:v1:" + w.who.WorkspaceID() + ":" + path + "#" + action
+}
+
 // otherWorkspace makes another workspace and returns a caller who may do anything in it.
 func (w *world) otherWorkspace() Caller {
 	w.t.Helper()
 	ws := must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace", latchkey.CreateWorkspaceRequest{Name: "other"})
 	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey",
-		latchkey.CreateRootKeyRequest{WorkspaceID: ws.WorkspaceID, Permissions: AllPermissions})
+		latchkey.CreateRootKeyRequest{WorkspaceID: ws.WorkspaceID, Permissions: latchkey.AllPermissions()})
 	return w.caller(made.Key)
 }
 

@@ -19,9 +19,6 @@ import (
 // The root key needs identity.*.create_identity. An external id that is taken
 // is a 409; letter case counts. Metadata of more than 1 MiB is a 400.
 func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.CreateIdentityRequest) (latchkey.CreatedIdentity, error) {
-	if err := who.require(who.onIdentities("create_identity")...); err != nil {
-		return latchkey.CreatedIdentity{}, err
-	}
 	meta, err := metaText(r.Meta)
 	if err != nil {
 		return latchkey.CreatedIdentity{}, err
@@ -50,7 +47,7 @@ func (e *Engine) GetIdentity(ctx context.Context, who Caller, r *latchkey.GetIde
 	if err != nil {
 		return latchkey.Identity{}, orMissing(err, unknownIdentity())
 	}
-	if err := who.require(who.onIdentity(row.ID, "read_identity")...); err != nil {
+	if err := who.require(ids{Identity: row.ID}); err != nil {
 		return latchkey.Identity{}, err
 	}
 	limits, err := e.db.Limits(ctx, row.ID)
@@ -91,9 +88,6 @@ func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.Lis
 // The root key needs identity.*.update_identity. A rate limit name that repeats
 // is a 400, as is metadata of more than 1 MiB; an unknown identity is a 404.
 func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.UpdateIdentityRequest) (latchkey.Identity, error) {
-	if err := who.require(who.onIdentities("update_identity")...); err != nil {
-		return latchkey.Identity{}, err
-	}
 	if err := distinctNames(r.Ratelimits.Or(nil)); err != nil {
 		return latchkey.Identity{}, err
 	}
@@ -137,9 +131,6 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 //
 // The root key needs identity.*.delete_identity. An unknown identity is a 404.
 func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest) (latchkey.Empty, error) {
-	if err := who.require(who.onIdentities("delete_identity")...); err != nil {
-		return latchkey.Empty{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
 		row, err := c.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
@@ -191,23 +182,12 @@ func (e *Engine) limitsOf(ctx context.Context, who Caller, page []read.Identity,
 	return limits, err
 }
 
-// onIdentities are the permissions for an action on whichever identity.
-func (c Caller) onIdentities(action string) []string {
-	return []string{"identity.*." + action, c.resource("projects/*/identities/*", action)}
-}
-
-// onIdentity are the permissions for an action on one identity. A resource name
-// of one identity is not among them.
-func (c Caller) onIdentity(id, action string) []string {
-	return append(on("identity", id, action), c.resource("projects/*/identities/*", action))
-}
-
 // mayRead refuses identities of which the caller may not read every one. The
 // refusal names none of them.
-func (c Caller) mayRead(rows []read.Identity) error {
+func (c *Caller) mayRead(rows []read.Identity) error {
 	for _, row := range rows {
-		if !c.holds(c.onIdentity(row.ID, "read_identity")...) {
-			return c.require(c.onIdentities("read_identity")...)
+		if !c.permits("", ids{Identity: row.ID}) {
+			return c.require(everything)
 		}
 	}
 	return nil

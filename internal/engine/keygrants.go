@@ -6,16 +6,15 @@ import (
 	"slices"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
 // AddPermissions gives a key permissions. Slugs that don't exist are created;
 // what the key holds already is passed over. The answer is all that it holds
 // directly, sorted by slug.
 func (e *Engine) AddPermissions(ctx context.Context, who Caller, r *latchkey.AddPermissionsRequest) ([]latchkey.Permission, error) {
-	return e.onPermissions(ctx, who, r.KeyID, []string{"rbac.*.add_permission_to_key"},
+	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
-			permissions, err := c.permissionsFor(ctx, r.Permissions, c.mayCreatePermissions)
+			permissions, err := c.permissionsFor(ctx, r.Permissions)
 			if err != nil {
 				return err
 			}
@@ -27,7 +26,7 @@ func (e *Engine) AddPermissions(ctx context.Context, who Caller, r *latchkey.Add
 // exist; what the key doesn't hold is passed over, and so is what it holds
 // through a role. The answer is all that it still holds directly.
 func (e *Engine) RemovePermissions(ctx context.Context, who Caller, r *latchkey.RemovePermissionsRequest) ([]latchkey.Permission, error) {
-	return e.onPermissions(ctx, who, r.KeyID, []string{"rbac.*.remove_permission_from_key"},
+	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			permissions, err := c.permissionsNamed(ctx, r.Permissions)
 			if err != nil {
@@ -41,49 +40,25 @@ func (e *Engine) RemovePermissions(ctx context.Context, who Caller, r *latchkey.
 // don't exist are created; an empty list removes all. What the key holds
 // through roles is not touched.
 func (e *Engine) SetPermissions(ctx context.Context, who Caller, r *latchkey.SetPermissionsRequest) ([]latchkey.Permission, error) {
-	return e.onPermissions(ctx, who, r.KeyID, []string{"rbac.*.add_permission_to_key", "rbac.*.remove_permission_from_key"},
+	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
-			return c.replacePermissions(ctx, key, r.Permissions, c.mayCreatePermissions)
+			return c.replacePermissions(ctx, key, r.Permissions)
 		})
 }
 
 // onPermissions changes the direct permissions of a key and returns them.
-func (e *Engine) onPermissions(ctx context.Context, who Caller, keyID string, also []string, work func(context.Context, *Change, latchkey.AuditTarget) error) ([]latchkey.Permission, error) {
+func (e *Engine) onPermissions(ctx context.Context, who Caller, keyID string, work func(context.Context, *Change, latchkey.AuditTarget) error) ([]latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
-		k, err := c.regrantable(ctx, keyID, also)
+		row, err := c.managedKey(ctx, keyID)
 		if err != nil {
 			return nil, err
 		}
 		c.touch(keyID)
-		if err := work(ctx, c, keyTarget(k)); err != nil {
+		if err := work(ctx, c, keyTarget(&row.Key)); err != nil {
 			return nil, err
 		}
 		return c.directPermissions(ctx, keyID)
 	})
-}
-
-// regrantable returns a key whose grants the caller may change: by the tuple
-// update_key together with the tuples also names, or by update_key in the newer
-// form alone.
-func (c *Change) regrantable(ctx context.Context, id string, also []string) (*read.Key, error) {
-	row, err := c.managedKey(ctx, id, "update_key")
-	if err != nil {
-		return nil, err
-	}
-	if c.who.holds(c.who.resource("keyspaces/"+row.KeyspaceID+"/keys/"+id, "update_key")) {
-		return &row.Key, nil
-	}
-	for _, permission := range also {
-		if err := c.who.require(permission); err != nil {
-			return nil, err
-		}
-	}
-	return &row.Key, nil
-}
-
-// mayCreatePermissions refuses a caller that may not create permissions.
-func (c *Change) mayCreatePermissions() error {
-	return c.who.require("rbac.*.create_permission", c.who.resource("rbac/permissions/*", "create_permission"))
 }
 
 func (c *Change) directPermissions(ctx context.Context, keyID string) ([]latchkey.Permission, error) {
@@ -107,8 +82,8 @@ func (c *Change) disconnectPermissions(ctx context.Context, key latchkey.AuditTa
 }
 
 // replacePermissions makes the slugs all that the key holds directly.
-func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarget, slugs []string, mayCreate func() error) error {
-	wanted, err := c.permissionsFor(ctx, slugs, mayCreate)
+func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarget, slugs []string) error {
+	wanted, err := c.permissionsFor(ctx, slugs)
 	if err != nil {
 		return err
 	}
@@ -125,7 +100,7 @@ func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarge
 // AddRoles gives a key roles, which must exist; those it has are passed over.
 // The answer is all its roles, each with its permissions.
 func (e *Engine) AddRoles(ctx context.Context, who Caller, r *latchkey.AddRolesRequest) ([]latchkey.Role, error) {
-	return e.onRoles(ctx, who, r.KeyID, []string{"rbac.*.add_role_to_key"},
+	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			roles, err := c.rolesNamed(ctx, r.Roles)
 			if err != nil {
@@ -138,7 +113,7 @@ func (e *Engine) AddRoles(ctx context.Context, who Caller, r *latchkey.AddRolesR
 // RemoveRoles takes roles from a key. All must exist; those it doesn't have are
 // passed over. The answer is the roles it still has.
 func (e *Engine) RemoveRoles(ctx context.Context, who Caller, r *latchkey.RemoveRolesRequest) ([]latchkey.Role, error) {
-	return e.onRoles(ctx, who, r.KeyID, nil,
+	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			roles, err := c.rolesNamed(ctx, r.Roles)
 			if err != nil {
@@ -151,21 +126,21 @@ func (e *Engine) RemoveRoles(ctx context.Context, who Caller, r *latchkey.Remove
 // SetRoles makes the named roles all that a key has. They must exist; an empty
 // list removes all. The permissions it holds directly are not touched.
 func (e *Engine) SetRoles(ctx context.Context, who Caller, r *latchkey.SetRolesRequest) ([]latchkey.Role, error) {
-	return e.onRoles(ctx, who, r.KeyID, nil,
+	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			return c.replaceRoles(ctx, key, r.Roles)
 		})
 }
 
 // onRoles changes the roles of a key and returns them.
-func (e *Engine) onRoles(ctx context.Context, who Caller, keyID string, also []string, work func(context.Context, *Change, latchkey.AuditTarget) error) ([]latchkey.Role, error) {
+func (e *Engine) onRoles(ctx context.Context, who Caller, keyID string, work func(context.Context, *Change, latchkey.AuditTarget) error) ([]latchkey.Role, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Role, error) {
-		k, err := c.regrantable(ctx, keyID, also)
+		row, err := c.managedKey(ctx, keyID)
 		if err != nil {
 			return nil, err
 		}
 		c.touch(keyID)
-		if err := work(ctx, c, keyTarget(k)); err != nil {
+		if err := work(ctx, c, keyTarget(&row.Key)); err != nil {
 			return nil, err
 		}
 		return c.rolesOfKey(ctx, keyID)

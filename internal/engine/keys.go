@@ -27,7 +27,7 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 			return latchkey.CreatedKey{}, err
 		}
 		if r.Recoverable {
-			if err := c.mayStore(api, true); err != nil {
+			if err := c.mayStore(api); err != nil {
 				return latchkey.CreatedKey{}, err
 			}
 		}
@@ -52,19 +52,12 @@ func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error)
 	if err != nil {
 		return api, orMissing(err, unknownAPI())
 	}
-	if !c.who.holds(append(on("api", api.ID, "create_key"), c.who.resource("keyspaces/"+api.KeyspaceID, "create_key"))...) {
-		return api, unknownAPI()
-	}
-	return api, nil
+	return api, c.require(ids{API: api.ID, Keyspace: api.KeyspaceID})
 }
 
-// mayStore refuses to keep a key encrypted where caller or API don't permit it;
-// a caller without permission is told that the API does not exist, if masked.
-func (c *Change) mayStore(api read.API, masked bool) error {
-	err := c.who.require(append(on("api", api.ID, "encrypt_key"), c.who.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "encrypt_key"))...)
-	if err != nil && masked {
-		return unknownAPI()
-	}
+// mayStore refuses to keep a key encrypted where caller or API don't permit it.
+func (c *Change) mayStore(api read.API) error {
+	err := c.requireWhen(latchkey.WhenRecoverable, ids{API: api.ID, Keyspace: api.KeyspaceID})
 	if err != nil {
 		return err
 	}
@@ -89,7 +82,7 @@ func (c *Change) createKey(
 	if err != nil {
 		return "", err
 	}
-	permissions, err := c.permissionsFor(ctx, r.Permissions, nil)
+	permissions, err := c.permissionsFor(ctx, r.Permissions)
 	if err != nil {
 		return "", err
 	}
@@ -157,31 +150,38 @@ func keyTarget(k *read.Key) latchkey.AuditTarget { return target("key", k.ID, k.
 // noKey is the one answer for keys that don't exist, whatever the reason.
 func noKey() *latchkey.Error { return keyNotFound.because("There is no key with this id.") }
 
-// managedKey returns a key of the caller's workspace that the caller may do
-// this with. Inside a workspace it is no secret that a key exists, so what is
-// missing is a permission (403), not the key.
-func (c *Change) managedKey(ctx context.Context, id, action string) (read.LiveKeyRow, error) {
-	return manage(ctx, c.LiveKey, c.who, id, action)
-}
+// noSuchKey is the one answer for a presented key that the caller can't read.
+func noSuchKey() *latchkey.Error { return keyNotFound.because("There is no such key.") }
 
-func manage(ctx context.Context, liveKey func(context.Context, string, string) (read.LiveKeyRow, error), who Caller, id, action string) (read.LiveKeyRow, error) {
-	row, err := liveKey(ctx, id, who.root.workspace)
+// managedKey returns a key of the caller's workspace on which the caller may do
+// what it calls. Inside a workspace it is no secret that a key exists, so what is
+// missing is a permission (403), not the key.
+func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, error) {
+	row, err := c.LiveKey(ctx, id, c.who.root.workspace)
 	if err != nil {
 		return row, orMissing(err, noKey())
 	}
-	return row, who.require(who.onKey(row.Key.APIID, row.KeyspaceID, id, action)...)
+	return row, c.require(onKey(row))
+}
+
+// onKey are the ids that a rule about a key binds.
+func onKey(row read.LiveKeyRow) ids {
+	return ids{API: row.Key.APIID, Keyspace: row.KeyspaceID, Key: row.Key.ID}
 }
 
 // GetKey returns what is known about a key. With decrypt, a recoverable key
 // comes with its plaintext; that takes the permission decrypt_key and an API
 // that stores encrypted keys.
 func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyRequest) (latchkey.Key, error) {
-	row, err := manage(ctx, e.db.LiveKey, who, r.KeyID, "read_key")
+	row, err := e.db.LiveKey(ctx, r.KeyID, who.root.workspace)
 	if err != nil {
+		return latchkey.Key{}, orMissing(err, noKey())
+	}
+	if err := who.require(onKey(row)); err != nil {
 		return latchkey.Key{}, err
 	}
 	if r.Decrypt {
-		if err := who.mayDecrypt(row.Key.APIID, row.StoreEncrypted, who.onKey(row.Key.APIID, row.KeyspaceID, r.KeyID, "decrypt_key")); err != nil {
+		if err := who.mayDecrypt(onKey(row), row.StoreEncrypted); err != nil {
 			return latchkey.Key{}, err
 		}
 	}
@@ -194,12 +194,12 @@ func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyReque
 
 // mayDecrypt refuses plaintext to those without the permission, and where no
 // plaintext is kept.
-func (c Caller) mayDecrypt(api string, stored bool, anyOf []string) error {
-	if err := c.require(anyOf...); err != nil {
+func (c *Caller) mayDecrypt(on ids, stored bool) error {
+	if err := c.requireWhen(latchkey.WhenDecrypt, on); err != nil {
 		return err
 	}
 	if !stored {
-		return precondition.because("The API %s does not store encrypted keys, so there is nothing to decrypt.", api)
+		return precondition.because("The API %s does not store encrypted keys, so there is nothing to decrypt.", on.API)
 	}
 	return nil
 }
@@ -208,20 +208,19 @@ func (c Caller) mayDecrypt(api string, stored bool, anyOf []string) error {
 // nothing and works for disabled and expired keys too. A key that the root key
 // may not read answers like one that does not exist.
 func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiRequest) (latchkey.Key, error) {
-	none := keyNotFound.because("There is no such key.")
 	found, err := e.db.KeyByHash(ctx, hashText(r.Key))
 	if errors.Is(err, store.ErrNotFound) {
-		return latchkey.Key{}, none
+		return latchkey.Key{}, noSuchKey()
 	}
 	if err != nil {
 		return latchkey.Key{}, fmt.Errorf("key: %w", err)
 	}
 	row, err := e.db.LiveKey(ctx, found.Key.ID, who.root.workspace)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !who.holds(who.onKey(row.Key.APIID, row.KeyspaceID, row.Key.ID, "read_key")...) {
-		return latchkey.Key{}, none
-	}
 	if err != nil {
-		return latchkey.Key{}, fmt.Errorf("key: %w", err)
+		return latchkey.Key{}, orMissing(err, noSuchKey())
+	}
+	if err := who.require(onKey(row)); err != nil {
+		return latchkey.Key{}, err
 	}
 	return e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
 }
@@ -233,15 +232,15 @@ func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiReque
 func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysRequest) (latchkey.Page[latchkey.Key], error) {
 	var none latchkey.Page[latchkey.Key]
 	api, err := e.db.LiveAPI(ctx, r.APIID, who.root.workspace)
-	if errors.Is(err, store.ErrNotFound) || err == nil && !who.mayList(api) {
-		return none, unknownAPI()
-	}
 	if err != nil {
-		return none, fmt.Errorf("API: %w", err)
+		return none, orMissing(err, unknownAPI())
+	}
+	on := ids{API: api.ID, Keyspace: api.KeyspaceID}
+	if err := who.require(on); err != nil {
+		return none, err
 	}
 	if r.Decrypt {
-		anyOf := append(on("api", api.ID, "decrypt_key"), who.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "decrypt_key"))
-		if err := who.mayDecrypt(api.ID, api.StoreEncrypted, anyOf); err != nil {
+		if err := who.mayDecrypt(on, api.StoreEncrypted); err != nil {
 			return none, err
 		}
 	}
@@ -291,13 +290,6 @@ func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKey
 	return rows, err
 }
 
-// mayList reports whether the caller may read the API and its keys. Tuples and
-// resource names don't make up for each other's half.
-func (c Caller) mayList(api read.API) bool {
-	return c.holds(on("api", api.ID, "read_key")...) && c.holds(on("api", api.ID, "read_api")...) ||
-		c.holds(c.resource("keyspaces/"+api.KeyspaceID+"/keys/*", "read_key")) && c.holds(c.resource("keyspaces/"+api.KeyspaceID, "read_keyspace"))
-}
-
 // describe shows a stored key with all that it holds.
 func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identityMeta string) (latchkey.Key, error) {
 	h, err := e.holding(ctx, k)
@@ -312,7 +304,7 @@ func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identity
 // links are removed. Identity, roles and permissions stay either way.
 func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKeyRequest) (latchkey.Empty, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		row, err := c.managedKey(ctx, r.KeyID, "delete_key")
+		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
 			return latchkey.Empty{}, err
 		}

@@ -57,7 +57,7 @@ func TestAPageSaysOfEachKeyWhatGetKeySays(t *testing.T) {
 	for externalID, want := range map[string]int{"": 30, "shared": 10, "nobody": 0} {
 		request, seen := latchkey.ListKeysRequest{APIID: api, ExternalID: externalID, Limit: 7}, 0
 		for more := true; more; {
-			page, err := w.ListKeys(t.Context(), w.who, &request)
+			page, err := w.ListKeys(t.Context(), w.who.calling("apis.listKeys"), &request)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -19,7 +19,7 @@ import (
 // don't exist are made. The migration says how the hashes were made: see
 // migrations.createMigration.
 func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest) (latchkey.MigratedKeys, error) {
-	if err := who.require(on("api", r.APIID, "create_key")...); err != nil {
+	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.MigratedKeys{}, err
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {

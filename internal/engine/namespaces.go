@@ -27,8 +27,7 @@ type namespace struct {
 	coherence.Dependencies
 	id        string
 	deleted   bool
-	refuse    bool     // limits refuse while the shared counters are out of reach
-	limit     []string // the permissions of which one is needed to limit in it
+	refuse    bool // limits refuse while the shared counters are out of reach
 	overrides *ratelimit.Overrides
 	weight    uint32 // the bytes it takes, about
 }
@@ -68,7 +67,7 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name
 	n := &namespace{
 		Dependencies: asOf.DependsOn(row.ID), id: row.ID, deleted: row.DeletedAt != 0,
 		refuse: row.WhenDegraded == string(latchkey.WhenDegradedRefuse),
-		limit:  on("ratelimit", row.ID, "limit"), weight: bare,
+		weight: bare,
 	}
 	list := make([]ratelimit.Override, len(rows))
 	for i, o := range rows {
@@ -127,7 +126,7 @@ func (e *Engine) knownNamespaces(ctx context.Context, who Caller, names []string
 // createNamespaces makes the namespaces of those names, except those that
 // another request has made meanwhile.
 func (e *Engine) createNamespaces(ctx context.Context, who Caller, names []string) error {
-	if err := who.require("ratelimit.*.create_namespace"); err != nil {
+	if err := who.requireWhen(latchkey.WhenNewNamespace, everything); err != nil {
 		return err
 	}
 	who.requestHash = "" // the answer to remember is that of the count
@@ -173,9 +172,6 @@ func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace
 // The root key needs ratelimit.*.read_namespace.
 func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.ListNamespacesRequest) (latchkey.Page[latchkey.Namespace], error) {
 	var none latchkey.Page[latchkey.Namespace]
-	if err := who.require("ratelimit.*.read_namespace"); err != nil {
-		return none, err
-	}
 	size := pageSize(r.Limit, 100)
 	rows, err := e.db.NamespacesPage(ctx, read.NamespacesPageParams{
 		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
@@ -200,7 +196,7 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 		if err != nil {
 			return latchkey.Namespace{}, err
 		}
-		if err := who.require(on("ratelimit", row.ID, "update_namespace")...); err != nil {
+		if err := c.require(ids{Namespace: row.ID}); err != nil {
 			return latchkey.Namespace{}, err
 		}
 		if !r.WhenDegraded.IsZero() {
@@ -224,7 +220,7 @@ func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.De
 		if err != nil {
 			return latchkey.Empty{}, err
 		}
-		if err := who.require(on("ratelimit", row.ID, "delete_namespace")...); err != nil {
+		if err := c.require(ids{Namespace: row.ID}); err != nil {
 			return latchkey.Empty{}, err
 		}
 		c.touch(row.ID)

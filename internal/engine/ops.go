@@ -13,20 +13,20 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/wire"
 )
 
-// Op is one operation of the API, as every door needs it.
+// Op is one operation of the API: what the table declares of it, and the method
+// and the types that it is bound to.
 type Op struct {
-	Name       string       // its path under /v2/, for example keys.createKey
-	Permission string       // what a caller needs, for people
-	Refusals   []int        // the statuses, besides 400, 401, 403, 429, 500 and 503, that it can be refused with
-	Repeatable bool         // it changes nothing, so sending it twice does no harm
-	Public     bool         // it needs no root key
-	GET        bool         // it is a GET without a body; all others are POSTs
-	Request    reflect.Type // a struct of package latchkey, or a slice of them
-	Response   reflect.Type // the data of its answer; nil if that has none
-	Paged      bool         // the answer is a page; Response is its list
+	latchkey.Operation
+	Method   string       // the name of the engine's method
+	Request  reflect.Type // a struct of package latchkey, or a slice of them
+	Response reflect.Type // the data of its answer, of a page its list; nil if that has none
 
 	pointer reflect.Type // to Request
 	run     func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error)
+	pages   bool                   // run answers with a page
+	hidden  func() *latchkey.Error // what masked rules answer
+	rules   []rule
+	first   bool // the rules that always apply name no id, so they are asked first of all
 }
 
 // Answer is what an operation returns.
@@ -42,10 +42,20 @@ func (op *Op) Decode(body []byte) (any, []latchkey.Fault) {
 	return request, wire.Decode(body, request)
 }
 
+// Keeps reports whether the operation keeps its answer for an Idempotency-Key: it
+// changes something, and there is a root key to keep the answer for.
+func (op *Op) Keeps() bool { return op.Effect != latchkey.EffectReads && !op.Public }
+
 // run runs an operation for a caller. The request is a pointer to the operation's
 // request type that has passed Decode or Check. Every error is a *latchkey.Error.
 func (e *Engine) run(ctx context.Context, op *Op, who Caller, request any) (Answer, error) {
-	if who.IdempotencyKey != "" && !op.Repeatable && !op.Public { // answers are kept for a root key
+	who.op = op
+	if op.first {
+		if err := who.require(everything); err != nil {
+			return Answer{}, e.public(ctx, who, op.Name, err)
+		}
+	}
+	if who.IdempotencyKey != "" && op.Keeps() {
 		var err error
 		if who.requestHash, err = hashRequest(op, who, request); err != nil {
 			return Answer{}, e.public(ctx, who, op.Name, err)
@@ -95,55 +105,3 @@ var byName = func() map[string]*Op {
 	}
 	return m
 }()
-
-// option is a property that not every operation has.
-type option func(*Op)
-
-// reads marks an operation that changes nothing.
-func reads(op *Op) { op.Repeatable = true }
-
-// refuses lists the statuses an operation can be refused with, besides those of all.
-func refuses(statuses ...int) option { return func(op *Op) { op.Refusals = statuses } }
-
-// plain is an operation that answers with data.
-func plain[Req, Res any](name, permission string, run func(*Engine, context.Context, Caller, *Req) (Res, error), options ...option) *Op {
-	op := define[Req](name, permission, options)
-	op.Response = reflect.TypeFor[Res]()
-	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
-		data, err := run(e, ctx, who, request.(*Req))
-		if err != nil {
-			return Answer{}, err
-		}
-		return Answer{Data: data}, nil
-	}
-	return op
-}
-
-// paged is an operation that answers with a page of a list.
-func paged[Req, Item any](name, permission string, run func(*Engine, context.Context, Caller, *Req) (latchkey.Page[Item], error), options ...option) *Op {
-	op := define[Req](name, permission, options)
-	op.Response, op.Paged = reflect.TypeFor[[]Item](), true
-	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
-		page, err := run(e, ctx, who, request.(*Req))
-		return Answer{Data: page.Data, Pagination: &page.Pagination}, err
-	}
-	return op
-}
-
-// silent is an operation whose answer has no data, not even an empty object.
-func silent[Req any](name, permission string, run func(*Engine, context.Context, Caller, *Req) (latchkey.Empty, error), options ...option) *Op {
-	op := define[Req](name, permission, options)
-	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
-		_, err := run(e, ctx, who, request.(*Req))
-		return Answer{}, err
-	}
-	return op
-}
-
-func define[Req any](name, permission string, options []option) *Op {
-	op := &Op{Name: name, Permission: permission, Request: reflect.TypeFor[Req](), pointer: reflect.TypeFor[*Req]()}
-	for _, set := range options {
-		set(op)
-	}
-	return op
-}

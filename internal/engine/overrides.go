@@ -23,7 +23,7 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 		if err != nil {
 			return latchkey.SetOverrideResult{}, err
 		}
-		if err := who.require(on("ratelimit", space.ID, "set_override")...); err != nil {
+		if err := c.require(ids{Namespace: space.ID}); err != nil {
 			return latchkey.SetOverrideResult{}, err
 		}
 		id, err := c.SetOverride(ctx, write.SetOverrideParams{
@@ -55,9 +55,11 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 		return latchkey.Override{}, unknownNamespace()
 	}
 	o, found := space.overrides.Resolve(r.Identifier)
-	resource := who.resource("ratelimits/namespaces/"+space.id+"/overrides/"+o.ID, "read_override")
-	if !found || !who.holds(append(on("ratelimit", space.id, "read_override"), resource)...) {
+	if !found {
 		return latchkey.Override{}, unknownOverride()
+	}
+	if err := who.require(ids{Namespace: space.id, Override: o.ID}); err != nil {
+		return latchkey.Override{}, err
 	}
 	return latchkey.Override{OverrideID: o.ID, Identifier: o.Pattern, Limit: o.Limit, Duration: latchkey.PerMilli(o.Duration)}, nil
 }
@@ -77,7 +79,7 @@ func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.List
 	if space.Unknown() {
 		return none, unknownNamespace()
 	}
-	if err := who.require(on("ratelimit", space.id, "read_override")...); err != nil {
+	if err := who.require(ids{Namespace: space.id}); err != nil {
 		return none, err
 	}
 	size := pageSize(r.Limit, 50)
@@ -102,7 +104,7 @@ func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.Del
 		if err != nil {
 			return latchkey.Empty{}, err
 		}
-		if err := who.require(on("ratelimit", space.ID, "delete_override")...); err != nil {
+		if err := c.require(ids{Namespace: space.ID}); err != nil {
 			return latchkey.Empty{}, err
 		}
 		id, err := c.DeleteOverride(ctx, space.ID, r.Identifier)

@@ -111,14 +111,14 @@ func TestOverridePermissions(t *testing.T) {
 	}
 	// Deleting comes last, and each after it was refused.
 	for _, name := range []string{"ratelimit.setOverride", "ratelimit.listOverrides", "ratelimit.deleteOverride", "ratelimit.deleteNamespace"} {
-		without := slices.DeleteFunc(slices.Clone(AllPermissions), func(p string) bool { return p == "ratelimit.*."+actions[name] })
+		without := slices.DeleteFunc(latchkey.AllPermissions(), func(p string) bool { return p == "ratelimit.*."+actions[name] })
 		w.refused(w.grant(without...), name, requests[name], 403, "insufficient_permissions")
 	}
 	reading := latchkey.GetOverrideRequest{Namespace: "api", Identifier: "u"}
 	for _, permission := range []string{
 		"ratelimit.*.read_override", "ratelimit." + space + ".read_override",
-		w.who.resource("ratelimits/namespaces/"+space+"/overrides/"+id, "read_override"),
-		w.who.resource("ratelimits/**", "read_override"),
+		w.resource("ratelimits/namespaces/"+space+"/overrides/"+id, "read_override"),
+		w.resource("ratelimits/**", "read_override"),
 	} {
 		if got := must[latchkey.Override](w, w.grant(permission), "ratelimit.getOverride", reading); got.OverrideID != id {
 			t.Errorf("with %s: %+v", permission, got)

@@ -20,9 +20,6 @@ import (
 // The root key needs rbac.*.create_permission. A slug that is taken, in any
 // letter case, is a 409.
 func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.CreatePermissionRequest) (latchkey.CreatedPermission, error) {
-	if err := who.require("rbac.*.create_permission"); err != nil {
-		return latchkey.CreatedPermission{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedPermission, error) {
 		p := latchkey.Permission{ID: NewID("perm"), Name: r.Name, Slug: r.Slug, Description: r.Description}
 		err := c.insertPermission(ctx, p)
@@ -38,9 +35,6 @@ func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.C
 //
 // The root key needs rbac.*.read_permission. An unknown permission is a 404.
 func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetPermissionRequest) (latchkey.Permission, error) {
-	if err := who.require("rbac.*.read_permission"); err != nil {
-		return latchkey.Permission{}, err
-	}
 	row, err := e.db.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 	if err != nil {
 		return latchkey.Permission{}, orMissing(err, unknownPermission(r.Permission))
@@ -54,9 +48,6 @@ func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetP
 //
 // The root key needs rbac.*.read_permission.
 func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.ListPermissionsRequest) (latchkey.Page[latchkey.Permission], error) {
-	if err := who.require("rbac.*.read_permission"); err != nil {
-		return latchkey.Page[latchkey.Permission]{}, err
-	}
 	size := pageSize(r.Limit, 100)
 	rows, err := e.db.PermissionsPage(ctx, read.PermissionsPageParams{
 		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
@@ -75,9 +66,6 @@ func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.Li
 // The root key needs rbac.*.update_permission. An unknown permission is a 404,
 // and a slug that another one has, in any letter case, a 409.
 func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.UpdatePermissionRequest) (latchkey.Permission, error) {
-	if err := who.require("rbac.*.update_permission"); err != nil {
-		return latchkey.Permission{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Permission, error) {
 		row, err := c.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
@@ -105,9 +93,6 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 //
 // The root key needs rbac.*.delete_permission. An unknown permission is a 404.
 func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest) (latchkey.Empty, error) {
-	if err := who.require("rbac.*.delete_permission"); err != nil {
-		return latchkey.Empty{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
 		row, err := c.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
@@ -132,15 +117,15 @@ func (c *Change) touchHolders(ctx context.Context, permissionID string) error {
 }
 
 // permissionsFor returns the permissions with these slugs, in slug order. Those
-// that don't exist are made, with the slug as their name, after mayCreate was
-// asked once; nil allows it. Slugs that differ only in letter case are one.
-func (c *Change) permissionsFor(ctx context.Context, slugs []string, mayCreate func() error) ([]latchkey.Permission, error) {
+// that don't exist are made, with the slug as their name, which takes a permission
+// where the operation declares one. Slugs that differ only in letter case are one.
+func (c *Change) permissionsFor(ctx context.Context, slugs []string) ([]latchkey.Permission, error) {
 	permissions, absent, err := c.findPermissions(ctx, slugs)
 	if err != nil {
 		return nil, err
 	}
-	if len(absent) > 0 && mayCreate != nil {
-		if err := mayCreate(); err != nil {
+	if len(absent) > 0 && c.who.op.declares(latchkey.WhenNewPermissions) {
+		if err := c.requireWhen(latchkey.WhenNewPermissions, everything); err != nil {
 			return nil, err
 		}
 	}

@@ -14,7 +14,7 @@ func (w *world) bounded(limit latchkey.Opt[int64]) (workspace, root string) {
 	w.t.Helper()
 	workspace = must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace",
 		latchkey.CreateWorkspaceRequest{Name: "bounded", RequestsPerMinute: limit}).WorkspaceID
-	return workspace, w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: AllPermissions}).Key
+	return workspace, w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: latchkey.AllPermissions()}).Key
 }
 
 func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {

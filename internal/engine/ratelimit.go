@@ -27,7 +27,7 @@ func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest
 	if space.deleted {
 		return latchkey.LimitResult{}, gone()
 	}
-	if err := who.require(space.limit...); err != nil {
+	if err := who.require(ids{Namespace: space.id}); err != nil {
 		return latchkey.LimitResult{}, err
 	}
 	if who.requestHash != "" {
@@ -73,7 +73,7 @@ func (e *Engine) MultiLimit(ctx context.Context, who Caller, r *latchkey.MultiLi
 	if err != nil {
 		return latchkey.MultiLimitResult{}, err
 	}
-	if err := mayLimit(who, spaces); err != nil {
+	if err := mayLimit(&who, spaces); err != nil {
 		return latchkey.MultiLimitResult{}, err
 	}
 	return counted(ctx, e, who, func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
@@ -83,9 +83,9 @@ func (e *Engine) MultiLimit(ctx context.Context, who Caller, r *latchkey.MultiLi
 
 // mayLimit refuses a caller that may not use every one of the namespaces, and
 // then the use of deleted ones.
-func mayLimit(who Caller, spaces []*namespace) error {
+func mayLimit(who *Caller, spaces []*namespace) error {
 	for _, space := range spaces {
-		if err := who.require(space.limit...); err != nil {
+		if err := who.require(ids{Namespace: space.id}); err != nil {
 			return err
 		}
 	}

@@ -133,7 +133,7 @@ func TestParallelFirstUseMakesOneNamespaceAndCountsExactly(t *testing.T) {
 	for range calls {
 		all.Go(func() {
 			r := ask("burst", "u", limit)
-			got, err := w.Limit(context.Background(), w.who, &r)
+			got, err := w.Limit(context.Background(), w.who.calling("ratelimit.limit"), &r)
 			if err != nil {
 				t.Error(err)
 			}
@@ -243,9 +243,10 @@ func BenchmarkLimit(b *testing.B) {
 	w := newWorld(b)
 	r := ask("api", "u", 1<<60)
 	w.limit(w.who, r)
+	who := w.who.calling("ratelimit.limit")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := w.Limit(b.Context(), w.who, &r); err != nil {
+		if _, err := w.Limit(b.Context(), who, &r); err != nil {
 			b.Fatal(err)
 		}
 	}

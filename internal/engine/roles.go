@@ -23,11 +23,8 @@ import (
 // rbac.*.add_permission_to_role, and with new slugs also
 // rbac.*.create_permission. A name that is taken, in any letter case, is a 409.
 func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateRoleRequest) (latchkey.CreatedRole, error) {
-	if err := who.require("rbac.*.create_role"); err != nil {
-		return latchkey.CreatedRole{}, err
-	}
 	if len(r.Permissions) > 0 {
-		if err := who.require("rbac.*.add_permission_to_role"); err != nil {
+		if err := who.requireWhen(latchkey.WhenPermissions, everything); err != nil {
 			return latchkey.CreatedRole{}, err
 		}
 	}
@@ -40,7 +37,7 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 		if err != nil {
 			return latchkey.CreatedRole{}, err
 		}
-		wanted, err := c.permissionsFor(ctx, r.Permissions, func() error { return who.require("rbac.*.create_permission") })
+		wanted, err := c.permissionsFor(ctx, r.Permissions)
 		if err != nil {
 			return latchkey.CreatedRole{}, err
 		}
@@ -53,9 +50,6 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 //
 // The root key needs rbac.*.read_role. An unknown role is a 404.
 func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleRequest) (latchkey.Role, error) {
-	if err := who.require("rbac.*.read_role"); err != nil {
-		return latchkey.Role{}, err
-	}
 	row, err := e.db.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 	if err != nil {
 		return latchkey.Role{}, orMissing(err, unknownRole(r.Role))
@@ -70,9 +64,6 @@ func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleReq
 //
 // The root key needs rbac.*.read_role.
 func (e *Engine) ListRoles(ctx context.Context, who Caller, r *latchkey.ListRolesRequest) (latchkey.Page[latchkey.Role], error) {
-	if err := who.require("rbac.*.read_role"); err != nil {
-		return latchkey.Page[latchkey.Role]{}, err
-	}
 	size, pattern := pageSize(r.Limit, 100), searchPattern(r.Search)
 	rows, err := e.db.RolesPage(ctx, read.RolesPageParams{
 		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: pattern, Most: int64(size) + 1,
@@ -109,9 +100,6 @@ func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pa
 // The root key needs rbac.*.update_role. An unknown role is a 404, and a name
 // that another one has, in any letter case, a 409.
 func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateRoleRequest) (latchkey.Role, error) {
-	if err := who.require("rbac.*.update_role"); err != nil {
-		return latchkey.Role{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Role, error) {
 		row, err := c.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
@@ -144,9 +132,6 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 //
 // The root key needs rbac.*.delete_role. An unknown role is a 404.
 func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) (latchkey.Empty, error) {
-	if err := who.require("rbac.*.delete_role"); err != nil {
-		return latchkey.Empty{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
 		row, err := c.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
@@ -168,17 +153,12 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 // rbac.*.remove_permission_from_role, and with new slugs also
 // rbac.*.create_permission. An unknown role is a 404.
 func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey.SetRolePermissionsRequest) ([]latchkey.Permission, error) {
-	for _, permission := range []string{"rbac.*.add_permission_to_role", "rbac.*.remove_permission_from_role"} {
-		if err := who.require(permission); err != nil {
-			return nil, err
-		}
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
 		row, err := c.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
 		if err != nil {
 			return nil, orMissing(err, unknownRole(r.RoleID))
 		}
-		wanted, err := c.permissionsFor(ctx, r.Permissions, c.mayCreatePermissions)
+		wanted, err := c.permissionsFor(ctx, r.Permissions)
 		if err != nil {
 			return nil, err
 		}

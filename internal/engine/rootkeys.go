@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -22,15 +21,15 @@ import (
 // own covers, and no longer than it lives itself; anything else answers 403. Another workspace than the caller's
 // takes the operator and answers 404 to everyone else.
 func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest) (latchkey.CreatedRootKey, error) {
-	if err := who.require("root_key.*.create_root_key"); err != nil {
-		return latchkey.CreatedRootKey{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
-		workspace, err := who.reach(ctx, r.WorkspaceID, c.Workspace)
+		workspace, err := who.reach(ctx, r.WorkspaceID, c.requireWhen, c.Workspace)
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		if err := errors.Join(who.mayHandOn(r.Permissions), who.mayOutlive(r.Expires)); err != nil {
+		if err := c.mayHandOn(r.Permissions); err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		if err := c.mayOutlive(r.Expires); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
 		return c.insertRootKey(ctx, workspace, r.Name, r.Permissions, nullableTime(r.Expires))
@@ -58,10 +57,7 @@ func (c *Change) insertRootKey(ctx context.Context, workspace, name string, perm
 // caller's takes the operator and answers 404 to everyone else.
 func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListRootKeysRequest) (latchkey.Page[latchkey.RootKey], error) {
 	var none latchkey.Page[latchkey.RootKey]
-	if err := who.require("root_key.*.read_root_key"); err != nil {
-		return none, err
-	}
-	workspace, err := who.reach(ctx, r.WorkspaceID, e.db.Workspace)
+	workspace, err := who.reach(ctx, r.WorkspaceID, who.requireWhen, e.db.Workspace)
 	if err != nil {
 		return none, err
 	}
@@ -86,16 +82,13 @@ func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListR
 // another workspace answers 404 to everyone but the operator. None can switch
 // itself off (412), so there is always one left that could undo it.
 func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.UpdateRootKeyRequest) (latchkey.RootKey, error) {
-	if err := who.require("root_key.*.update_root_key"); err != nil {
-		return latchkey.RootKey{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.RootKey, error) {
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
 		if err != nil {
 			return latchkey.RootKey{}, err
 		}
 		if permissions, ok := r.Permissions.Get(); ok {
-			if err := who.mayHandOn(permissions); err != nil {
+			if err := c.mayHandOn(permissions); err != nil {
 				return latchkey.RootKey{}, err
 			}
 			row.Permissions = permissionList(permissions)
@@ -104,7 +97,7 @@ func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.Upda
 			row.Name = r.Name.Or("")
 		}
 		if !r.Expires.IsZero() {
-			if err := who.mayOutlive(r.Expires.Or(latchkey.Time{})); err != nil {
+			if err := c.mayOutlive(r.Expires.Or(latchkey.Time{})); err != nil {
 				return latchkey.RootKey{}, err
 			}
 			row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
@@ -135,9 +128,6 @@ func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.
 // root key holds; otherwise it answers 403. A root key of another workspace
 // answers 404 to everyone but the operator. None can delete itself (412).
 func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest) (latchkey.Empty, error) {
-	if err := who.require("root_key.*.delete_root_key"); err != nil {
-		return latchkey.Empty{}, err
-	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
 		if err != nil {
@@ -160,42 +150,58 @@ func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey
 	if err != nil {
 		return row, orMissing(err, noSuchRootKey())
 	}
-	if row.WorkspaceID != c.who.WorkspaceID() && !c.who.holds(rbac.Operator) {
-		return row, noSuchRootKey()
+	if row.WorkspaceID != c.who.WorkspaceID() {
+		if err := c.requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
+			return row, err
+		}
 	}
 	held, err := permissionsOf(row)
-	if err == nil && c.who.mayHandOn(held) != nil {
-		err = notPermitted.because("This root key holds permissions that you do not hold. Only who holds all of them can change it.")
+	if err == nil && c.mayHandOn(held) != nil {
+		err = holdsMore()
 	}
 	return row, err
 }
 
 // mayHandOn refuses a caller that would hand on what it doesn't hold.
-func (c Caller) mayHandOn(permissions []string) error {
-	for _, permission := range permissions {
-		if !c.root.grants.Covers(permission) {
-			return notPermitted.because("A root key can hand on only what it holds itself. Missing permission: '%s'", permission)
-		}
+func (c *Change) mayHandOn(permissions []string) error {
+	if len(permissions) > 0 {
+		c.checks = append(c.checks, authCheck{HandsOn: permissions})
+	}
+	if missing, lacking := c.who.notHeld(permissions); lacking {
+		return notPermitted.because("A root key can hand on only what it holds itself. Missing permission: '%s'", missing)
 	}
 	return nil
 }
 
 // mayOutlive refuses a caller that would hand on more time than it has.
-func (c Caller) mayOutlive(expires latchkey.Time) error {
-	if c.root.expires == never || !expires.IsZero() && expires.UnixMilli() <= c.root.expires {
-		return nil
+func (c *Change) mayOutlive(expires latchkey.Time) error {
+	until := orElse(nullableTime(expires), never)
+	c.checks = append(c.checks, authCheck{Expires: until})
+	if c.who.outlivedBy(until) {
+		return outlived()
 	}
+	return nil
+}
+
+func outlived() *latchkey.Error {
 	return notPermitted.because("A root key that expires can't make another one last longer than itself.")
+}
+
+func holdsMore() *latchkey.Error {
+	return notPermitted.because("This root key holds permissions that you do not hold. Only a root key that holds all of them can change it.")
 }
 
 // reach returns the id of the workspace that a request names: the caller's own
 // by default, another one only for the operator.
-func (c Caller) reach(ctx context.Context, id string, find func(context.Context, string) (read.Workspace, error)) (string, error) {
+func (c *Caller) reach(
+	ctx context.Context, id string, requireWhen func(latchkey.Condition, ids) error,
+	find func(context.Context, string) (read.Workspace, error),
+) (string, error) {
 	if id == "" || id == c.WorkspaceID() {
 		return c.WorkspaceID(), nil
 	}
-	if !c.holds(rbac.Operator) {
-		return "", unknownWorkspace()
+	if err := requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
+		return "", err
 	}
 	row, err := find(ctx, id)
 	return row.ID, orMissing(err, unknownWorkspace())
@@ -240,4 +246,33 @@ func noSuchRootKey() *latchkey.Error { return keyNotFound.because("This root key
 
 func rootKeyTarget(id, name string) latchkey.AuditTarget {
 	return target("rootKey", id, name)
+}
+
+// WhoamiRootKey returns the root key that the request was sent with, and which
+// operations it may call: every one for which it satisfies the rules that always
+// apply, for all ids or for some. An operation can still refuse a request that
+// needs more, for example one that creates permissions on the way.
+//
+// Every root key may call it.
+func (e *Engine) WhoamiRootKey(
+	ctx context.Context, who Caller, _ *latchkey.WhoamiRootKeyRequest,
+) (latchkey.RootKeyWhoami, error) {
+	workspace, err := e.db.Workspace(ctx, who.WorkspaceID())
+	if err != nil {
+		return latchkey.RootKeyWhoami{}, orMissing(err, unknownWorkspace())
+	}
+	me := latchkey.RootKeyWhoami{
+		RootKeyID: who.root.id, Name: who.root.name,
+		WorkspaceID: workspace.ID, WorkspaceName: workspace.Name,
+		Permissions: who.root.grants.Texts(), Operations: []latchkey.CallableOperation{},
+	}
+	if who.root.expires != never {
+		me.Expires = latchkey.AtMilli(who.root.expires)
+	}
+	for _, op := range e.ops {
+		if ids, callable := op.callable(who.root.grants); callable {
+			me.Operations = append(me.Operations, latchkey.CallableOperation{Operation: op.Name, For: ids})
+		}
+	}
+	return me, nil
 }

@@ -46,7 +46,7 @@ func TestRootKeyIsListedWithoutItsSecret(t *testing.T) {
 	w := newWorld(t)
 	asked := []string{"b", "a", "b"}
 	request := latchkey.CreateRootKeyRequest{Name: "ci", Permissions: asked, Expires: latchkey.At(start.Add(time.Hour))}
-	made, err := w.CreateRootKey(t.Context(), w.who, &request)
+	made, err := w.CreateRootKey(t.Context(), w.who.calling("rootKeys.createRootKey"), &request)
 	if err != nil || !strings.HasPrefix(made.Key, "latchkey_") {
 		t.Fatalf("%+v, %v", made, err)
 	}
@@ -69,20 +69,20 @@ func TestRootKeyIsListedWithoutItsSecret(t *testing.T) {
 
 func TestRootKeyHandsOnOnlyWhatItHolds(t *testing.T) {
 	w := newWorld(t)
-	covering := w.who.resource("keyspaces/**", "read_key")
+	covering := w.resource("keyspaces/**", "read_key")
 	who := w.grant("root_key.*.create_root_key", "api.*.read_api", covering)
 	for permission, may := range map[string]bool{
 		"api.*.read_api":             true,
 		"root_key.*.create_root_key": true,
 		covering:                     true,
-		w.who.resource("keyspaces/ks_1/keys/*", "read_key"):   true,
-		w.who.resource("keyspaces/ks_1/keys/*", "update_key"): false,
-		"unkey:v1:ws_other:keyspaces/ks_1/keys/*#read_key":    false,
-		w.who.resource("**", "*"):                             false,
-		"api.*.delete_api":                                    false,
-		"api.api_1.read_api":                                  false,
-		rbac.Operator:                                         false,
-		"*":                                                   false,
+		w.resource("keyspaces/ks_1/keys/*", "read_key"):    true,
+		w.resource("keyspaces/ks_1/keys/*", "update_key"):  false,
+		"unkey:v1:ws_other:keyspaces/ks_1/keys/*#read_key": false,
+		w.resource("**", "*"):                              false,
+		"api.*.delete_api":                                 false,
+		"api.api_1.read_api":                               false,
+		rbac.Operator:                                      false,
+		"*":                                                false,
 	} {
 		r := latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api", permission}}
 		if may {
@@ -207,7 +207,7 @@ func TestRootKeyOperationsNeedTheirPermission(t *testing.T) {
 		{"rootKeys.updateRootKey", "update_root_key", latchkey.UpdateRootKeyRequest{RootKeyID: target.RootKeyID}},
 		{"rootKeys.deleteRootKey", "delete_root_key", latchkey.DeleteRootKeyRequest{RootKeyID: target.RootKeyID}},
 	} {
-		without := slices.DeleteFunc(slices.Clone(AllPermissions), func(p string) bool { return p == "root_key.*."+c.action })
+		without := slices.DeleteFunc(latchkey.AllPermissions(), func(p string) bool { return p == "root_key.*."+c.action })
 		w.refused(w.grant(without...), c.name, c.request, 403, "insufficient_permissions")
 		if _, err := w.do(w.grant("root_key.*."+c.action), c.name, c.request); err != nil {
 			t.Errorf("%s with its permission alone: %v", c.name, err)

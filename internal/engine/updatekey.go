@@ -19,7 +19,7 @@ import (
 // does, and the next verification sees it.
 func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) (latchkey.Empty, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		row, err := c.managedKey(ctx, r.KeyID, "update_key")
+		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
 			return latchkey.Empty{}, err
 		}
@@ -40,7 +40,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			}
 		}
 		if slugs, ok := r.Permissions.Get(); ok {
-			if err := c.replacePermissions(ctx, key, slugs, nil); err != nil {
+			if err := c.replacePermissions(ctx, key, slugs); err != nil {
 				return latchkey.Empty{}, err
 			}
 		}
@@ -141,7 +141,7 @@ func (c *Change) rerollable(ctx context.Context, id string) (read.LiveKeyRow, er
 	if err != nil {
 		return row, orMissing(err, noKey())
 	}
-	return row, c.who.require(append(on("api", row.Key.APIID, "create_key"), c.who.resource("keyspaces/"+row.KeyspaceID, "create_key"))...)
+	return row, c.require(onKey(row))
 }
 
 // isSealed reports whether the key is recoverable, and refuses a caller that
@@ -152,7 +152,7 @@ func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error
 	} else if err != nil {
 		return false, fmt.Errorf("sealed key: %w", err)
 	}
-	return true, c.mayStore(read.API{ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted}, false)
+	return true, c.mayStore(read.API{ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted})
 }
 
 // rerollPrefix is the whole prefix of the old key, or the API's. A start is the

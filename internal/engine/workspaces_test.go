@@ -17,7 +17,7 @@ func (w *world) newWorkspace(name string) string {
 func TestWorkspacesAreTheOperatorsOnly(t *testing.T) {
 	w := newWorld(t)
 	id := w.newWorkspace("other")
-	mighty := w.grant(append(slices.Clone(AllPermissions), w.who.resource("**", "*"))...)
+	mighty := w.grant(append(latchkey.AllPermissions(), w.resource("**", "*"))...)
 	for name, request := range map[string]any{
 		"workspaces.createWorkspace": latchkey.CreateWorkspaceRequest{Name: "mine"},
 		"workspaces.getWorkspace":    latchkey.GetWorkspaceRequest{WorkspaceID: id},
@@ -85,7 +85,7 @@ func TestWorkspacesAreFoundByNameAndID(t *testing.T) {
 func TestDisabledWorkspaceIsRefusedUntilItIsEnabled(t *testing.T) {
 	w := newWorld(t)
 	id := w.newWorkspace("other")
-	root := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: id, Permissions: AllPermissions}).Key
+	root := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: id, Permissions: latchkey.AllPermissions()}).Key
 	key := w.keyIn(root)
 	set := func(enabled bool) {
 		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", latchkey.UpdateWorkspaceRequest{WorkspaceID: id, Enabled: latchkey.Set(enabled)})
@@ -110,7 +110,7 @@ func TestDisabledWorkspaceIsRefusedUntilItIsEnabled(t *testing.T) {
 func TestDeletedWorkspaceIsGoneAtOnce(t *testing.T) {
 	w := newWorld(t)
 	id := w.newWorkspace("other")
-	root := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: id, Permissions: AllPermissions})
+	root := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: id, Permissions: latchkey.AllPermissions()})
 	key, who := w.keyIn(root.Key), w.caller(root.Key)
 	deleting := latchkey.DeleteWorkspaceRequest{WorkspaceID: id}
 	must[latchkey.Empty](w, w.who, "workspaces.deleteWorkspace", deleting)

@@ -1,6 +1,9 @@
 package rbac
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Operator is the grant that allows everything, everywhere.
 const Operator = "operator"
@@ -26,6 +29,9 @@ func NewGrants(workspaceID string, grants []string) *Grants {
 	}
 	return g
 }
+
+// Texts returns the grants as they were written, sorted and each once.
+func (g *Grants) Texts() []string { return slices.Clone(g.texts) }
 
 // Has reports whether the tuple, such as api.*.create_key, is among the grants
 // letter for letter: a * in either is just a character.
@@ -56,4 +62,39 @@ func (g *Grants) Covers(grant string) bool {
 
 func (g *Grants) covers(asked urn) bool {
 	return slices.ContainsFunc(g.urns, func(u urn) bool { return u.covers(asked) })
+}
+
+// HasFor is Has of the tuple before + id + after, without joining them.
+func (g *Grants) HasFor(before, id, after string) bool {
+	const usual = 128 // bytes, above which the tuple is allocated
+	tuple := append(append(append(make([]byte, 0, usual), before...), id...), after...)
+	low, high := 0, len(g.texts)
+	for low < high { // slices.BinarySearchFunc would move the tuple to the heap
+		middle := (low + high) / 2
+		if g.texts[middle] < string(tuple) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return g.operator || low < len(g.texts) && g.texts[low] == string(tuple)
+}
+
+// HasForSome reports whether a tuple of this form is among the grants for any id.
+func (g *Grants) HasForSome(before, after string) bool {
+	return g.operator || slices.ContainsFunc(g.texts, func(text string) bool {
+		id, found := strings.CutPrefix(text, before)
+		if found {
+			id, found = strings.CutSuffix(id, after)
+		}
+		return found && id != ""
+	})
+}
+
+// HasForSomeResource reports whether a URN among the grants allows the action on
+// any path of this form, in which a segment in braces is any id.
+func (g *Grants) HasForSomeResource(path, action string) bool {
+	return g.operator || slices.ContainsFunc(g.urns, func(u urn) bool {
+		return (u.action == "*" || u.action == action) && pathsMeet(u.path, path)
+	})
 }

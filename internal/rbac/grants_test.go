@@ -244,3 +244,18 @@ func TestAskingGrantsDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestPiecesOfATupleAreTheTuple(t *testing.T) {
+	g := NewGrants("ws", []string{"api.a.read", "api.b.read", "api..read"})
+	for id, want := range map[string]bool{"a": true, "b": true, "": true, "c": false, "ab": false, strings.Repeat("a", 500): false} {
+		if got := g.HasFor("api.", id, ".read"); got != want || got != g.Has("api."+id+".read") {
+			t.Errorf("%q: %v, want %v", id, got, want)
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { g.HasFor("api.", "some_id_of_usual_length", ".read") }); n != 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+	if !g.HasForSome("api.", ".read") || g.HasForSome("api.", ".write") || NewGrants("ws", []string{"api..read"}).HasForSome("api.", ".read") {
+		t.Error("HasForSome is not Has of some id")
+	}
+}

@@ -73,3 +73,23 @@ func pathCovers(grant, asked string) bool {
 		grant, asked = grantRest, askedRest
 	}
 }
+
+// pathsMeet reports whether the grant covers any path of this form, in which a
+// segment in braces is any id.
+func pathsMeet(grant, form string) bool {
+	for {
+		g, grantRest, grantMore := strings.Cut(grant, "/")
+		f, formRest, formMore := strings.Cut(form, "/")
+		switch {
+		case g == "**":
+			return true
+		case g != "*" && g != f && !strings.HasPrefix(f, "{"):
+			return false
+		case !formMore:
+			return !grantMore || grantRest == "**"
+		case !grantMore:
+			return false
+		}
+		grant, form = grantRest, formRest
+	}
+}

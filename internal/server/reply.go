@@ -115,11 +115,11 @@ func hasFaults(status int) bool {
 }
 
 // errorType chooses the content type of an error. The official SDKs ask for
-// application/json, but recognise a 429, and every error of deleteIdentity,
-// only as a problem; errors in a request's form are always plain.
+// application/json, but recognize a 429, and every error of some
+// operations, only as a problem; errors in a request's form are always plain.
 func (x *exchange) errorType(status int) []string {
 	switch {
-	case status == http.StatusTooManyRequests, x.op != nil && x.op.Name == "identities.deleteIdentity":
+	case status == http.StatusTooManyRequests, x.op != nil && x.op.Problems:
 		return problemJSON
 	case status == http.StatusBadRequest && !x.trace.Checked:
 		return plainJSON

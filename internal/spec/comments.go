@@ -15,7 +15,7 @@ import (
 // comments are the doc comments that the document is worded with, as Markdown.
 type comments struct {
 	types      map[string]typeComment // of the root package, by name
-	operations map[string]string      // of the engine's methods, by name in lower case
+	operations map[string]string      // of the engine's methods, by name
 }
 
 // typeComment is the comment of a type, and those of its fields by Go name.
@@ -41,7 +41,7 @@ func readComments(root string) (*comments, error) {
 	for _, t := range engine.Types {
 		if t.Name == "Engine" {
 			for _, m := range t.Methods {
-				c.operations[strings.ToLower(m.Name)] = markdown(engine, withoutName(m.Name, m.Doc))
+				c.operations[m.Name] = markdown(engine, withoutName(m.Name, m.Doc))
 			}
 		}
 	}

@@ -114,14 +114,14 @@ func (w *writer) refusals() map[string]*response {
 const problemJSON = "application/problem+json"
 
 // refused is how an operation is refused with a status. Clients know each error
-// by its media type: 429 and all errors of identities.deleteIdentity are typed
+// by its media type: 429 and all errors of some operations are typed
 // only as problem+json, all others only as json.
 func (w *writer) refused(op *engine.Op, status int) any {
 	for _, r := range refusals {
 		if r.status != status || r.name == "Conflict" && !slices.Contains(op.Refusals, status) {
 			continue
 		}
-		if op.Name == "identities.deleteIdentity" {
+		if op.Problems {
 			return w.refusal(r, problemJSON)
 		}
 		return reference{"#/components/responses/" + r.name}

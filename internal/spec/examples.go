@@ -355,6 +355,21 @@ var examples = map[string]example{
 		answer:  latchkey.Empty{},
 	},
 
+	"rootKeys.whoami": {
+		request: latchkey.WhoamiRootKeyRequest{},
+		answer: latchkey.RootKeyWhoami{
+			RootKeyID: theRootKey, Name: "Gateway", WorkspaceID: theWorkspace, WorkspaceName: "Tideline",
+			Permissions: []string{"api." + theAPI + ".read_key", "api.*.verify_key"},
+			Operations: []latchkey.CallableOperation{
+				{Operation: "keys.getKey", For: latchkey.CallableForSome},
+				{Operation: "keys.whoami", For: latchkey.CallableForSome},
+				{Operation: "keys.verifyKey", For: latchkey.CallableForAll},
+				{Operation: "rootKeys.whoami", For: latchkey.CallableForAll},
+				{Operation: "liveness", For: latchkey.CallableForAll},
+			},
+		},
+	},
+
 	"migrations.createMigration": {
 		request: latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256},
 		answer:  latchkey.CreatedMigration{MigrationID: theMigration},

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"net/http"
-	"path"
 	"reflect"
 	"slices"
 	"strconv"
@@ -24,17 +23,15 @@ func (w *writer) operation(op *engine.Op) *operation {
 		return o
 	}
 	o.RequestBody = &requestBody{Required: true, Content: w.content(op, "request", w.value(op.Request, check.Rules{}), examples[op.Name].request)}
-	if !op.Repeatable {
+	if op.Keeps() {
 		o.Parameters = []reference{{"#/components/parameters/IdempotencyKey"}}
 	}
 	return o
 }
 
-// describe words an operation with the comment of the engine's method, which has
-// the operation's name in Go's spelling.
+// describe words an operation with the comment of the engine's method.
 func (w *writer) describe(op *engine.Op) (summary, description string) {
-	method := strings.ToLower(strings.TrimPrefix(path.Ext("."+op.Name), "."))
-	summary, rest := sentence(w.words.operations[method])
+	summary, rest := sentence(w.words.operations[op.Method])
 	if summary == "" {
 		w.fail("the engine's method for %s has no comment", op.Name)
 	}
@@ -47,18 +44,8 @@ func (w *writer) describe(op *engine.Op) (summary, description string) {
 	return summary, strings.Join(parts, "\n\n")
 }
 
-func permission(op *engine.Op) string {
-	switch op.Permission {
-	case "":
-		return "**Permission**: None. It needs no root key."
-	case "operator":
-		return "**Permission**: The operator's root key."
-	}
-	return "**Permission**: " + code(op.Permission) + "."
-}
-
 func repeating(op *engine.Op) string {
-	if op.Repeatable {
+	if !op.Keeps() {
 		return "**Repeating**: Safe. It changes nothing."
 	}
 	return "**Repeating**: Safe with an `Idempotency-Key`, which gets a repeated request the first answer again."
@@ -82,7 +69,7 @@ func statuses(op *engine.Op) []int {
 	if !op.Public {
 		all = append(all, 400, 401, 403, 429, 503)
 	}
-	if !op.Repeatable {
+	if op.Keeps() {
 		all = append(all, 409) // an Idempotency-Key that was used for another request
 	}
 	slices.Sort(all)

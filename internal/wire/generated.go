@@ -17,6 +17,8 @@ func visit(c *checker, request any) {
 	switch v := request.(type) {
 	case *latchkey.LivenessRequest:
 		visitLivenessRequest(c, &anObject, v)
+	case *latchkey.WhoamiRootKeyRequest:
+		visitWhoamiRootKeyRequest(c, &anObject, v)
 	case *latchkey.ListAPIsRequest:
 		visitListAPIsRequest(c, &anObject, v)
 	case *latchkey.ListKeysRequest:
@@ -153,6 +155,16 @@ func visitLivenessRequest(c *checker, f *field, v *latchkey.LivenessRequest) {
 		return
 	}
 	c.end(&rulesOfLivenessRequest)
+}
+
+var rulesOfWhoamiRootKeyRequest = object{loose: false, fields: []field{}}
+
+func visitWhoamiRootKeyRequest(c *checker, f *field, v *latchkey.WhoamiRootKeyRequest) {
+	var at [0]int
+	if !c.object(f, &rulesOfWhoamiRootKeyRequest, at[:]) {
+		return
+	}
+	c.end(&rulesOfWhoamiRootKeyRequest)
 }
 
 var rulesOfListAPIsRequest = object{loose: false, fields: []field{
@@ -1744,6 +1756,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 	switch v := answer.(type) {
 	case latchkey.Liveness:
 		return appendLiveness(b, &v), true
+	case latchkey.RootKeyWhoami:
+		return appendRootKeyWhoami(b, &v), true
 	case latchkey.Empty:
 		return appendEmpty(b, &v), true
 	case latchkey.Pagination:
@@ -1825,6 +1839,49 @@ func appendLiveness(b []byte, v *latchkey.Liveness) []byte {
 
 	b = append(b, `,"message":`...)
 	b = appendText(b, v.Message)
+
+	return closeObject(b, start)
+}
+
+func appendRootKeyWhoami(b []byte, v *latchkey.RootKeyWhoami) []byte {
+	start := len(b)
+
+	b = append(b, `,"rootKeyId":`...)
+	b = appendText(b, v.RootKeyID)
+
+	if v.Name != "" {
+		b = append(b, `,"name":`...)
+		b = appendText(b, v.Name)
+	}
+
+	b = append(b, `,"workspaceId":`...)
+	b = appendText(b, v.WorkspaceID)
+
+	b = append(b, `,"workspaceName":`...)
+	b = appendText(b, v.WorkspaceName)
+
+	if !v.Expires.IsZero() {
+		b = append(b, `,"expires":`...)
+		b = appendTime(b, v.Expires)
+	}
+
+	b = append(b, `,"permissions":`...)
+	b = appendTexts(b, v.Permissions)
+
+	b = append(b, `,"operations":`...)
+	b = appendList(b, v.Operations, appendCallableOperation)
+
+	return closeObject(b, start)
+}
+
+func appendCallableOperation(b []byte, v *latchkey.CallableOperation) []byte {
+	start := len(b)
+
+	b = append(b, `,"operation":`...)
+	b = appendText(b, v.Operation)
+
+	b = append(b, `,"for":`...)
+	b = appendText(b, v.For)
 
 	return closeObject(b, start)
 }

@@ -25,8 +25,8 @@ func (q *Queries) DropAnswers(ctx context.Context, before int64, most int64) (in
 }
 
 const insertAnswer = `-- name: InsertAnswer :exec
-INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, created_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type InsertAnswerParams struct {
@@ -34,6 +34,7 @@ type InsertAnswerParams struct {
 	IdempotencyKey string
 	RequestHash    string
 	Answer         []byte
+	Checks         string
 	CreatedAt      int64
 }
 
@@ -43,6 +44,7 @@ func (q *Queries) InsertAnswer(ctx context.Context, arg InsertAnswerParams) erro
 		arg.IdempotencyKey,
 		arg.RequestHash,
 		arg.Answer,
+		arg.Checks,
 		arg.CreatedAt,
 	)
 	return err

@@ -32,9 +32,11 @@ func main() {
 // its list, and those that none of them names. The operations' requests and answers
 // are among them.
 func wireTypes() (requests, answers []reflect.Type) {
-	requests = []reflect.Type{reflect.TypeFor[latchkey.LivenessRequest]()}
+	requests = []reflect.Type{
+		reflect.TypeFor[latchkey.LivenessRequest](), reflect.TypeFor[latchkey.WhoamiRootKeyRequest](),
+	}
 	answers = []reflect.Type{
-		reflect.TypeFor[latchkey.Liveness](), reflect.TypeFor[latchkey.Empty](),
+		reflect.TypeFor[latchkey.Liveness](), reflect.TypeFor[latchkey.RootKeyWhoami](), reflect.TypeFor[latchkey.Empty](),
 		reflect.TypeFor[latchkey.Pagination](),
 	}
 	for group := range reflect.TypeFor[latchkey.Client]().Fields() {

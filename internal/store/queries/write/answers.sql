@@ -1,6 +1,6 @@
 -- name: InsertAnswer :exec
-INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, created_at)
-VALUES ($1, $2, $3, $4, $5);
+INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, created_at)
+VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: DropAnswers :execrows
 -- The oldest answers from before a time, a few at once.

@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/rbac"
+)
+
+// things are one of each kind, for requests to name.
+type things struct {
+	api, key, secret, role, permission, identity, namespace, migration, workspace, rootKey string
+}
+
+func (w *world) newThings() things {
+	w.t.Helper()
+	var x things
+	x.api = w.newAPI()
+	must[latchkey.APISettings](w, w.who, "apis.updateApi",
+		latchkey.UpdateAPIRequest{APIID: x.api, StoreEncryptedKeys: latchkey.Set(true)})
+	made := w.newKey(latchkey.CreateKeyRequest{
+		APIID: x.api, Recoverable: true, ExternalID: "someone", Permissions: []string{"a.read"},
+		Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](1000)},
+	})
+	x.key, x.secret = made.KeyID, made.Key
+	x.role = must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
+		latchkey.CreateRoleRequest{Name: "a role"}).RoleID
+	x.permission = w.newPermission(latchkey.CreatePermissionRequest{Name: "b", Slug: "b.read"})
+	x.identity = "someone"
+	must[latchkey.LimitResult](w, w.who, "ratelimit.limit", ask("a namespace", "u", 10))
+	must[latchkey.SetOverrideResult](w, w.who, "ratelimit.setOverride", object{
+		"namespace": "a namespace", "identifier": "gone", "limit": 1, "duration": 1000})
+	x.namespace = "a namespace"
+	x.migration = must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration",
+		latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256}).MigrationID
+	x.workspace = must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace",
+		latchkey.CreateWorkspaceRequest{Name: "a workspace"}).WorkspaceID
+	x.rootKey = w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}}).RootKeyID
+	return x
+}
+
+// object is a request as JSON.
+type object = map[string]any
+
+// requests are one request for every operation that keeps its answer, such that
+// each rule of the operation applies to it.
+func (x things) requests() map[string]object {
+	key := func(more object) object { more["keyId"] = x.key; return more }
+	within := func(more object) object { more["namespace"] = x.namespace; return more }
+	slugs := []string{"new.read"}
+	return map[string]object{
+		"apis.createApi":                 {"name": "an api"},
+		"apis.deleteApi":                 {"apiId": x.api},
+		"apis.updateApi":                 {"apiId": x.api, "defaultPrefix": "p"},
+		"keys.createKey":                 {"apiId": x.api, "recoverable": true},
+		"keys.updateKey":                 key(object{"name": "n"}),
+		"keys.deleteKey":                 key(object{"permanent": true}),
+		"keys.verifyKey":                 {"key": x.secret},
+		"keys.rerollKey":                 key(object{"expiration": 0}),
+		"keys.updateCredits":             key(object{"operation": "increment", "value": 1}),
+		"keys.addPermissions":            key(object{"permissions": slugs}),
+		"keys.removePermissions":         key(object{"permissions": []string{"a.read"}}),
+		"keys.setPermissions":            key(object{"permissions": slugs}),
+		"keys.addRoles":                  key(object{"roles": []string{"a role"}}),
+		"keys.removeRoles":               key(object{"roles": []string{"a role"}}),
+		"keys.setRoles":                  key(object{"roles": []string{"a role"}}),
+		"keys.migrateKeys":               {"apiId": x.api, "migrationId": x.migration, "keys": []object{{"hash": "abc"}}},
+		"identities.createIdentity":      {"externalId": "other"},
+		"identities.updateIdentity":      {"identity": x.identity, "meta": object{"a": 1}},
+		"identities.deleteIdentity":      {"identity": x.identity},
+		"permissions.createPermission":   {"name": "c", "slug": "c.read"},
+		"permissions.updatePermission":   {"permission": x.permission, "name": "d"},
+		"permissions.deletePermission":   {"permission": x.permission},
+		"permissions.createRole":         {"name": "new", "permissions": slugs},
+		"permissions.updateRole":         {"role": x.role, "name": "other"},
+		"permissions.deleteRole":         {"role": x.role},
+		"permissions.setRolePermissions": {"roleId": x.role, "permissions": slugs},
+		"ratelimit.limit":                within(object{"identifier": "u", "limit": 10, "duration": 60000}),
+		"ratelimit.multiLimit":           nil, // a list, see below
+		"ratelimit.setOverride":          within(object{"identifier": "u", "limit": 1, "duration": 1000}),
+		"ratelimit.deleteOverride":       within(object{"identifier": "gone"}),
+		"ratelimit.updateNamespace":      within(object{"whenDegraded": "refuse"}),
+		"ratelimit.deleteNamespace":      within(object{}),
+		"workspaces.createWorkspace":     {"name": "w"},
+		"workspaces.updateWorkspace":     {"workspaceId": x.workspace, "name": "w"},
+		"workspaces.deleteWorkspace":     {"workspaceId": x.workspace},
+		"rootKeys.createRootKey":         {"permissions": []string{"api.*.delete_key"}},
+		"rootKeys.updateRootKey":         {"rootKeyId": x.rootKey, "permissions": []string{"api.*.delete_key"}},
+		"rootKeys.deleteRootKey":         {"rootKeyId": x.rootKey},
+		"migrations.createMigration":     {"algorithm": "sha256"},
+	}
+}
+
+// repeater repeats one request with one Idempotency-Key by one root key, whose
+// permissions change.
+type repeater struct {
+	*world
+	id, token string
+	operation string
+	request   any
+}
+
+// hold makes the permissions all that the root key holds.
+func (r *repeater) hold(permissions []string) {
+	r.t.Helper()
+	must[latchkey.RootKey](r.world, r.who, "rootKeys.updateRootKey",
+		latchkey.UpdateRootKeyRequest{RootKeyID: r.id, Permissions: latchkey.Set(permissions)})
+}
+
+// repeat sends the request and returns its data as JSON, or the refusal.
+func (r *repeater) repeat() (string, *latchkey.Error) {
+	r.t.Helper()
+	who := r.caller(r.token)
+	who.IdempotencyKey = "once"
+	answer, err := r.do(who, r.operation, r.request)
+	var refused *latchkey.Error
+	if err != nil && !errors.As(err, &refused) {
+		r.t.Fatal(err)
+	}
+	text, err := json.Marshal(answer.Data)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(text), refused
+}
+
+// refusedBy checks that the request is refused while the root key lacks some of
+// its permissions.
+func (r *repeater) refusedBy(held []string, op *Op) {
+	r.t.Helper()
+	r.hold(held)
+	text, refused := r.repeat()
+	switch {
+	case op.Name == "keys.verifyKey":
+		if !strings.Contains(text, `"NOT_FOUND"`) {
+			r.t.Errorf("with %d permissions: %s", len(held), text)
+		}
+	case refused == nil:
+		r.t.Errorf("with %d permissions: given out: %s", len(held), text)
+	case refused.Status != 403 && !(op.rules[0].masked && refused.Status == 404):
+		r.t.Errorf("with %d permissions: %d %s", len(held), refused.Status, refused.Detail)
+	}
+}
+
+// TestKeptAnswersAreForThoseWhoMayCall makes a request with an Idempotency-Key,
+// takes the permissions away, all of them and each one that the request needed,
+// and repeats it: the answer is as for a request that is new. With the permissions
+// back, the kept answer is given out, even where what it was about is gone.
+func TestKeptAnswersAreForThoseWhoMayCall(t *testing.T) {
+	for _, op := range Ops {
+		if !op.Keeps() {
+			continue
+		}
+		t.Run(op.Name, func(t *testing.T) {
+			w := newWorld(t)
+			x := w.newThings()
+			request, known := x.requests()[op.Name]
+			if !known {
+				t.Fatal("there is no request for it")
+			}
+			all := latchkey.AllPermissions()
+			if slices.ContainsFunc(op.Rules, func(r latchkey.Rule) bool {
+				return r.When == "" && r.AnyOf[0][0] == latchkey.Operator
+			}) {
+				all = []string{latchkey.Operator}
+			}
+			made := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: all})
+			r := &repeater{w, made.RootKeyID, made.Key, op.Name, request}
+			if op.Name == "ratelimit.multiLimit" {
+				r.request = []object{{"namespace": "fresh", "identifier": "u", "limit": 10, "duration": 60000}}
+			}
+			first, refused := r.repeat()
+			if refused != nil {
+				t.Fatal(refused)
+			}
+			r.refusedBy([]string{}, op)
+			for _, rule := range op.Rules {
+				if rule.When == latchkey.WhenOtherWorkspace || rule.When == latchkey.WhenNewNamespace {
+					continue // the request needs none of them, or no longer
+				}
+				every := everything.fill(rule.AnyOf[0][0])
+				r.refusedBy(slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == every }), op)
+			}
+			if op.HandsOn && op.Name != "rootKeys.deleteRootKey" {
+				r.refusedBy(slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == "api.*.delete_key" }), op)
+			}
+			r.hold(all)
+			again, refused := r.repeat()
+			if diff := cmp.Diff(first, again); diff != "" && op.Name != "keys.verifyKey" || refused != nil {
+				t.Errorf("the repeated request: %v\n%s", refused, diff)
+			}
+		})
+	}
+}
+
+// TestPatternsAreSatisfiedAsDeclared asks single rules of single permissions.
+func TestPatternsAreSatisfiedAsDeclared(t *testing.T) {
+	bound := ids{API: "api_1", Keyspace: "ks_1", Key: "key_1"}
+	for _, c := range []struct {
+		rule           latchkey.Rule
+		held           string
+		one, all, some bool
+	}{
+		{ruleOf("api.*.create_api"), "api.*.create_api", true, true, true},
+		{ruleOf("api.*.create_api"), "api.api_1.create_api", false, false, false},
+		{ruleOf("api.{apiId}.read_key"), "api.*.read_key", true, true, true},
+		{ruleOf("api.{apiId}.read_key"), "api.api_1.read_key", true, false, true},
+		{ruleOf("api.{apiId}.read_key"), "api.api_2.read_key", false, false, true},
+		{ruleOf("api.{apiId}.read_key"), "api.api_1.read_api", false, false, false},
+		{ruleOf("api.{apiId}.read_key"), "api.*.*", false, false, false},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/ks_1/keys/key_1#read_key", true, false, true},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/ks_1/keys/*#read_key", true, false, true},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/**#read_key", true, true, true},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/ks_1#read_key", false, false, false},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:other:**#*", false, false, false},
+		{ruleOf("keyspaces/{keyspaceId}/keys/*#read_key"), "unkey:v1:ws:keyspaces/ks_1/keys/key_1#read_key", false, false, false},
+		{ruleOf("api.{apiId}.read_key"), rbac.Operator, true, true, true},
+	} {
+		r, err := compileRule(c.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		grants := rbac.NewGrants("ws", []string{c.held})
+		one, all, some := r.satisfied(grants, &bound), r.satisfied(grants, &everything), r.satisfiedForSome(grants)
+		if one != c.one || all != c.all || some != c.some {
+			t.Errorf("%s of %s: one %v, all %v, some %v; want %v, %v, %v", c.rule.AnyOf, c.held, one, all, some, c.one, c.all, c.some)
+		}
+	}
+	if _, err := compileRule(ruleOf("api.{appId}.read_key")); err == nil {
+		t.Error("an id that nobody knows is accepted")
+	}
+}
+
+func ruleOf(pattern string) latchkey.Rule { return latchkey.Rule{AnyOf: [][]string{{pattern}}} }

@@ -1,0 +1,71 @@
+package spec
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/engine"
+)
+
+// permission words what an operation asks of its caller.
+func permission(op *engine.Op) string {
+	switch {
+	case op.Public:
+		return "**Permission**: None. It needs no root key."
+	case len(op.Rules) == 0:
+		return "**Permission**: None. Every root key may call it."
+	}
+	var needed []string
+	for _, rule := range op.Rules {
+		text := alternatives(rule)
+		if rule.When != "" {
+			text += ", when " + string(rule.When)
+		}
+		needed = append(needed, text)
+	}
+	if op.HandsOn {
+		needed = append(needed, "every permission that is handed on or that the root key holds")
+	}
+	text := "**Permission**: " + needed[0] + "."
+	if len(needed) > 1 {
+		text = "**Permission**: All of\n\n- " + strings.Join(needed, "\n- ") + "\n\n"
+	}
+	if op.Rules[0].Masked {
+		text = strings.TrimSpace(text) + "\n\nWithout it the answer is that for something that does not exist."
+	}
+	return strings.TrimSpace(text)
+}
+
+// alternatives words a rule: any one of its alternatives will do.
+func alternatives(rule latchkey.Rule) string {
+	var any []string
+	for _, all := range rule.AnyOf {
+		var held []string
+		for _, pattern := range all {
+			held = append(held, spellings(pattern))
+		}
+		if len(held) == 1 {
+			any = append(any, held[0])
+			continue
+		}
+		any = append(any, "("+strings.Join(held, ") and (")+")")
+	}
+	return strings.Join(any, " or ")
+}
+
+var placeholder = regexp.MustCompile(`\{(\w+)\}`)
+
+// spellings are the permissions that satisfy a pattern.
+func spellings(pattern string) string {
+	one := placeholder.ReplaceAllString(pattern, "<$1>")
+	switch {
+	case pattern == latchkey.Operator:
+		return "`operator`"
+	case strings.Contains(pattern, "#"):
+		return "`unkey:v1:<workspaceId>:" + one + "`"
+	case one == pattern:
+		return "`" + pattern + "`"
+	}
+	return "`" + placeholder.ReplaceAllString(pattern, "*") + "` or `" + one + "`"
+}
