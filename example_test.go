@@ -318,6 +318,23 @@ func ExampleLimiter_Allow() {
 	// 1
 }
 
+// A token bucket lets through a burst and then evenly what it gains, here one mail
+// each six minutes.
+func ExampleLimiter_Allow_tokenBucket() {
+	client, _, stop := connect()
+	defer stop()
+	limiter, err := client.Limiter(latchkey.LimiterConfig{
+		Namespace: "newsletter", Limit: 10, Window: time.Hour, Algorithm: latchkey.TokenBucket,
+	})
+	check(err)
+	burst := limiter.AllowN(ctx, "user_1", 10)
+	fmt.Println(burst.Allowed, burst.Remaining, time.Until(burst.Reset).Round(time.Minute))
+	fmt.Println(limiter.Allow(ctx, "user_1").Allowed)
+	// Output:
+	// true 0 1h0m0s
+	// false
+}
+
 // The limiter stands before any http.Handler.
 func ExampleLimiter_Handler() {
 	client, _, stop := connect()

@@ -13,8 +13,12 @@ type LimiterConfig struct {
 	// Limit is how much each identifier can use in one window, unless an override
 	// sets another limit.
 	Limit int64
-	// Window is the length of the window: one second to thirty days.
+	// Window is the length of the window: one second to thirty days. A token bucket
+	// refills in it.
 	Window time.Duration
+	// Algorithm is how the service counts. The default is that of the namespace, or a
+	// sliding window if the namespace has none.
+	Algorithm Algorithm
 	// Timeout bounds one decision, retries included, and then cancels the
 	// request. With 0 the timeouts of the client apply.
 	Timeout time.Duration
@@ -24,8 +28,8 @@ type LimiterConfig struct {
 	// BlockDenied is the number of denied identifiers to cache; 0 for none. A
 	// cached identifier is denied without a request until its window ends, unless
 	// it asks for less than was denied. That saves requests of callers who keep
-	// trying. It is stricter than the service, whose window slides, and a raised
-	// override takes effect only when the window ends.
+	// trying. It is stricter than the service, whose window slides or whose
+	// bucket refills, and a raised override takes effect only when the window ends.
 	BlockDenied int
 }
 
@@ -46,7 +50,8 @@ type Decision struct {
 	Limit int64
 	// Remaining is how much is left in the window.
 	Remaining int64
-	// Reset is the end of the window, by the clock of the service.
+	// Reset is the end of the window, or when the token bucket is full again, by the
+	// clock of the service.
 	Reset time.Time
 	// Local reports that the denial came from the cache of BlockDenied.
 	Local bool
@@ -91,7 +96,7 @@ func (l *Limiter) AllowN(ctx context.Context, identifier string, n int64) Decisi
 	}
 	result, err := l.ratelimits.Limit(ctx, LimitRequest{
 		Namespace: l.cfg.Namespace, Identifier: identifier,
-		Limit: l.cfg.Limit, Duration: Per(l.cfg.Window), Cost: Set(n),
+		Limit: l.cfg.Limit, Duration: Per(l.cfg.Window), Cost: Set(n), Algorithm: l.cfg.Algorithm,
 	})
 	if err != nil {
 		d := l.cfg.OnError(ctx, identifier, err)

@@ -15,6 +15,8 @@ type Namespace struct {
 	CreatedAt Time `json:"createdAt" check:"required"`
 	// WhenDegraded says how limits are decided while the shared counters are unreachable.
 	WhenDegraded WhenDegraded `json:"whenDegraded" check:"required,enum=share|refuse"`
+	// Algorithm is how limits count that ask for no algorithm; absent where it was not set.
+	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
 // WhenDegraded says how the limits of a namespace are decided while the counters
@@ -47,6 +49,9 @@ type UpdateNamespaceRequest struct {
 	// WhenDegraded is what limits do while the counters that nodes share are out of reach:
 	// "share" gives each node its share of the limit, "refuse" denies everything.
 	WhenDegraded Opt[WhenDegraded] `json:"whenDegraded,omitzero" check:"enum=share|refuse"`
+	// Algorithm is how limits count that ask for no algorithm: "sliding_window" or "token_bucket".
+	// Counts of one algorithm are nothing to the other, so a change starts them afresh.
+	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
 // DeleteNamespaceRequest asks to delete a namespace. Using it then fails with status 410.

@@ -15,6 +15,8 @@ type Override struct {
 	Limit int64 `json:"limit" check:"required,min=0"`
 	// Duration is the length of the window in milliseconds.
 	Duration Duration `json:"duration" check:"required,min=1000"`
+	// Algorithm is how calls count that the override applies to; absent where it was not set.
+	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
 // SetOverrideRequest creates or replaces an override.
@@ -27,6 +29,9 @@ type SetOverrideRequest struct {
 	Limit int64 `json:"limit" check:"required,min=0"`
 	// Duration is the length of the window in milliseconds, at least one second.
 	Duration Duration `json:"duration" check:"required,min=1000"`
+	// Algorithm is how calls count that the override applies to: "sliding_window" or
+	// "token_bucket". Without it they count as they ask for, or as the namespace does.
+	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
 // SetOverrideResult is the response to [SetOverrideRequest].

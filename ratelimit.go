@@ -8,12 +8,17 @@ type LimitRequest struct {
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
 	// Identifier is what is limited: a user id, an address, anything.
 	Identifier string `json:"identifier" check:"required,min=1,max=512"`
-	// Limit is how much can be used in one window.
+	// Limit is how much can be used in one window, or the size of the token bucket.
 	Limit int64 `json:"limit" check:"required,min=1"`
-	// Duration is the length of the window in milliseconds, one second to thirty days.
+	// Duration is the length of the window in milliseconds, one second to thirty days. A
+	// token bucket refills in it.
 	Duration Duration `json:"duration" check:"required,min=1000,max=2592000000"`
 	// Cost is how much this call uses. Zero checks the limit without using anything.
 	Cost Opt[int64] `json:"cost,omitzero" check:"min=0,default=1"`
+	// Algorithm is how the limit counts: "sliding_window" or "token_bucket". An override that
+	// sets one goes before it; without either the namespace's applies, by default
+	// "sliding_window".
+	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
 // LimitResult is the response to [LimitRequest].
@@ -22,9 +27,10 @@ type LimitResult struct {
 	Success bool `json:"success" check:"required"`
 	// Limit is the limit that applied: that of the override, if there was one.
 	Limit int64 `json:"limit" check:"required"`
-	// Remaining is how much is left in the window; 0 if the call is denied.
+	// Remaining is how much is left; 0 if the call is denied.
 	Remaining int64 `json:"remaining" check:"required"`
-	// Reset is the end of the current window, in unix milliseconds.
+	// Reset is the end of the current window, or when the token bucket is full again, in
+	// unix milliseconds.
 	Reset Time `json:"reset" check:"required"`
 	// OverrideID identifies the override that applied; absent if none did.
 	OverrideID string `json:"overrideId,omitempty"`
@@ -52,9 +58,10 @@ type LimitCheck struct {
 	Identifier string `json:"identifier" check:"required"`
 	// Limit is the limit that applied: that of the override, if there was one.
 	Limit int64 `json:"limit" check:"required"`
-	// Remaining is how much is left in the window; 0 if the call is denied.
+	// Remaining is how much is left; 0 if the call is denied.
 	Remaining int64 `json:"remaining" check:"required"`
-	// Reset is the end of the current window, in unix milliseconds.
+	// Reset is the end of the current window, or when the token bucket is full again, in
+	// unix milliseconds.
 	Reset Time `json:"reset" check:"required"`
 	// Passed reports whether this check alone passes.
 	Passed bool `json:"passed" check:"required"`

@@ -39,6 +39,9 @@ type VerifyKeyRatelimit struct {
 	Limit Opt[int64] `json:"limit,omitzero" check:"min=0"`
 	// Duration is the window of that limit in milliseconds, at least one second.
 	Duration Opt[Duration] `json:"duration,omitzero" check:"min=0"`
+	// Algorithm is how that limit counts: "sliding_window", the default, or "token_bucket". A limit of
+	// the key or its identity has its own.
+	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
 // Verification is the response to [VerifyKeyRequest]: a result, valid or not.
@@ -111,9 +114,10 @@ type RatelimitState struct {
 	Limit int64 `json:"limit" check:"required"`
 	// Duration is the length of the window in milliseconds.
 	Duration Duration `json:"duration" check:"required"`
-	// Reset is the end of the current window, in unix milliseconds.
+	// Reset is the end of the current window, or when the token bucket is full again, in
+	// unix milliseconds.
 	Reset Time `json:"reset" check:"required"`
-	// Remaining is how much is left in the window.
+	// Remaining is how much is left.
 	Remaining int64 `json:"remaining" check:"required"`
 	// AutoApply reports whether every verification checks the limit.
 	AutoApply bool `json:"autoApply" check:"required"`

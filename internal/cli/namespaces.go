@@ -23,24 +23,26 @@ func (listNamespaces) Run(ctx context.Context, a *app, client *latchkey.Client) 
 }
 
 // namespaceSettings are what namespaces update can set.
-var namespaceSettings = settings{"whenDegraded": text}
+var namespaceSettings = settings{"whenDegraded": text, "algorithm": text}
 
 // updateNamespace changes the settings of a rate-limit namespace.
 type updateNamespace struct {
 	Namespace string   `arg:"" help:"The namespace's name or id."`
-	Settings  []string `arg:"" name:"name=value" help:"What to change: whenDegraded."`
+	Settings  []string `arg:"" name:"name=value" help:"What to change: whenDegraded or algorithm."`
 }
 
 // Help are the examples of latchkey namespaces update --help.
 func (updateNamespace) Help() string {
 	return `whenDegraded is what rate limits do while the shared counters are unavailable:
 with share each node decides alone with its share of the limit, with refuse it
-denies.
+denies. algorithm is the default algorithm of the namespace: sliding_window or
+token_bucket.
 
 Examples:
 
     latchkey namespaces update sign-in whenDegraded=refuse
-    latchkey namespaces update sign-in whenDegraded=share`
+    latchkey namespaces update sign-in whenDegraded=share
+    latchkey namespaces update sign-in algorithm=token_bucket`
 }
 
 // Run changes the settings.

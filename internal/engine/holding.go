@@ -47,7 +47,7 @@ func (e *Engine) holdings(ctx context.Context, page []read.KeysPageRow, ofIdenti
 	for _, row := range rows {
 		grants[row.KeyID] = append(grants[row.KeyID], read.KeyGrantsRow{
 			Kind: row.Kind, ID: row.ID, Name: row.Name, OwnerID: row.OwnerID,
-			Amount: row.Amount, Duration: row.Duration, AutoApply: row.AutoApply,
+			Amount: row.Amount, Duration: row.Duration, AutoApply: row.AutoApply, Algorithm: row.Algorithm,
 		})
 	}
 	held := make(map[string]*holding, len(page))
@@ -85,6 +85,7 @@ func limitOf(row read.KeyGrantsRow) latchkey.Ratelimit {
 	return latchkey.Ratelimit{
 		ID: row.ID, Name: row.Name, Limit: row.Amount,
 		Duration: latchkey.PerMilli(row.Duration), AutoApply: row.AutoApply,
+		Algorithm: latchkey.Algorithm(row.Algorithm),
 	}
 }
 

@@ -220,7 +220,10 @@ func (w *world) withEveryField() latchkey.CreateKeyRequest {
 			Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 9, RefillDay: 31},
 		},
 		Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
+			{
+				Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true),
+				Algorithm: latchkey.TokenBucket,
+			},
 		},
 		Enabled: latchkey.Set(false), Recoverable: true,
 	}

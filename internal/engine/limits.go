@@ -45,7 +45,10 @@ func (c *Change) setLimits(ctx context.Context, owner latchkey.AuditTarget, requ
 // putLimit makes the limit what the request asks for. A limit that the owner
 // has had is changed where it differs; the zero limit stands for none.
 func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had latchkey.Ratelimit, r latchkey.RatelimitRequest) (latchkey.Ratelimit, error) {
-	limit := latchkey.Ratelimit{ID: had.ID, Name: r.Name, Limit: r.Limit, Duration: r.Duration, AutoApply: r.AutoApply.Or(false)}
+	limit := latchkey.Ratelimit{
+		ID: had.ID, Name: r.Name, Limit: r.Limit, Duration: r.Duration,
+		AutoApply: r.AutoApply.Or(false), Algorithm: r.Algorithm,
+	}
 	switch {
 	case limit == had:
 		return limit, nil
@@ -53,6 +56,7 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 		c.audit(limitUpdated, limitTarget(limit), owner)
 		return limit, c.UpdateLimit(ctx, write.UpdateLimitParams{
 			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
+			Algorithm: string(limit.Algorithm),
 		})
 	}
 	limit.ID = NewID("rl")
@@ -60,6 +64,7 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 	return limit, c.InsertLimit(ctx, write.InsertLimitParams{
 		ID: limit.ID, OwnerID: owner.ID, Name: limit.Name,
 		Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
+		Algorithm: string(limit.Algorithm),
 	})
 }
 
@@ -72,6 +77,7 @@ func storedLimit(row read.Limit) latchkey.Ratelimit {
 	return latchkey.Ratelimit{
 		ID: row.ID, Name: row.Name, Limit: row.Amount,
 		Duration: latchkey.PerMilli(row.Duration), AutoApply: row.AutoApply,
+		Algorithm: latchkey.Algorithm(row.Algorithm),
 	}
 }
 

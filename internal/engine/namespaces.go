@@ -27,7 +27,8 @@ type namespace struct {
 	coherence.Dependencies
 	id        string
 	deleted   bool
-	refuse    bool // limits refuse while the shared counters are out of reach
+	refuse    bool   // limits refuse while the shared counters are out of reach
+	algorithm string // of limits that ask for none, "" for the default
 	overrides *ratelimit.Overrides
 	weight    uint32 // the bytes it takes, about
 }
@@ -66,12 +67,14 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name
 	const bare, each = 500, 400
 	n := &namespace{
 		Dependencies: asOf.DependsOn(row.ID), id: row.ID, deleted: row.DeletedAt != 0,
-		refuse: row.WhenDegraded == string(latchkey.WhenDegradedRefuse),
+		refuse: row.WhenDegraded == string(latchkey.WhenDegradedRefuse), algorithm: row.Algorithm,
 		weight: bare,
 	}
 	list := make([]ratelimit.Override, len(rows))
 	for i, o := range rows {
-		list[i] = ratelimit.Override{ID: o.ID, Pattern: o.Identifier, Limit: o.Amount, Duration: o.Duration}
+		list[i] = ratelimit.Override{
+			ID: o.ID, Pattern: o.Identifier, Limit: o.Amount, Duration: o.Duration, Algorithm: o.Algorithm,
+		}
 		n.weight += each + uint32(len(o.Identifier))
 	}
 	n.overrides = ratelimit.NewOverrides(list)
@@ -185,7 +188,9 @@ func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.Lis
 // UpdateNamespace changes the settings of a namespace and returns it. Absent
 // fields stay as they are. The setting whenDegraded is for services of several
 // nodes: while the counters that these share are out of reach, "share" lets each
-// node decide alone with its share of the limit, and "refuse" refuses.
+// node decide alone with its share of the limit, and "refuse" refuses. The setting
+// algorithm is how limits count that ask for no algorithm and have no override that
+// does: "sliding_window", the default, or "token_bucket".
 //
 // The root key needs ratelimit.*.update_namespace or
 // ratelimit.<namespaceId>.update_namespace. An unknown or deleted namespace
@@ -202,9 +207,10 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 		if !r.WhenDegraded.IsZero() {
 			row.WhenDegraded = storedWhenDegraded(r.WhenDegraded.Or(""))
 		}
+		row.Algorithm = cmp.Or(string(r.Algorithm), row.Algorithm)
 		c.touch(row.ID)
 		c.audit(namespaceUpdated, namespaceTarget(row.ID, row.Name))
-		return namespaceOf(row), c.UpdateNamespace(ctx, row.ID, row.WhenDegraded)
+		return namespaceOf(row), c.UpdateNamespace(ctx, row.ID, row.WhenDegraded, row.Algorithm)
 	})
 }
 
@@ -233,6 +239,7 @@ func namespaceOf(row read.Namespace) latchkey.Namespace {
 	return latchkey.Namespace{
 		ID: row.ID, Name: row.Name, CreatedAt: latchkey.AtMilli(row.CreatedAt),
 		WhenDegraded: cmp.Or(latchkey.WhenDegraded(row.WhenDegraded), latchkey.WhenDegradedShare),
+		Algorithm:    latchkey.Algorithm(row.Algorithm),
 	}
 }
 

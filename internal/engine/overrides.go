@@ -8,8 +8,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// SetOverride makes an override, or replaces limit and duration of the one with
-// the same identifier text, which keeps its id. In the identifier a * stands for
+// SetOverride makes an override, or replaces limit, duration and algorithm of the
+// one with the same identifier text, which keeps its id. In the identifier a * stands for
 // any run of characters. An identifier is limited by the override with its exact
 // text, else by the matching one with the most literal characters. It holds from
 // the next request on; a limit of 0 blocks.
@@ -28,6 +28,7 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 		}
 		id, err := c.SetOverride(ctx, write.SetOverrideParams{
 			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit, Duration: r.Duration.Milliseconds(),
+			Algorithm: string(r.Algorithm),
 		})
 		if err != nil {
 			return latchkey.SetOverrideResult{}, err
@@ -61,7 +62,10 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 	if err := who.require(ids{Namespace: space.id, Override: o.ID}); err != nil {
 		return latchkey.Override{}, err
 	}
-	return latchkey.Override{OverrideID: o.ID, Identifier: o.Pattern, Limit: o.Limit, Duration: latchkey.PerMilli(o.Duration)}, nil
+	return latchkey.Override{
+		OverrideID: o.ID, Identifier: o.Pattern, Limit: o.Limit, Duration: latchkey.PerMilli(o.Duration),
+		Algorithm: latchkey.Algorithm(o.Algorithm),
+	}, nil
 }
 
 // ListOverrides reads one page of the overrides of a namespace, in the order of
@@ -120,6 +124,7 @@ func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.Del
 func overrideOf(row read.Override) latchkey.Override {
 	return latchkey.Override{
 		OverrideID: row.ID, Identifier: row.Identifier, Limit: row.Amount, Duration: latchkey.PerMilli(row.Duration),
+		Algorithm: latchkey.Algorithm(row.Algorithm),
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/latchkeyhq/latchkey"
@@ -12,9 +13,15 @@ import (
 // used in the window before still counts for the part of it that lies less than
 // one duration back. A refused call uses nothing, and a cost of 0 only asks.
 //
-// Limits and durations that an override sets take the place of those that were
-// asked for. Requests with different limits but the same namespace, identifier
-// and duration share one count.
+// With the algorithm "token_bucket" the identifier has a bucket of limit tokens,
+// which gains limit tokens per duration, evenly (GCRA). A call passes if there are
+// as many tokens as it costs: a burst of the whole limit, and then one unit each
+// duration/limit. Reset is when the bucket is full again.
+//
+// Limits, durations and algorithms that an override sets take the place of those
+// that were asked for. A request without an algorithm takes that of its namespace.
+// Requests with different limits but the same namespace, identifier, duration and
+// algorithm share one count; of a token bucket a cost takes cost/limit.
 //
 // The root key needs ratelimit.*.limit or ratelimit.<namespaceId>.limit. A name
 // that is used for the first time makes a namespace, which takes
@@ -128,10 +135,20 @@ func (n *namespace) ask(workspace string, r *latchkey.LimitRequest) (asked ratel
 		Cost:   r.Cost.Or(1),
 		Refuse: n.refuse,
 	}
+	algorithm := cmp.Or(string(r.Algorithm), n.algorithm)
 	if o, applies := n.overrides.Resolve(r.Identifier); applies {
 		asked.Limit, asked.Duration, overrideID = o.Limit, o.Duration, o.ID
+		algorithm = cmp.Or(o.Algorithm, algorithm)
 	}
+	asked.Algorithm = algorithmNamed(algorithm)
 	return asked, overrideID
+}
+
+// algorithmNamed returns the algorithm of that name. One that only a later release
+// knows, whose rows this one may meet, is the default.
+func algorithmNamed(name string) ratelimit.Algorithm {
+	algorithm, _ := ratelimit.ParseAlgorithm(name)
+	return algorithm
 }
 
 // counted runs a count: beside the store, unless an Idempotency-Key asks to

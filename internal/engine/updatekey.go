@@ -212,7 +212,7 @@ func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from s
 	}
 	requests := make([]latchkey.RatelimitRequest, len(rows))
 	for i, l := range rows {
-		requests[i] = latchkey.RatelimitRequest{Name: l.Name, Limit: l.Amount, Duration: latchkey.PerMilli(l.Duration), AutoApply: latchkey.Set(l.AutoApply)}
+		requests[i] = storedLimit(l).Request()
 	}
 	_, err = c.setLimits(ctx, to, requests)
 	return err

@@ -194,12 +194,21 @@ type checkedLimit struct {
 	cost int64
 }
 
-// checkAdHoc refuses a limit given with the call whose window is too short to count.
+// checkAdHoc refuses a limit given with the call whose window is too short to count,
+// and an algorithm without a limit.
 func checkAdHoc(asked []latchkey.VerifyKeyRatelimit) error {
 	const shortest = 1000
 	for _, a := range asked {
 		d, timed := a.Duration.Get()
-		if _, limited := a.Limit.Get(); timed && limited && d.Milliseconds() < shortest {
+		_, limited := a.Limit.Get()
+		if a.Algorithm != "" && !(timed && limited) {
+			return invalid(latchkey.Fault{
+				Location: "/properties/ratelimits/items/properties/algorithm",
+				Message:  "the rate limit " + a.Name + " has an algorithm, but not both a limit and a duration",
+				Fix:      "Send limit and duration too, or leave the algorithm out to use a stored limit, which has its own.",
+			})
+		}
+		if timed && limited && d.Milliseconds() < shortest {
 			return invalid(latchkey.Fault{
 				Location: "/properties/ratelimits/items/properties/duration/minimum",
 				Message:  "the duration of the rate limit " + a.Name + " must be at least 1000 milliseconds",
@@ -240,7 +249,9 @@ func (k *keySnapshot) limitNamed(a latchkey.VerifyKeyRatelimit) (checkedLimit, b
 	limit, limited := a.Limit.Get()
 	duration, timed := a.Duration.Get()
 	if limited && timed {
-		return checkedLimit{effectiveLimit: limitOn(k.id, latchkey.Ratelimit{Name: a.Name, Limit: limit, Duration: duration})}, true
+		return checkedLimit{effectiveLimit: limitOn(k.id, latchkey.Ratelimit{
+			Name: a.Name, Limit: limit, Duration: duration, Algorithm: a.Algorithm,
+		})}, true
 	}
 	at := slices.IndexFunc(k.limits, func(l effectiveLimit) bool { return l.Name == a.Name })
 	if at < 0 {
@@ -276,7 +287,10 @@ func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits 
 // request is how the limiter is asked for the limit.
 func (l *checkedLimit) request(key *keySnapshot) ratelimit.Request {
 	return ratelimit.Request{
-		Key:   ratelimit.Key{Workspace: key.workspace, Namespace: l.space, Identifier: l.holder, Duration: l.Duration.Milliseconds()},
+		Key: ratelimit.Key{
+			Workspace: key.workspace, Namespace: l.space, Identifier: l.holder,
+			Duration: l.Duration.Milliseconds(), Algorithm: algorithmNamed(string(l.Algorithm)),
+		},
 		Limit: l.Limit,
 		Cost:  l.cost,
 	}

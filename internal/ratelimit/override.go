@@ -16,6 +16,8 @@ type Override struct {
 	Pattern  string
 	Limit    int64
 	Duration int64 // in milliseconds
+	// Algorithm is the name of the algorithm that replaces the request's, "" for none.
+	Algorithm string
 }
 
 // Overrides are the overrides of one namespace, prepared to be asked often. They

@@ -475,10 +475,11 @@ var rulesOfRatelimitRequest = object{loose: true, fields: []field{
 	{kind: aWhole, name: "limit", required: true, size: &bounds{1, noMax}},
 	{kind: aSpan, name: "duration", required: true, size: &bounds{1000, noMax}},
 	{kind: aBool, name: "autoApply", required: true, needed: true},
+	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
 }}
 
 func visitRatelimitRequest(c *checker, f *field, v *latchkey.RatelimitRequest) {
-	var at [4]int
+	var at [5]int
 	if !v.AutoApply.IsZero() {
 		at[3] = given
 	}
@@ -498,6 +499,9 @@ func visitRatelimitRequest(c *checker, f *field, v *latchkey.RatelimitRequest) {
 	if o, ok := hasSome(c, &r[3], at[3], &v.AutoApply); ok {
 		boolean(c, &r[3], &o)
 		keep(c, &v.AutoApply, o)
+	}
+	if c.has(&r[4], at[4], v.Algorithm != "") {
+		text(c, &r[4], &v.Algorithm)
 	}
 	c.end(&rulesOfRatelimitRequest)
 }
@@ -904,10 +908,11 @@ var rulesOfVerifyKeyRatelimit = object{loose: true, fields: []field{
 	{kind: aWhole, name: "cost", size: &bounds{0, noMax}},
 	{kind: aWhole, name: "limit", size: &bounds{0, noMax}},
 	{kind: aSpan, name: "duration", size: &bounds{0, noMax}},
+	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
 }}
 
 func visitVerifyKeyRatelimit(c *checker, f *field, v *latchkey.VerifyKeyRatelimit) {
-	var at [4]int
+	var at [5]int
 	if !c.object(f, &rulesOfVerifyKeyRatelimit, at[:]) {
 		return
 	}
@@ -926,6 +931,9 @@ func visitVerifyKeyRatelimit(c *checker, f *field, v *latchkey.VerifyKeyRatelimi
 	if o, ok := hasSome(c, &r[3], at[3], &v.Duration); ok {
 		span(c, &r[3], &o)
 		keep(c, &v.Duration, o)
+	}
+	if c.has(&r[4], at[4], v.Algorithm != "") {
+		text(c, &r[4], &v.Algorithm)
 	}
 	c.end(&rulesOfVerifyKeyRatelimit)
 }
@@ -1407,10 +1415,11 @@ var rulesOfLimitRequest = object{loose: false, fields: []field{
 	{kind: aWhole, name: "limit", required: true, size: &bounds{1, noMax}},
 	{kind: aSpan, name: "duration", required: true, size: &bounds{1000, 2592000000}},
 	{kind: aWhole, name: "cost", size: &bounds{0, noMax}},
+	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
 }}
 
 func visitLimitRequest(c *checker, f *field, v *latchkey.LimitRequest) {
-	var at [5]int
+	var at [6]int
 	if !c.object(f, &rulesOfLimitRequest, at[:]) {
 		return
 	}
@@ -1431,6 +1440,9 @@ func visitLimitRequest(c *checker, f *field, v *latchkey.LimitRequest) {
 		whole(c, &r[4], &o)
 		keep(c, &v.Cost, o)
 	}
+	if c.has(&r[5], at[5], v.Algorithm != "") {
+		text(c, &r[5], &v.Algorithm)
+	}
 	c.end(&rulesOfLimitRequest)
 }
 
@@ -1439,10 +1451,11 @@ var rulesOfSetOverrideRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "identifier", required: true, size: &bounds{1, 512}},
 	{kind: aWhole, name: "limit", required: true, size: &bounds{0, noMax}},
 	{kind: aSpan, name: "duration", required: true, size: &bounds{1000, noMax}},
+	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
 }}
 
 func visitSetOverrideRequest(c *checker, f *field, v *latchkey.SetOverrideRequest) {
-	var at [4]int
+	var at [5]int
 	if !c.object(f, &rulesOfSetOverrideRequest, at[:]) {
 		return
 	}
@@ -1459,16 +1472,20 @@ func visitSetOverrideRequest(c *checker, f *field, v *latchkey.SetOverrideReques
 	if c.has(&r[3], at[3], v.Duration.Milliseconds() != 0) {
 		span(c, &r[3], &v.Duration)
 	}
+	if c.has(&r[4], at[4], v.Algorithm != "") {
+		text(c, &r[4], &v.Algorithm)
+	}
 	c.end(&rulesOfSetOverrideRequest)
 }
 
 var rulesOfUpdateNamespaceRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "whenDegraded", enum: []string{"share", "refuse"}},
+	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
 }}
 
 func visitUpdateNamespaceRequest(c *checker, f *field, v *latchkey.UpdateNamespaceRequest) {
-	var at [2]int
+	var at [3]int
 	if !c.object(f, &rulesOfUpdateNamespaceRequest, at[:]) {
 		return
 	}
@@ -1479,6 +1496,9 @@ func visitUpdateNamespaceRequest(c *checker, f *field, v *latchkey.UpdateNamespa
 	if o, ok := hasSome(c, &r[1], at[1], &v.WhenDegraded); ok {
 		text(c, &r[1], &o)
 		keep(c, &v.WhenDegraded, o)
+	}
+	if c.has(&r[2], at[2], v.Algorithm != "") {
+		text(c, &r[2], &v.Algorithm)
 	}
 	c.end(&rulesOfUpdateNamespaceRequest)
 }
@@ -2093,6 +2113,10 @@ func appendRatelimit(b []byte, v *latchkey.Ratelimit) []byte {
 	b = append(b, `,"autoApply":`...)
 	b = appendBool(b, v.AutoApply)
 
+	if v.Algorithm != "" {
+		b = append(b, `,"algorithm":`...)
+		b = appendText(b, v.Algorithm)
+	}
 	return closeObject(b, start)
 }
 
@@ -2303,6 +2327,10 @@ func appendOverride(b []byte, v *latchkey.Override) []byte {
 	b = append(b, `,"duration":`...)
 	b = appendSpan(b, v.Duration)
 
+	if v.Algorithm != "" {
+		b = append(b, `,"algorithm":`...)
+		b = appendText(b, v.Algorithm)
+	}
 	return closeObject(b, start)
 }
 
@@ -2343,6 +2371,10 @@ func appendNamespace(b []byte, v *latchkey.Namespace) []byte {
 	b = append(b, `,"whenDegraded":`...)
 	b = appendText(b, v.WhenDegraded)
 
+	if v.Algorithm != "" {
+		b = append(b, `,"algorithm":`...)
+		b = appendText(b, v.Algorithm)
+	}
 	return closeObject(b, start)
 }
 

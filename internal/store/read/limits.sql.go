@@ -10,7 +10,7 @@ import (
 )
 
 const limits = `-- name: Limits :many
-SELECT id, owner_id, name, amount, duration, auto_apply FROM limits WHERE owner_id = $1 ORDER BY name
+SELECT id, owner_id, name, amount, duration, auto_apply, algorithm FROM limits WHERE owner_id = $1 ORDER BY name
 `
 
 // The rate limits of a key or an identity.
@@ -30,6 +30,7 @@ func (q *Queries) Limits(ctx context.Context, ownerID string) ([]Limit, error) {
 			&i.Amount,
 			&i.Duration,
 			&i.AutoApply,
+			&i.Algorithm,
 		); err != nil {
 			return nil, err
 		}
@@ -45,7 +46,7 @@ func (q *Queries) Limits(ctx context.Context, ownerID string) ([]Limit, error) {
 }
 
 const limitsOfIdentities = `-- name: LimitsOfIdentities :many
-SELECT l.id, l.owner_id, l.name, l.amount, l.duration, l.auto_apply
+SELECT l.id, l.owner_id, l.name, l.amount, l.duration, l.auto_apply, l.algorithm
 FROM identities i JOIN limits l ON l.owner_id = i.id
 WHERE i.workspace_id = $1 AND i.id >= $2 AND i.id <= $3
     AND i.search LIKE CAST($4 AS TEXT) ESCAPE '!'
@@ -81,6 +82,7 @@ func (q *Queries) LimitsOfIdentities(ctx context.Context, arg LimitsOfIdentities
 			&i.Amount,
 			&i.Duration,
 			&i.AutoApply,
+			&i.Algorithm,
 		); err != nil {
 			return nil, err
 		}

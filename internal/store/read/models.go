@@ -115,6 +115,7 @@ type Limit struct {
 	Amount    int64
 	Duration  int64
 	AutoApply bool
+	Algorithm string
 }
 
 type Namespace struct {
@@ -125,6 +126,7 @@ type Namespace struct {
 	CreatedAt    int64
 	DeletedAt    int64
 	WhenDegraded string
+	Algorithm    string
 }
 
 type Node struct {
@@ -138,6 +140,7 @@ type Override struct {
 	Identifier  string
 	Amount      int64
 	Duration    int64
+	Algorithm   string
 }
 
 type Permission struct {

@@ -10,7 +10,7 @@ import (
 )
 
 const namespace = `-- name: Namespace :one
-SELECT id, workspace_id, name, search, created_at, deleted_at, when_degraded FROM namespaces
+SELECT id, workspace_id, name, search, created_at, deleted_at, when_degraded, algorithm FROM namespaces
 WHERE workspace_id = $1 AND (id = $2 OR name = $2)
 ORDER BY CASE WHEN id = $2 THEN 0 ELSE 1 END LIMIT 1
 `
@@ -27,12 +27,13 @@ func (q *Queries) Namespace(ctx context.Context, workspaceID string, name string
 		&i.CreatedAt,
 		&i.DeletedAt,
 		&i.WhenDegraded,
+		&i.Algorithm,
 	)
 	return i, err
 }
 
 const namespacesPage = `-- name: NamespacesPage :many
-SELECT id, workspace_id, name, search, created_at, deleted_at, when_degraded FROM namespaces
+SELECT id, workspace_id, name, search, created_at, deleted_at, when_degraded, algorithm FROM namespaces
 WHERE workspace_id = $1 AND deleted_at = 0 AND id >= $2 AND search LIKE CAST($3 AS TEXT) ESCAPE '!'
 ORDER BY id LIMIT CAST($4 AS BIGINT)
 `
@@ -66,6 +67,7 @@ func (q *Queries) NamespacesPage(ctx context.Context, arg NamespacesPageParams) 
 			&i.CreatedAt,
 			&i.DeletedAt,
 			&i.WhenDegraded,
+			&i.Algorithm,
 		); err != nil {
 			return nil, err
 		}

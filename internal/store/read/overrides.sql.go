@@ -10,7 +10,7 @@ import (
 )
 
 const overrides = `-- name: Overrides :many
-SELECT id, namespace_id, identifier, amount, duration FROM overrides WHERE namespace_id = $1
+SELECT id, namespace_id, identifier, amount, duration, algorithm FROM overrides WHERE namespace_id = $1
 `
 
 func (q *Queries) Overrides(ctx context.Context, namespaceID string) ([]Override, error) {
@@ -28,6 +28,7 @@ func (q *Queries) Overrides(ctx context.Context, namespaceID string) ([]Override
 			&i.Identifier,
 			&i.Amount,
 			&i.Duration,
+			&i.Algorithm,
 		); err != nil {
 			return nil, err
 		}
@@ -43,7 +44,7 @@ func (q *Queries) Overrides(ctx context.Context, namespaceID string) ([]Override
 }
 
 const overridesPage = `-- name: OverridesPage :many
-SELECT id, namespace_id, identifier, amount, duration FROM overrides
+SELECT id, namespace_id, identifier, amount, duration, algorithm FROM overrides
 WHERE namespace_id = $1 AND id >= $2
 ORDER BY id LIMIT CAST($3 AS BIGINT)
 `
@@ -63,6 +64,7 @@ func (q *Queries) OverridesPage(ctx context.Context, namespaceID string, fromID 
 			&i.Identifier,
 			&i.Amount,
 			&i.Duration,
+			&i.Algorithm,
 		); err != nil {
 			return nil, err
 		}

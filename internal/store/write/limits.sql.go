@@ -19,7 +19,7 @@ func (q *Queries) DeleteLimit(ctx context.Context, id string) error {
 }
 
 const insertLimit = `-- name: InsertLimit :exec
-INSERT INTO limits (id, owner_id, name, amount, duration, auto_apply) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO limits (id, owner_id, name, amount, duration, auto_apply, algorithm) VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertLimitParams struct {
@@ -29,6 +29,7 @@ type InsertLimitParams struct {
 	Amount    int64
 	Duration  int64
 	AutoApply bool
+	Algorithm string
 }
 
 func (q *Queries) InsertLimit(ctx context.Context, arg InsertLimitParams) error {
@@ -39,12 +40,13 @@ func (q *Queries) InsertLimit(ctx context.Context, arg InsertLimitParams) error 
 		arg.Amount,
 		arg.Duration,
 		arg.AutoApply,
+		arg.Algorithm,
 	)
 	return err
 }
 
 const updateLimit = `-- name: UpdateLimit :exec
-UPDATE limits SET amount = $2, duration = $3, auto_apply = $4 WHERE id = $1
+UPDATE limits SET amount = $2, duration = $3, auto_apply = $4, algorithm = $5 WHERE id = $1
 `
 
 type UpdateLimitParams struct {
@@ -52,6 +54,7 @@ type UpdateLimitParams struct {
 	Amount    int64
 	Duration  int64
 	AutoApply bool
+	Algorithm string
 }
 
 func (q *Queries) UpdateLimit(ctx context.Context, arg UpdateLimitParams) error {
@@ -60,6 +63,7 @@ func (q *Queries) UpdateLimit(ctx context.Context, arg UpdateLimitParams) error 
 		arg.Amount,
 		arg.Duration,
 		arg.AutoApply,
+		arg.Algorithm,
 	)
 	return err
 }

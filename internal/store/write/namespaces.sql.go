@@ -43,10 +43,10 @@ func (q *Queries) MarkNamespaceDeleted(ctx context.Context, iD string, deletedAt
 }
 
 const updateNamespace = `-- name: UpdateNamespace :exec
-UPDATE namespaces SET when_degraded = $2 WHERE id = $1
+UPDATE namespaces SET when_degraded = $2, algorithm = $3 WHERE id = $1
 `
 
-func (q *Queries) UpdateNamespace(ctx context.Context, iD string, whenDegraded string) error {
-	_, err := q.db.ExecContext(ctx, updateNamespace, iD, whenDegraded)
+func (q *Queries) UpdateNamespace(ctx context.Context, iD string, whenDegraded string, algorithm string) error {
+	_, err := q.db.ExecContext(ctx, updateNamespace, iD, whenDegraded, algorithm)
 	return err
 }

@@ -21,9 +21,9 @@ func (q *Queries) DeleteOverride(ctx context.Context, namespaceID string, identi
 }
 
 const setOverride = `-- name: SetOverride :one
-INSERT INTO overrides (id, namespace_id, identifier, amount, duration)
-VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (namespace_id, identifier) DO UPDATE SET amount = excluded.amount, duration = excluded.duration
+INSERT INTO overrides (id, namespace_id, identifier, amount, duration, algorithm)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (namespace_id, identifier) DO UPDATE SET amount = excluded.amount, duration = excluded.duration, algorithm = excluded.algorithm
 RETURNING id
 `
 
@@ -33,6 +33,7 @@ type SetOverrideParams struct {
 	Identifier  string
 	Amount      int64
 	Duration    int64
+	Algorithm   string
 }
 
 // Returns the id that counts: that of the override which was there, if there was one.
@@ -43,6 +44,7 @@ func (q *Queries) SetOverride(ctx context.Context, arg SetOverrideParams) (strin
 		arg.Identifier,
 		arg.Amount,
 		arg.Duration,
+		arg.Algorithm,
 	)
 	var id string
 	err := row.Scan(&id)

@@ -2,19 +2,19 @@
 -- What a key holds: direct permissions, roles, the roles' permissions, and the
 -- rate limits of the key and of its identity.
 SELECT 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
-    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply
+    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply, '' AS algorithm
 FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id
 WHERE kp.key_id = sqlc.arg(key_id)
 UNION ALL
-SELECT 'role', r.id, r.name, '', 0, 0, FALSE
+SELECT 'role', r.id, r.name, '', 0, 0, FALSE, ''
 FROM key_roles kr JOIN roles r ON r.id = kr.role_id
 WHERE kr.key_id = sqlc.arg(key_id)
 UNION ALL
-SELECT 'permission', p.id, p.slug, '', 0, 0, FALSE
+SELECT 'permission', p.id, p.slug, '', 0, 0, FALSE, ''
 FROM key_roles kr JOIN role_permissions rp ON rp.role_id = kr.role_id JOIN permissions p ON p.id = rp.permission_id
 WHERE kr.key_id = sqlc.arg(key_id)
 UNION ALL
-SELECT 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+SELECT 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply, l.algorithm
 FROM limits l
 WHERE l.owner_id = sqlc.arg(key_id) OR l.owner_id = sqlc.arg(identity_id);
 
@@ -31,20 +31,20 @@ WITH page AS (
         AND k.id >= sqlc.arg(from_id) AND k.id <= sqlc.arg(to_id) AND k.deleted_at = 0
 )
 SELECT k.id AS key_id, 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
-    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply
+    CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply, '' AS algorithm
 FROM page k JOIN key_permissions kp ON kp.key_id = k.id JOIN permissions p ON p.id = kp.permission_id
 UNION ALL
-SELECT k.id, 'role', r.id, r.name, '', 0, 0, FALSE
+SELECT k.id, 'role', r.id, r.name, '', 0, 0, FALSE, ''
 FROM page k JOIN key_roles kr ON kr.key_id = k.id JOIN roles r ON r.id = kr.role_id
 UNION ALL
-SELECT k.id, 'permission', p.id, p.slug, '', 0, 0, FALSE
+SELECT k.id, 'permission', p.id, p.slug, '', 0, 0, FALSE, ''
 FROM page k JOIN key_roles kr ON kr.key_id = k.id
 JOIN role_permissions rp ON rp.role_id = kr.role_id JOIN permissions p ON p.id = rp.permission_id
 UNION ALL
-SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply, l.algorithm
 FROM page k JOIN limits l ON l.owner_id = k.id
 UNION ALL
-SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply
+SELECT k.id, 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply, l.algorithm
 FROM page k JOIN limits l ON l.owner_id = k.identity_id;
 
 -- name: DirectPermissions :many
