@@ -35,6 +35,7 @@ var imports = map[string][]string{
 	"internal/vault":        {},
 	"internal/wildcard":     {},
 	"internal/testenv":      {},
+	"internal/testlog":      {},
 	"internal/licenses":     {},
 	"internal/licenses/gen": {},
 	"internal/spec":         {"internal/engine", "internal/check"},

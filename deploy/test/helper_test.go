@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 // latchkey builds the program once and returns its path.
 var latchkey = sync.OnceValues(func() (string, error) {
 	program := filepath.Join(scratch, "latchkey")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/latchkey")
+	build := exec.Command("go", "build", "-o", program, "./cmd/latchkey")
 	build.Dir, build.Env = "../..", append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build latchkey: %w\n%s", err, out)

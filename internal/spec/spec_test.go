@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -19,14 +20,18 @@ const (
 	committed = "../server/openapi.json"
 )
 
-// load returns the document as it is written from the sources now.
-func load(t *testing.T) *openapi3.T {
-	t.Helper()
+// loaded is the document as the sources produce it now. Tests only read it.
+var loaded = sync.OnceValues(func() (*openapi3.T, error) {
 	text, err := Document(module)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	doc, err := openapi3.NewLoader().LoadFromData(text)
+	return openapi3.NewLoader().LoadFromData(text)
+})
+
+func load(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}
