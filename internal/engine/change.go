@@ -37,13 +37,21 @@ func (c *Change) touch(ids ...string) {
 // rely on what it did to variables outside of it, or count anything twice: see
 // [once].
 func change[T any](ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error)) (T, error) {
-	var answer T
+	answer, _, err := changeOnce(ctx, e, who, work)
+	return answer, err
+}
+
+// changeOnce is change, and reports whether the answer is one that was kept for an
+// Idempotency-Key: then nothing was done.
+func changeOnce[T any](
+	ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error),
+) (answer T, kept bool, err error) {
 	var c *Change
-	err := e.update(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = e.update(ctx, func(ctx context.Context, tx *store.Tx) error {
 		answer = *new(T)
 		c = &Change{Tx: tx, who: who, now: e.now(), cause: who.correlation()}
-		known, err := e.recall(ctx, c, &answer)
-		if known || err != nil {
+		var err error
+		if kept, err = e.recall(ctx, c, &answer); kept || err != nil {
 			return err
 		}
 		if answer, err = work(ctx, c); err != nil {
@@ -57,12 +65,12 @@ func change[T any](ctx context.Context, e *Engine, who Caller, work func(context
 	switch {
 	case errors.Is(err, store.ErrUnknownOutcome):
 		e.source.Clock.InDoubt(c.touched...)
-		return *new(T), err
+		return *new(T), false, err
 	case err != nil:
-		return *new(T), err
+		return *new(T), false, err
 	}
 	e.source.Clock.Invalidate(c.touched...)
-	return answer, nil
+	return answer, kept, nil
 }
 
 // update makes changes of rows, unless the database is known to be gone.

@@ -449,4 +449,5 @@ func TestAChangeThatIsRunAgainCountsOnce(t *testing.T) {
 	if n := limiter.takes.Load(); n != 2 {
 		t.Errorf("counted %d times, want 2", n)
 	}
+	w.wantVerified(map[latchkey.Code]int{latchkey.Valid: 2})
 }

@@ -23,60 +23,97 @@ import (
 // is the balance enough (USAGE_EXCEEDED). Only VALID spends credits, and only
 // VALID and USAGE_EXCEEDED count in the rate limits. The balance is on disk
 // before the answer is sent.
-func (e *Engine) VerifyKey(ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest) (v latchkey.Verification, err error) {
-	if err := checkAdHoc(r.Ratelimits); err != nil {
-		return v, err
-	}
-	key, err := e.find(ctx, &who, r)
-	if err != nil {
-		return v, err
-	}
-	if key == nil {
-		e.verdict(latchkey.NotFound)
-		v.Code = latchkey.NotFound
-		return v, nil
-	}
-	query, err := e.parseQuery(r.Permissions)
-	if err != nil {
-		return v, err
-	}
-	now := e.now()
-	key.describe(&v)
-	if v.Code = key.refusal(now, who.RemoteIP, query); v.Code != latchkey.Valid {
-		e.verdict(v.Code)
-		err := e.showBalance(ctx, key, &v)
-		return v, err
-	}
-	var room [2]checkedLimit // on the stack, which holds as many as most keys have
-	limits, err := key.limitsFor(room[:0], r.Ratelimits)
-	if err != nil {
-		return v, err
-	}
-	if err := e.refillFirst(ctx, key); err != nil {
-		return v, err
-	}
-	if who.requestHash != "" {
-		return e.chargeOnce(ctx, who, key, limits, cost(r), v)
-	}
-	err = e.count(ctx, now, key, limits, &v)
-	if err == nil {
-		err = e.charge(ctx, e.till, now, key, cost(r), &v)
+func (e *Engine) VerifyKey(
+	ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest,
+) (v latchkey.Verification, err error) {
+	var done verified
+	if err = e.verify(ctx, &who, r, &v, &done); err == nil {
+		done.code = v.Code
+		e.observe(&done)
 	}
 	return v, err
 }
 
-// chargeOnce counts and charges for a request with an Idempotency-Key.
-func (e *Engine) chargeOnce(ctx context.Context, who Caller, key *keySnapshot, limits []checkedLimit, cost int64, v latchkey.Verification) (latchkey.Verification, error) {
+// verified is what there is to know of a verification after it was made.
+type verified struct {
+	key  *keySnapshot // nil where there is none that the caller may verify
+	code latchkey.Code
+	at   int64 // unix ms
+	kept bool  // the answer is that of an earlier request, and nothing was done
+}
+
+// observe counts a verification and notes the use of its key. It is called once
+// for each, when all that the verification changes is committed, and is the only
+// place that learns of it. Verifications that end in an error are not observed.
+func (e *Engine) observe(done *verified) {
+	if done.kept {
+		return
+	}
+	e.verdict(done.code)
+	if done.code == latchkey.Valid {
+		e.used.note(done.key, done.at)
+	}
+}
+
+// verify decides about a key. What it finds out goes into the answer, and what
+// there is to observe into done.
+func (e *Engine) verify(
+	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest, v *latchkey.Verification, done *verified,
+) error {
+	if err := checkAdHoc(r.Ratelimits); err != nil {
+		return err
+	}
+	key, err := e.find(ctx, who, r)
+	if err != nil {
+		return err
+	}
+	if key == nil {
+		v.Code = latchkey.NotFound
+		return nil
+	}
+	query, err := e.parseQuery(r.Permissions)
+	if err != nil {
+		return err
+	}
 	now := e.now()
-	kept := append([]checkedLimit(nil), limits...) // a copy, which leaves the caller's on its stack
+	done.key, done.at = key, now
+	key.describe(v)
+	if v.Code = key.refusal(now, who.RemoteIP, query); v.Code != latchkey.Valid {
+		return e.showBalance(ctx, key, v)
+	}
+	var room [2]checkedLimit // on the stack, which holds as many as most keys have
+	limits, err := key.limitsFor(room[:0], r.Ratelimits)
+	if err != nil {
+		return err
+	}
+	if err := e.refillFirst(ctx, key); err != nil {
+		return err
+	}
+	if who.requestHash != "" {
+		*v, done.kept, err = e.chargeOnce(ctx, *who, key, limits, cost(r), *v)
+		return err
+	}
+	if err := e.count(ctx, now, key, limits, v); err != nil {
+		return err
+	}
+	return e.charge(ctx, e.till, key, cost(r), v)
+}
+
+// chargeOnce counts and charges for a request with an Idempotency-Key, and reports
+// whether the answer is a kept one.
+func (e *Engine) chargeOnce(
+	ctx context.Context, who Caller, key *keySnapshot, limits []checkedLimit, cost int64, v latchkey.Verification,
+) (_ latchkey.Verification, kept bool, err error) {
+	now := e.now()
+	copied := append([]checkedLimit(nil), limits...) // which leaves the caller's on its stack
 	counted := once(func(ctx context.Context) (latchkey.Verification, error) {
-		err := e.count(ctx, now, key, kept, &v)
+		err := e.count(ctx, now, key, copied, &v)
 		return v, err
 	})
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Verification, error) {
+	return changeOnce(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Verification, error) {
 		v, err := counted(ctx)
 		if err == nil {
-			err = e.charge(ctx, purse{c.Tx}, now, key, cost, &v)
+			err = e.charge(ctx, purse{c.Tx}, key, cost, &v)
 		}
 		return v, err
 	})
@@ -156,9 +193,8 @@ func cost(r *latchkey.VerifyKeyRequest) int64 {
 
 // charge spends the credits, unless the rate limits were in the way, and
 // completes the answer.
-func (e *Engine) charge(ctx context.Context, from balances, now int64, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+func (e *Engine) charge(ctx context.Context, from balances, key *keySnapshot, cost int64, v *latchkey.Verification) error {
 	if v.Code == latchkey.RateLimited {
-		e.verdict(v.Code)
 		return e.showBalance(ctx, key, v)
 	}
 	if key.limited {
@@ -166,10 +202,7 @@ func (e *Engine) charge(ctx context.Context, from balances, now int64, key *keyS
 			return err
 		}
 	}
-	e.verdict(v.Code)
-	if v.Valid = v.Code == latchkey.Valid; v.Valid {
-		e.used.note(key, now)
-	}
+	v.Valid = v.Code == latchkey.Valid
 	return nil
 }
 
