@@ -75,10 +75,12 @@ adapters:
 	go -C adapters vet ./...
 	cd adapters && $(RACE) ./... | (cd .. && $(LOG))
 
-# What was answered survives power failures: 200 of them, half losing all that was
-# not synced and half keeping a random part. It needs root, to mount a file system.
+# Acknowledged changes survive power failures: half of the cuts lose all unsynced
+# data, half keep a random part of it. It needs root, to mount a file system.
+CUTS := 200
 powercut:
-	cd powercut && go vet ./... && go test -count=1 -timeout 60m . -args -cuts 200
+	go -C powercut vet ./...
+	cd powercut && $(TEST) -count=1 -timeout 60m . -args -cuts $(CUTS) | (cd .. && $(LOG))
 
 # A look at each fuzz target, some seconds long.
 fuzz:

@@ -111,7 +111,7 @@ func (w *worker) create(ctx context.Context, s *service, apiID string) error {
 		APIID: apiID, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](credits)},
 		Permissions: []string{"documents.read", "documents.write"},
 		Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: credits, Duration: latchkey.Per(time.Minute), AutoApply: true},
+			{Name: "requests", Limit: credits, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
 			{Name: "tokens", Limit: credits, Duration: latchkey.Per(time.Hour)},
 		},
 	})
