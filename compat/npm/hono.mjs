@@ -1,9 +1,8 @@
-// Exercises @unkey/hono, as it is published, in a real Hono application that
-// listens on a port, against a running Latchkey.
+// Exercises @unkey/hono, as it is published, in a real Hono application on a port,
+// against a running Latchkey.
 //
-// It takes the server from the environment as api.mjs does, and ends as that
-// does. The package has no option for the server's address: it always calls
-// https://api.unkey.com. See redirect for how the calls get here.
+// Its environment and output are those of api.mjs. The package has no option for the
+// server's address: it always calls https://api.unkey.com. See redirect.mjs.
 import * as published from "@unkey/hono";
 import { holds, runAll, same } from "./lib/tally.mjs";
 import { redirect } from "./hono/redirect.mjs";

@@ -1,16 +1,16 @@
 """Exercises unkey.py, as it is published, against a running Latchkey.
 
-Everything is done twice, with the client's methods and with their _async twins.
-It takes the server from the environment, as compat/run sets it:
+Everything runs twice, with the client's methods and with their _async versions.
+compat/run sets its environment:
 
-    BASE_URL      where the server is
-    ROOT_KEY      a root key that may do everything in its workspace
-    ROOT_KEY_CMD  a command; with permissions appended as arguments it prints, on
-                  its last line, a new root key that holds them
-    LATCHKEY      the latchkey program, set up to reach the server as its operator
+    BASE_URL      the URL of the server
+    ROOT_KEY      a root key with every permission in its workspace
+    ROOT_KEY_CMD  a command; with permissions as arguments, its last line of output is a
+                  new root key with these permissions
+    LATCHKEY      the latchkey program, configured to call the server as its operator
 
-It ends with one line, how many checks passed and how many failed, and fails if
-any did.
+Its last line of output is the number of passed and failed checks. It fails if any check
+failed.
 """
 
 import sys

@@ -1,9 +1,9 @@
 import { errorOf, holds, same } from "../lib/tally.mjs";
 import { unique } from "../lib/server.mjs";
 import { newKey, un, verify } from "./client.mjs";
-import { notFound, refused } from "./errors.mjs";
+import { notFound, expectError } from "./errors.mjs";
 
-// apis makes, reads and deletes an API.
+// apis creates, reads and deletes an API.
 export async function apis() {
   const name = unique("payments");
   const { meta, data } = await un.apis.createApi({ name });
@@ -17,8 +17,8 @@ export async function apis() {
   same("the page of no keys", keys.pagination, { hasMore: false });
 
   const { key } = await newKey({ apiId });
-  same("the answer of a deletion", (await un.apis.deleteApi({ apiId })).data, {});
-  refused("getApi of a deleted API", await errorOf(un.apis.getApi({ apiId })), notFound);
+  same("the response to a deletion", (await un.apis.deleteApi({ apiId })).data, {});
+  expectError("getApi of a deleted API", await errorOf(un.apis.getApi({ apiId })), notFound);
   same("a key of a deleted API", await verify(key), { valid: false, code: "NOT_FOUND" });
-  refused("createKey in a deleted API", await errorOf(un.keys.createKey({ apiId })), notFound);
+  expectError("createKey in a deleted API", await errorOf(un.keys.createKey({ apiId })), notFound);
 }

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { errorOf, same, sorted } from "../lib/tally.mjs";
 import { latchkey, unique } from "../lib/server.mjs";
 import { keyOf, limit, newAPI, newKey, newRole, un, verify } from "./client.mjs";
-import { notFound, refused } from "./errors.mjs";
+import { notFound, expectError } from "./errors.mjs";
 
-// grants gives permissions and roles to a key and takes them away.
+// grants adds, sets and removes permissions and roles of a key.
 export async function grants() {
   const { keyId } = await newKey({ apiId: await newAPI() });
   await permissions(keyId);
@@ -15,7 +15,7 @@ const orNothing = (list) => (list.length > 0 ? list.toSorted() : undefined);
 
 async function permissions(keyId) {
   const [a, b] = [unique("a.read"), unique("b.write")];
-  // held checks an answer in full and then what the key holds.
+  // held checks the whole response, and then the permissions or roles of the key.
   async function held(what, call, want) {
     const { data } = await call;
     const all = await Promise.all(want.map(async (permission) => (await un.permissions.getPermission({ permission })).data));
@@ -28,7 +28,7 @@ async function permissions(keyId) {
   await held("permissions set", un.keys.setPermissions({ keyId, permissions: [a] }), [a]);
   await held("permissions cleared", un.keys.setPermissions({ keyId, permissions: [] }), []);
   const nowhere = un.keys.removePermissions({ keyId, permissions: [unique("nowhere")] });
-  refused("removing a permission that does not exist", await errorOf(nowhere), notFound);
+  expectError("removing a permission that does not exist", await errorOf(nowhere), notFound);
 }
 
 async function roles(keyId) {
@@ -43,13 +43,13 @@ async function roles(keyId) {
   await held("a role removed", un.keys.removeRoles({ keyId, roles: [a] }), [b]);
   await held("roles set", un.keys.setRoles({ keyId, roles: [a] }), [a]);
   await held("roles cleared", un.keys.setRoles({ keyId, roles: [] }), []);
-  refused("adding a role that does not exist", await errorOf(un.keys.addRoles({ keyId, roles: [unique("nobody")] })), notFound);
+  expectError("adding a role that does not exist", await errorOf(un.keys.addRoles({ keyId, roles: [unique("nobody")] })), notFound);
 }
 
-// hashOf is the form in which keys are brought in.
+// hashOf returns the hash of a migrated key.
 const hashOf = (key) => createHash("sha256").update(key).digest("base64");
 
-// migration brings in keys of another system by their hashes.
+// migration imports keys of another system by their hashes.
 export async function migration() {
   const [first, second] = [unique("old"), unique("old")];
   const externalId = unique("user");
@@ -80,8 +80,8 @@ export async function migration() {
   await prefixedMigration(request.apiId);
 }
 
-// prefixedMigration brings in a key of which only its long part was hashed. It
-// is found by the name of its migration first and by itself from then on.
+// prefixedMigration imports a key of which only the long part was hashed. The first
+// verification needs the migration's id, later ones do not.
 async function prefixedMigration(apiId) {
   const migrationId = latchkey("migrations", "create", "github.com/seamapi/prefixed-api-key");
   const long = unique("long").replace("_", "");

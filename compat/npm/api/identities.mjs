@@ -1,9 +1,9 @@
 import { errorOf, holds, same } from "../lib/tally.mjs";
 import { unique } from "../lib/server.mjs";
 import { identity, limit, un, withoutIDs } from "./client.mjs";
-import { conflict, notFound, refused } from "./errors.mjs";
+import { conflict, notFound, expectError } from "./errors.mjs";
 
-// identities makes, reads, changes and deletes an identity.
+// identities creates, reads, updates and deletes an identity.
 export async function identities() {
   const create = {
     externalId: unique("user"),
@@ -14,7 +14,7 @@ export async function identities() {
   const want = { id, ...create };
   same("the identity by its id", await identity(id), want);
   same("the identity by its external id", await identity(create.externalId), want);
-  refused("an external id taken twice", await errorOf(un.identities.createIdentity(create)), conflict);
+  expectError("an external id taken twice", await errorOf(un.identities.createIdentity(create)), conflict);
 
   await change(id, create.externalId);
   await list(id, create.externalId);
@@ -26,7 +26,7 @@ async function change(id, externalId) {
   const before = await limitID();
   const want = { id, externalId, meta: { plan: "free" }, ratelimits: [limit("requests", 7, true)] };
   const { data } = await un.identities.updateIdentity({ identity: id, meta: want.meta, ratelimits: want.ratelimits });
-  same("the answer of an update", { ...data, ratelimits: withoutIDs(data.ratelimits) }, want);
+  same("the response to an update", { ...data, ratelimits: withoutIDs(data.ratelimits) }, want);
   same("the updated identity", await identity(id), want);
   same("the id of a limit of the same name", await limitID(), before);
 
@@ -43,8 +43,8 @@ async function list(id, externalId) {
 }
 
 async function remove(id, externalId) {
-  const answer = await un.identities.deleteIdentity({ identity: externalId });
-  holds("the answer of a deletion has a request id", answer.meta.requestId);
-  refused("getIdentity of a deleted identity", await errorOf(un.identities.getIdentity({ identity: id })), notFound);
-  refused("a second deletion", await errorOf(un.identities.deleteIdentity({ identity: externalId })), notFound);
+  const deleted = await un.identities.deleteIdentity({ identity: externalId });
+  holds("the response to a deletion has a request id", deleted.meta.requestId);
+  expectError("getIdentity of a deleted identity", await errorOf(un.identities.getIdentity({ identity: id })), notFound);
+  expectError("a second deletion", await errorOf(un.identities.deleteIdentity({ identity: externalId })), notFound);
 }

@@ -1,12 +1,11 @@
 import { errorOf, holds, same } from "../lib/tally.mjs";
 import { day, latchkey, unique } from "../lib/server.mjs";
 import { comparable, keyOf, limit, newAPI, newKey, newRole, un, verify } from "./client.mjs";
-import { notFound, refused } from "./errors.mjs";
+import { notFound, expectError } from "./errors.mjs";
 
 const minute = 60_000;
 
-// fullKey is a request for a key with all properties set, and the record it
-// should make.
+// fullKey returns a request for a key with every property, and the expected record.
 export async function fullKey(apiId) {
   const shared = {
     name: "full",
@@ -23,8 +22,8 @@ export async function fullKey(apiId) {
   return { request, want: { ...shared, identity: { externalId } } };
 }
 
-// keys makes a key with everything a key can have and reads it back in the four
-// ways there are; then rerolls and deletes.
+// keys creates a key with every property and reads it back in all four ways. Then it
+// rerolls and deletes keys.
 export async function keys() {
   const apiId = await newAPI();
   latchkey("apis", "update", apiId, "storeEncryptedKeys=true");
@@ -50,7 +49,7 @@ export async function keys() {
   await remove(apiId);
 }
 
-// verified verifies the key, which costs one credit and one of its limit.
+// verified verifies the key, which costs one credit and one call of its limit.
 async function verified(key, { start, createdAt, ...want }) {
   const { ratelimits, ...got } = await verify(key, { tags: ["path=/compat", "sdk=ts"] });
   same("the key by verifyKey", comparable(got), { ...want, ratelimits: undefined, valid: true, code: "VALID", credits: 49 });
@@ -59,17 +58,17 @@ async function verified(key, { start, createdAt, ...want }) {
   holds("a limit's window ends at a multiple of its length", ratelimits[0].reset % day === 0 && ratelimits[0].reset > Date.now(), ratelimits);
 }
 
-// bareKey makes a key of which nothing is said but its API.
+// bareKey creates a key with only its API.
 async function bareKey(apiId) {
   const { keyId, key } = await newKey({ apiId });
   const got = await keyOf(keyId);
   same("a bare key", got, { keyId, start: key.slice(0, 4), enabled: true, createdAt: got.createdAt });
   same("a bare key verified", await verify(key), { valid: true, code: "VALID", keyId, enabled: true });
   const unlimited = await newKey({ apiId, credits: { remaining: null } });
-  same("a key made with remaining null has no credits", (await keyOf(unlimited.keyId)).credits, undefined);
+  same("a key created with remaining null has no credits", (await keyOf(unlimited.keyId)).credits, undefined);
 }
 
-// reroll replaces keys, one at once and one with a minute of grace.
+// reroll rerolls keys without and with a grace period of one minute.
 async function reroll(request) {
   const old = await newKey(request);
   const fresh = (await un.keys.rerollKey({ keyId: old.keyId, expiration: 0 })).data;
@@ -91,10 +90,10 @@ async function reroll(request) {
 async function remove(apiId) {
   for (const permanent of [false, true]) {
     const { keyId, key } = await newKey({ apiId });
-    same("the answer of a deletion", (await un.keys.deleteKey({ keyId, permanent })).data, {});
+    same("the response to a deletion", (await un.keys.deleteKey({ keyId, permanent })).data, {});
     same("a deleted key", await verify(key), { valid: false, code: "NOT_FOUND" });
-    refused("getKey of a deleted key", await errorOf(un.keys.getKey({ keyId })), notFound);
-    refused("whoami of a deleted key", await errorOf(un.keys.whoami({ key })), notFound);
-    refused("a second deletion", await errorOf(un.keys.deleteKey({ keyId, permanent })), notFound);
+    expectError("getKey of a deleted key", await errorOf(un.keys.getKey({ keyId })), notFound);
+    expectError("whoami of a deleted key", await errorOf(un.keys.whoami({ key })), notFound);
+    expectError("a second deletion", await errorOf(un.keys.deleteKey({ keyId, permanent })), notFound);
   }
 }

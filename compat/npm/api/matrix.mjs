@@ -2,13 +2,13 @@ import { UnkeyCore } from "@unkey/api/core.js";
 import { errorOf, same } from "../lib/tally.mjs";
 import { baseURL, day, latchkey, rootKey, unique } from "../lib/server.mjs";
 import { client, newAPI, newKey, newRole, un } from "./client.mjs";
-import { badRequest, forbidden, notFound, refused, tooManyRequests, unauthorized } from "./errors.mjs";
+import { badRequest, forbidden, notFound, expectError, tooManyRequests, unauthorized } from "./errors.mjs";
 import { count, threeADay } from "./ratelimits.mjs";
 
-// requests is every operation as a function from what it is about to its
-// request. About real things it is one that a root key with permissions could
-// make, about unknown ones it finds nothing, and about empty names it is
-// malformed; an empty name asks for pages of no items, which is malformed too.
+// requests has a function for every operation that returns its request for a target.
+// With real names a request succeeds for a root key with permissions, with unknown
+// names it finds nothing, and with empty names it is malformed. An empty name gives a
+// page size of 0, which is malformed too.
 export const requests = {
   "apis.createApi": (t) => ({ name: t.api }),
   "apis.getApi": (t) => ({ apiId: t.api }),
@@ -51,14 +51,13 @@ export const requests = {
   "ratelimit.deleteOverride": (t) => ({ namespace: t.namespace, identifier: t.identifier }),
 };
 
-// needNothing matches the operations that are not about something that may not
-// exist.
+// needNothing matches the operations that do not need an existing object.
 const needNothing = /\.(create(?!Key)|list(?!Keys|Overrides)|limit|multiLimit|verifyKey)/;
 
 const members = ["api", "key", "secret", "identity", "permission", "role", "namespace", "identifier", "migration"];
 const named = (name) => Object.fromEntries(members.map((member) => [member, name]));
 
-// realThings makes one of everything.
+// realThings creates one object of each kind.
 async function realThings() {
   const [identity, permission, namespace] = [unique("user"), unique("docs.read"), unique("namespace")];
   const api = await newAPI();
@@ -69,8 +68,8 @@ async function realThings() {
   return { api, key: made.keyId, secret: made.key, identity, permission, role: await newRole(), namespace, identifier: "user_1", migration };
 }
 
-// withoutPermission is how an operation is refused to a root key that lacks its
-// permission. Some hide what the caller may not know of.
+// withoutPermission returns the error of an operation for a root key without its
+// permission. Some operations mask it as not found.
 function withoutPermission(operation) {
   switch (operation) {
     case "apis.listKeys": case "keys.createKey": case "keys.whoami": case "ratelimit.getOverride":
@@ -81,12 +80,12 @@ function withoutPermission(operation) {
   return forbidden;
 }
 
-// ofNothing is how an operation is refused that is about something which does
-// not exist. The SDK has no class for that error of deleteRole.
+// ofNothing returns the error of an operation on an object that does not exist. The SDK
+// has no class for this error of deleteRole.
 const ofNothing = (operation) => (operation === "permissions.deleteRole" ? { name: "APIError", status: 404 } : notFound);
 
-// errorsOfAll makes each operation fail in each way that operations share, as a
-// method and as a standalone function, and checks that the SDK knows the error.
+// errorsOfAll makes every operation fail in each shared way, as a method and as a
+// standalone function, and checks that the SDK returns its own error class.
 export async function errorsOfAll() {
   const limited = client(latchkey("workspaces", "create", unique("limited"), "--requests-per-minute", "0"));
   const [powerless, nobody] = [client(rootKey("ratelimit.*.read_analytics")), client(unique("latchkey"))];
@@ -94,16 +93,16 @@ export async function errorsOfAll() {
   for (const [operation, request] of Object.entries(requests)) {
     const [group, method] = operation.split(".");
     const call = (un, about) => errorOf(un[group][method](request(about)));
-    refused(`${operation} malformed`, await call(un, empty), badRequest);
-    refused(`${operation} with an unknown root key`, await call(nobody, unknown), unauthorized);
-    refused(`${operation} without permission`, await call(powerless, real), withoutPermission(operation));
-    refused(`${operation} above the workspace's limit`, await call(limited, unknown), tooManyRequests);
-    refused(`${operation} as a function`, await standalone(group, method, request(unknown)), unauthorized);
-    if (!needNothing.test(operation)) refused(`${operation} of nothing`, await call(un, unknown), ofNothing(operation));
+    expectError(`${operation} malformed`, await call(un, empty), badRequest);
+    expectError(`${operation} with an unknown root key`, await call(nobody, unknown), unauthorized);
+    expectError(`${operation} without permission`, await call(powerless, real), withoutPermission(operation));
+    expectError(`${operation} above the workspace's limit`, await call(limited, unknown), tooManyRequests);
+    expectError(`${operation} as a function`, await standalone(group, method, request(unknown)), unauthorized);
+    if (!needNothing.test(operation)) expectError(`${operation} of nothing`, await call(un, unknown), ofNothing(operation));
   }
 }
 
-// standalone calls the SDK's function for an operation, whose errors are values.
+// standalone calls the SDK's function for an operation, which returns errors as values.
 async function standalone(group, method, request) {
   const name = group + method[0].toUpperCase() + method.slice(1);
   const { [name]: call } = await import(`@unkey/api/funcs/${name}.js`);

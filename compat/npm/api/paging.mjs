@@ -3,11 +3,11 @@ import { day, unique } from "../lib/server.mjs";
 import { newAPI, newKey, un } from "./client.mjs";
 import { count } from "./ratelimits.mjs";
 
-// Seven of each in pages of three: three pages, the last of them not full.
+// Seven items in pages of three make three pages. The last one is not full.
 const items = 7;
 const limit = 3;
 
-// paging reads every list to its end with the SDK's own paginator.
+// paging reads every list to its end with the SDK's paginator.
 export async function paging() {
   const [apiId, namespace, search] = [await newAPI(), unique("namespace"), unique("paged")];
   await count(namespace, "anybody", 0);
@@ -27,8 +27,7 @@ export async function paging() {
   await walk("listOverrides", await un.ratelimit.listOverrides({ namespace, limit }), "identifier", names);
 }
 
-// walk follows a list to its end and checks that every item came once and that
-// it took three pages.
+// walk reads a list to its end and checks that it has three pages and every item once.
 async function walk(what, list, member, want) {
   const pages = [];
   for await (const page of list) pages.push(page.result.data.map((item) => item[member]));

@@ -1,10 +1,10 @@
 import { errorOf, same, sorted } from "../lib/tally.mjs";
 import { unique } from "../lib/server.mjs";
 import { un } from "./client.mjs";
-import { conflict, notFound, refused } from "./errors.mjs";
+import { conflict, notFound, expectError } from "./errors.mjs";
 
-// permissions makes, reads and deletes permissions and roles, and gives
-// permissions to a role.
+// permissions creates, reads and deletes permissions and roles, and sets the
+// permissions of a role.
 export async function permissions() {
   await onePermission();
   await oneRole();
@@ -20,9 +20,9 @@ async function onePermission() {
   }
   same("the permission found by search", (await un.permissions.listPermissions({ search: slug })).result.data, [want]);
 
-  refused("a slug taken twice", await errorOf(un.permissions.createPermission(create)), conflict);
-  same("the answer of a deletion", (await un.permissions.deletePermission({ permission: slug })).data, {});
-  refused("getPermission of a deleted permission", await errorOf(un.permissions.getPermission({ permission: id })), notFound);
+  expectError("a slug taken twice", await errorOf(un.permissions.createPermission(create)), conflict);
+  same("the response to a deletion", (await un.permissions.deletePermission({ permission: slug })).data, {});
+  expectError("getPermission of a deleted permission", await errorOf(un.permissions.getPermission({ permission: id })), notFound);
 }
 
 async function oneRole() {
@@ -34,9 +34,9 @@ async function oneRole() {
   same("the role found by search", data.map(inOrder), [want]);
 
   await rolePermissions(id, create.permissions[0]);
-  refused("a role's name taken twice", await errorOf(un.permissions.createRole(create)), conflict);
-  same("the answer of a deletion", (await un.permissions.deleteRole({ role: create.name })).data, {});
-  refused("getRole of a deleted role", await errorOf(un.permissions.getRole({ role: id })), notFound);
+  expectError("a role's name taken twice", await errorOf(un.permissions.createRole(create)), conflict);
+  same("the response to a deletion", (await un.permissions.deleteRole({ role: create.name })).data, {});
+  expectError("getRole of a deleted role", await errorOf(un.permissions.getRole({ role: id })), notFound);
 }
 
 const inOrder = (role) => ({ ...role, permissions: sorted(role.permissions, (p) => p.slug) });
@@ -45,11 +45,12 @@ const roleOf = async (role) => inOrder((await un.permissions.getRole({ role })).
 // named reads permissions by their slugs.
 const named = (slugs) => Promise.all(slugs.map(async (permission) => (await un.permissions.getPermission({ permission })).data));
 
-// rolePermissions replaces what a role grants: one stays, one is new, one goes.
+// rolePermissions replaces the permissions of a role: one stays, one is added, one is
+// removed.
 async function rolePermissions(roleId, kept) {
   const permissions = [kept, unique("c.delete")];
   const { data } = await un.permissions.setRolePermissions({ roleId, permissions });
-  same("a role's permissions as answered", data, await named(permissions));
+  same("a role's permissions in the response", data, await named(permissions));
   same("a role's permissions read back", (await roleOf(roleId)).permissions, await named(permissions));
   same("a role's permissions cleared", (await un.permissions.setRolePermissions({ roleId, permissions: [] })).data, []);
   same("a role without permissions", (await roleOf(roleId)).permissions, undefined);

@@ -1,14 +1,14 @@
 import { errorOf, holds, same, sorted } from "../lib/tally.mjs";
 import { day, unique } from "../lib/server.mjs";
 import { un } from "./client.mjs";
-import { notFound, refused } from "./errors.mjs";
+import { notFound, expectError } from "./errors.mjs";
 
-// threeADay counts a request against a limit of 3 a day.
+// threeADay returns a request against a limit of 3 per day.
 export const threeADay = (namespace, identifier, cost = 1) => ({ namespace, identifier, limit: 3, duration: day, cost });
 
 export const count = async (...request) => (await un.ratelimit.limit(threeADay(...request))).data;
 
-// ratelimits counts single requests and several at once.
+// ratelimits calls limit and multiLimit.
 export async function ratelimits() {
   const namespace = unique("email.send");
   await single(namespace);
@@ -22,7 +22,7 @@ async function single(namespace) {
   const want = (success, remaining) => ({ success, limit: 3, remaining, reset });
   same("a first request of cost 2", first, want(true, 1));
   same("a second request of cost 2", await count(namespace, "user_1", 2), want(false, 0));
-  same("a refused request has not consumed", await count(namespace, "user_1", 1), want(true, 0));
+  same("a denied request does not consume", await count(namespace, "user_1", 1), want(true, 0));
   same("a request of cost 0", await count(namespace, "user_1", 0), want(true, 0));
   same("another identifier", await count(namespace, "user_2"), want(true, 2));
 }
@@ -37,14 +37,14 @@ async function several(namespace) {
     passed: true,
     limits: [check("m1", true, 2), check("m2", true, 0)],
   });
-  same("several limits of which one refuses", await ask(threeADay(namespace, "m1"), threeADay(namespace, "m2")), {
+  same("several limits of which one denies", await ask(threeADay(namespace, "m1"), threeADay(namespace, "m2")), {
     passed: false,
     limits: [check("m1", true, 2), check("m2", false, 0)],
   });
   same("nothing was consumed", (await count(namespace, "m1", 0)).remaining, 2);
 }
 
-// overrides sets, reads, lists and deletes overrides and counts under them.
+// overrides sets, reads, lists and deletes overrides, and calls limits with overrides.
 export async function overrides() {
   const namespace = unique("email.send");
   await count(namespace, "user_1");
@@ -64,8 +64,8 @@ export async function overrides() {
   same("the overrides listed", sorted(list.data, (o) => o.limit), [{ ...one, limit: 0 }, team]);
 
   const remove = (identifier) => un.ratelimit.deleteOverride({ namespace, identifier });
-  refused("deleteOverride by a name the pattern matches", await errorOf(remove("team_blue")), notFound);
-  same("the answer of a deletion", (await remove("team_*")).data, {});
-  refused("getOverride of a deleted override", await errorOf(get("team_blue")), notFound);
+  expectError("deleteOverride by a name the pattern matches", await errorOf(remove("team_blue")), notFound);
+  same("the response to a deletion", (await remove("team_*")).data, {});
+  expectError("getOverride of a deleted override", await errorOf(get("team_blue")), notFound);
   same("a limit without its override", (await count(namespace, "team_blue", 0)).overrideId, undefined);
 }

@@ -1,18 +1,18 @@
 import { errorOf, holds, same } from "../lib/tally.mjs";
 import { unique } from "../lib/server.mjs";
 import { keyOf, limit, newAPI, newKey, newRole, un, verify } from "./client.mjs";
-import { badRequest, refused } from "./errors.mjs";
+import { badRequest, expectError } from "./errors.mjs";
 
-// updates changes a key's properties, each alone, clears those that null clears,
-// and checks that the others stay.
+// updates changes each property of a key alone, clears those that null clears, and
+// checks that the others do not change.
 export async function updates() {
   const { keyId, key } = await newKey({ apiId: await newAPI(), name: "before" });
   const want = await keyOf(keyId);
 
-  // update sends a change and checks that it is all that happened. A change
-  // whose record looks different from its request says how.
+  // update requests a change and checks that nothing else changed. If the record differs
+  // from the request, the third argument is the change of the record.
   async function update(what, change, record = change) {
-    same(`${what}, answered`, (await un.keys.updateKey({ keyId, ...change })).data, {});
+    same(`${what}, response`, (await un.keys.updateKey({ keyId, ...change })).data, {});
     Object.assign(want, record);
     const got = await keyOf(keyId);
     want.updatedAt = got.updatedAt;
@@ -64,13 +64,13 @@ async function lists(update) {
   await update("roles emptied", { roles: [] }, { roles: undefined });
 }
 
-// credits changes a key's balance in each way there is.
+// credits changes the balance of a key in every way.
 export async function credits() {
   const refill = { interval: "monthly", amount: 100, refillDay: 15 };
   const { keyId, key } = await newKey({ apiId: await newAPI(), credits: { remaining: 50, refill } });
   async function change(request, want) {
     const what = `${request.operation} ${request.value}`;
-    same(`${what}, answered`, (await un.keys.updateCredits({ keyId, ...request })).data, want);
+    same(`${what}, response`, (await un.keys.updateCredits({ keyId, ...request })).data, want);
     same(`${what}, stored`, (await keyOf(keyId)).credits, want.remaining === null ? undefined : want);
   }
   await change({ operation: "set", value: 10 }, { remaining: 10, refill });
@@ -82,5 +82,5 @@ export async function credits() {
   await change({ operation: "set", value: 2 }, { remaining: 2 });
   await change({ operation: "set" }, { remaining: null });
   same("a key without a limit verified", (await verify(key)).credits, undefined);
-  refused("an increment of no limit", await errorOf(un.keys.updateCredits({ keyId, operation: "increment", value: 1 })), badRequest);
+  expectError("an increment of no limit", await errorOf(un.keys.updateCredits({ keyId, operation: "increment", value: 1 })), badRequest);
 }

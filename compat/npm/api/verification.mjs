@@ -1,14 +1,14 @@
 import { errorOf, holds, same } from "../lib/tally.mjs";
 import { allPowerful, day, latchkey, unique } from "../lib/server.mjs";
 import { limit, newAPI, newKey, un, verify } from "./client.mjs";
-import { badRequest, refused } from "./errors.mjs";
+import { badRequest, expectError } from "./errors.mjs";
 
-// code checks a verification's code, and that only one of them means valid.
+// code checks the code of a verification, and that only VALID is valid.
 function code(what, got, want) {
   same(what, { code: got.code, valid: got.valid }, { code: want, valid: want === "VALID" });
 }
 
-// verification makes the server answer with each code there is.
+// verification makes the server respond with every code.
 export async function verification() {
   const apiId = await newAPI();
   const { key } = await newKey({ apiId });
@@ -26,7 +26,7 @@ export async function verification() {
   code("a key from a listed network", await verify(key), "VALID");
 }
 
-// spending verifies with costs.
+// spending verifies a key with different costs.
 async function spending(apiId) {
   const { key } = await newKey({ apiId, credits: { remaining: 5 } });
   async function spend(what, request, want, balance) {
@@ -42,7 +42,7 @@ async function spending(apiId) {
   await spend("no cost", { credits: { cost: 0 } }, "VALID", 0);
 }
 
-// queries asks for permissions that a key holds and does not hold.
+// queries checks queries for permissions that a key has and does not have.
 async function queries(apiId) {
   const { key } = await newKey({ apiId, permissions: ["docs.read", "docs.write"] });
   for (const permissions of ["docs.read", "docs.read AND docs.write", "docs.delete OR docs.write", "docs.read and (docs.delete or docs.write)"]) {
@@ -53,11 +53,11 @@ async function queries(apiId) {
   }
   const permissions = "docs.read AND (";
   const syntax = { ...badRequest, type: "user/bad_request/permissions_query_syntax_error" };
-  refused("a query that is no query", await errorOf(verify(key, { permissions })), syntax);
+  expectError("an invalid query", await errorOf(verify(key, { permissions })), syntax);
   code("an unknown key with a query that is no query", await verify(unique("sk"), { permissions }), "NOT_FOUND");
 }
 
-// keyLimits verifies until a key's limits, its identity's and ad-hoc ones refuse.
+// keyLimits verifies a key until its own, its identity's and ad hoc limits deny.
 export async function keyLimits() {
   const apiId = await newAPI();
   const externalId = unique("user");
@@ -82,5 +82,5 @@ export async function keyLimits() {
   const { reset, id, ...burst } = (await ask(free, adHoc)).burst;
   same("an ad-hoc limit", burst, { ...limit("burst", 5, false), exceeded: false, remaining: 1 });
   same("an ad-hoc limit exceeded", (await ask(free, adHoc)).code, "RATE_LIMITED");
-  refused("a limit that does not exist", await errorOf(verify(free.key, { ratelimits: own })), { name: "APIError", status: 412 });
+  expectError("a limit that does not exist", await errorOf(verify(free.key, { ratelimits: own })), { name: "APIError", status: 412 });
 }

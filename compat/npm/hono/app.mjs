@@ -1,15 +1,15 @@
-// A Hono application that listens on a loopback port.
+// A Hono application on a loopback port.
 import { serve } from "@hono/node-server";
 import { unkey } from "@unkey/hono";
 import { Hono } from "hono";
 import { allPowerful } from "../lib/server.mjs";
 
-// invalid is the handler that the package leaves to applications: without one it
-// lets invalid keys through.
+// invalid is the handler for invalid keys. Without one, the package lets invalid keys
+// through.
 export const invalid = (c, result) => c.json({ code: result.data.code }, 401);
 
-// served runs calls against an application that answers with what the middleware
-// found out. The calls get a function that sends one request with headers.
+// served runs calls against an application that responds with the result of the
+// middleware. The calls get a function that requests one request with headers.
 export async function served(config, calls) {
   const app = new Hono();
   app.use("*", unkey({ rootKey: allPowerful, handleInvalidKey: invalid, ...config }));

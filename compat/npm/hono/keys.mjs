@@ -7,7 +7,7 @@ const un = new Unkey({ serverURL: baseURL, rootKey: allPowerful });
 const newAPI = async () => (await un.apis.createApi({ name: unique("api") })).data.apiId;
 export const newKey = async (request) => (await un.keys.createKey({ apiId: await newAPI(), ...request })).data;
 
-// result checks what the handler of an application is given.
+// result checks the argument of an application's handler.
 export async function result() {
   const { keyId, key } = await newKey({ name: "hono", meta: { plan: "pro" }, permissions: ["docs.read"], credits: { remaining: 5 } });
   await served({ tags: ["path=/"], permissions: "docs.read" }, async (get) => {
@@ -20,7 +20,7 @@ export async function result() {
   });
 }
 
-// codes checks that keys which are not valid are refused with their code.
+// codes checks that invalid keys are denied with their code.
 export async function codes() {
   const apiId = await newAPI();
   const limited = await newKey({ ratelimits: [{ name: "requests", limit: 1, duration: day, autoApply: true }] });
@@ -43,7 +43,7 @@ export async function codes() {
   });
 }
 
-// keysFrom checks the ways in which the package finds the key of a request.
+// keysFrom checks how the package finds the key of a request.
 export async function keysFrom() {
   const { key } = await newKey();
   const unauthorized = { status: 401, body: { error: "unauthorized" } };
@@ -56,6 +56,6 @@ export async function keysFrom() {
     same("the usual header instead", await get(bearer(key)), unauthorized);
   });
   await served({ getKey: (c) => c.json({ mine: true }, 418), handleInvalidKey: invalid }, async (get) => {
-    same("an answer in place of a key", await get(bearer(key)), { status: 418, body: { mine: true } });
+    same("a response instead of a key", await get(bearer(key)), { status: 418, body: { mine: true } });
   });
 }

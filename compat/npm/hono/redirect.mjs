@@ -1,14 +1,13 @@
-// The way of @unkey/hono to a server of one's own. The package makes its SDK
-// with a root key alone, so that it calls the SDK's built-in address, by the
-// global fetch. Replacing that function is the one place where an application
-// can say otherwise, and leaves both packages as they are; this is also what an
-// application in production would do.
+// Redirects @unkey/hono to another server. The package creates its SDK from a root key
+// alone, so the SDK calls its built-in address with the global fetch. Replacing that
+// function is the only way to change the address without modifying the packages. An
+// application in production would do the same.
 import { baseURL } from "../lib/server.mjs";
 
 const builtIn = "https://api.unkey.com";
 const fetchElsewhere = globalThis.fetch;
 
-// redirect counts the calls and says where they go.
+// redirect counts the calls and has their target URL.
 export const redirect = { calls: 0, to: baseURL };
 
 globalThis.fetch = async (input, init) => {

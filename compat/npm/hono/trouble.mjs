@@ -1,12 +1,12 @@
 import { holds, same } from "../lib/tally.mjs";
-import { through } from "../lib/proxy.mjs";
+import { viaProxy } from "../lib/proxy.mjs";
 import { baseURL, latchkey, rootKey, unique } from "../lib/server.mjs";
 import { bearer, served } from "./app.mjs";
 import { newKey } from "./keys.mjs";
 import { redirect } from "./redirect.mjs";
 
-// notServed leaves handleInvalidKey out. The package then goes on with the
-// request, and the handler must look at the result itself.
+// notServed does not set handleInvalidKey. The package then continues with the request,
+// and the handler must check the result itself.
 export async function notServed() {
   await served({ handleInvalidKey: undefined }, async (get) => {
     const { status, body } = await get(bearer(unique("sk")));
@@ -14,8 +14,8 @@ export async function notServed() {
   });
 }
 
-// serverErrors checks that errors which the SDK has a class for reach the
-// application's own error handler; the package shows its onError none of them.
+// serverErrors checks that errors with a class in the SDK reach the application's error
+// handler. The package does not pass them to its onError.
 export async function serverErrors() {
   const { key } = await newKey();
   const told = [];
@@ -29,7 +29,7 @@ export async function serverErrors() {
     same("above the workspace's limit", await get(bearer(key)), unhandled("TooManyRequestsErrorResponse", 429));
   });
   await served({ permissions: "docs.read AND (", onError }, async (get) => {
-    same("a query that is no query", await get(bearer(key)), unhandled("BadRequestErrorResponse", 400));
+    same("an invalid query", await get(bearer(key)), unhandled("BadRequestErrorResponse", 400));
   });
   await served({ rootKey: rootKey("api.*.read_api") }, async (get) => {
     same("a root key that may not verify", await get(bearer(key)), { status: 401, body: { code: "NOT_FOUND" } });
@@ -37,21 +37,21 @@ export async function serverErrors() {
   same("what onError was told", told, []);
 }
 
-// onError checks that the package's onError is told of an error that the SDK has
-// no class for, and that the SDK's retries work below the middleware.
+// onError checks that the package's onError gets errors without a class in the SDK, and
+// that the SDK's retries work below the middleware.
 export async function onError() {
   const { key } = await newKey();
-  await through([418], async (url) => {
+  await viaProxy([418], async (url) => {
     redirect.to = url;
     const told = (c, error) => c.json({ told: error.name, status: error.statusCode }, 502);
     await served({ onError: told }, async (get) => {
       same("an error without a class", await get(bearer(key)), { status: 502, body: { told: "APIError", status: 418 } });
     });
   });
-  const sends = await through([500, 503], async (url) => {
+  const requests = await viaProxy([500, 503], async (url) => {
     redirect.to = url;
     await served({}, async (get) => holds("success after retries", (await get(bearer(key))).status === 200));
   });
-  same("500 and 503, then success, sends", sends, 3);
+  same("500 and 503, then success, requests", requests, 3);
   redirect.to = baseURL;
 }

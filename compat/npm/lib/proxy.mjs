@@ -1,9 +1,9 @@
-// A proxy that stands before the server and answers the first requests itself.
+// A proxy in front of the server that responds to the first requests itself.
 import { createServer } from "node:http";
 import { buffer } from "node:stream/consumers";
 import { baseURL } from "./server.mjs";
 
-// lost lets a request through and answers 503 in place of the server.
+// lost forwards the request, drops the server's response and responds with 503.
 export const lost = 0;
 
 const trouble = (status) => ({
@@ -11,14 +11,13 @@ const trouble = (status) => ({
   error: { title: "Trouble", detail: "Try again.", status, type: "about:blank" },
 });
 
-// forward sends a request on, without the headers that are about the connection
-// it came by.
+// forward forwards a request without the headers of its connection.
 async function forward(request) {
   const { host, connection, "transfer-encoding": chunked, "content-length": length, ...headers } = request.headers;
   return fetch(baseURL + request.url, { method: request.method, headers, body: await buffer(request) });
 }
 
-async function answer(request, response, status) {
+async function respond(request, response, status) {
   if (status === undefined || status === lost) {
     const real = await forward(request);
     const body = await real.text();
@@ -31,15 +30,15 @@ async function answer(request, response, status) {
   response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(trouble(status)));
 }
 
-// through starts a proxy with a script of statuses, runs calls that go through
-// it, and returns how many requests came. The requests after those of the script
-// go through. A status may also be a function that answers by itself.
-export async function through(script, calls) {
-  let sends = 0;
+// viaProxy starts a proxy with a script of statuses, runs calls through it, and returns
+// the number of requests. It forwards the requests after those of the script. A status
+// can also be a function that responds.
+export async function viaProxy(script, calls) {
+  let requests = 0;
   const server = createServer((request, response) => {
-    const step = script[sends++];
+    const step = script[requests++];
     if (typeof step === "function") step(request, response);
-    else answer(request, response, step).catch((error) => response.destroy(error));
+    else respond(request, response, step).catch((error) => response.destroy(error));
   });
   await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
   try {
@@ -48,5 +47,5 @@ export async function through(script, calls) {
     server.closeAllConnections();
     server.close();
   }
-  return sends;
+  return requests;
 }

@@ -1,4 +1,4 @@
-// Counts checks and tells of those that fail.
+// Counts checks and prints the failed ones.
 import { isDeepStrictEqual, inspect } from "node:util";
 
 let scenario = "";
@@ -10,16 +10,15 @@ function fail(what, details) {
   console.error(`FAIL ${scenario}: ${what}: ${details}`);
 }
 
-// shown is a value for people to read. Of an error it is the message alone: some
-// carry the request, and that the root key.
+// shown formats a value for people. Of an error it shows only the message, because some
+// errors contain the request with the root key.
 const shown = (value) => (value instanceof Error ? `${value.name}: ${value.message}` : inspect(value, { depth: 8, breakLength: Infinity }));
 
-// plain is a value as JSON has it, so that an absent member and an undefined one
-// are the same, and null is neither.
+// plain converts a value to JSON and back, so that absent and undefined members are
+// equal, and differ from null.
 export const plain = (value) => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
 
-// same checks that two values are equal in every field, and returns whether they
-// are.
+// same checks that two values are equal in every field, and returns the result.
 export function same(what, got, want) {
   const equal = isDeepStrictEqual(plain(got), plain(want));
   if (equal) passed++;
@@ -27,23 +26,23 @@ export function same(what, got, want) {
   return equal;
 }
 
-// holds checks a condition. The details are printed if it doesn't hold.
+// holds checks a condition, and prints the details if it is false.
 export function holds(what, condition, details = "") {
   if (condition) passed++;
   else fail(what, shown(details));
 }
 
-// sorted puts a list into the order of a member, or of its strings, for lists
-// whose order is not promised.
+// sorted sorts a list by a member, or by its strings, for lists whose order is not
+// specified.
 export function sorted(list, by = (item) => item) {
   return list?.toSorted((a, b) => (by(a) < by(b) ? -1 : 1));
 }
 
-// errorOf returns what a promise is rejected with, or undefined.
+// errorOf returns the rejection of a promise, or undefined.
 export const errorOf = (promise) => promise.then(() => undefined, (error) => error);
 
-// runAll runs scenarios one after the other and ends the process. A scenario
-// that can't go on counts as a failed check, and the next is run all the same.
+// runAll runs scenarios one after the other and exits. A scenario that throws counts as
+// a failed check, and the next one still runs.
 export async function runAll(scenarios) {
   for (const [name, run] of Object.entries(scenarios)) {
     scenario = name;

@@ -1,11 +1,11 @@
-// The package under test and what its scenarios share.
+// The package under test, and helpers of its scenarios.
 import { Overrides, Ratelimit } from "@unkey/ratelimit";
 import { allPowerful, baseURL, unique } from "../lib/server.mjs";
 
-// exercised holds the methods that were called.
+// exercised has the called methods.
 export const exercised = new Set();
 
-// watched is the object, its calls remembered.
+// watched returns the object and records its calls.
 export function watched(object) {
   return new Proxy(object, {
     get(target, name) {
@@ -16,7 +16,7 @@ export function watched(object) {
   });
 }
 
-// limiter is a limiter of 3 a day in a namespace of its own.
+// limiter returns a limiter of 3 per day in a new namespace.
 export const limiter = (options) =>
   watched(new Ratelimit({ baseUrl: baseURL, rootKey: allPowerful, namespace: unique("namespace"), limit: 3, duration: "1d", ...options }));
 

@@ -2,7 +2,7 @@ import { errorOf, holds, same } from "../lib/tally.mjs";
 import { day, unique } from "../lib/server.mjs";
 import { limiter } from "./client.mjs";
 
-// limits counts until the limit refuses.
+// limits calls a limiter until it denies.
 export async function limits() {
   const limit = limiter();
   const first = await limit.limit("user_1", { cost: 2 });
@@ -18,7 +18,7 @@ export async function limits() {
   same("its window", later % (2 * day), 0);
 }
 
-// units says the length of the window in each way the package understands.
+// units sets the window in every unit of the package.
 export async function units() {
   const lengths = { "5000ms": 5000, "30s": 30_000, "5 m": 300_000, "1h": 3_600_000, "1d": day };
   for (const [duration, ms] of [...Object.entries(lengths), [60_000, 60_000]]) {

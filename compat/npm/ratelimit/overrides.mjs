@@ -2,7 +2,7 @@ import { errorOf, same, sorted } from "../lib/tally.mjs";
 import { day, unique } from "../lib/server.mjs";
 import { limiter, overridesOf } from "./client.mjs";
 
-// overrides sets, reads, lists and deletes overrides and counts under them.
+// overrides sets, reads, lists and deletes overrides, and calls limits with overrides.
 export async function overrides() {
   const namespace = unique("namespace");
   const [limit, overrides] = [limiter({ namespace }), overridesOf()];
@@ -22,12 +22,12 @@ export async function overrides() {
   same("setting an override again keeps its id", await set("user_1", 0), one.overrideId);
   same("an override of 0 blocks", (await limit.limit("user_1")).success, false);
 
-  same("the answer of a deletion", (await overrides.deleteOverride({ namespace, identifier: "team_*" })).data, {});
+  same("the response to a deletion", (await overrides.deleteOverride({ namespace, identifier: "team_*" })).data, {});
   const gone = await errorOf(overrides.getOverride({ namespace, identifier: "team_red" }));
   same("a deleted override", [gone?.name, gone?.statusCode], ["NotFoundErrorResponse", 404]);
 }
 
-// overridePages follows the cursor by hand: the package has no paginator.
+// overridePages passes the cursor itself, because the package has no paginator.
 export async function overridePages() {
   const namespace = unique("namespace");
   await limiter({ namespace }).limit("anybody");

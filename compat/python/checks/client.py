@@ -1,4 +1,4 @@
-"""The client under test, called either way, and what its scenarios share."""
+"""The client under test, blocking or async, and helpers of its scenarios."""
 
 import asyncio
 from importlib.metadata import version
@@ -9,16 +9,16 @@ from unkey.py.permissions import Permissions
 from .server import BASE_URL, DAY, unique
 from .tally import plain
 
-# The two ways to call the client: its methods, and their _async twins.
+# The two ways to call the client: its methods, and their _async versions.
 WAYS = ("blocking", "async")
 
 VERSION = version("unkey.py")
 
-# Whether the client is one that has newer operations and arguments.
+# Whether the client has the newest operations and arguments.
 NEWEST = hasattr(Permissions, "update_role")
 
-# The methods that were answered with success.
-answered = set()
+# The methods that succeeded.
+succeeded = set()
 
 _loop = asyncio.new_event_loop()
 
@@ -47,47 +47,47 @@ class _Group:
 
     def _call(self, method, request):
         name = method if self._way == "blocking" else method + "_async"
-        answer = getattr(self._methods, name)(**request)
+        response = getattr(self._methods, name)(**request)
         if self._way == "async":
-            answer = _loop.run_until_complete(answer)
-        answered.add(f"{self._name}.{name}")
-        return answer
+            response = _loop.run_until_complete(response)
+        succeeded.add(f"{self._name}.{name}")
+        return response
 
 
 def limit(name, number, auto_apply):
-    """Return a rate limit as requests carry it."""
+    """Return a rate limit of a request."""
     return {"name": name, "limit": number, "duration": DAY, "auto_apply": auto_apply}
 
 
-def limit_back(name, number, auto_apply):
-    """Return a rate limit as answers carry it, but for its id."""
+def limit_response(name, number, auto_apply):
+    """Return a rate limit of a response without its id."""
     return {"name": name, "limit": number, "duration": DAY, "autoApply": auto_apply}
 
 
 def new_api(un):
-    """Make an API and return its id."""
+    """Create an API and return its id."""
     return un.apis.create_api(name=unique("api")).data.api_id
 
 
 def new_role(un):
-    """Make a role and return its name."""
+    """Create a role and return its name."""
     name = unique("role")
     un.permissions.create_role(name=name)
     return name
 
 
 def new_key(un, **request):
-    """Make a key that the rest of a scenario stands on."""
+    """Create a key."""
     return un.keys.create_key(**request).data
 
 
 def verify(un, key, **request):
-    """Verify a key and return the result as JSON has it."""
+    """Verify a key and return the result as JSON."""
     return plain(un.keys.verify_key(key=key, **request).data)
 
 
 def comparable(record):
-    """Return a record with its lists in order and its limits without ids."""
+    """Return a record with sorted lists and without the ids of its limits."""
     record = plain(record)
     for name in ("permissions", "roles"):
         if name in record:

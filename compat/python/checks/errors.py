@@ -1,4 +1,4 @@
-"""Errors: what the client makes of them, and those only some operations have."""
+"""Errors: their classes in the client, and those that only some operations have."""
 
 from typing import NamedTuple, Optional
 
@@ -10,32 +10,32 @@ from .server import latchkey, unique
 from .tally import error_of, holds, same
 
 
-class Refusal(NamedTuple):
-    """An error as the SDK tells of it. Without a type the SDK has no class."""
+class SDKError(NamedTuple):
+    """An error of the SDK. Without a type, the SDK has no class for it."""
 
     name: str
     status: Optional[int]
-    type: Optional[str] = None  # the end of the error's type
+    type: Optional[str] = None  # suffix of the error's type
 
 
-BAD_REQUEST = Refusal("BadRequestErrorResponse", 400, "unkey/application/invalid_input")
-UNAUTHORIZED = Refusal("UnauthorizedErrorResponse", 401, "unkey/authentication/key_not_found")
-FORBIDDEN = Refusal("ForbiddenErrorResponse", 403, "unkey/authorization/insufficient_permissions")
-NOT_FOUND = Refusal("NotFoundErrorResponse", 404, "_not_found")
-CONFLICT = Refusal("ConflictErrorResponse", 409, "_already_exists")
-GONE = Refusal("GoneErrorResponse", 410, "unkey/data/ratelimit_namespace_gone")
-PROTECTED = Refusal("PreconditionFailedErrorResponse", 412, "unkey/application/protected_resource")
-TOO_MANY = Refusal("TooManyRequestsErrorResponse", 429, "user/too_many_requests/workspace_rate_limited")
-ACCEPTED = Refusal("NoneType", None)
+BAD_REQUEST = SDKError("BadRequestErrorResponse", 400, "unkey/application/invalid_input")
+UNAUTHORIZED = SDKError("UnauthorizedErrorResponse", 401, "unkey/authentication/key_not_found")
+FORBIDDEN = SDKError("ForbiddenErrorResponse", 403, "unkey/authorization/insufficient_permissions")
+NOT_FOUND = SDKError("NotFoundErrorResponse", 404, "_not_found")
+CONFLICT = SDKError("ConflictErrorResponse", 409, "_already_exists")
+GONE = SDKError("GoneErrorResponse", 410, "unkey/data/ratelimit_namespace_gone")
+PROTECTED = SDKError("PreconditionFailedErrorResponse", 412, "unkey/application/protected_resource")
+TOO_MANY = SDKError("TooManyRequestsErrorResponse", 429, "user/too_many_requests/workspace_rate_limited")
+ACCEPTED = SDKError("NoneType", None)
 
 
-def refused(what, error, want):
-    """Check that an error is of the SDK's class and says all it has room for."""
+def expect_error(what, error, want):
+    """Check that an error has the SDK's class, title, detail and request id."""
     data = getattr(error, "data", None)
     kind = data.error.type if data else None
     if want.type and kind and kind.endswith(want.type):
         kind = want.type
-    got = Refusal(type(error).__name__, getattr(error, "status_code", None), kind)
+    got = SDKError(type(error).__name__, getattr(error, "status_code", None), kind)
     if not same(what, got, want) or want.type is None:
         return
     of_class = isinstance(error, getattr(errors, want.name)) and isinstance(error, errors.UnkeyError)
@@ -45,28 +45,28 @@ def refused(what, error, want):
 
 
 def other_errors(un):
-    """Provoke the errors that only some operations have, or only some servers."""
+    """Check errors that only some operations have, or only some servers."""
     api_id = new_api(un)
     latchkey("apis", "update", api_id, "deleteProtection=true")
-    refused("delete_api of a protected API", error_of(un.apis.delete_api, api_id=api_id), PROTECTED)
+    expect_error("delete_api of a protected API", error_of(un.apis.delete_api, api_id=api_id), PROTECTED)
     error = error_of(un.keys.create_key, api_id=api_id, recoverable=True)
-    refused("a recoverable key where none are stored", error, Refusal("APIError", 412))
+    expect_error("a recoverable key in an API without encrypted storage", error, SDKError("APIError", 412))
 
     namespace = unique("gone")
     count(un, namespace, "anybody")
     latchkey("namespaces", "delete", namespace)
-    refused("limit in a deleted namespace", error_of(count, un, namespace, "anybody"), GONE)
+    expect_error("limit in a deleted namespace", error_of(count, un, namespace, "anybody"), GONE)
     error = error_of(un.ratelimit.multi_limit, request=[three_a_day(namespace, "anybody")])
-    refused("multi_limit in a deleted namespace", error, GONE)
+    expect_error("multi_limit in a deleted namespace", error, GONE)
 
     few = un.with_key(latchkey("workspaces", "create", unique("few"), "--requests-per-minute", "2"))
     seen = [getattr(error_of(few.permissions.list_roles), "status_code", None) for _ in range(4)]
     same("a workspace with two requests a minute", seen, [None, None, 429, 429])
     error = error_of(few.permissions.list_roles)
-    refused("the request after them", error, TOO_MANY)
+    expect_error("the request after them", error, TOO_MANY)
     holds("how long to wait, in seconds", int(error.headers["retry-after"]) > 0, error.headers)
 
-    refused("no root key", error_of(un.with_key(None).permissions.list_roles), BAD_REQUEST)
+    expect_error("no root key", error_of(un.with_key(None).permissions.list_roles), BAD_REQUEST)
     error = error_of(un.apis.create_api, name="")
     faults = error.data.error.errors
     holds("what is wrong with a request", faults and all(f.location and f.message for f in faults), error)

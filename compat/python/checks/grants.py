@@ -1,17 +1,17 @@
-"""A key's permissions and roles, and keys brought in with theirs."""
+"""Permissions and roles of keys, and imported keys."""
 
 import base64
 import hashlib
 
-from .client import key_of, limit, limit_back, new_api, new_key, new_role, verify
-from .errors import NOT_FOUND, refused
+from .client import key_of, limit, limit_response, new_api, new_key, new_role, verify
+from .errors import NOT_FOUND, expect_error
 from .permissions import named
 from .server import latchkey, unique
 from .tally import error_of, plain, same
 
 
 def grants(un):
-    """Give permissions and roles to a key and take them away."""
+    """Add, set and remove permissions and roles of a key."""
     key_id = new_key(un, api_id=new_api(un)).key_id
     _permissions(un, key_id)
     _roles(un, key_id)
@@ -21,9 +21,9 @@ def _permissions(un, key_id):
     a, b = unique("a.read"), unique("b.write")
 
     def held(what, call, slugs, want):
-        """Check an answer in full and then what the key holds."""
-        answer = plain(call(key_id=key_id, permissions=slugs).data)
-        same(what, sorted(answer, key=lambda p: p["slug"]), named(un, want))
+        """Check the whole response, and then the permissions or roles of the key."""
+        response = plain(call(key_id=key_id, permissions=slugs).data)
+        same(what, sorted(response, key=lambda p: p["slug"]), named(un, want))
         same(f"{what}, read back", key_of(un, key_id).get("permissions", []), want)
 
     held("permissions added", un.keys.add_permissions, [a, b], [a, b])
@@ -32,16 +32,16 @@ def _permissions(un, key_id):
     held("permissions set", un.keys.set_permissions, [a], [a])
     held("permissions cleared", un.keys.set_permissions, [], [])
     error = error_of(un.keys.remove_permissions, key_id=key_id, permissions=[unique("nowhere")])
-    refused("removing a permission that does not exist", error, NOT_FOUND)
+    expect_error("removing a permission that does not exist", error, NOT_FOUND)
 
 
 def _roles(un, key_id):
     a, b = sorted([new_role(un), new_role(un)])
 
     def held(what, call, names, want):
-        answer = plain(call(key_id=key_id, roles=names).data)
+        response = plain(call(key_id=key_id, roles=names).data)
         full = [plain(un.permissions.get_role(role=name).data) for name in want]
-        same(what, sorted(answer, key=lambda r: r["name"]), full)
+        same(what, sorted(response, key=lambda r: r["name"]), full)
         same(f"{what}, read back", key_of(un, key_id).get("roles", []), want)
 
     held("roles added", un.keys.add_roles, [a, b], [a, b])
@@ -49,16 +49,16 @@ def _roles(un, key_id):
     held("roles set", un.keys.set_roles, [a], [a])
     held("roles cleared", un.keys.set_roles, [], [])
     error = error_of(un.keys.add_roles, key_id=key_id, roles=[unique("nobody")])
-    refused("adding a role that does not exist", error, NOT_FOUND)
+    expect_error("adding a role that does not exist", error, NOT_FOUND)
 
 
 def _hash_of(key):
-    """Return the form in which keys are brought in."""
+    """Return the hash of a migrated key."""
     return base64.b64encode(hashlib.sha256(key.encode()).digest()).decode()
 
 
 def migration(un):
-    """Bring in keys of another system by their hashes."""
+    """Import keys of another system by their hashes."""
     first, second, external = unique("old"), unique("old"), unique("user")
     record = {
         "name": "moved",
@@ -82,7 +82,7 @@ def migration(un):
     got = key_of(un, data.migrated[0].key_id)
     record |= {"keyId": data.migrated[0].key_id, "start": "", "createdAt": got["createdAt"]}
     record |= {"identity": {"id": got["identity"]["id"], "externalId": external}}
-    record |= {"ratelimits": [limit_back("requests", 10, False)]}
+    record |= {"ratelimits": [limit_response("requests", 10, False)]}
     same("a key brought in", got, record)
     same("it verifies at once", verify(un, first)["code"], "VALID")
 

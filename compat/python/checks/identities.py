@@ -1,13 +1,13 @@
 """identities.*"""
 
-from .client import NEWEST, comparable, identity_of, limit, limit_back
-from .errors import CONFLICT, NOT_FOUND, refused
+from .client import NEWEST, comparable, identity_of, limit, limit_response
+from .errors import CONFLICT, NOT_FOUND, expect_error
 from .server import unique
 from .tally import error_of, holds, same
 
 
 def identities(un):
-    """Make, read, change and delete an identity."""
+    """Create, read, update and delete an identity."""
     external = unique("user")
     meta = {"plan": "pro", "seats": 3, "tags": ["a", "b"], "nested": {"on": True}}
     create = {
@@ -17,10 +17,10 @@ def identities(un):
     }
     id = un.identities.create_identity(**create).data.identity_id
     want = {"id": id, "externalId": external, "meta": meta}
-    want["ratelimits"] = [limit_back("requests", 100, True), limit_back("tokens", 5000, False)]
+    want["ratelimits"] = [limit_response("requests", 100, True), limit_response("tokens", 5000, False)]
     same("the identity by its id", identity_of(un, id), want)
     same("the identity by its external id", identity_of(un, external), want)
-    refused("an external id taken twice", error_of(un.identities.create_identity, **create), CONFLICT)
+    expect_error("an external id taken twice", error_of(un.identities.create_identity, **create), CONFLICT)
 
     _change(un, id, external)
     _list(un, id, external)
@@ -34,9 +34,9 @@ def _limit_id(un, identity):
 
 def _change(un, id, external):
     before = _limit_id(un, id)
-    want = {"id": id, "externalId": external, "meta": {"plan": "free"}, "ratelimits": [limit_back("requests", 7, True)]}
-    answer = un.identities.update_identity(identity=id, meta=want["meta"], ratelimits=[limit("requests", 7, True)])
-    same("the answer of an update", comparable(answer.data), want)
+    want = {"id": id, "externalId": external, "meta": {"plan": "free"}, "ratelimits": [limit_response("requests", 7, True)]}
+    response = un.identities.update_identity(identity=id, meta=want["meta"], ratelimits=[limit("requests", 7, True)])
+    same("the response to an update", comparable(response.data), want)
     same("the updated identity", identity_of(un, id), want)
     same("the id of a limit of the same name", _limit_id(un, id), before)
 
@@ -54,7 +54,7 @@ def _list(un, id, external):
 
 
 def _delete(un, id, external):
-    answer = un.identities.delete_identity(identity=external)
-    holds("the answer of a deletion has a request id", answer.meta.request_id)
-    refused("get_identity of a deleted identity", error_of(un.identities.get_identity, identity=id), NOT_FOUND)
-    refused("a second deletion", error_of(un.identities.delete_identity, identity=external), NOT_FOUND)
+    response = un.identities.delete_identity(identity=external)
+    holds("the response to a deletion has a request id", response.meta.request_id)
+    expect_error("get_identity of a deleted identity", error_of(un.identities.get_identity, identity=id), NOT_FOUND)
+    expect_error("a second deletion", error_of(un.identities.delete_identity, identity=external), NOT_FOUND)

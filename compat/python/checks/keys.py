@@ -1,7 +1,7 @@
 """keys.createKey, getKey, whoami, rerollKey, deleteKey and apis.listKeys."""
 
-from .client import comparable, key_of, limit, limit_back, new_api, new_key, new_role, verify
-from .errors import NOT_FOUND, refused
+from .client import comparable, key_of, limit, limit_response, new_api, new_key, new_role, verify
+from .errors import NOT_FOUND, expect_error
 from .server import DAY, latchkey, now, unique
 from .tally import error_of, holds, plain, same
 
@@ -9,7 +9,7 @@ MINUTE = 60_000
 
 
 def full_key(un, api_id):
-    """Return a request for a key with all properties, and the record it makes."""
+    """Return a request for a key with every property, and the expected record."""
     shared = {
         "name": "full",
         "meta": {"plan": "pro", "seats": 3, "nested": {"on": True}},
@@ -34,64 +34,64 @@ def full_key(un, api_id):
         **shared,
         "identity": {"externalId": external},
         "credits": {"remaining": 50, "refill": {**refill, "refillDay": 15}},
-        "ratelimits": [limit_back("requests", 10, True), limit_back("tokens", 500, False)],
+        "ratelimits": [limit_response("requests", 10, True), limit_response("tokens", 500, False)],
     }
     return request, want
 
 
 def keys(un):
-    """Make a key with everything and read it in the four ways there are."""
+    """Create a key with every property and read it in all four ways."""
     api_id = new_api(un)
     latchkey("apis", "update", api_id, "storeEncryptedKeys=true")
     request, want = full_key(un, api_id)
     before = now() - MINUTE
-    made = new_key(un, **request)
-    holds("the key has its whole prefix", made.key.startswith("my_app_"))
+    created = new_key(un, **request)
+    holds("the key has its whole prefix", created.key.startswith("my_app_"))
 
-    got = key_of(un, made.key_id)
+    got = key_of(un, created.key_id)
     holds("the moment of creation in milliseconds", before < got["createdAt"] < before + 2 * MINUTE, got["createdAt"])
     want["identity"]["id"] = got["identity"]["id"]
-    want |= {"keyId": made.key_id, "start": made.key[: len("my_app_") + 4], "createdAt": got["createdAt"]}
+    want |= {"keyId": created.key_id, "start": created.key[: len("my_app_") + 4], "createdAt": got["createdAt"]}
     same("the key by get_key", got, want)
-    same("the key by whoami", comparable(un.keys.whoami(key=made.key).data), want)
-    decrypted = {**want, "plaintext": made.key}
-    same("the key decrypted", comparable(un.keys.get_key(key_id=made.key_id, decrypt=True).data), decrypted)
+    same("the key by whoami", comparable(un.keys.whoami(key=created.key).data), want)
+    decrypted = {**want, "plaintext": created.key}
+    same("the key decrypted", comparable(un.keys.get_key(key_id=created.key_id, decrypt=True).data), decrypted)
     listed = un.apis.list_keys(
         api_id=api_id, external_id=request["external_id"], decrypt=True, revalidate_keys_cache=True
     )
     same("the key decrypted by list_keys", [comparable(key) for key in listed.result.data], [decrypted])
 
-    _verified(un, made.key, want)
+    _verified(un, created.key, want)
     _bare_key(un, api_id)
     _reroll(un, request)
     _delete(un, api_id)
 
 
 def _verified(un, key, want):
-    """Verify the key, which costs one credit and one of its limit."""
+    """Verify the key, which costs one credit and one call of its limit."""
     got = comparable(un.keys.verify_key(key=key, tags=["path=/compat", "sdk=python"]).data)
     (checked,) = got.pop("ratelimits")
     want = {k: v for k, v in want.items() if k not in ("start", "createdAt", "ratelimits")}
     same("the key by verify_key", got, {**want, "valid": True, "code": "VALID", "credits": 49})
     reset = checked.pop("reset")
-    same("the limit checked", checked, {**limit_back("requests", 10, True), "exceeded": False, "remaining": 9})
+    same("the limit checked", checked, {**limit_response("requests", 10, True), "exceeded": False, "remaining": 9})
     holds("a limit's window ends at a multiple of its length", reset % DAY == 0 and reset > now(), reset)
 
 
 def _bare_key(un, api_id):
-    """Make a key of which nothing is said but its API."""
-    made = new_key(un, api_id=api_id)
-    got = key_of(un, made.key_id)
-    want = {"keyId": made.key_id, "start": made.key[:4], "enabled": True, "createdAt": got["createdAt"]}
+    """Create a key with only its API."""
+    created = new_key(un, api_id=api_id)
+    got = key_of(un, created.key_id)
+    want = {"keyId": created.key_id, "start": created.key[:4], "enabled": True, "createdAt": got["createdAt"]}
     same("a bare key", got, want)
-    want = {"valid": True, "code": "VALID", "keyId": made.key_id, "enabled": True}
-    same("a bare key verified", verify(un, made.key), want)
+    want = {"valid": True, "code": "VALID", "keyId": created.key_id, "enabled": True}
+    same("a bare key verified", verify(un, created.key), want)
     unlimited = new_key(un, api_id=api_id, credits={"remaining": None})
-    same("a key made with remaining None", key_of(un, unlimited.key_id).get("credits"), None)
+    same("a key created with remaining None", key_of(un, unlimited.key_id).get("credits"), None)
 
 
 def _reroll(un, request):
-    """Replace keys, one at once and one with a minute of grace."""
+    """Reroll keys without and with a grace period of one minute."""
     old = new_key(un, **request)
     before = key_of(un, old.key_id)
     fresh = un.keys.reroll_key(key_id=old.key_id, expiration=0).data
@@ -110,10 +110,10 @@ def _reroll(un, request):
 def _delete(un, api_id):
     """Delete a key softly and another permanently."""
     for permanent in (False, True):
-        made = new_key(un, api_id=api_id)
-        request = {"key_id": made.key_id, "permanent": permanent}
-        same("the answer of a deletion", plain(un.keys.delete_key(**request).data), {})
-        same("a deleted key", verify(un, made.key), {"valid": False, "code": "NOT_FOUND"})
-        refused("get_key of a deleted key", error_of(un.keys.get_key, key_id=made.key_id), NOT_FOUND)
-        refused("whoami of a deleted key", error_of(un.keys.whoami, key=made.key), NOT_FOUND)
-        refused("a second deletion", error_of(un.keys.delete_key, **request), NOT_FOUND)
+        created = new_key(un, api_id=api_id)
+        request = {"key_id": created.key_id, "permanent": permanent}
+        same("the response to a deletion", plain(un.keys.delete_key(**request).data), {})
+        same("a deleted key", verify(un, created.key), {"valid": False, "code": "NOT_FOUND"})
+        expect_error("get_key of a deleted key", error_of(un.keys.get_key, key_id=created.key_id), NOT_FOUND)
+        expect_error("whoami of a deleted key", error_of(un.keys.whoami, key=created.key), NOT_FOUND)
+        expect_error("a second deletion", error_of(un.keys.delete_key, **request), NOT_FOUND)

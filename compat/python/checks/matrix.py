@@ -1,17 +1,17 @@
-"""Every operation made to fail in each way that operations share."""
+"""Every operation fails in each shared way."""
 
 from types import SimpleNamespace
 
 from .client import NEWEST, new_api, new_key, new_role
-from .errors import ACCEPTED, BAD_REQUEST, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, Refusal, refused
+from .errors import ACCEPTED, BAD_REQUEST, FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED, SDKError, expect_error
 from .ratelimits import count, three_a_day
 from .server import DAY, latchkey, root_key, unique
 from .tally import error_of
 
-# Every operation as a function from what it is about to its request. About real
-# things it is one that a root key with permissions could make, about unknown
-# ones it finds nothing, and about empty names it is malformed; an empty name
-# asks for pages of no items, which is malformed too.
+# A function for every operation that returns its request for a target. With real names a
+# request succeeds for a root key with permissions, with unknown names it finds nothing,
+# and with empty names it is malformed. An empty name gives a page size of 0, which is
+# malformed too.
 REQUESTS = {
     "apis.create_api": lambda t: {"name": t.api},
     "apis.get_api": lambda t: {"api_id": t.api},
@@ -55,14 +55,14 @@ REQUESTS = {
 if NEWEST:
     REQUESTS["permissions.set_role_permissions"] = lambda t: {"request": {"role_id": t.role, "permissions": [t.permission]}}
 
-# The operations that are not about something that may not exist.
+# The operations that do not need an existing object.
 NEED_NOTHING = {
     "apis.create_api", "identities.create_identity", "identities.list_identities", "keys.verify_key",
     "permissions.create_permission", "permissions.create_role", "permissions.list_permissions", "permissions.list_roles",
     "ratelimit.limit", "ratelimit.multi_limit",
 }  # fmt: skip
 
-# How operations hide from a root key without permission what it may not know of.
+# The operations that mask the error of a root key without permission.
 HIDDEN = {
     "apis.list_keys": NOT_FOUND,
     "keys.create_key": NOT_FOUND,
@@ -79,11 +79,11 @@ def _named(name):
 
 
 def _real_things(un):
-    """Make one of everything."""
+    """Create one object of each kind."""
     real = _named("user_1")
     real.api, real.identity, real.permission = new_api(un), unique("user"), unique("docs.read")
-    made = new_key(un, api_id=real.api, external_id=real.identity, permissions=[real.permission])
-    real.key, real.secret, real.role, real.namespace = made.key_id, made.key, new_role(un), unique("namespace")
+    created = new_key(un, api_id=real.api, external_id=real.identity, permissions=[real.permission])
+    real.key, real.secret, real.role, real.namespace = created.key_id, created.key, new_role(un), unique("namespace")
     count(un, real.namespace, real.identifier)
     un.ratelimit.set_override(namespace=real.namespace, identifier=real.identifier, limit=1, duration=DAY)
     real.migration = latchkey("migrations", "create", "sha256")
@@ -91,7 +91,7 @@ def _real_things(un):
 
 
 def errors_of_all(un):
-    """Check that the SDK knows the error of each operation every time."""
+    """Check that the SDK returns its own class for each error of each operation."""
     limited = un.with_key(latchkey("workspaces", "create", unique("limited"), "--requests-per-minute", "0"))
     powerless, nobody = un.with_key(root_key("ratelimit.*.read_analytics")), un.with_key(unique("latchkey"))
     real, unknown, empty = _real_things(un), _named("unknown_12345"), _named("")
@@ -101,16 +101,16 @@ def errors_of_all(un):
         def call(un, about):
             return error_of(getattr(getattr(un, group), method), **request(about))
 
-        refused(f"{operation} malformed", call(un, empty), BAD_REQUEST)
-        refused(f"{operation} with an unknown root key", call(nobody, unknown), UNAUTHORIZED)
-        refused(f"{operation} without permission", call(powerless, real), HIDDEN.get(operation, FORBIDDEN))
-        refused(f"{operation} above the workspace's limit", call(limited, unknown), TOO_MANY)
+        expect_error(f"{operation} malformed", call(un, empty), BAD_REQUEST)
+        expect_error(f"{operation} with an unknown root key", call(nobody, unknown), UNAUTHORIZED)
+        expect_error(f"{operation} without permission", call(powerless, real), HIDDEN.get(operation, FORBIDDEN))
+        expect_error(f"{operation} above the workspace's limit", call(limited, unknown), TOO_MANY)
         if operation not in NEED_NOTHING:
-            refused(f"{operation} of nothing", call(un, unknown), _of_nothing(operation))
+            expect_error(f"{operation} of nothing", call(un, unknown), _of_nothing(operation))
 
 
 def _of_nothing(operation):
-    """Return how an operation is refused that is about nothing."""
+    """Return the error of an operation on an object that does not exist."""
     if operation == "permissions.delete_role":
-        return Refusal("APIError", 404)  # the SDK has no class for it
+        return SDKError("APIError", 404)  # the SDK has no class for it
     return NOT_FOUND

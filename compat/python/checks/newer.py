@@ -1,35 +1,35 @@
-"""What only the newest client can ask for.
+"""Operations and arguments of the newest client only.
 
-Some of it the server does not offer. It must say so in errors that the client
-has classes for; such a check fails once the server has learnt it.
+The server does not support all of them. It must reject those with errors that the client
+has classes for. Such a check fails once the server supports them.
 """
 
 from .client import NEWEST, new_api, new_key, new_role
-from .errors import BAD_REQUEST, CONFLICT, NOT_FOUND, refused
+from .errors import BAD_REQUEST, CONFLICT, NOT_FOUND, expect_error
 from .server import unique
 from .tally import error_of, plain, same
 
-# The operations that only the newest client has. Its class for their 429 is for
-# application/json, unlike all others, so they are not in the matrix.
+# Operations of the newest client only. Its class for their 429 is for application/json,
+# unlike all others, so they are not in the matrix.
 OPERATIONS = {"permissions.update_permission", "permissions.update_role"}
 
 
 def newer(un):
-    """Ask for each thing that only the newest client knows."""
+    """Check each operation and argument of the newest client."""
     if not NEWEST:
         return
     role = _update_role(un)
     slug = _update_permission(un)
     error = error_of(un.permissions.set_role_permissions, request={"role": role, "permissions": [slug]})
-    refused("set_role_permissions with role in place of role_id", error, BAD_REQUEST)
+    expect_error("set_role_permissions with role in place of role_id", error, BAD_REQUEST)
 
-    made = new_key(un, api_id=new_api(un))
-    error = error_of(un.keys.verify_key, key=made.key, keyspaces=["ks_12345678"])
-    refused("verify_key with keyspaces", error, BAD_REQUEST)
-    error = error_of(un.keys.reroll_key, key_id=made.key_id, expiration=None)
-    refused("reroll_key with expiration None", error, BAD_REQUEST)
-    error = error_of(un.keys.update_key, key_id=made.key_id, ratelimits=None)
-    refused("update_key with ratelimits None", error, BAD_REQUEST)
+    created = new_key(un, api_id=new_api(un))
+    error = error_of(un.keys.verify_key, key=created.key, keyspaces=["ks_12345678"])
+    expect_error("verify_key with keyspaces", error, BAD_REQUEST)
+    error = error_of(un.keys.reroll_key, key_id=created.key_id, expiration=None)
+    expect_error("reroll_key with expiration None", error, BAD_REQUEST)
+    error = error_of(un.keys.update_key, key_id=created.key_id, ratelimits=None)
+    expect_error("update_key with ratelimits None", error, BAD_REQUEST)
 
 
 def _update_role(un):
@@ -38,8 +38,8 @@ def _update_role(un):
     same("the role after update_role", plain(un.permissions.get_role(role=name).data), role)
     cleared = plain(un.permissions.update_role(role=name, description=None).data)
     same("the role without its description", cleared, {"id": role["id"], "name": name})
-    refused("update_role to a taken name", error_of(un.permissions.update_role, role=name, name=taken), CONFLICT)
-    refused("update_role of nothing", error_of(un.permissions.update_role, role=old, name=name), NOT_FOUND)
+    expect_error("update_role to a taken name", error_of(un.permissions.update_role, role=name, name=taken), CONFLICT)
+    expect_error("update_role of nothing", error_of(un.permissions.update_role, role=old, name=name), NOT_FOUND)
     return name
 
 
@@ -52,6 +52,6 @@ def _update_permission(un):
     cleared = plain(un.permissions.update_permission(permission=slug, name="Read", description=None).data)
     same("the permission without its description", cleared, {"id": permission["id"], "name": "Read", "slug": slug})
     error = error_of(un.permissions.update_permission, permission=slug, slug=taken)
-    refused("update_permission to a taken slug", error, CONFLICT)
-    refused("update_permission of nothing", error_of(un.permissions.update_permission, permission=old, name="x"), NOT_FOUND)
+    expect_error("update_permission to a taken slug", error, CONFLICT)
+    expect_error("update_permission of nothing", error_of(un.permissions.update_permission, permission=old, name="x"), NOT_FOUND)
     return slug

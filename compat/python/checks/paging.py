@@ -1,16 +1,16 @@
-"""Every list, read to its end with the SDK's own paginator."""
+"""Every list, read to its end with the SDK's paginator."""
 
 from .client import new_api, new_key
 from .ratelimits import count
 from .server import DAY, latchkey, unique
 from .tally import same
 
-# Seven of each in pages of three: three pages, the last of them not full.
+# Seven items in pages of three make three pages. The last one is not full.
 ITEMS, SIZE = 7, 3
 
 
 def paging(un):
-    """Make one of each in a workspace of its own and follow the lists."""
+    """Create items in a new workspace and read the lists."""
     un = un.with_key(latchkey("workspaces", "create", unique("paging")))
     api_id, namespace = new_api(un), unique("namespace")
     count(un, namespace, "anybody", 0)
@@ -30,7 +30,7 @@ def paging(un):
 
 
 def _walk(what, page, member, want):
-    """Follow a list to its end; every item must come once, in three pages."""
+    """Read a list to its end: it must have three pages and every item once."""
     got, sizes = [], []
     while page is not None:
         got += [getattr(item, member) for item in page.result.data]

@@ -1,13 +1,13 @@
 """permissions.*"""
 
 from .client import NEWEST
-from .errors import CONFLICT, NOT_FOUND, refused
+from .errors import CONFLICT, NOT_FOUND, expect_error
 from .server import unique
 from .tally import error_of, plain, same
 
 
 def permissions(un):
-    """Make, read and delete permissions and roles."""
+    """Create, read and delete permissions and roles."""
     _one_permission(un)
     _one_role(un)
 
@@ -27,10 +27,10 @@ def _one_permission(un):
     if NEWEST:
         found = un.permissions.list_permissions(search=slug).result.data
         same("the permission found by search", found, [want])
-    refused("a slug taken twice", error_of(un.permissions.create_permission, **create), CONFLICT)
-    same("the answer of a deletion", un.permissions.delete_permission(permission=slug).data, {})
+    expect_error("a slug taken twice", error_of(un.permissions.create_permission, **create), CONFLICT)
+    same("the response to a deletion", un.permissions.delete_permission(permission=slug).data, {})
     error = error_of(un.permissions.get_permission, permission=id)
-    refused("get_permission of a deleted permission", error, NOT_FOUND)
+    expect_error("get_permission of a deleted permission", error, NOT_FOUND)
 
 
 def _one_role(un):
@@ -42,13 +42,13 @@ def _one_role(un):
     if NEWEST:
         same("the role found by search", un.permissions.list_roles(search=create["name"]).result.data, [want])
         _role_permissions(un)
-    refused("a role's name taken twice", error_of(un.permissions.create_role, **create), CONFLICT)
-    same("the answer of a deletion", un.permissions.delete_role(role=create["name"]).data, {})
-    refused("get_role of a deleted role", error_of(un.permissions.get_role, role=id), NOT_FOUND)
+    expect_error("a role's name taken twice", error_of(un.permissions.create_role, **create), CONFLICT)
+    same("the response to a deletion", un.permissions.delete_role(role=create["name"]).data, {})
+    expect_error("get_role of a deleted role", error_of(un.permissions.get_role, role=id), NOT_FOUND)
 
 
 def _role_permissions(un):
-    """Give permissions to a role: one stays, one is new, one goes."""
+    """Replace the permissions of a role: one stays, one is added, one is removed."""
 
     def held():
         return sorted(plain(un.permissions.get_role(role=id).data).get("permissions", []), key=lambda p: p["slug"])
@@ -59,9 +59,9 @@ def _role_permissions(un):
 
     first = [unique("a.read"), unique("b.write")]
     id = un.permissions.create_role(name=unique("writer"), permissions=first).data.role_id
-    same("a role made with permissions", held(), named(un, first))
+    same("a role created with permissions", held(), named(un, first))
     second = [first[0], unique("c.delete")]
-    same("a role's permissions as answered", set_to(second), named(un, second))
+    same("a role's permissions in the response", set_to(second), named(un, second))
     same("a role's permissions read back", held(), named(un, second))
     same("a role's permissions cleared", set_to([]), [])
     same("a role without permissions", held(), [])

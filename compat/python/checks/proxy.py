@@ -1,4 +1,4 @@
-"""A proxy that stands before the server and answers the first requests itself."""
+"""A proxy in front of the server that responds to the first requests itself."""
 
 import contextlib
 import http.client
@@ -9,22 +9,22 @@ import urllib.parse
 
 from .server import BASE_URL
 
-# Lets a request through and answers 503 in place of the server.
+# Forwards the request, drops the server's response and responds with 503.
 LOST = 0
 
 
 class Proxy:
-    """Where a proxy is, and how many requests came to it."""
+    """The URL of a proxy and the number of its requests."""
 
     url = ""
-    sends = 0
+    requests = 0
 
 
 @contextlib.contextmanager
-def through(*script):
+def via_proxy(*script):
     """Start a proxy with a script of statuses.
 
-    The requests after those of the script go through.
+    It forwards the requests after those of the script.
     """
     proxy = Proxy()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(proxy, script))
@@ -40,18 +40,18 @@ def through(*script):
 def _handler(proxy, script):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            proxy.sends += 1
+            proxy.requests += 1
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status = script[proxy.sends - 1] if proxy.sends <= len(script) else None
+            status = script[proxy.requests - 1] if proxy.requests <= len(script) else None
             if status is None:
-                self._answer(*_forward(self.path, self.headers, body))
+                self._respond(*_forward(self.path, self.headers, body))
                 return
             if status == LOST:
                 _forward(self.path, self.headers, body)
                 status = 503
-            self._answer(status, "application/json", _trouble(status))
+            self._respond(status, "application/json", _trouble(status))
 
-        def _answer(self, status, kind, body):
+        def _respond(self, status, kind, body):
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
@@ -59,13 +59,13 @@ def _handler(proxy, script):
             self.wfile.write(body)
 
         def log_message(self, format, *args):
-            """Keep quiet."""
+            """Log nothing."""
 
     return Handler
 
 
 def _forward(path, headers, body):
-    """Send a request on and return the answer's status, type and body."""
+    """Forward a request and return the response's status, type and body."""
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(BASE_URL).netloc)
     kept = {k: v for k, v in headers.items() if k.lower() not in ("host", "connection", "accept-encoding")}
     connection.request("POST", path, body, kept)

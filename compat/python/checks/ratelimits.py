@@ -5,17 +5,17 @@ from .tally import error_of, holds, plain, same
 
 
 def three_a_day(namespace, identifier, cost=1):
-    """Count a request against a limit of 3 a day."""
+    """Return a request against a limit of 3 per day."""
     return {"namespace": namespace, "identifier": identifier, "limit": 3, "duration": DAY, "cost": cost}
 
 
 def count(un, *request):
-    """Ask ratelimit.limit."""
+    """Call ratelimit.limit."""
     return plain(un.ratelimit.limit(**three_a_day(*request)).data)
 
 
 def ratelimits(un):
-    """Count single requests and several at once."""
+    """Call limit and multi_limit."""
     namespace = unique("email.send")
     _single(un, namespace)
     _several(un, namespace)
@@ -31,17 +31,17 @@ def _single(un, namespace):
 
     same("a first request of cost 2", first, want(True, 1))
     same("a second request of cost 2", count(un, namespace, "user_1", 2), want(False, 0))
-    same("a refused request has not consumed", count(un, namespace, "user_1", 1), want(True, 0))
+    same("a denied request does not consume", count(un, namespace, "user_1", 1), want(True, 0))
     same("a request of cost 0", count(un, namespace, "user_1", 0), want(True, 0))
     same("another identifier", count(un, namespace, "user_2"), want(True, 2))
 
 
 def _several(un, namespace):
     def ask(*limits):
-        answer = plain(un.ratelimit.multi_limit(request=list(limits)).data)
-        for item in answer["limits"]:
+        response = plain(un.ratelimit.multi_limit(request=list(limits)).data)
+        for item in response["limits"]:
             del item["reset"]
-        return answer
+        return response
 
     def check(identifier, passed, remaining):
         return {"namespace": namespace, "identifier": identifier, "limit": 3, "passed": passed, "remaining": remaining}
@@ -49,12 +49,12 @@ def _several(un, namespace):
     got = ask(three_a_day(namespace, "m1"), three_a_day(namespace, "m2", 3))
     same("several limits that all pass", got, {"passed": True, "limits": [check("m1", True, 2), check("m2", True, 0)]})
     got = ask(three_a_day(namespace, "m1"), three_a_day(namespace, "m2"))
-    same("several limits, one refuses", got, {"passed": False, "limits": [check("m1", True, 2), check("m2", False, 0)]})
+    same("several limits, one denies", got, {"passed": False, "limits": [check("m1", True, 2), check("m2", False, 0)]})
     same("nothing was consumed", count(un, namespace, "m1", 0)["remaining"], 2)
 
 
 def overrides(un):
-    """Set, read, list and delete overrides and count under them."""
+    """Set, read, list and delete overrides, and call limits with overrides."""
     namespace = unique("email.send")
     count(un, namespace, "user_1")
 
@@ -88,6 +88,6 @@ def _delete_override(un, namespace, get):
 
     remove = un.ratelimit.delete_override
     same("delete_override by a name the pattern matches", status(remove, namespace=namespace, identifier="team_blue"), 404)
-    same("the answer of a deletion", remove(namespace=namespace, identifier="team_*").data, {})
+    same("the response to a deletion", remove(namespace=namespace, identifier="team_*").data, {})
     same("get_override of a deleted override", status(get, "team_blue"), 404)
     same("a limit without its override", count(un, namespace, "team_blue", 0).get("overrideId"), None)

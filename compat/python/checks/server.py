@@ -1,4 +1,4 @@
-"""The server that the checks run against, as compat/run sets it."""
+"""The server under test. compat/run sets the environment."""
 
 import os
 import secrets
@@ -8,8 +8,7 @@ import time
 BASE_URL = os.environ["BASE_URL"]
 ROOT_KEY = os.environ["ROOT_KEY"]
 
-# A window long enough that no run crosses its end by bad luck alone, in
-# milliseconds.
+# A window in milliseconds. It is long, so that a run seldom crosses its end.
 DAY = 24 * 60 * 60 * 1000
 
 
@@ -19,12 +18,12 @@ def now():
 
 
 def unique(prefix):
-    """Return a name that nothing else on the server has."""
+    """Return a name that is unique on the server."""
     return f"{prefix}_{secrets.token_hex(6)}"
 
 
 def _last_line(*command):
-    """Return the last line a command prints, where latchkey puts results."""
+    """Return the last line of a command's output, where latchkey prints ids and keys."""
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return out.strip().splitlines()[-1]
 
@@ -35,5 +34,5 @@ def latchkey(*args):
 
 
 def root_key(*permissions):
-    """Make a root key that holds the permissions and nothing else."""
+    """Create a root key with only these permissions."""
     return _last_line(*os.environ["ROOT_KEY_CMD"].split(), *permissions)

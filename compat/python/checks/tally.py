@@ -1,4 +1,4 @@
-"""Counts checks and tells of those that fail."""
+"""Counts checks and prints the failed ones."""
 
 import sys
 
@@ -12,7 +12,7 @@ def _fail(what, details):
 
 
 def plain(value):
-    """Return an answer of the SDK as JSON has it: absent members stay absent."""
+    """Return a response of the SDK as JSON. Absent members stay absent."""
     if isinstance(value, list):
         return [plain(item) for item in value]
     if hasattr(value, "model_dump"):
@@ -21,7 +21,7 @@ def plain(value):
 
 
 def same(what, got, want):
-    """Check that two values are equal in every field; return whether they are."""
+    """Check that two values are equal in every field, and return the result."""
     got, want = plain(got), plain(want)
     if got == want:
         _counts["passed"] += 1
@@ -31,7 +31,7 @@ def same(what, got, want):
 
 
 def holds(what, condition, details=""):
-    """Check a condition; the details are printed if it doesn't hold."""
+    """Check a condition, and print the details if it is false."""
     if condition:
         _counts["passed"] += 1
     else:
@@ -39,25 +39,25 @@ def holds(what, condition, details=""):
 
 
 def error_of(call, *args, **kwargs):
-    """Return what a call raises, or None."""
+    """Return the exception of a call, or None."""
     try:
         call(*args, **kwargs)
-    except Exception as error:  # every class of the SDK is wanted here
+    except Exception as error:  # any class of the SDK
         return error
     return None
 
 
 def run(name, scenario, *args):
-    """Run a scenario. One that can't go on counts as a failed check."""
+    """Run a scenario. An exception counts as a failed check."""
     global _scenario
     _scenario = name
     try:
         scenario(*args)
-    except Exception as error:  # the next scenario is run all the same
-        _fail("the scenario could not go on", f"{type(error).__name__}: {error}")
+    except Exception as error:  # the next scenario still runs
+        _fail("the scenario aborted", f"{type(error).__name__}: {error}")
 
 
 def summary():
-    """Print how many checks passed and failed, and return the exit status."""
+    """Print the number of passed and failed checks, and return the exit status."""
     print(f"{_counts['passed']} passed, {_counts['failed']} failed")
     return 1 if _counts["failed"] else 0

@@ -1,25 +1,25 @@
 """keys.updateKey and keys.updateCredits."""
 
-from .client import key_of, limit, limit_back, new_api, new_key, new_role, verify
-from .errors import BAD_REQUEST, refused
+from .client import key_of, limit, limit_response, new_api, new_key, new_role, verify
+from .errors import BAD_REQUEST, expect_error
 from .server import now, unique
 from .tally import error_of, holds, same
 
 
 class _Key:
-    """A key that is changed step by step, and the record it should have."""
+    """A key that is updated step by step, and its expected record."""
 
     def __init__(self, un, **request):
         self.un = un
-        made = new_key(un, **request)
-        self.id, self.secret = made.key_id, made.key
+        created = new_key(un, **request)
+        self.id, self.secret = created.key_id, created.key
         self.want = key_of(un, self.id)
 
     def update(self, what, change, record=None):
-        """Send a change and check that it is all that happened.
+        """Send a change and check that nothing else changed.
 
-        A change whose record looks different from its request says how; None
-        stands for an absent member.
+        If the record differs from the request, it is the second argument. None is an
+        absent member.
         """
         self.un.keys.update_key(key_id=self.id, **change)
         self.want |= change if record is None else record
@@ -32,7 +32,7 @@ class _Key:
 
 
 def updates(un):
-    """Change a key's properties, each alone, and clear those that None clears."""
+    """Change each property of a key alone, and clear those that None clears."""
     key = _Key(un, api_id=new_api(un), name="before")
     key.update("nothing", {})
     holds("the moment of the update", key.want["updatedAt"] >= key.want["createdAt"], key.want)
@@ -75,7 +75,7 @@ def _credits_of(key):
 
 
 def _lists(key):
-    key.update("ratelimits", {"ratelimits": [limit("requests", 5, False)]}, {"ratelimits": [limit_back("requests", 5, False)]})
+    key.update("ratelimits", {"ratelimits": [limit("requests", 5, False)]}, {"ratelimits": [limit_response("requests", 5, False)]})
     key.update("ratelimits emptied", {"ratelimits": []}, {"ratelimits": None})
     key.update("permissions", {"permissions": sorted([unique("docs.read"), unique("docs.write")])})
     key.update("permissions emptied", {"permissions": []}, {"permissions": None})
@@ -84,25 +84,25 @@ def _lists(key):
 
 
 def credits(un):
-    """Change a key's balance in each way there is."""
+    """Change the balance of a key in every way."""
     refill = {"interval": "monthly", "amount": 100, "refillDay": 15}
     request = {"interval": "monthly", "amount": 100, "refill_day": 15}
-    made = new_key(un, api_id=new_api(un), credits={"remaining": 50, "refill": request})
+    created = new_key(un, api_id=new_api(un), credits={"remaining": 50, "refill": request})
 
     def change(want, **request):
-        got = un.keys.update_credits(key_id=made.key_id, **request)
-        same(f"{request}, answered", got.data, want)
+        got = un.keys.update_credits(key_id=created.key_id, **request)
+        same(f"{request}, response", got.data, want)
         stored = None if want["remaining"] is None else want
-        same(f"{request}, stored", key_of(un, made.key_id).get("credits"), stored)
+        same(f"{request}, stored", key_of(un, created.key_id).get("credits"), stored)
 
     change({"remaining": 10, "refill": refill}, operation="set", value=10)
     change({"remaining": 15, "refill": refill}, operation="increment", value=5)
     change({"remaining": 11, "refill": refill}, operation="decrement", value=4)
     change({"remaining": 0, "refill": refill}, operation="decrement", value=100)
-    same("a key without credits verified", verify(un, made.key)["code"], "USAGE_EXCEEDED")
+    same("a key without credits verified", verify(un, created.key)["code"], "USAGE_EXCEEDED")
     change({"remaining": None}, operation="set", value=None)
     change({"remaining": 2}, operation="set", value=2)
     change({"remaining": None}, operation="set")
-    same("a key without a limit verified", verify(un, made.key).get("credits"), None)
-    error = error_of(un.keys.update_credits, key_id=made.key_id, operation="increment", value=1)
-    refused("an increment of no limit", error, BAD_REQUEST)
+    same("a key without a limit verified", verify(un, created.key).get("credits"), None)
+    error = error_of(un.keys.update_credits, key_id=created.key_id, operation="increment", value=1)
+    expect_error("an increment of no limit", error, BAD_REQUEST)

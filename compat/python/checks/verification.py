@@ -1,7 +1,7 @@
 """keys.verifyKey: every code, costs, permission queries and rate limits."""
 
-from .client import limit, limit_back, new_api, new_key, verify
-from .errors import BAD_REQUEST, Refusal, refused
+from .client import limit, limit_response, new_api, new_key, verify
+from .errors import BAD_REQUEST, SDKError, expect_error
 from .server import DAY, ROOT_KEY, latchkey, now, unique
 from .tally import error_of, holds, same
 
@@ -9,12 +9,12 @@ _NOTHING = {"valid": False, "code": "NOT_FOUND"}
 
 
 def _code(what, got, want):
-    """Check a code, and that only one of them means valid."""
+    """Check a code, and that only VALID is valid."""
     same(what, (got["code"], got["valid"]), (want, want == "VALID"))
 
 
 def verification(un):
-    """Make the server answer with each code there is."""
+    """Make the server respond with every code."""
     api_id = new_api(un)
     key = new_key(un, api_id=api_id).key
     _code("a good key", verify(un, key), "VALID")
@@ -33,7 +33,7 @@ def verification(un):
 
 
 def _spending(un, api_id):
-    """Verify with costs."""
+    """Verify a key with different costs."""
     key = new_key(un, api_id=api_id, credits={"remaining": 5}).key
 
     def spend(what, want, balance, **request):
@@ -50,7 +50,7 @@ def _spending(un, api_id):
 
 
 def _queries(un, api_id):
-    """Ask for permissions that a key holds and does not hold."""
+    """Check queries for permissions that a key has and does not have."""
     key = new_key(un, api_id=api_id, permissions=["docs.read", "docs.write"]).key
     held = ["docs.read", "docs.read AND docs.write", "docs.delete OR docs.write", "docs.read and (docs.delete or docs.write)"]
     lacking = ["docs.delete", "docs.read AND docs.delete", "docs.*", "(docs.delete OR docs.admin) AND docs.read"]
@@ -59,19 +59,19 @@ def _queries(un, api_id):
     for query in lacking:
         _code(query, verify(un, key, permissions=query), "INSUFFICIENT_PERMISSIONS")
     error = error_of(verify, un, key, permissions="docs.read AND (")
-    refused("a query that is no query", error, BAD_REQUEST._replace(type="user/bad_request/permissions_query_syntax_error"))
+    expect_error("an invalid query", error, BAD_REQUEST._replace(type="user/bad_request/permissions_query_syntax_error"))
     _code("an unknown key with that query", verify(un, unique("sk"), permissions="docs.read AND ("), "NOT_FOUND")
 
 
 def key_limits(un):
-    """Verify until a key's limits, its identity's and ad-hoc ones refuse."""
+    """Verify a key until its own, its identity's and ad hoc limits deny."""
     api_id, external = new_api(un), unique("user")
     un.identities.create_identity(external_id=external, ratelimits=[limit("shared", 3, True)])
     request = {"api_id": api_id, "external_id": external, "ratelimits": [limit("own", 2, False)]}
     one, other = new_key(un, **request), new_key(un, **request)
 
-    def ask(made, limits=None):
-        got = verify(un, made.key, ratelimits=limits)
+    def ask(created, limits=None):
+        got = verify(un, created.key, ratelimits=limits)
         return got["code"], {item["name"]: item for item in got.get("ratelimits", [])}
 
     own = [{"name": "own"}]
@@ -86,8 +86,8 @@ def key_limits(un):
     free = new_key(un, api_id=api_id)
     ad_hoc = [{"name": "burst", "limit": 5, "duration": DAY, "cost": 4}]
     burst = ask(free, ad_hoc)[1]["burst"]
-    want = {**limit_back("burst", 5, False), "id": "", "exceeded": False, "remaining": 1, "reset": burst["reset"]}
+    want = {**limit_response("burst", 5, False), "id": "", "exceeded": False, "remaining": 1, "reset": burst["reset"]}
     same("an ad-hoc limit", burst, want)
     same("an ad-hoc limit exceeded", ask(free, ad_hoc)[0], "RATE_LIMITED")
     error = error_of(verify, un, free.key, ratelimits=own)
-    refused("a limit that does not exist", error, Refusal("APIError", 412))
+    expect_error("a limit that does not exist", error, SDKError("APIError", 412))
