@@ -21,7 +21,7 @@ func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAP
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
 		id := NewID("api")
 		c.audit(apiCreated, target("api", id, r.Name))
-		return latchkey.CreatedAPI{APIID: id}, c.InsertAPI(ctx, write.InsertAPIParams{
+		return latchkey.CreatedAPI{APIID: id}, c.tx.InsertAPI(ctx, write.InsertAPIParams{
 			ID: id, WorkspaceID: who.WorkspaceID(), KeyspaceID: NewID("ks"),
 			Name: r.Name, Search: searchText(id, r.Name), CreatedAt: c.now,
 		})
@@ -54,7 +54,7 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 		return latchkey.Empty{}, err
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		row, err := c.LiveAPI(ctx, r.APIID, who.WorkspaceID())
+		row, err := c.tx.LiveAPI(ctx, r.APIID, who.WorkspaceID())
 		if err != nil {
 			return latchkey.Empty{}, orMissing(err, unknownAPI())
 		}
@@ -63,7 +63,7 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 		}
 		c.touch(row.ID)
 		c.audit(apiDeleted, apiTarget(&row))
-		return latchkey.Empty{}, c.MarkAPIDeleted(ctx, row.ID, c.now)
+		return latchkey.Empty{}, c.tx.MarkAPIDeleted(ctx, row.ID, c.now)
 	})
 }
 
@@ -101,14 +101,14 @@ func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAP
 		return latchkey.APISettings{}, err
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.APISettings, error) {
-		row, err := c.LiveAPI(ctx, r.APIID, who.WorkspaceID())
+		row, err := c.tx.LiveAPI(ctx, r.APIID, who.WorkspaceID())
 		if err != nil {
 			return latchkey.APISettings{}, orMissing(err, unknownAPI())
 		}
 		applySettings(&row, r, whitelist)
 		c.touch(row.ID)
 		c.audit(apiUpdated, apiTarget(&row))
-		return settingsOf(row), c.UpdateAPI(ctx, write.UpdateAPIParams{
+		return settingsOf(row), c.tx.UpdateAPI(ctx, write.UpdateAPIParams{
 			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes, IPWhitelist: row.IPWhitelist,
 			StoreEncrypted: row.StoreEncrypted, DeleteProtection: row.DeleteProtection,
 		})

@@ -172,8 +172,8 @@ func clean(text string) string {
 // record writes the audit records of a change, in the order they were noted.
 func (e *Engine) record(ctx context.Context, c *Change) error {
 	for _, row := range c.audits {
-		row.Seq = c.NextAudit(c.now)
-		if err := c.InsertAuditLog(ctx, row); err != nil {
+		row.Seq = c.tx.NextAudit(c.now)
+		if err := c.tx.InsertAuditLog(ctx, row); err != nil {
 			return fmt.Errorf("audit log: %w", err)
 		}
 	}

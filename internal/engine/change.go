@@ -12,7 +12,7 @@ import (
 
 // Change is one change under way: a transaction, and what must happen with it.
 type Change struct {
-	*store.Tx
+	tx      *store.Tx
 	who     Caller
 	now     int64  // unix ms, one instant for the whole change
 	cause   string // the correlation id of the audit records
@@ -26,7 +26,7 @@ type Change struct {
 // they hear of it.
 func (c *Change) touch(ids ...string) {
 	c.touched = append(c.touched, ids...)
-	c.Touch(ids...)
+	c.tx.Touch(ids...)
 }
 
 // change makes a change: work, its audit records and the answer kept for an
@@ -49,7 +49,7 @@ func changeOnce[T any](
 	var c *Change
 	err = e.update(ctx, func(ctx context.Context, tx *store.Tx) error {
 		answer = *new(T)
-		c = &Change{Tx: tx, who: who, now: e.now(), cause: who.correlation()}
+		c = &Change{tx: tx, who: who, now: e.now(), cause: who.correlation()}
 		var err error
 		if kept, err = e.recall(ctx, c, &answer); kept || err != nil {
 			return err
@@ -100,7 +100,7 @@ func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error
 	if c.who.requestHash == "" {
 		return false, nil
 	}
-	row, err := c.Answer(ctx, c.who.root.id, c.who.IdempotencyKey)
+	row, err := c.tx.Answer(ctx, c.who.root.id, c.who.IdempotencyKey)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -144,7 +144,7 @@ func (e *Engine) remember(ctx context.Context, c *Change, answer any) error {
 	if err != nil {
 		return fmt.Errorf("idempotency: %w", err)
 	}
-	return c.InsertAnswer(ctx, write.InsertAnswerParams{
+	return c.tx.InsertAnswer(ctx, write.InsertAnswerParams{
 		RootKeyID: c.who.root.id, IdempotencyKey: c.who.IdempotencyKey,
 		RequestHash: c.who.requestHash, Answer: sealed, Checks: string(checks), CreatedAt: c.now,
 	})

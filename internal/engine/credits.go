@@ -222,7 +222,7 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 			if k.RefillInterval == "" || k.RefillAt > c.now {
 				continue
 			}
-			n, err := c.Refill(ctx, scheduleOf(k).next(c.now), k.ID, k.RefillAt)
+			n, err := c.tx.Refill(ctx, scheduleOf(k).next(c.now), k.ID, k.RefillAt)
 			if err != nil {
 				return latchkey.Empty{}, fmt.Errorf("refill: %w", err)
 			}
@@ -256,7 +256,7 @@ func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.Upda
 		}
 		c.touch(r.KeyID)
 		c.audit(keyCreditsUpdated, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
-		if row, err = c.LiveKey(ctx, r.KeyID, c.who.root.workspace); err != nil {
+		if row, err = c.tx.LiveKey(ctx, r.KeyID, c.who.root.workspace); err != nil {
 			return latchkey.Credits{}, fmt.Errorf("key: %w", err)
 		}
 		if now := creditsOf(&row.Key); now != nil {
@@ -272,9 +272,9 @@ func (c *Change) applyCredits(ctx context.Context, k *read.Key, r *latchkey.Upda
 	value, given := r.Value.Get()
 	if r.Operation == latchkey.SetCredits {
 		if given {
-			return c.SetBalance(ctx, k.ID, sql.NullInt64{Int64: value, Valid: true})
+			return c.tx.SetBalance(ctx, k.ID, sql.NullInt64{Int64: value, Valid: true})
 		}
-		return c.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
+		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
 	}
 	if !given {
 		return invalid(latchkey.Fault{
@@ -291,10 +291,10 @@ func (c *Change) applyCredits(ctx context.Context, k *read.Key, r *latchkey.Upda
 		})
 	}
 	if r.Operation == latchkey.DecrementCredits {
-		_, err := c.SubtractBalance(ctx, value, k.ID)
+		_, err := c.tx.SubtractBalance(ctx, value, k.ID)
 		return err
 	}
-	_, err := c.AddBalance(ctx, value, k.ID)
+	_, err := c.tx.AddBalance(ctx, value, k.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return invalid(latchkey.Fault{
 			Location: "/properties/value/maximum",

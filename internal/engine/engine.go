@@ -182,7 +182,7 @@ func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) err
 	kept := false
 	workspace := NewID("ws")
 	made, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
-		if n, err := c.CountWorkspaces(ctx); err != nil || n > 0 {
+		if n, err := c.tx.CountWorkspaces(ctx); err != nil || n > 0 {
 			return latchkey.CreatedRootKey{}, err
 		}
 		if err := c.insertWorkspace(ctx, workspace, "default", sql.NullInt64{}); err != nil {

@@ -96,7 +96,7 @@ func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.Upd
 		return latchkey.Identity{}, err
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Identity, error) {
-		row, err := c.Identity(ctx, who.WorkspaceID(), r.Identity)
+		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
 			return latchkey.Identity{}, orMissing(err, unknownIdentity())
 		}
@@ -111,7 +111,7 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 	c.touch(row.ID)
 	c.audit(identityUpdated, identityTarget(row.ID, row.ExternalID))
 	if !r.Meta.IsZero() {
-		if err := c.SetIdentityMeta(ctx, row.ID, meta); err != nil {
+		if err := c.tx.SetIdentityMeta(ctx, row.ID, meta); err != nil {
 			return identity, err
 		}
 	}
@@ -120,7 +120,7 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 		identity.Ratelimits, err = c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), requests)
 		return identity, err
 	}
-	limits, err := c.Limits(ctx, row.ID)
+	limits, err := c.tx.Limits(ctx, row.ID)
 	identity.Ratelimits = storedLimits(limits)
 	return identity, err
 }
@@ -132,7 +132,7 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 // The root key needs identity.*.delete_identity. An unknown identity is a 404.
 func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest) (latchkey.Empty, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		row, err := c.Identity(ctx, who.WorkspaceID(), r.Identity)
+		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
 			return latchkey.Empty{}, orMissing(err, unknownIdentity())
 		}
@@ -141,14 +141,14 @@ func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.Del
 		if _, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), nil); err != nil {
 			return latchkey.Empty{}, err
 		}
-		return latchkey.Empty{}, errors.Join(c.LeaveIdentity(ctx, row.ID), c.DeleteIdentity(ctx, row.ID))
+		return latchkey.Empty{}, errors.Join(c.tx.LeaveIdentity(ctx, row.ID), c.tx.DeleteIdentity(ctx, row.ID))
 	})
 }
 
 // identityFor returns the id of the identity with that external id, which is
 // made where the caller's workspace has none.
 func (c *Change) identityFor(ctx context.Context, externalID string) (string, error) {
-	row, err := c.IdentityByExternalID(ctx, c.who.WorkspaceID(), externalID)
+	row, err := c.tx.IdentityByExternalID(ctx, c.who.WorkspaceID(), externalID)
 	if !errors.Is(err, store.ErrNotFound) {
 		return row.ID, err
 	}
@@ -160,7 +160,7 @@ func (c *Change) identityFor(ctx context.Context, externalID string) (string, er
 func (c *Change) insertIdentity(ctx context.Context, externalID, meta string) (latchkey.AuditTarget, error) {
 	made := identityTarget(NewID("id"), externalID)
 	c.audit(identityCreated, made)
-	return made, c.InsertIdentity(ctx, write.InsertIdentityParams{
+	return made, c.tx.InsertIdentity(ctx, write.InsertIdentityParams{
 		ID: made.ID, WorkspaceID: c.who.WorkspaceID(), ExternalID: externalID,
 		Search: searchText(made.ID, externalID), Meta: meta, CreatedAt: c.now,
 	})

@@ -34,7 +34,7 @@ func creationOf(k *latchkey.MigrateKey) *latchkey.CreateKeyRequest {
 
 // insertKey inserts the row of a new key, every column of it.
 func (c *Change) insertKey(ctx context.Context, k read.Key) error {
-	if err := c.InsertKey(ctx, write.InsertKeyParams(k)); err != nil {
+	if err := c.tx.InsertKey(ctx, write.InsertKeyParams(k)); err != nil {
 		return fmt.Errorf("key: %w", err)
 	}
 	c.touch(k.Hash) // it may be cached as unknown
@@ -64,7 +64,7 @@ func (c *Change) updateColumns(ctx context.Context, k read.Key, r *latchkey.Upda
 	} else if r.ExternalID.IsNull() {
 		k.IdentityID = ""
 	}
-	return c.UpdateKey(ctx, write.UpdateKeyParams{
+	return c.tx.UpdateKey(ctx, write.UpdateKeyParams{
 		ID: k.ID, Name: k.Name, IdentityID: k.IdentityID, Meta: k.Meta, Expires: k.Expires,
 		Enabled: k.Enabled, UpdatedAt: c.now,
 	})

@@ -62,7 +62,7 @@ func (e *Engine) onPermissions(ctx context.Context, who Caller, keyID string, wo
 }
 
 func (c *Change) directPermissions(ctx context.Context, keyID string) ([]latchkey.Permission, error) {
-	rows, err := c.DirectPermissions(ctx, keyID)
+	rows, err := c.tx.DirectPermissions(ctx, keyID)
 	if err != nil {
 		return nil, fmt.Errorf("permissions of the key: %w", err)
 	}
@@ -74,11 +74,11 @@ func (c *Change) directPermissions(ctx context.Context, keyID string) ([]latchke
 }
 
 func (c *Change) connectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.relink(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget), c.InsertKeyPermission)
+	return c.relink(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget), c.tx.InsertKeyPermission)
 }
 
 func (c *Change) disconnectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.relink(ctx, keyPermissionDisconnected, key, targets(permissions, permissionTarget), c.DeleteKeyPermission)
+	return c.relink(ctx, keyPermissionDisconnected, key, targets(permissions, permissionTarget), c.tx.DeleteKeyPermission)
 }
 
 // replacePermissions makes the slugs all that the key holds directly.
@@ -149,7 +149,7 @@ func (e *Engine) onRoles(ctx context.Context, who Caller, keyID string, work fun
 
 // rolesOfKey returns the roles of a key by name, each with its permissions.
 func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role, error) {
-	rows, err := c.RolesOfKey(ctx, keyID)
+	rows, err := c.tx.RolesOfKey(ctx, keyID)
 	if err != nil {
 		return nil, fmt.Errorf("roles of the key: %w", err)
 	}
@@ -168,11 +168,11 @@ func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role,
 }
 
 func (c *Change) connectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	return c.relink(ctx, keyRoleConnected, key, targets(roles, roleTarget), c.InsertKeyRole)
+	return c.relink(ctx, keyRoleConnected, key, targets(roles, roleTarget), c.tx.InsertKeyRole)
 }
 
 func (c *Change) disconnectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	return c.relink(ctx, keyRoleDisconnected, key, targets(roles, roleTarget), c.DeleteKeyRole)
+	return c.relink(ctx, keyRoleDisconnected, key, targets(roles, roleTarget), c.tx.DeleteKeyRole)
 }
 
 // replaceRoles makes the named roles all that the key has.

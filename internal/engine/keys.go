@@ -48,7 +48,7 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 // apiForNewKeys returns the API if the caller may make keys in it. Otherwise
 // the answer is that of an API that does not exist.
 func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error) {
-	api, err := c.LiveAPI(ctx, id, c.who.root.workspace)
+	api, err := c.tx.LiveAPI(ctx, id, c.who.root.workspace)
 	if err != nil {
 		return api, orMissing(err, unknownAPI())
 	}
@@ -113,7 +113,7 @@ func (c *Change) createKey(
 // seal keeps the plaintext of a recoverable key, encrypted under its keyspace's
 // data key and bound to its row.
 func (e *Engine) seal(ctx context.Context, c *Change, keyspace, id, plaintext string) error {
-	wrapped, err := e.dataKeyIn(ctx, c.Tx, keyspace)
+	wrapped, err := e.dataKeyIn(ctx, c.tx, keyspace)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (e *Engine) seal(ctx context.Context, c *Change, keyspace, id, plaintext st
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
-	return c.InsertSealedKey(ctx, id, sealed)
+	return c.tx.InsertSealedKey(ctx, id, sealed)
 }
 
 // plaintext returns the secret of a recoverable key, or "" for other keys.
@@ -157,7 +157,7 @@ func noSuchKey() *latchkey.Error { return keyNotFound.because("There is no such 
 // what it calls. Inside a workspace it is no secret that a key exists, so what is
 // missing is a permission (403), not the key.
 func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, error) {
-	row, err := c.LiveKey(ctx, id, c.who.root.workspace)
+	row, err := c.tx.LiveKey(ctx, id, c.who.root.workspace)
 	if err != nil {
 		return row, orMissing(err, noKey())
 	}
@@ -311,11 +311,11 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 		c.touch(r.KeyID)
 		c.audit(keyDeleted, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if !r.Permanent {
-			return latchkey.Empty{}, c.MarkKeyDeleted(ctx, r.KeyID, c.now)
+			return latchkey.Empty{}, c.tx.MarkKeyDeleted(ctx, r.KeyID, c.now)
 		}
 		return latchkey.Empty{}, errors.Join(
-			c.DeleteKeyPermissions(ctx, r.KeyID), c.DeleteKeyRoles(ctx, r.KeyID), c.DeleteKeyLimits(ctx, r.KeyID),
-			c.DeleteSealedKey(ctx, r.KeyID), c.Tx.DeleteKey(ctx, r.KeyID),
+			c.tx.DeleteKeyPermissions(ctx, r.KeyID), c.tx.DeleteKeyRoles(ctx, r.KeyID), c.tx.DeleteKeyLimits(ctx, r.KeyID),
+			c.tx.DeleteSealedKey(ctx, r.KeyID), c.tx.DeleteKey(ctx, r.KeyID),
 		)
 	})
 }

@@ -14,7 +14,7 @@ import (
 // returns them in name order, never nil. A kept name keeps its id; of a
 // repeated name the last one counts. The caller touches the owner.
 func (c *Change) setLimits(ctx context.Context, owner latchkey.AuditTarget, requests []latchkey.RatelimitRequest) ([]latchkey.Ratelimit, error) {
-	rows, err := c.Limits(ctx, owner.ID)
+	rows, err := c.tx.Limits(ctx, owner.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +54,14 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 		return limit, nil
 	case had.ID != "":
 		c.audit(limitUpdated, limitTarget(limit), owner)
-		return limit, c.UpdateLimit(ctx, write.UpdateLimitParams{
+		return limit, c.tx.UpdateLimit(ctx, write.UpdateLimitParams{
 			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
 			Algorithm: string(limit.Algorithm),
 		})
 	}
 	limit.ID = NewID("rl")
 	c.audit(limitCreated, limitTarget(limit), owner)
-	return limit, c.InsertLimit(ctx, write.InsertLimitParams{
+	return limit, c.tx.InsertLimit(ctx, write.InsertLimitParams{
 		ID: limit.ID, OwnerID: owner.ID, Name: limit.Name,
 		Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
 		Algorithm: string(limit.Algorithm),
@@ -70,7 +70,7 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 
 func (c *Change) deleteLimit(ctx context.Context, owner latchkey.AuditTarget, limit latchkey.Ratelimit) error {
 	c.audit(limitDeleted, limitTarget(limit), owner)
-	return c.DeleteLimit(ctx, limit.ID)
+	return c.tx.DeleteLimit(ctx, limit.ID)
 }
 
 func storedLimit(row read.Limit) latchkey.Ratelimit {

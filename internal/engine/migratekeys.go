@@ -23,11 +23,11 @@ func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.Migrat
 		return latchkey.MigratedKeys{}, err
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
-		api, err := c.LiveAPI(ctx, r.APIID, who.root.workspace)
+		api, err := c.tx.LiveAPI(ctx, r.APIID, who.root.workspace)
 		if err != nil {
 			return latchkey.MigratedKeys{}, orMissing(err, unknownAPI())
 		}
-		migration, err := c.KeyMigration(ctx, r.MigrationID, who.root.workspace)
+		migration, err := c.tx.KeyMigration(ctx, r.MigrationID, who.root.workspace)
 		if err != nil {
 			return latchkey.MigratedKeys{}, orMissing(err, migNotFound.because("There is no migration with this id."))
 		}
@@ -52,7 +52,7 @@ func (c *Change) migrateKeys(
 			continue
 		}
 		seen[k.Hash] = true
-		taken, err := c.HashTaken(ctx, k.Hash)
+		taken, err := c.tx.HashTaken(ctx, k.Hash)
 		if err != nil {
 			return latchkey.MigratedKeys{}, fmt.Errorf("hash: %w", err)
 		}
@@ -109,7 +109,7 @@ func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.Veri
 // rehash gives a migrated key our own hash, once.
 func (e *Engine) rehash(ctx context.Context, who Caller, id, hash, start string) error {
 	_, err := change(ctx, e, e.system(who.root.workspace), func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		n, err := c.RehashKey(ctx, hash, start, id)
+		n, err := c.tx.RehashKey(ctx, hash, start, id)
 		if err != nil {
 			return latchkey.Empty{}, fmt.Errorf("rehash: %w", err)
 		}

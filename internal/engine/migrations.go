@@ -16,7 +16,7 @@ func (e *Engine) CreateMigration(ctx context.Context, who Caller, r *latchkey.Cr
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedMigration, error) {
 		id, algorithm := NewID("mig"), string(r.Algorithm)
 		c.audit(migrationCreated, target("migration", id, algorithm))
-		return latchkey.CreatedMigration{MigrationID: id}, c.InsertMigration(ctx, write.InsertMigrationParams{
+		return latchkey.CreatedMigration{MigrationID: id}, c.tx.InsertMigration(ctx, write.InsertMigrationParams{
 			ID: id, WorkspaceID: who.WorkspaceID(), Algorithm: algorithm, CreatedAt: c.now,
 		})
 	})

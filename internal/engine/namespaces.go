@@ -149,20 +149,20 @@ func (e *Engine) createNamespaces(ctx context.Context, who Caller, names []strin
 func (c *Change) createNamespace(ctx context.Context, name string) error {
 	workspace := c.who.WorkspaceID()
 	c.touch(spaceName{workspace, name}.String())
-	if _, err := c.Namespace(ctx, workspace, name); !errors.Is(err, store.ErrNotFound) {
+	if _, err := c.tx.Namespace(ctx, workspace, name); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	id := NewID("rlns")
 	c.touch(spaceName{workspace, id}.String())
 	c.audit(namespaceCreated, namespaceTarget(id, name))
-	return c.InsertNamespace(ctx, write.InsertNamespaceParams{
+	return c.tx.InsertNamespace(ctx, write.InsertNamespaceParams{
 		ID: id, WorkspaceID: workspace, Name: name, Search: searchText(id, name), CreatedAt: c.now,
 	})
 }
 
 // liveNamespace finds a namespace of the caller's workspace that is not deleted.
 func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace, error) {
-	row, err := c.Namespace(ctx, c.who.WorkspaceID(), name)
+	row, err := c.tx.Namespace(ctx, c.who.WorkspaceID(), name)
 	if err == nil && row.DeletedAt != 0 {
 		err = store.ErrNotFound
 	}
@@ -210,7 +210,7 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 		row.Algorithm = cmp.Or(string(r.Algorithm), row.Algorithm)
 		c.touch(row.ID)
 		c.audit(namespaceUpdated, namespaceTarget(row.ID, row.Name))
-		return namespaceOf(row), c.UpdateNamespace(ctx, row.ID, row.WhenDegraded, row.Algorithm)
+		return namespaceOf(row), c.tx.UpdateNamespace(ctx, row.ID, row.WhenDegraded, row.Algorithm)
 	})
 }
 
@@ -231,7 +231,7 @@ func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.De
 		}
 		c.touch(row.ID)
 		c.audit(namespaceDeleted, namespaceTarget(row.ID, row.Name))
-		return latchkey.Empty{}, c.MarkNamespaceDeleted(ctx, row.ID, c.now)
+		return latchkey.Empty{}, c.tx.MarkNamespaceDeleted(ctx, row.ID, c.now)
 	})
 }
 

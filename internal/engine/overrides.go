@@ -26,7 +26,7 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 		if err := c.require(ids{Namespace: space.ID}); err != nil {
 			return latchkey.SetOverrideResult{}, err
 		}
-		id, err := c.SetOverride(ctx, write.SetOverrideParams{
+		id, err := c.tx.SetOverride(ctx, write.SetOverrideParams{
 			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit, Duration: r.Duration.Milliseconds(),
 			Algorithm: string(r.Algorithm),
 		})
@@ -111,7 +111,7 @@ func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.Del
 		if err := c.require(ids{Namespace: space.ID}); err != nil {
 			return latchkey.Empty{}, err
 		}
-		id, err := c.DeleteOverride(ctx, space.ID, r.Identifier)
+		id, err := c.tx.DeleteOverride(ctx, space.ID, r.Identifier)
 		if err != nil {
 			return latchkey.Empty{}, orMissing(err, unknownOverride())
 		}

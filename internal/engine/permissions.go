@@ -67,7 +67,7 @@ func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.Li
 // and a slug that another one has, in any letter case, a 409.
 func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.UpdatePermissionRequest) (latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Permission, error) {
-		row, err := c.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
+		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
 			return latchkey.Permission{}, orMissing(err, unknownPermission(r.Permission))
 		}
@@ -77,7 +77,7 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 			p.Description = r.Description.Or("")
 		}
 		c.audit(permissionUpdated, permissionTarget(p))
-		err = c.UpdatePermission(ctx, write.UpdatePermissionParams{
+		err = c.tx.UpdatePermission(ctx, write.UpdatePermissionParams{
 			ID: p.ID, Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug), Description: p.Description,
 			Search: searchText(p.ID, p.Name, p.Slug, p.Description),
 		})
@@ -94,23 +94,23 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 // The root key needs rbac.*.delete_permission. An unknown permission is a 404.
 func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest) (latchkey.Empty, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		row, err := c.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
+		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
 			return latchkey.Empty{}, orMissing(err, unknownPermission(r.Permission))
 		}
 		c.audit(permissionDeleted, permissionTarget(storedPermission(row)))
 		return latchkey.Empty{}, errors.Join(c.touchHolders(ctx, row.ID),
-			c.TakePermissionFromKeys(ctx, row.ID), c.TakePermissionFromRoles(ctx, row.ID), c.DeletePermission(ctx, row.ID))
+			c.tx.TakePermissionFromKeys(ctx, row.ID), c.tx.TakePermissionFromRoles(ctx, row.ID), c.tx.DeletePermission(ctx, row.ID))
 	})
 }
 
 // touchHolders touches the keys and the roles that have a permission.
 func (c *Change) touchHolders(ctx context.Context, permissionID string) error {
-	keys, err := c.KeysWithPermission(ctx, permissionID)
+	keys, err := c.tx.KeysWithPermission(ctx, permissionID)
 	if err != nil {
 		return err
 	}
-	roles, err := c.RolesWithPermission(ctx, permissionID)
+	roles, err := c.tx.RolesWithPermission(ctx, permissionID)
 	c.touch(keys...)
 	c.touch(roles...)
 	return err
@@ -159,7 +159,7 @@ func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchk
 func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []latchkey.Permission, absent []string, err error) {
 	found = make([]latchkey.Permission, 0, len(slugs))
 	for folded, slug := range eachOnce(slugs, foldSlug) {
-		row, err := c.PermissionBySlug(ctx, c.who.WorkspaceID(), folded)
+		row, err := c.tx.PermissionBySlug(ctx, c.who.WorkspaceID(), folded)
 		switch {
 		case err == nil:
 			found = append(found, storedPermission(row))
@@ -174,7 +174,7 @@ func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []l
 
 func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) error {
 	c.audit(permissionCreated, permissionTarget(p))
-	return c.InsertPermission(ctx, write.InsertPermissionParams{
+	return c.tx.InsertPermission(ctx, write.InsertPermissionParams{
 		ID: p.ID, WorkspaceID: c.who.WorkspaceID(), Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug),
 		Description: p.Description, Search: searchText(p.ID, p.Name, p.Slug, p.Description),
 	})

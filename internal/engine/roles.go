@@ -101,7 +101,7 @@ func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pa
 // that another one has, in any letter case, a 409.
 func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateRoleRequest) (latchkey.Role, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Role, error) {
-		row, err := c.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
+		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
 			return latchkey.Role{}, orMissing(err, unknownRole(r.Role))
 		}
@@ -109,14 +109,14 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 		if !r.Description.IsZero() {
 			row.Description = r.Description.Or("")
 		}
-		granted, err := c.RolePermissions(ctx, row.ID)
+		granted, err := c.tx.RolePermissions(ctx, row.ID)
 		if err != nil {
 			return latchkey.Role{}, err
 		}
 		role := roleWith(row, storedPermissions(granted))
 		c.touch(role.ID)
 		c.audit(roleUpdated, roleTarget(role))
-		err = c.UpdateRole(ctx, write.UpdateRoleParams{
+		err = c.tx.UpdateRole(ctx, write.UpdateRoleParams{
 			ID: role.ID, Name: role.Name, NameFolded: foldName(role.Name), Description: role.Description,
 			Search: searchText(role.ID, role.Name, role.Description),
 		})
@@ -133,13 +133,13 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 // The root key needs rbac.*.delete_role. An unknown role is a 404.
 func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) (latchkey.Empty, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		row, err := c.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
+		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
 			return latchkey.Empty{}, orMissing(err, unknownRole(r.Role))
 		}
 		c.touch(row.ID)
 		c.audit(roleDeleted, roleTarget(roleWith(row, nil)))
-		return latchkey.Empty{}, errors.Join(c.TakeRoleFromKeys(ctx, row.ID), c.ClearRole(ctx, row.ID), c.DeleteRole(ctx, row.ID))
+		return latchkey.Empty{}, errors.Join(c.tx.TakeRoleFromKeys(ctx, row.ID), c.tx.ClearRole(ctx, row.ID), c.tx.DeleteRole(ctx, row.ID))
 	})
 }
 
@@ -154,7 +154,7 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 // rbac.*.create_permission. An unknown role is a 404.
 func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey.SetRolePermissionsRequest) ([]latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
-		row, err := c.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
+		row, err := c.tx.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
 		if err != nil {
 			return nil, orMissing(err, unknownRole(r.RoleID))
 		}
@@ -168,7 +168,7 @@ func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey
 
 // setRole makes a role grant exactly the wanted permissions.
 func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latchkey.Permission) error {
-	rows, err := c.RolePermissions(ctx, role.ID)
+	rows, err := c.tx.RolePermissions(ctx, role.ID)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,7 @@ func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latch
 func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionConnected, roleTarget(role), permissionTarget(p))
-		if err := c.InsertRolePermission(ctx, role.ID, p.ID); err != nil {
+		if err := c.tx.InsertRolePermission(ctx, role.ID, p.ID); err != nil {
 			return err
 		}
 	}
@@ -192,7 +192,7 @@ func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []
 func (c *Change) disconnect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionDisconnected, roleTarget(role), permissionTarget(p))
-		if err := c.DeleteRolePermission(ctx, role.ID, p.ID); err != nil {
+		if err := c.tx.DeleteRolePermission(ctx, role.ID, p.ID); err != nil {
 			return err
 		}
 	}
@@ -240,17 +240,17 @@ func (c *Change) roles(ctx context.Context, names []string, absent func(name str
 }
 
 func (c *Change) roleNamed(ctx context.Context, folded string) (latchkey.Role, error) {
-	row, err := c.RoleByName(ctx, c.who.WorkspaceID(), folded)
+	row, err := c.tx.RoleByName(ctx, c.who.WorkspaceID(), folded)
 	if err != nil {
 		return latchkey.Role{}, err
 	}
-	granted, err := c.RolePermissions(ctx, row.ID)
+	granted, err := c.tx.RolePermissions(ctx, row.ID)
 	return roleWith(row, storedPermissions(granted)), err
 }
 
 func (c *Change) insertRole(ctx context.Context, role latchkey.Role) error {
 	c.audit(roleCreated, roleTarget(role))
-	return c.InsertRole(ctx, write.InsertRoleParams{
+	return c.tx.InsertRole(ctx, write.InsertRoleParams{
 		ID: role.ID, WorkspaceID: c.who.WorkspaceID(), Name: role.Name, NameFolded: foldName(role.Name),
 		Description: role.Description, Search: searchText(role.ID, role.Name, role.Description),
 	})

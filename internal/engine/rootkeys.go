@@ -22,7 +22,7 @@ import (
 // takes the operator and answers 404 to everyone else.
 func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest) (latchkey.CreatedRootKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
-		workspace, err := who.reach(ctx, r.WorkspaceID, c.requireWhen, c.Workspace)
+		workspace, err := who.reach(ctx, r.WorkspaceID, c.requireWhen, c.tx.Workspace)
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
@@ -43,7 +43,7 @@ func (c *Change) insertRootKey(ctx context.Context, workspace, name string, perm
 	id, made := NewID("rk"), newSecret(prefix, length)
 	c.touch(id, made.hash)
 	c.audit(rootKeyCreated, rootKeyTarget(id, name))
-	err := c.InsertRootKey(ctx, write.InsertRootKeyParams{
+	err := c.tx.InsertRootKey(ctx, write.InsertRootKeyParams{
 		ID: id, WorkspaceID: workspace, Hash: made.hash, Start: made.start, Name: name,
 		Permissions: permissionList(permissions), Enabled: true, Expires: expires, CreatedAt: c.now,
 	})
@@ -112,7 +112,7 @@ func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.Upda
 func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.RootKey, error) {
 	c.touch(row.ID)
 	c.audit(rootKeyUpdated, rootKeyTarget(row.ID, row.Name))
-	err := c.UpdateRootKey(ctx, write.UpdateRootKeyParams{
+	err := c.tx.UpdateRootKey(ctx, write.UpdateRootKeyParams{
 		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled, Expires: row.Expires,
 	})
 	if err != nil {
@@ -138,7 +138,7 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 		}
 		c.touch(row.ID)
 		c.audit(rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
-		return latchkey.Empty{}, c.DeleteRootKey(ctx, row.ID)
+		return latchkey.Empty{}, c.tx.DeleteRootKey(ctx, row.ID)
 	})
 }
 
@@ -146,7 +146,7 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 // reach and holds nothing that the caller doesn't hold. The refusal doesn't say
 // what that is, for the caller may not be allowed to know.
 func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey, error) {
-	row, err := c.RootKey(ctx, id)
+	row, err := c.tx.RootKey(ctx, id)
 	if err != nil {
 		return row, orMissing(err, noSuchRootKey())
 	}

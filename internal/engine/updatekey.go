@@ -61,7 +61,7 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 		}
 	}
 	if none || r.Remaining.IsNull() {
-		return c.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
+		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
 	}
 	balance, limited := r.Remaining.Get()
 	if scheduled && !limited && !k.Remaining.Valid {
@@ -77,7 +77,7 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 			next = &refill
 		}
 		setSchedule(k, next, c.now)
-		err := c.SetSchedule(ctx, write.SetScheduleParams{
+		err := c.tx.SetSchedule(ctx, write.SetScheduleParams{
 			ID: k.ID, RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount,
 			RefillDay: k.RefillDay, RefillAt: k.RefillAt,
 		})
@@ -86,7 +86,7 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 		}
 	}
 	if limited {
-		return c.SetBalance(ctx, k.ID, sql.NullInt64{Int64: balance, Valid: true})
+		return c.tx.SetBalance(ctx, k.ID, sql.NullInt64{Int64: balance, Valid: true})
 	}
 	return nil
 }
@@ -131,13 +131,13 @@ func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKe
 		}
 		end := endOfGrace(old.Expires, c.now, r.Expiration.Or(latchkey.Duration{}).Milliseconds())
 		c.touch(old.ID)
-		return latchkey.CreatedKey{KeyID: id, Key: s.text}, c.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true})
+		return latchkey.CreatedKey{KeyID: id, Key: s.text}, c.tx.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true})
 	})
 }
 
 // rerollable returns a key that the caller may reroll: who may make keys in its API.
 func (c *Change) rerollable(ctx context.Context, id string) (read.LiveKeyRow, error) {
-	row, err := c.LiveKey(ctx, id, c.who.root.workspace)
+	row, err := c.tx.LiveKey(ctx, id, c.who.root.workspace)
 	if err != nil {
 		return row, orMissing(err, noKey())
 	}
@@ -147,7 +147,7 @@ func (c *Change) rerollable(ctx context.Context, id string) (read.LiveKeyRow, er
 // isSealed reports whether the key is recoverable, and refuses a caller that
 // may not make another such key.
 func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error) {
-	if _, err := c.SealedKey(ctx, row.Key.ID); errors.Is(err, store.ErrNotFound) {
+	if _, err := c.tx.SealedKey(ctx, row.Key.ID); errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	} else if err != nil {
 		return false, fmt.Errorf("sealed key: %w", err)
@@ -192,10 +192,10 @@ func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, e
 		return "", err
 	}
 	c.audit(keyRerolled, keyTarget(&k), keyTarget(&old), target("api", k.APIID, ""))
-	if err := c.CopyKeyPermissions(ctx, k.ID, old.ID); err != nil {
+	if err := c.tx.CopyKeyPermissions(ctx, k.ID, old.ID); err != nil {
 		return "", fmt.Errorf("permissions: %w", err)
 	}
-	if err := c.CopyKeyRoles(ctx, k.ID, old.ID); err != nil {
+	if err := c.tx.CopyKeyRoles(ctx, k.ID, old.ID); err != nil {
 		return "", fmt.Errorf("roles: %w", err)
 	}
 	if err := c.copyLimits(ctx, keyTarget(&k), old.ID); err != nil {
@@ -206,7 +206,7 @@ func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, e
 
 // copyLimits gives a key limits like those of another, with ids of their own.
 func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from string) error {
-	rows, err := c.Limits(ctx, from)
+	rows, err := c.tx.Limits(ctx, from)
 	if err != nil {
 		return fmt.Errorf("limits: %w", err)
 	}

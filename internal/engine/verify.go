@@ -113,7 +113,7 @@ func (e *Engine) chargeOnce(
 	return changeOnce(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Verification, error) {
 		v, err := counted(ctx)
 		if err == nil {
-			err = e.charge(ctx, purse{c.Tx}, key, cost, &v)
+			err = e.charge(ctx, purse{c.tx}, key, cost, &v)
 		}
 		return v, err
 	})

@@ -25,7 +25,7 @@ func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.Cr
 func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsPerMinute sql.NullInt64) error {
 	c.touch(id)
 	c.audit(workspaceCreated, workspaceTarget(id, name))
-	return c.InsertWorkspace(ctx, write.InsertWorkspaceParams{
+	return c.tx.InsertWorkspace(ctx, write.InsertWorkspaceParams{
 		ID: id, Name: name, Search: searchText(id, name), Enabled: true,
 		RequestsPerMinute: requestsPerMinute, CreatedAt: c.now,
 	})
@@ -66,7 +66,7 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 		return latchkey.Workspace{}, protected.because("A root key can't switch off the workspace it works in.")
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Workspace, error) {
-		row, err := c.Workspace(ctx, r.WorkspaceID)
+		row, err := c.tx.Workspace(ctx, r.WorkspaceID)
 		if err != nil {
 			return latchkey.Workspace{}, orMissing(err, unknownWorkspace())
 		}
@@ -77,7 +77,7 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 		}
 		c.touch(row.ID)
 		c.audit(workspaceUpdated, workspaceTarget(row.ID, row.Name))
-		return workspaceOf(row), c.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
+		return workspaceOf(row), c.tx.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
 			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
 			Enabled: row.Enabled, RequestsPerMinute: row.RequestsPerMinute,
 		})
@@ -94,13 +94,13 @@ func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.De
 		return latchkey.Empty{}, protected.because("A root key can't delete the workspace it works in.")
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-		row, err := c.Workspace(ctx, r.WorkspaceID)
+		row, err := c.tx.Workspace(ctx, r.WorkspaceID)
 		if err != nil {
 			return latchkey.Empty{}, orMissing(err, unknownWorkspace())
 		}
 		c.touch(row.ID)
 		c.audit(workspaceDeleted, workspaceTarget(row.ID, row.Name))
-		return latchkey.Empty{}, c.MarkWorkspaceDeleted(ctx, row.ID, c.now)
+		return latchkey.Empty{}, c.tx.MarkWorkspaceDeleted(ctx, row.ID, c.now)
 	})
 }
 
