@@ -21,10 +21,14 @@ func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAP
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
 		id := NewID("api")
 		c.audit(apiCreated, target("api", id, r.Name))
-		return latchkey.CreatedAPI{APIID: id}, c.tx.InsertAPI(ctx, write.InsertAPIParams{
+		err := c.tx.InsertAPI(ctx, write.InsertAPIParams{
 			ID: id, WorkspaceID: who.WorkspaceID(), KeyspaceID: NewID("ks"),
 			Name: r.Name, Search: searchText(id, r.Name), CreatedAt: c.now,
 		})
+		if err != nil {
+			return latchkey.CreatedAPI{}, err
+		}
+		return latchkey.CreatedAPI{APIID: id}, nil
 	})
 }
 
@@ -49,21 +53,21 @@ func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIReque
 // The root key needs api.*.delete_api, or api.<apiId>.delete_api for this one.
 // An unknown API is a 404. One with delete protection is a 412; switch the
 // protection off with apis.updateApi first.
-func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAPIRequest) (latchkey.Empty, error) {
+func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAPIRequest) error {
 	if err := who.require(ids{API: r.APIID}); err != nil {
-		return latchkey.Empty{}, err
+		return err
 	}
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.LiveAPI(ctx, r.APIID, who.WorkspaceID())
 		if err != nil {
-			return latchkey.Empty{}, orMissing(err, unknownAPI())
+			return orMissing(err, unknownAPI())
 		}
 		if row.DeleteProtection {
-			return latchkey.Empty{}, protected.because("This API is protected from deletion. Switch its delete protection off first.")
+			return protected.because("This API is protected from deletion. Switch its delete protection off first.")
 		}
 		c.touch(row.ID)
 		c.audit(apiDeleted, apiTarget(&row))
-		return latchkey.Empty{}, c.tx.MarkAPIDeleted(ctx, row.ID, c.now)
+		return c.tx.MarkAPIDeleted(ctx, row.ID, c.now)
 	})
 }
 
@@ -108,10 +112,14 @@ func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAP
 		applySettings(&row, r, whitelist)
 		c.touch(row.ID)
 		c.audit(apiUpdated, apiTarget(&row))
-		return settingsOf(row), c.tx.UpdateAPI(ctx, write.UpdateAPIParams{
+		err = c.tx.UpdateAPI(ctx, write.UpdateAPIParams{
 			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes, IPWhitelist: row.IPWhitelist,
 			StoreEncrypted: row.StoreEncrypted, DeleteProtection: row.DeleteProtection,
 		})
+		if err != nil {
+			return latchkey.APISettings{}, err
+		}
+		return settingsOf(row), nil
 	})
 }
 

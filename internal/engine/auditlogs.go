@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -32,12 +31,7 @@ func (e *Engine) ListAuditLogs(ctx context.Context, who Caller, r *latchkey.List
 		return none, err
 	}
 	place := func(row read.AuditLog) string { return strconv.FormatInt(row.Seq, 10) }
-	page := pageOf(rows, size, place, func(row read.AuditLog) latchkey.AuditLog {
-		log, bad := auditLogOf(row)
-		err = errors.Join(err, bad)
-		return log
-	})
-	return page, err
+	return tryPageOf(rows, size, place, auditLogOf)
 }
 
 // auditPlace reads a cursor: the place in the log of the first record of the page.
@@ -62,7 +56,7 @@ func auditLogOf(row read.AuditLog) (latchkey.AuditLog, error) {
 		RemoteIP: row.RemoteIP, UserAgent: row.UserAgent, CorrelationID: row.CorrelationID,
 	}
 	if err := json.Unmarshal([]byte(row.Targets), &log.Targets); err != nil {
-		return log, fmt.Errorf("audit log %s: targets: %w", row.ID, err)
+		return latchkey.AuditLog{}, fmt.Errorf("audit log %s: targets: %w", row.ID, err)
 	}
 	return log, nil
 }

@@ -16,7 +16,7 @@ import (
 var Ops = bindAll(map[string]*Op{
 	"apis.createApi": answers((*Engine).CreateAPI),
 	"apis.getApi":    answers((*Engine).GetAPI),
-	"apis.deleteApi": answers((*Engine).DeleteAPI),
+	"apis.deleteApi": confirms((*Engine).DeleteAPI),
 	"apis.listKeys":  pages((*Engine).ListKeys).hiding(unknownAPI),
 	"apis.listApis":  pages((*Engine).ListAPIs),
 	"apis.updateApi": answers((*Engine).UpdateAPI),
@@ -24,8 +24,8 @@ var Ops = bindAll(map[string]*Op{
 	"keys.createKey":         answers((*Engine).CreateKey).hiding(unknownAPI),
 	"keys.getKey":            answers((*Engine).GetKey),
 	"keys.whoami":            answers((*Engine).Whoami).hiding(noSuchKey),
-	"keys.updateKey":         answers((*Engine).UpdateKey),
-	"keys.deleteKey":         answers((*Engine).DeleteKey),
+	"keys.updateKey":         confirms((*Engine).UpdateKey),
+	"keys.deleteKey":         confirms((*Engine).DeleteKey),
 	"keys.verifyKey":         answers((*Engine).VerifyKey).hiding(noKey),
 	"keys.rerollKey":         answers((*Engine).RerollKey),
 	"keys.updateCredits":     answers((*Engine).UpdateCredits),
@@ -47,12 +47,12 @@ var Ops = bindAll(map[string]*Op{
 	"permissions.getPermission":      answers((*Engine).GetPermission),
 	"permissions.listPermissions":    pages((*Engine).ListPermissions),
 	"permissions.updatePermission":   answers((*Engine).UpdatePermission),
-	"permissions.deletePermission":   answers((*Engine).DeletePermission),
+	"permissions.deletePermission":   confirms((*Engine).DeletePermission),
 	"permissions.createRole":         answers((*Engine).CreateRole),
 	"permissions.getRole":            answers((*Engine).GetRole),
 	"permissions.listRoles":          pages((*Engine).ListRoles),
 	"permissions.updateRole":         answers((*Engine).UpdateRole),
-	"permissions.deleteRole":         answers((*Engine).DeleteRole),
+	"permissions.deleteRole":         confirms((*Engine).DeleteRole),
 	"permissions.setRolePermissions": answers((*Engine).SetRolePermissions),
 
 	"ratelimit.limit":           answers((*Engine).Limit),
@@ -60,10 +60,10 @@ var Ops = bindAll(map[string]*Op{
 	"ratelimit.setOverride":     answers((*Engine).SetOverride),
 	"ratelimit.getOverride":     answers((*Engine).GetOverride).hiding(unknownOverride),
 	"ratelimit.listOverrides":   pages((*Engine).ListOverrides),
-	"ratelimit.deleteOverride":  answers((*Engine).DeleteOverride),
+	"ratelimit.deleteOverride":  confirms((*Engine).DeleteOverride),
 	"ratelimit.listNamespaces":  pages((*Engine).ListNamespaces),
 	"ratelimit.updateNamespace": answers((*Engine).UpdateNamespace),
-	"ratelimit.deleteNamespace": answers((*Engine).DeleteNamespace),
+	"ratelimit.deleteNamespace": confirms((*Engine).DeleteNamespace),
 
 	"analytics.getVerifications": answers((*Engine).GetVerifications),
 	"analytics.getRatelimits":    answers((*Engine).GetRatelimits),
@@ -72,12 +72,12 @@ var Ops = bindAll(map[string]*Op{
 	"workspaces.getWorkspace":    answers((*Engine).GetWorkspace),
 	"workspaces.listWorkspaces":  pages((*Engine).ListWorkspaces),
 	"workspaces.updateWorkspace": answers((*Engine).UpdateWorkspace),
-	"workspaces.deleteWorkspace": answers((*Engine).DeleteWorkspace),
+	"workspaces.deleteWorkspace": confirms((*Engine).DeleteWorkspace),
 
 	"rootKeys.createRootKey": answers((*Engine).CreateRootKey).hiding(unknownWorkspace),
 	"rootKeys.listRootKeys":  pages((*Engine).ListRootKeys).hiding(unknownWorkspace),
 	"rootKeys.updateRootKey": answers((*Engine).UpdateRootKey).hiding(noSuchRootKey),
-	"rootKeys.deleteRootKey": answers((*Engine).DeleteRootKey).hiding(noSuchRootKey),
+	"rootKeys.deleteRootKey": confirms((*Engine).DeleteRootKey).hiding(noSuchRootKey),
 	"rootKeys.whoami":        answers((*Engine).WhoamiRootKey),
 
 	"migrations.createMigration": answers((*Engine).CreateMigration),
@@ -165,20 +165,33 @@ func pages[Req, Item any](
 	op.Method = nameOf(run)
 	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
 		page, err := run(e, ctx, who, request.(*Req))
-		return Answer{Data: page.Data, Pagination: &page.Pagination}, err
+		if err != nil {
+			return Answer{}, err
+		}
+		return Answer{Data: page.Data, Pagination: &page.Pagination}, nil
+	}
+	return op
+}
+
+// confirms binds a method that answers with an empty object.
+func confirms[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
+	op := succeeds(run)
+	op.Response = reflect.TypeFor[latchkey.Empty]()
+	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
+		if err := run(e, ctx, who, request.(*Req)); err != nil {
+			return Answer{}, err
+		}
+		return Answer{Data: latchkey.Empty{}}, nil
 	}
 	return op
 }
 
 // succeeds binds a method whose answer has no data, not even an empty object.
-func succeeds[Req any](
-	run func(*Engine, context.Context, Caller, *Req) (latchkey.Empty, error),
-) *Op {
+func succeeds[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
 	op := newOp[Req]()
 	op.Method = nameOf(run)
 	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
-		_, err := run(e, ctx, who, request.(*Req))
-		return Answer{}, err
+		return Answer{}, run(e, ctx, who, request.(*Req))
 	}
 	return op
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -73,6 +74,16 @@ func changeOnce[T any](
 	return answer, kept, nil
 }
 
+// change makes a change that answers with nothing.
+func (e *Engine) change(
+	ctx context.Context, who Caller, work func(context.Context, *Change) error,
+) error {
+	_, err := change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+		return latchkey.Empty{}, work(ctx, c)
+	})
+	return err
+}
+
 // update makes changes of rows, unless the database is known to be gone.
 func (e *Engine) update(ctx context.Context, work func(context.Context, *store.Tx) error) error {
 	return e.source.Breaker.Do(func() error { return e.db.Update(ctx, work) })
@@ -123,7 +134,10 @@ func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error
 	if err != nil {
 		return false, fmt.Errorf("idempotency: %w", err)
 	}
-	return true, json.Unmarshal(text, answer)
+	if err := json.Unmarshal(text, answer); err != nil {
+		return false, fmt.Errorf("idempotency: %w", err)
+	}
+	return true, nil
 }
 
 // remember keeps an answer for repeated requests. It is sealed, because it may

@@ -27,7 +27,10 @@ type purse struct{ *store.Tx }
 // Spend takes the cost from the balance of a key and returns what is left.
 func (p purse) Spend(ctx context.Context, id string, cost int64) (int64, error) {
 	left, err := p.Tx.Spend(ctx, cost, id)
-	return left.Int64, err
+	if err != nil {
+		return 0, err
+	}
+	return left.Int64, nil
 }
 
 // till is the balances in the store. It asks nothing while the database is gone.
@@ -216,7 +219,7 @@ func (e *Engine) refillFirst(ctx context.Context, key *keySnapshot) error {
 // refill does refills that are due, each once: the update asks for the time it
 // was due at and moves it on, so of any number of tries one finds it.
 func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) error {
-	_, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+	return e.change(ctx, e.system(workspace), func(ctx context.Context, c *Change) error {
 		for i := range due {
 			k := &due[i]
 			if k.RefillInterval == "" || k.RefillAt > c.now {
@@ -224,16 +227,15 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 			}
 			n, err := c.tx.Refill(ctx, scheduleOf(k).next(c.now), k.ID, k.RefillAt)
 			if err != nil {
-				return latchkey.Empty{}, fmt.Errorf("refill: %w", err)
+				return fmt.Errorf("refill: %w", err)
 			}
 			if n == 1 {
 				c.audit(keyRefilled, keyTarget(k)).Description += fmt.Sprintf(" to at least %d", k.RefillAmount)
 			}
 			c.touch(k.ID)
 		}
-		return latchkey.Empty{}, nil
+		return nil
 	})
-	return err
 }
 
 // system is who makes the service's own changes in a workspace.

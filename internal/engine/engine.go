@@ -150,11 +150,14 @@ func (e *Engine) dataKey(ctx context.Context, id string) ([]byte, error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		return wrapped, err
 	}
-	err = e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		wrapped, err = e.dataKeyIn(ctx, tx, id)
 		return err
 	})
-	return wrapped, err
+	if err != nil {
+		return nil, err
+	}
+	return wrapped, nil
 }
 
 // dataKeyIn is dataKey inside a transaction.
@@ -166,7 +169,10 @@ func (e *Engine) dataKeyIn(ctx context.Context, tx *store.Tx, id string) ([]byte
 	if wrapped, err = e.vault.NewDataKey(); err != nil {
 		return nil, fmt.Errorf("data key: %w", err)
 	}
-	return wrapped, tx.InsertDataKey(ctx, id, wrapped)
+	if err := tx.InsertDataKey(ctx, id, wrapped); err != nil {
+		return nil, fmt.Errorf("data key: %w", err)
+	}
+	return wrapped, nil
 }
 
 // FirstRootKey makes the first workspace and the operator's root key where
@@ -193,12 +199,18 @@ func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) err
 			return latchkey.CreatedRootKey{}, err
 		}
 		kept = true
-		return made, keep(made.Key)
+		if err := keep(made.Key); err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		return made, nil
 	})
-	if err == nil && kept && made.Key == "" {
-		err = keep("")
+	if err != nil {
+		return "", err
 	}
-	return made.Key, err
+	if kept && made.Key == "" {
+		return "", keep("")
+	}
+	return made.Key, nil
 }
 
 // now is the time in unix milliseconds.

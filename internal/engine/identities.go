@@ -31,8 +31,10 @@ func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.Cre
 		if err != nil {
 			return latchkey.CreatedIdentity{}, err
 		}
-		_, err = c.setLimits(ctx, made, r.Ratelimits)
-		return latchkey.CreatedIdentity{IdentityID: made.ID}, err
+		if _, err := c.setLimits(ctx, made, r.Ratelimits); err != nil {
+			return latchkey.CreatedIdentity{}, err
+		}
+		return latchkey.CreatedIdentity{IdentityID: made.ID}, nil
 	})
 }
 
@@ -51,7 +53,10 @@ func (e *Engine) GetIdentity(ctx context.Context, who Caller, r *latchkey.GetIde
 		return latchkey.Identity{}, err
 	}
 	limits, err := e.db.Limits(ctx, row.ID)
-	return identityWith(row, storedLimits(limits)), err
+	if err != nil {
+		return latchkey.Identity{}, err
+	}
+	return identityWith(row, storedLimits(limits)), nil
 }
 
 // ListIdentities returns the identities of the workspace in the order of their
@@ -74,9 +79,12 @@ func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.Lis
 		return latchkey.Page[latchkey.Identity]{}, err
 	}
 	limits, err := e.limitsOf(ctx, who, shown, pattern)
+	if err != nil {
+		return latchkey.Page[latchkey.Identity]{}, err
+	}
 	return pageOf(rows, size, func(row read.Identity) string { return row.ID }, func(row read.Identity) latchkey.Identity {
 		return identityWith(row, limits[row.ID])
-	}), err
+	}), nil
 }
 
 // UpdateIdentity changes metadata and rate limits of an identity; its external
@@ -112,17 +120,23 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 	c.audit(identityUpdated, identityTarget(row.ID, row.ExternalID))
 	if !r.Meta.IsZero() {
 		if err := c.tx.SetIdentityMeta(ctx, row.ID, meta); err != nil {
-			return identity, err
+			return latchkey.Identity{}, err
 		}
 	}
-	var err error
 	if requests, ok := r.Ratelimits.Get(); ok {
-		identity.Ratelimits, err = c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), requests)
-		return identity, err
+		limits, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), requests)
+		if err != nil {
+			return latchkey.Identity{}, err
+		}
+		identity.Ratelimits = limits
+		return identity, nil
 	}
 	limits, err := c.tx.Limits(ctx, row.ID)
+	if err != nil {
+		return latchkey.Identity{}, err
+	}
 	identity.Ratelimits = storedLimits(limits)
-	return identity, err
+	return identity, nil
 }
 
 // DeleteIdentity deletes an identity and its rate limits. Its keys stay valid;
@@ -130,18 +144,21 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 // once, but keys do not join a new identity of that name.
 //
 // The root key needs identity.*.delete_identity. An unknown identity is a 404.
-func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
-			return latchkey.Empty{}, orMissing(err, unknownIdentity())
+			return orMissing(err, unknownIdentity())
 		}
 		c.touch(row.ID)
 		c.audit(identityDeleted, identityTarget(row.ID, row.ExternalID))
 		if _, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), nil); err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
-		return latchkey.Empty{}, errors.Join(c.tx.LeaveIdentity(ctx, row.ID), c.tx.DeleteIdentity(ctx, row.ID))
+		if err := c.tx.LeaveIdentity(ctx, row.ID); err != nil {
+			return err
+		}
+		return c.tx.DeleteIdentity(ctx, row.ID)
 	})
 }
 
@@ -149,21 +166,31 @@ func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.Del
 // made where the caller's workspace has none.
 func (c *Change) identityFor(ctx context.Context, externalID string) (string, error) {
 	row, err := c.tx.IdentityByExternalID(ctx, c.who.WorkspaceID(), externalID)
+	if err == nil {
+		return row.ID, nil
+	}
 	if !errors.Is(err, store.ErrNotFound) {
-		return row.ID, err
+		return "", err
 	}
 	made, err := c.insertIdentity(ctx, externalID, "")
-	return made.ID, err
+	if err != nil {
+		return "", err
+	}
+	return made.ID, nil
 }
 
 // insertIdentity makes an identity without rate limits.
 func (c *Change) insertIdentity(ctx context.Context, externalID, meta string) (latchkey.AuditTarget, error) {
 	made := identityTarget(NewID("id"), externalID)
 	c.audit(identityCreated, made)
-	return made, c.tx.InsertIdentity(ctx, write.InsertIdentityParams{
+	err := c.tx.InsertIdentity(ctx, write.InsertIdentityParams{
 		ID: made.ID, WorkspaceID: c.who.WorkspaceID(), ExternalID: externalID,
 		Search: searchText(made.ID, externalID), Meta: meta, CreatedAt: c.now,
 	})
+	if err != nil {
+		return latchkey.AuditTarget{}, err
+	}
+	return made, nil
 }
 
 // limitsOf returns the rate limits of the identities of a page by identity. The
@@ -175,11 +202,14 @@ func (e *Engine) limitsOf(ctx context.Context, who Caller, page []read.Identity,
 	rows, err := e.db.LimitsOfIdentities(ctx, read.LimitsOfIdentitiesParams{
 		WorkspaceID: who.WorkspaceID(), FromID: page[0].ID, ToID: page[len(page)-1].ID, Pattern: pattern,
 	})
+	if err != nil {
+		return nil, err
+	}
 	limits := make(map[string][]latchkey.Ratelimit)
 	for _, row := range rows {
 		limits[row.OwnerID] = append(limits[row.OwnerID], storedLimit(row))
 	}
-	return limits, err
+	return limits, nil
 }
 
 // mayRead refuses identities of which the caller may not read every one. The

@@ -50,9 +50,12 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error) {
 	api, err := c.tx.LiveAPI(ctx, id, c.who.root.workspace)
 	if err != nil {
-		return api, orMissing(err, unknownAPI())
+		return read.API{}, orMissing(err, unknownAPI())
 	}
-	return api, c.require(ids{API: api.ID, Keyspace: api.KeyspaceID})
+	if err := c.require(ids{API: api.ID, Keyspace: api.KeyspaceID}); err != nil {
+		return read.API{}, err
+	}
+	return api, nil
 }
 
 // mayStore refuses to keep a key encrypted where caller or API don't permit it.
@@ -159,9 +162,12 @@ func noSuchKey() *latchkey.Error { return keyNotFound.because("There is no such 
 func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, error) {
 	row, err := c.tx.LiveKey(ctx, id, c.who.root.workspace)
 	if err != nil {
-		return row, orMissing(err, noKey())
+		return read.LiveKeyRow{}, orMissing(err, noKey())
 	}
-	return row, c.require(onKey(row))
+	if err := c.require(onKey(row)); err != nil {
+		return read.LiveKeyRow{}, err
+	}
+	return row, nil
 }
 
 // onKey are the ids that a rule about a key binds.
@@ -186,10 +192,15 @@ func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyReque
 		}
 	}
 	key, err := e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
-	if err == nil && r.Decrypt {
-		key.Plaintext, err = e.plaintext(ctx, row.KeyspaceID, &row.Key)
+	if err != nil {
+		return latchkey.Key{}, err
 	}
-	return key, err
+	if r.Decrypt {
+		if key.Plaintext, err = e.plaintext(ctx, row.KeyspaceID, &row.Key); err != nil {
+			return latchkey.Key{}, err
+		}
+	}
+	return key, nil
 }
 
 // mayDecrypt refuses plaintext to those without the permission, and where no
@@ -252,18 +263,15 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 	if err != nil {
 		return none, err
 	}
-	var broken error
-	page := pageOf(rows, pageSize(r.Limit, 100),
+	return tryPageOf(rows, pageSize(r.Limit, 100),
 		func(row read.KeysPageRow) string { return row.Key.ID },
-		func(row read.KeysPageRow) latchkey.Key {
-			key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, held[row.Key.ID])
+		func(row read.KeysPageRow) (key latchkey.Key, err error) {
+			key = keyOf(&row.Key, row.ExternalID, row.IdentityMeta, held[row.Key.ID])
 			if r.Decrypt {
 				key.Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &row.Key)
-				broken = errors.Join(broken, err)
 			}
-			return key
+			return key, err
 		})
-	return page, broken
 }
 
 // keysPage reads the rows of a page of keys and one more, of the whole API or
@@ -283,11 +291,14 @@ func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKey
 	found, err := e.db.KeysOfIdentityPage(ctx, read.KeysOfIdentityPageParams{
 		IdentityID: identity.ID, APIID: api.ID, FromID: r.Cursor, Most: most,
 	})
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]read.KeysPageRow, len(found))
 	for i, row := range found {
 		rows[i] = read.KeysPageRow(row)
 	}
-	return rows, err
+	return rows, nil
 }
 
 // describe shows a stored key with all that it holds.
@@ -302,20 +313,29 @@ func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identity
 // DeleteKey deletes a key; it stops verifying with the next request. Without
 // permanent its record stays behind, unreachable; with permanent it and all its
 // links are removed. Identity, roles and permissions stay either way.
-func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKeyRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKeyRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		c.touch(r.KeyID)
 		c.audit(keyDeleted, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if !r.Permanent {
-			return latchkey.Empty{}, c.tx.MarkKeyDeleted(ctx, r.KeyID, c.now)
+			return c.tx.MarkKeyDeleted(ctx, r.KeyID, c.now)
 		}
-		return latchkey.Empty{}, errors.Join(
-			c.tx.DeleteKeyPermissions(ctx, r.KeyID), c.tx.DeleteKeyRoles(ctx, r.KeyID), c.tx.DeleteKeyLimits(ctx, r.KeyID),
-			c.tx.DeleteSealedKey(ctx, r.KeyID), c.tx.DeleteKey(ctx, r.KeyID),
-		)
+		return c.deleteKey(ctx, r.KeyID)
 	})
+}
+
+// deleteKey deletes the row of a key and all that other tables have of it.
+func (c *Change) deleteKey(ctx context.Context, id string) error {
+	for _, del := range []func(context.Context, string) error{
+		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits, c.tx.DeleteSealedKey, c.tx.DeleteKey,
+	} {
+		if err := del(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -54,18 +54,26 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 		return limit, nil
 	case had.ID != "":
 		c.audit(limitUpdated, limitTarget(limit), owner)
-		return limit, c.tx.UpdateLimit(ctx, write.UpdateLimitParams{
+		err := c.tx.UpdateLimit(ctx, write.UpdateLimitParams{
 			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
 			Algorithm: string(limit.Algorithm),
 		})
+		if err != nil {
+			return latchkey.Ratelimit{}, err
+		}
+		return limit, nil
 	}
 	limit.ID = NewID("rl")
 	c.audit(limitCreated, limitTarget(limit), owner)
-	return limit, c.tx.InsertLimit(ctx, write.InsertLimitParams{
+	err := c.tx.InsertLimit(ctx, write.InsertLimitParams{
 		ID: limit.ID, OwnerID: owner.ID, Name: limit.Name,
 		Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
 		Algorithm: string(limit.Algorithm),
 	})
+	if err != nil {
+		return latchkey.Ratelimit{}, err
+	}
+	return limit, nil
 }
 
 func (c *Change) deleteLimit(ctx context.Context, owner latchkey.AuditTarget, limit latchkey.Ratelimit) error {

@@ -108,18 +108,17 @@ func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.Veri
 
 // rehash gives a migrated key our own hash, once.
 func (e *Engine) rehash(ctx context.Context, who Caller, id, hash, start string) error {
-	_, err := change(ctx, e, e.system(who.root.workspace), func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+	return e.change(ctx, e.system(who.root.workspace), func(ctx context.Context, c *Change) error {
 		n, err := c.tx.RehashKey(ctx, hash, start, id)
 		if err != nil {
-			return latchkey.Empty{}, fmt.Errorf("rehash: %w", err)
+			return fmt.Errorf("rehash: %w", err)
 		}
 		if n > 0 {
 			c.audit(keyMigrated, target("key", id, ""))
 		}
 		c.touch(id, hash)
-		return latchkey.Empty{}, nil
+		return nil
 	})
-	return err
 }
 
 // splitPrefixed takes a key of the form prefix_short_long apart; the prefix may

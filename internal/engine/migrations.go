@@ -16,8 +16,12 @@ func (e *Engine) CreateMigration(ctx context.Context, who Caller, r *latchkey.Cr
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedMigration, error) {
 		id, algorithm := NewID("mig"), string(r.Algorithm)
 		c.audit(migrationCreated, target("migration", id, algorithm))
-		return latchkey.CreatedMigration{MigrationID: id}, c.tx.InsertMigration(ctx, write.InsertMigrationParams{
+		err := c.tx.InsertMigration(ctx, write.InsertMigrationParams{
 			ID: id, WorkspaceID: who.WorkspaceID(), Algorithm: algorithm, CreatedAt: c.now,
 		})
+		if err != nil {
+			return latchkey.CreatedMigration{}, err
+		}
+		return latchkey.CreatedMigration{MigrationID: id}, nil
 	})
 }

@@ -87,8 +87,11 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name
 // counts those that are left.
 func (e *Engine) namespaceOrNew(ctx context.Context, who *Caller, name string) (*namespace, error) {
 	space, err := e.namespace(ctx, who, name)
-	if err != nil || !space.Unknown() {
-		return space, err
+	if err != nil {
+		return nil, err
+	}
+	if !space.Unknown() {
+		return space, nil
 	}
 	made, err := e.namespaces(ctx, *who, name)
 	if err != nil {
@@ -102,8 +105,11 @@ func (e *Engine) namespaceOrNew(ctx context.Context, who *Caller, name string) (
 func (e *Engine) namespaces(ctx context.Context, who Caller, names ...string) ([]*namespace, error) {
 	for {
 		found, fresh, err := e.knownNamespaces(ctx, who, names)
-		if err != nil || fresh == nil {
-			return found, err
+		if err != nil {
+			return nil, err
+		}
+		if fresh == nil {
+			return found, nil
 		}
 		if err := e.createNamespaces(ctx, who, fresh); err != nil {
 			return nil, err
@@ -133,15 +139,14 @@ func (e *Engine) createNamespaces(ctx context.Context, who Caller, names []strin
 		return err
 	}
 	who.requestHash = "" // the answer to remember is that of the count
-	_, err := change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		for _, name := range names {
 			if err := c.createNamespace(ctx, name); err != nil {
-				return latchkey.Empty{}, err
+				return err
 			}
 		}
-		return latchkey.Empty{}, nil
+		return nil
 	})
-	return err
 }
 
 // createNamespace makes a namespace unless it exists. The name is touched even
@@ -163,10 +168,13 @@ func (c *Change) createNamespace(ctx context.Context, name string) error {
 // liveNamespace finds a namespace of the caller's workspace that is not deleted.
 func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace, error) {
 	row, err := c.tx.Namespace(ctx, c.who.WorkspaceID(), name)
-	if err == nil && row.DeletedAt != 0 {
-		err = store.ErrNotFound
+	if err != nil {
+		return read.Namespace{}, orMissing(err, unknownNamespace())
 	}
-	return row, orMissing(err, unknownNamespace())
+	if row.DeletedAt != 0 {
+		return read.Namespace{}, unknownNamespace()
+	}
+	return row, nil
 }
 
 // ListNamespaces reads one page of the namespaces of the workspace, in the order
@@ -210,7 +218,11 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 		row.Algorithm = cmp.Or(string(r.Algorithm), row.Algorithm)
 		c.touch(row.ID)
 		c.audit(namespaceUpdated, namespaceTarget(row.ID, row.Name))
-		return namespaceOf(row), c.tx.UpdateNamespace(ctx, row.ID, row.WhenDegraded, row.Algorithm)
+		err = c.tx.UpdateNamespace(ctx, row.ID, row.WhenDegraded, row.Algorithm)
+		if err != nil {
+			return latchkey.Namespace{}, err
+		}
+		return namespaceOf(row), nil
 	})
 }
 
@@ -220,18 +232,18 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 // The root key needs ratelimit.*.delete_namespace or
 // ratelimit.<namespaceId>.delete_namespace. An unknown or deleted namespace
 // answers 404, also to callers that lack the permission.
-func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.DeleteNamespaceRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.DeleteNamespaceRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.liveNamespace(ctx, r.Namespace)
 		if err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		if err := c.require(ids{Namespace: row.ID}); err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		c.touch(row.ID)
 		c.audit(namespaceDeleted, namespaceTarget(row.ID, row.Name))
-		return latchkey.Empty{}, c.tx.MarkNamespaceDeleted(ctx, row.ID, c.now)
+		return c.tx.MarkNamespaceDeleted(ctx, row.ID, c.now)
 	})
 }
 

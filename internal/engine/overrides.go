@@ -102,22 +102,22 @@ func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.List
 // ratelimit.<namespaceId>.delete_override. An unknown or deleted namespace
 // answers 404, also to callers that lack the permission, and so does an unknown
 // override.
-func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.DeleteOverrideRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.DeleteOverrideRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		space, err := c.liveNamespace(ctx, r.Namespace)
 		if err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		if err := c.require(ids{Namespace: space.ID}); err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		id, err := c.tx.DeleteOverride(ctx, space.ID, r.Identifier)
 		if err != nil {
-			return latchkey.Empty{}, orMissing(err, unknownOverride())
+			return orMissing(err, unknownOverride())
 		}
 		c.touch(space.ID)
 		c.audit(overrideDeleted, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
-		return latchkey.Empty{}, nil
+		return nil
 	})
 }
 

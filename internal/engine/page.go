@@ -14,7 +14,17 @@ func pageSize(limit, def int) int { return cmp.Or(limit, def) }
 // limit of size+1 in the order of their ids. The row too many tells that the
 // list goes on and where: the next page begins at its id, so that nothing is
 // lost when that very row is deleted meanwhile.
-func pageOf[Row, Item any](rows []Row, size int, id func(Row) string, item func(Row) Item) latchkey.Page[Item] {
+func pageOf[Row, Item any](
+	rows []Row, size int, id func(Row) string, item func(Row) Item,
+) latchkey.Page[Item] {
+	page, _ := tryPageOf(rows, size, id, func(row Row) (Item, error) { return item(row), nil })
+	return page
+}
+
+// tryPageOf is pageOf with items that can't be made of every row.
+func tryPageOf[Row, Item any](
+	rows []Row, size int, id func(Row) string, item func(Row) (Item, error),
+) (latchkey.Page[Item], error) {
 	var page latchkey.Page[Item]
 	if len(rows) > size {
 		page.Pagination = latchkey.Pagination{HasMore: true, Cursor: id(rows[size])}
@@ -22,9 +32,12 @@ func pageOf[Row, Item any](rows []Row, size int, id func(Row) string, item func(
 	}
 	page.Data = make([]Item, len(rows))
 	for i, row := range rows {
-		page.Data[i] = item(row)
+		var err error
+		if page.Data[i], err = item(row); err != nil {
+			return latchkey.Page[Item]{}, err
+		}
 	}
-	return page
+	return page, nil
 }
 
 // searchText is what a search looks through: the fields in lower case, held

@@ -26,7 +26,10 @@ func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.C
 		if store.IsDuplicate(err) {
 			return latchkey.CreatedPermission{}, slugTaken(r.Slug)
 		}
-		return latchkey.CreatedPermission{PermissionID: p.ID}, err
+		if err != nil {
+			return latchkey.CreatedPermission{}, err
+		}
+		return latchkey.CreatedPermission{PermissionID: p.ID}, nil
 	})
 }
 
@@ -84,7 +87,13 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 		if store.IsDuplicate(err) {
 			return latchkey.Permission{}, slugTaken(p.Slug)
 		}
-		return p, errors.Join(err, c.touchHolders(ctx, p.ID))
+		if err != nil {
+			return latchkey.Permission{}, err
+		}
+		if err := c.touchHolders(ctx, p.ID); err != nil {
+			return latchkey.Permission{}, err
+		}
+		return p, nil
 	})
 }
 
@@ -92,15 +101,23 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 // at once. A new permission with the same slug is another one: nothing holds it.
 //
 // The root key needs rbac.*.delete_permission. An unknown permission is a 404.
-func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
-			return latchkey.Empty{}, orMissing(err, unknownPermission(r.Permission))
+			return orMissing(err, unknownPermission(r.Permission))
 		}
 		c.audit(permissionDeleted, permissionTarget(storedPermission(row)))
-		return latchkey.Empty{}, errors.Join(c.touchHolders(ctx, row.ID),
-			c.tx.TakePermissionFromKeys(ctx, row.ID), c.tx.TakePermissionFromRoles(ctx, row.ID), c.tx.DeletePermission(ctx, row.ID))
+		if err := c.touchHolders(ctx, row.ID); err != nil {
+			return err
+		}
+		if err := c.tx.TakePermissionFromKeys(ctx, row.ID); err != nil {
+			return err
+		}
+		if err := c.tx.TakePermissionFromRoles(ctx, row.ID); err != nil {
+			return err
+		}
+		return c.tx.DeletePermission(ctx, row.ID)
 	})
 }
 
@@ -111,9 +128,12 @@ func (c *Change) touchHolders(ctx context.Context, permissionID string) error {
 		return err
 	}
 	roles, err := c.tx.RolesWithPermission(ctx, permissionID)
+	if err != nil {
+		return err
+	}
 	c.touch(keys...)
 	c.touch(roles...)
-	return err
+	return nil
 }
 
 // permissionsFor returns the permissions with these slugs, in slug order. Those

@@ -41,7 +41,10 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 		if err != nil {
 			return latchkey.CreatedRole{}, err
 		}
-		return latchkey.CreatedRole{RoleID: role.ID}, c.connect(ctx, role, wanted)
+		if err := c.connect(ctx, role, wanted); err != nil {
+			return latchkey.CreatedRole{}, err
+		}
+		return latchkey.CreatedRole{RoleID: role.ID}, nil
 	})
 }
 
@@ -55,7 +58,10 @@ func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleReq
 		return latchkey.Role{}, orMissing(err, unknownRole(r.Role))
 	}
 	granted, err := e.db.RolePermissions(ctx, row.ID)
-	return roleWith(row, storedPermissions(granted)), err
+	if err != nil {
+		return latchkey.Role{}, err
+	}
+	return roleWith(row, storedPermissions(granted)), nil
 }
 
 // ListRoles returns the roles of the workspace with their permissions in the
@@ -72,9 +78,12 @@ func (e *Engine) ListRoles(ctx context.Context, who Caller, r *latchkey.ListRole
 		return latchkey.Page[latchkey.Role]{}, err
 	}
 	granted, err := e.grantedBy(ctx, who, rows[:min(size, len(rows))], pattern)
+	if err != nil {
+		return latchkey.Page[latchkey.Role]{}, err
+	}
 	return pageOf(rows, size, func(row read.Role) string { return row.ID }, func(row read.Role) latchkey.Role {
 		return roleWith(row, granted[row.ID])
-	}), err
+	}), nil
 }
 
 // grantedBy returns the permissions of the roles of a page by role. The pattern
@@ -86,11 +95,14 @@ func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pa
 	rows, err := e.db.PermissionsOfRoles(ctx, read.PermissionsOfRolesParams{
 		WorkspaceID: who.WorkspaceID(), FromID: page[0].ID, ToID: page[len(page)-1].ID, Pattern: pattern,
 	})
+	if err != nil {
+		return nil, err
+	}
 	granted := make(map[string][]latchkey.Permission)
 	for _, row := range rows {
 		granted[row.RoleID] = append(granted[row.RoleID], storedPermission(row.Permission))
 	}
-	return granted, err
+	return granted, nil
 }
 
 // UpdateRole changes name or description of a role and returns it, with its
@@ -123,7 +135,10 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 		if store.IsDuplicate(err) {
 			return latchkey.Role{}, roleTaken(role.Name)
 		}
-		return role, err
+		if err != nil {
+			return latchkey.Role{}, err
+		}
+		return role, nil
 	})
 }
 
@@ -131,15 +146,21 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 // at once. Its permissions stay.
 //
 // The root key needs rbac.*.delete_role. An unknown role is a 404.
-func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
-			return latchkey.Empty{}, orMissing(err, unknownRole(r.Role))
+			return orMissing(err, unknownRole(r.Role))
 		}
 		c.touch(row.ID)
 		c.audit(roleDeleted, roleTarget(roleWith(row, nil)))
-		return latchkey.Empty{}, errors.Join(c.tx.TakeRoleFromKeys(ctx, row.ID), c.tx.ClearRole(ctx, row.ID), c.tx.DeleteRole(ctx, row.ID))
+		if err := c.tx.TakeRoleFromKeys(ctx, row.ID); err != nil {
+			return err
+		}
+		if err := c.tx.ClearRole(ctx, row.ID); err != nil {
+			return err
+		}
+		return c.tx.DeleteRole(ctx, row.ID)
 	})
 }
 
@@ -162,7 +183,10 @@ func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey
 		if err != nil {
 			return nil, err
 		}
-		return wanted, c.setRole(ctx, roleWith(row, nil), wanted)
+		if err := c.setRole(ctx, roleWith(row, nil), wanted); err != nil {
+			return nil, err
+		}
+		return wanted, nil
 	})
 }
 
@@ -174,7 +198,10 @@ func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latch
 	}
 	had := storedPermissions(rows)
 	c.touch(role.ID)
-	return errors.Join(c.disconnect(ctx, role, without(had, wanted)), c.connect(ctx, role, without(wanted, had)))
+	if err := c.disconnect(ctx, role, without(had, wanted)); err != nil {
+		return err
+	}
+	return c.connect(ctx, role, without(wanted, had))
 }
 
 // connect gives a role permissions that it doesn't have.
@@ -218,7 +245,10 @@ func (c *Change) rolesNamed(ctx context.Context, names []string) ([]latchkey.Rol
 func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role, error) {
 	return c.roles(ctx, names, func(name string) (latchkey.Role, error) {
 		role := latchkey.Role{ID: NewID("role"), Name: name}
-		return role, c.insertRole(ctx, role)
+		if err := c.insertRole(ctx, role); err != nil {
+			return latchkey.Role{}, err
+		}
+		return role, nil
 	})
 }
 
@@ -245,7 +275,10 @@ func (c *Change) roleNamed(ctx context.Context, folded string) (latchkey.Role, e
 		return latchkey.Role{}, err
 	}
 	granted, err := c.tx.RolePermissions(ctx, row.ID)
-	return roleWith(row, storedPermissions(granted)), err
+	if err != nil {
+		return latchkey.Role{}, err
+	}
+	return roleWith(row, storedPermissions(granted)), nil
 }
 
 func (c *Change) insertRole(ctx context.Context, role latchkey.Role) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -47,7 +46,10 @@ func (c *Change) insertRootKey(ctx context.Context, workspace, name string, perm
 		ID: id, WorkspaceID: workspace, Hash: made.hash, Start: made.start, Name: name,
 		Permissions: permissionList(permissions), Enabled: true, Expires: expires, CreatedAt: c.now,
 	})
-	return latchkey.CreatedRootKey{RootKeyID: id, Key: made.text}, err
+	if err != nil {
+		return latchkey.CreatedRootKey{}, err
+	}
+	return latchkey.CreatedRootKey{RootKeyID: id, Key: made.text}, nil
 }
 
 // ListRootKeys reads one page of the root keys of a workspace, in the order of
@@ -66,12 +68,7 @@ func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListR
 	if err != nil {
 		return none, err
 	}
-	page := pageOf(rows, size, func(row read.RootKey) string { return row.ID }, func(row read.RootKey) latchkey.RootKey {
-		key, bad := rootKeyOf(row)
-		err = errors.Join(err, bad)
-		return key
-	})
-	return page, err
+	return tryPageOf(rows, size, func(row read.RootKey) string { return row.ID }, rootKeyOf)
 }
 
 // UpdateRootKey changes a root key and returns it as it is then. What it may
@@ -127,18 +124,18 @@ func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.
 // The root key needs root_key.*.delete_root_key and every permission that the
 // root key holds; otherwise it answers 403. A root key of another workspace
 // answers 404 to everyone but the operator. None can delete itself (412).
-func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
 		if err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		if row.ID == who.root.id {
-			return latchkey.Empty{}, protected.because("A root key can't delete itself.")
+			return protected.because("A root key can't delete itself.")
 		}
 		c.touch(row.ID)
 		c.audit(rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
-		return latchkey.Empty{}, c.tx.DeleteRootKey(ctx, row.ID)
+		return c.tx.DeleteRootKey(ctx, row.ID)
 	})
 }
 
@@ -148,18 +145,21 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey, error) {
 	row, err := c.tx.RootKey(ctx, id)
 	if err != nil {
-		return row, orMissing(err, noSuchRootKey())
+		return read.RootKey{}, orMissing(err, noSuchRootKey())
 	}
 	if row.WorkspaceID != c.who.WorkspaceID() {
 		if err := c.requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
-			return row, err
+			return read.RootKey{}, err
 		}
 	}
 	held, err := permissionsOf(row)
-	if err == nil && c.mayHandOn(held) != nil {
-		err = holdsMore()
+	if err != nil {
+		return read.RootKey{}, err
 	}
-	return row, err
+	if c.mayHandOn(held) != nil {
+		return read.RootKey{}, holdsMore()
+	}
+	return row, nil
 }
 
 // mayHandOn refuses a caller that would hand on what it doesn't hold.
@@ -203,8 +203,10 @@ func (c *Caller) reach(
 	if err := requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
 		return "", err
 	}
-	row, err := find(ctx, id)
-	return row.ID, orMissing(err, unknownWorkspace())
+	if _, err := find(ctx, id); err != nil {
+		return "", orMissing(err, unknownWorkspace())
+	}
+	return id, nil
 }
 
 // weighRootKey is how many bytes a root key takes with its share of the cache:
@@ -232,6 +234,9 @@ func permissionsOf(row read.RootKey) ([]string, error) {
 
 func rootKeyOf(row read.RootKey) (latchkey.RootKey, error) {
 	permissions, err := permissionsOf(row)
+	if err != nil {
+		return latchkey.RootKey{}, err
+	}
 	key := latchkey.RootKey{
 		ID: row.ID, WorkspaceID: row.WorkspaceID, Name: row.Name, Start: row.Start,
 		Permissions: permissions, Enabled: row.Enabled, CreatedAt: latchkey.AtMilli(row.CreatedAt),
@@ -239,7 +244,7 @@ func rootKeyOf(row read.RootKey) (latchkey.RootKey, error) {
 	if row.Expires.Valid {
 		key.Expires = latchkey.AtMilli(row.Expires.Int64)
 	}
-	return key, err
+	return key, nil
 }
 
 func noSuchRootKey() *latchkey.Error { return keyNotFound.because("This root key does not exist.") }

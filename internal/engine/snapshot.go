@@ -210,5 +210,8 @@ func parsePrefix(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return p.Masked(), nil
 }

@@ -17,37 +17,37 @@ import (
 // UpdateKey changes a key. Absent fields stay as they are, null removes what
 // can be removed; lists replace what was there. All of it happens or nothing
 // does, and the next verification sees it.
-func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) (latchkey.Empty, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		k, key := &row.Key, keyTarget(&row.Key)
 		c.touch(k.ID)
 		c.audit(keyUpdated, key, target("api", k.APIID, ""))
 		if err := c.updateColumns(ctx, *k, r); err != nil {
-			return latchkey.Empty{}, err
+			return err
 		}
 		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
 			if err := c.updateCredits(ctx, k, credits, r.Credits.IsNull()); err != nil {
-				return latchkey.Empty{}, err
+				return err
 			}
 		}
 		if limits, ok := r.Ratelimits.Get(); ok {
 			if _, err := c.setLimits(ctx, key, limits); err != nil {
-				return latchkey.Empty{}, err
+				return err
 			}
 		}
 		if slugs, ok := r.Permissions.Get(); ok {
 			if err := c.replacePermissions(ctx, key, slugs); err != nil {
-				return latchkey.Empty{}, err
+				return err
 			}
 		}
 		if names, ok := r.Roles.Get(); ok {
-			return latchkey.Empty{}, c.replaceRoles(ctx, key, names)
+			return c.replaceRoles(ctx, key, names)
 		}
-		return latchkey.Empty{}, nil
+		return nil
 	})
 }
 
@@ -110,7 +110,7 @@ func checkRefill(r *latchkey.Refill) error {
 // independent of each other.
 func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKeyRequest) (latchkey.CreatedKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedKey, error) {
-		row, err := c.rerollable(ctx, r.KeyID)
+		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
 			return latchkey.CreatedKey{}, err
 		}
@@ -131,17 +131,11 @@ func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKe
 		}
 		end := endOfGrace(old.Expires, c.now, r.Expiration.Or(latchkey.Duration{}).Milliseconds())
 		c.touch(old.ID)
-		return latchkey.CreatedKey{KeyID: id, Key: s.text}, c.tx.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true})
+		if err := c.tx.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true}); err != nil {
+			return latchkey.CreatedKey{}, fmt.Errorf("expiry: %w", err)
+		}
+		return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
 	})
-}
-
-// rerollable returns a key that the caller may reroll: who may make keys in its API.
-func (c *Change) rerollable(ctx context.Context, id string) (read.LiveKeyRow, error) {
-	row, err := c.tx.LiveKey(ctx, id, c.who.root.workspace)
-	if err != nil {
-		return row, orMissing(err, noKey())
-	}
-	return row, c.require(onKey(row))
 }
 
 // isSealed reports whether the key is recoverable, and refuses a caller that
@@ -152,7 +146,11 @@ func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error
 	} else if err != nil {
 		return false, fmt.Errorf("sealed key: %w", err)
 	}
-	return true, c.mayStore(read.API{ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted})
+	api := read.API{ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted}
+	if err := c.mayStore(api); err != nil {
+		return false, err
+	}
+	return true, nil
 }
 
 // rerollPrefix is the whole prefix of the old key, or the API's. A start is the

@@ -16,8 +16,10 @@ import (
 func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.CreateWorkspaceRequest) (latchkey.CreatedWorkspace, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedWorkspace, error) {
 		id := NewID("ws")
-		err := c.insertWorkspace(ctx, id, r.Name, nullable(r.RequestsPerMinute))
-		return latchkey.CreatedWorkspace{WorkspaceID: id}, err
+		if err := c.insertWorkspace(ctx, id, r.Name, nullable(r.RequestsPerMinute)); err != nil {
+			return latchkey.CreatedWorkspace{}, err
+		}
+		return latchkey.CreatedWorkspace{WorkspaceID: id}, nil
 	})
 }
 
@@ -77,10 +79,14 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 		}
 		c.touch(row.ID)
 		c.audit(workspaceUpdated, workspaceTarget(row.ID, row.Name))
-		return workspaceOf(row), c.tx.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
+		err = c.tx.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
 			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
 			Enabled: row.Enabled, RequestsPerMinute: row.RequestsPerMinute,
 		})
+		if err != nil {
+			return latchkey.Workspace{}, err
+		}
+		return workspaceOf(row), nil
 	})
 }
 
@@ -89,18 +95,18 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 //
 // Only the operator may. An unknown or deleted workspace answers 404, and the
 // workspace that the caller itself works in 412: nobody could undo that.
-func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.DeleteWorkspaceRequest) (latchkey.Empty, error) {
+func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.DeleteWorkspaceRequest) error {
 	if r.WorkspaceID == who.WorkspaceID() {
-		return latchkey.Empty{}, protected.because("A root key can't delete the workspace it works in.")
+		return protected.because("A root key can't delete the workspace it works in.")
 	}
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Workspace(ctx, r.WorkspaceID)
 		if err != nil {
-			return latchkey.Empty{}, orMissing(err, unknownWorkspace())
+			return orMissing(err, unknownWorkspace())
 		}
 		c.touch(row.ID)
 		c.audit(workspaceDeleted, workspaceTarget(row.ID, row.Name))
-		return latchkey.Empty{}, c.tx.MarkWorkspaceDeleted(ctx, row.ID, c.now)
+		return c.tx.MarkWorkspaceDeleted(ctx, row.ID, c.now)
 	})
 }
 
