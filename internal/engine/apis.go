@@ -2,9 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -148,41 +145,6 @@ func settingsOf(row read.API) latchkey.APISettings {
 		s.IPWhitelist = strings.Split(row.IPWhitelist, ",")
 	}
 	return s
-}
-
-// networkList returns addresses and CIDR blocks as they are stored: normalised,
-// each once, separated by commas.
-func networkList(entries []string) (string, error) {
-	var list []string
-	for _, entry := range entries {
-		text, ok := networkText(entry)
-		if !ok {
-			return "", invalid(latchkey.Fault{
-				Location: "/properties/ipWhitelist/items",
-				Message:  fmt.Sprintf("%q is neither an IP address nor a CIDR block", entry),
-				Fix:      "Send entries such as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32.",
-			})
-		}
-		if !slices.Contains(list, text) {
-			list = append(list, text)
-		}
-	}
-	return strings.Join(list, ","), nil
-}
-
-// networkText returns the one form of an address or a block: in its shortest
-// spelling, a block with its first address, and IPv4 never wrapped into IPv6,
-// which is how the addresses it will be compared with come. An address with a
-// zone means something on one machine only and is refused.
-func networkText(text string) (string, bool) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return addr.Unmap().String(), addr.Zone() == ""
-	}
-	block, err := netip.ParsePrefix(text)
-	if addr := block.Addr(); addr.Is4In6() && block.Bits() >= 96 {
-		block = netip.PrefixFrom(addr.Unmap(), block.Bits()-96)
-	}
-	return block.Masked().String(), err == nil
 }
 
 func apiTarget(row *read.API) latchkey.AuditTarget {

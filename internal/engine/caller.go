@@ -204,3 +204,8 @@ func (e *Engine) loadRootKey(ctx context.Context, asOf coherence.Version, hash k
 		requestsPerMinute: orElse(row.RequestsPerMinute, unbounded),
 	}, nil
 }
+
+// system is who makes the service's own changes in a workspace.
+func (e *Engine) system(workspace string) Caller {
+	return Caller{root: &rootKey{id: system, name: system, workspace: workspace}}
+}

@@ -238,11 +238,6 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 	})
 }
 
-// system is who makes the service's own changes in a workspace.
-func (e *Engine) system(workspace string) Caller {
-	return Caller{root: &rootKey{id: system, name: system, workspace: workspace}}
-}
-
 // UpdateCredits changes a key's balance: set makes it the value, or unlimited
 // where the value is null or absent; increment and decrement change it by the
 // value, never below 0. The schedule of refills stays, except that an unlimited
@@ -305,4 +300,56 @@ func (c *Change) applyCredits(ctx context.Context, k *read.Key, r *latchkey.Upda
 		})
 	}
 	return err
+}
+
+// updateCredits changes balance and schedule, each only if it was named. An
+// unlimited key has no schedule.
+func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool) error {
+	refill, scheduled := r.Refill.Get()
+	if scheduled {
+		if err := checkRefill(&refill); err != nil {
+			return err
+		}
+	}
+	if none || r.Remaining.IsNull() {
+		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
+	}
+	balance, limited := r.Remaining.Get()
+	if scheduled && !limited && !k.Remaining.Valid {
+		return invalid(latchkey.Fault{
+			Location: "/properties/credits/properties/refill",
+			Message:  "the key has unlimited credits, which can't be refilled",
+			Fix:      "Send the first balance as remaining too.",
+		})
+	}
+	if scheduled || r.Refill.IsNull() {
+		var next *latchkey.Refill
+		if scheduled {
+			next = &refill
+		}
+		setSchedule(k, next, c.now)
+		err := c.tx.SetSchedule(ctx, write.SetScheduleParams{
+			ID: k.ID, RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount,
+			RefillDay: k.RefillDay, RefillAt: k.RefillAt,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if limited {
+		return c.tx.SetBalance(ctx, k.ID, sql.NullInt64{Int64: balance, Valid: true})
+	}
+	return nil
+}
+
+// checkRefill refuses a schedule with a day where there is none, or without one.
+func checkRefill(r *latchkey.Refill) error {
+	if r.Interval == latchkey.Daily && r.RefillDay != 0 {
+		return invalid(latchkey.Fault{
+			Location: "/properties/credits/properties/refill/properties/refillDay",
+			Message:  "a daily refill has no refillDay",
+			Fix:      "Leave refillDay out, or make the refill monthly.",
+		})
+	}
+	return checkRefillDay(r)
 }

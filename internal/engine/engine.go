@@ -7,14 +7,12 @@ package engine
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
@@ -144,104 +142,5 @@ func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// dataKey returns the wrapped data key of that name, made at first use.
-func (e *Engine) dataKey(ctx context.Context, id string) ([]byte, error) {
-	wrapped, err := e.db.DataKey(ctx, id)
-	if !errors.Is(err, store.ErrNotFound) {
-		return wrapped, err
-	}
-	err = e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-		wrapped, err = e.dataKeyIn(ctx, tx, id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return wrapped, nil
-}
-
-// dataKeyIn is dataKey inside a transaction.
-func (e *Engine) dataKeyIn(ctx context.Context, tx *store.Tx, id string) ([]byte, error) {
-	wrapped, err := tx.DataKey(ctx, id)
-	if !errors.Is(err, store.ErrNotFound) {
-		return wrapped, err
-	}
-	if wrapped, err = e.vault.NewDataKey(); err != nil {
-		return nil, fmt.Errorf("data key: %w", err)
-	}
-	if err := tx.InsertDataKey(ctx, id, wrapped); err != nil {
-		return nil, fmt.Errorf("data key: %w", err)
-	}
-	return wrapped, nil
-}
-
-// FirstRootKey makes the first workspace and the operator's root key where
-// there is no workspace yet, and returns the root key, or "" if there was one.
-// Of several nodes that start together one makes them. It gives the root key to
-// keep before it counts: a root key that couldn't be kept, or was lost in a
-// crash, has never existed and is made again. Keep may be called more than once;
-// the last root key that it was given is the one, and "" says that none of them is.
-func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) error) (string, error) {
-	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
-		return "", err
-	}
-	kept := false
-	workspace := NewID("ws")
-	made, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
-		if n, err := c.tx.CountWorkspaces(ctx); err != nil || n > 0 {
-			return latchkey.CreatedRootKey{}, err
-		}
-		if err := c.insertWorkspace(ctx, workspace, "default", sql.NullInt64{}); err != nil {
-			return latchkey.CreatedRootKey{}, err
-		}
-		made, err := c.insertRootKey(ctx, workspace, "operator", []string{rbac.Operator}, sql.NullInt64{})
-		if err != nil {
-			return latchkey.CreatedRootKey{}, err
-		}
-		kept = true
-		if err := keep(made.Key); err != nil {
-			return latchkey.CreatedRootKey{}, err
-		}
-		return made, nil
-	})
-	if err != nil {
-		return "", err
-	}
-	if kept && made.Key == "" {
-		return "", keep("")
-	}
-	return made.Key, nil
-}
-
 // now is the time in unix milliseconds.
 func (e *Engine) now() int64 { return e.time().UnixMilli() }
-
-// orElse returns the value of a column, or def where it is NULL.
-func orElse(n sql.NullInt64, def int64) int64 {
-	if n.Valid {
-		return n.Int64
-	}
-	return def
-}
-
-// nullable makes a column of an optional value.
-func nullable(o latchkey.Opt[int64]) sql.NullInt64 {
-	v, ok := o.Get()
-	return sql.NullInt64{Int64: v, Valid: ok}
-}
-
-// nullableTime makes a column of an optional time: the zero time is NULL.
-func nullableTime(t latchkey.Time) sql.NullInt64 {
-	if t.IsZero() {
-		return sql.NullInt64{}
-	}
-	return sql.NullInt64{Int64: t.UnixMilli(), Valid: true}
-}
-
-// timeOf makes a time of a column in which 0 means none.
-func timeOf(ms int64) latchkey.Time {
-	if ms == 0 {
-		return latchkey.Time{}
-	}
-	return latchkey.AtMilli(ms)
-}

@@ -113,40 +113,6 @@ func (c *Change) createKey(
 	return k.ID, nil
 }
 
-// seal keeps the plaintext of a recoverable key, encrypted under its keyspace's
-// data key and bound to its row.
-func (e *Engine) seal(ctx context.Context, c *Change, keyspace, id, plaintext string) error {
-	wrapped, err := e.dataKeyIn(ctx, c.tx, keyspace)
-	if err != nil {
-		return err
-	}
-	sealed, err := e.vault.Seal(wrapped, []byte(plaintext), c.who.root.workspace, id)
-	if err != nil {
-		return fmt.Errorf("seal: %w", err)
-	}
-	return c.tx.InsertSealedKey(ctx, id, sealed)
-}
-
-// plaintext returns the secret of a recoverable key, or "" for other keys.
-func (e *Engine) plaintext(ctx context.Context, keyspace string, k *read.Key) (string, error) {
-	sealed, err := e.db.SealedKey(ctx, k.ID)
-	if errors.Is(err, store.ErrNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("sealed key: %w", err)
-	}
-	wrapped, err := e.db.DataKey(ctx, keyspace)
-	if err != nil {
-		return "", fmt.Errorf("data key: %w", err)
-	}
-	text, err := e.vault.Unseal(wrapped, sealed, k.WorkspaceID, k.ID)
-	if err != nil {
-		return "", fmt.Errorf("key %s: %w", k.ID, err)
-	}
-	return string(text), nil
-}
-
 // keyTarget names a stored key for the audit log.
 func keyTarget(k *read.Key) latchkey.AuditTarget { return target("key", k.ID, k.Name) }
 
@@ -308,6 +274,43 @@ func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identity
 		return latchkey.Key{}, err
 	}
 	return keyOf(k, externalID, identityMeta, h), nil
+}
+
+// UpdateKey changes a key. Absent fields stay as they are, null removes what
+// can be removed; lists replace what was there. All of it happens or nothing
+// does, and the next verification sees it.
+func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
+		row, err := c.managedKey(ctx, r.KeyID)
+		if err != nil {
+			return err
+		}
+		k, key := &row.Key, keyTarget(&row.Key)
+		c.touch(k.ID)
+		c.audit(keyUpdated, key, target("api", k.APIID, ""))
+		if err := c.updateColumns(ctx, *k, r); err != nil {
+			return err
+		}
+		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
+			if err := c.updateCredits(ctx, k, credits, r.Credits.IsNull()); err != nil {
+				return err
+			}
+		}
+		if limits, ok := r.Ratelimits.Get(); ok {
+			if _, err := c.setLimits(ctx, key, limits); err != nil {
+				return err
+			}
+		}
+		if slugs, ok := r.Permissions.Get(); ok {
+			if err := c.replacePermissions(ctx, key, slugs); err != nil {
+				return err
+			}
+		}
+		if names, ok := r.Roles.Get(); ok {
+			return c.replaceRoles(ctx, key, names)
+		}
+		return nil
+	})
 }
 
 // DeleteKey deletes a key; it stops verifying with the next request. Without

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -40,6 +41,20 @@ func (c *Change) setLimits(ctx context.Context, owner latchkey.AuditTarget, requ
 		limits = append(limits, limit)
 	}
 	return limits, nil
+}
+
+// copyLimits gives a key limits like those of another, with ids of their own.
+func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from string) error {
+	rows, err := c.tx.Limits(ctx, from)
+	if err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
+	requests := make([]latchkey.RatelimitRequest, len(rows))
+	for i, l := range rows {
+		requests[i] = storedLimit(l).Request()
+	}
+	_, err = c.setLimits(ctx, to, requests)
+	return err
 }
 
 // putLimit makes the limit what the request asks for. A limit that the owner
@@ -100,26 +115,4 @@ func storedLimits(rows []read.Limit) []latchkey.Ratelimit {
 
 func limitTarget(limit latchkey.Ratelimit) latchkey.AuditTarget {
 	return target("ratelimit", limit.ID, limit.Name)
-}
-
-// metaText returns metadata as it is stored: in its shortest form, or "" for
-// none. More than 1 MiB of it is refused.
-func metaText(m latchkey.Meta) (string, error) {
-	const most = 1 << 20
-	if m == "" {
-		return "", nil
-	}
-	// A program may have written the text itself, with blanks or in another order.
-	if err := m.UnmarshalJSON([]byte(m)); err != nil {
-		return "", invalid(latchkey.Fault{Location: "/properties/meta/type", Message: "meta must be a JSON object"})
-	}
-	switch {
-	case m == "{}":
-		return "", nil
-	case len(m) > most:
-		return "", invalid(latchkey.Fault{
-			Location: "/properties/meta", Message: "meta is larger than 1,048,576 bytes", Fix: "Keep large data elsewhere and refer to it in meta.",
-		})
-	}
-	return string(m), nil
 }

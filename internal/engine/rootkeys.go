@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -191,24 +192,6 @@ func holdsMore() *latchkey.Error {
 	return notPermitted.because("This root key holds permissions that you do not hold. Only a root key that holds all of them can change it.")
 }
 
-// reach returns the id of the workspace that a request names: the caller's own
-// by default, another one only for the operator.
-func (c *Caller) reach(
-	ctx context.Context, id string, requireWhen func(latchkey.Condition, ids) error,
-	find func(context.Context, string) (read.Workspace, error),
-) (string, error) {
-	if id == "" || id == c.WorkspaceID() {
-		return c.WorkspaceID(), nil
-	}
-	if err := requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
-		return "", err
-	}
-	if _, err := find(ctx, id); err != nil {
-		return "", orMissing(err, unknownWorkspace())
-	}
-	return id, nil
-}
-
 // weighRootKey is how many bytes a root key takes with its share of the cache:
 // an ample estimate for one that holds every permission there is.
 func weighRootKey(keyHash, *rootKey) uint32 { return 8 << 10 }
@@ -280,4 +263,42 @@ func (e *Engine) WhoamiRootKey(
 		}
 	}
 	return me, nil
+}
+
+// FirstRootKey makes the first workspace and the operator's root key where
+// there is no workspace yet, and returns the root key, or "" if there was one.
+// Of several nodes that start together one makes them. It gives the root key to
+// keep before it counts: a root key that couldn't be kept, or was lost in a
+// crash, has never existed and is made again. Keep may be called more than once;
+// the last root key that it was given is the one, and "" says that none of them is.
+func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) error) (string, error) {
+	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
+		return "", err
+	}
+	kept := false
+	workspace := NewID("ws")
+	made, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
+		if n, err := c.tx.CountWorkspaces(ctx); err != nil || n > 0 {
+			return latchkey.CreatedRootKey{}, err
+		}
+		if err := c.insertWorkspace(ctx, workspace, "default", sql.NullInt64{}); err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		made, err := c.insertRootKey(ctx, workspace, "operator", []string{rbac.Operator}, sql.NullInt64{})
+		if err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		kept = true
+		if err := keep(made.Key); err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		return made, nil
+	})
+	if err != nil {
+		return "", err
+	}
+	if kept && made.Key == "" {
+		return "", keep("")
+	}
+	return made.Key, nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"github.com/latchkeyhq/latchkey"
@@ -182,36 +181,4 @@ func identityOf(key *read.Key, externalID, meta string, limits []latchkey.Rateli
 		return nil
 	}
 	return &latchkey.Identity{ID: key.IdentityID, ExternalID: externalID, Meta: latchkey.Meta(meta), Ratelimits: limits}
-}
-
-// parsePrefixes reads a list of addresses and CIDR blocks separated by commas.
-func parsePrefixes(list string) ([]netip.Prefix, error) {
-	if list == "" {
-		return nil, nil
-	}
-	var prefixes []netip.Prefix
-	for _, text := range strings.Split(list, ",") {
-		p, err := parsePrefix(text)
-		if err != nil {
-			return nil, err
-		}
-		prefixes = append(prefixes, p)
-	}
-	return prefixes, nil
-}
-
-// parsePrefix reads one address or CIDR block.
-func parsePrefix(text string) (netip.Prefix, error) {
-	if !strings.Contains(text, "/") {
-		addr, err := netip.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, err
-		}
-		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return p.Masked(), nil
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"slices"
 
 	"github.com/latchkeyhq/latchkey"
@@ -172,15 +171,6 @@ func (k *keySnapshot) refusal(now int64, remoteIP string, query *rbac.Query) lat
 		return latchkey.InsufficientPermissions
 	}
 	return latchkey.Valid
-}
-
-func permitted(from []netip.Prefix, remoteIP string) bool {
-	addr, err := netip.ParseAddr(remoteIP)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap().WithZone("")
-	return slices.ContainsFunc(from, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // cost is what a verification takes from a balance.

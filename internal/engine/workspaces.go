@@ -123,3 +123,21 @@ func unknownWorkspace() *latchkey.Error { return wsNotFound.because("This worksp
 func workspaceTarget(id, name string) latchkey.AuditTarget {
 	return target("workspace", id, name)
 }
+
+// reach returns the id of the workspace that a request names: the caller's own
+// by default, another one only for the operator.
+func (c *Caller) reach(
+	ctx context.Context, id string, requireWhen func(latchkey.Condition, ids) error,
+	find func(context.Context, string) (read.Workspace, error),
+) (string, error) {
+	if id == "" || id == c.WorkspaceID() {
+		return c.WorkspaceID(), nil
+	}
+	if err := requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
+		return "", err
+	}
+	if _, err := find(ctx, id); err != nil {
+		return "", orMissing(err, unknownWorkspace())
+	}
+	return id, nil
+}

@@ -11,97 +11,7 @@ import (
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
-	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
-
-// UpdateKey changes a key. Absent fields stay as they are, null removes what
-// can be removed; lists replace what was there. All of it happens or nothing
-// does, and the next verification sees it.
-func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) error {
-	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
-		row, err := c.managedKey(ctx, r.KeyID)
-		if err != nil {
-			return err
-		}
-		k, key := &row.Key, keyTarget(&row.Key)
-		c.touch(k.ID)
-		c.audit(keyUpdated, key, target("api", k.APIID, ""))
-		if err := c.updateColumns(ctx, *k, r); err != nil {
-			return err
-		}
-		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
-			if err := c.updateCredits(ctx, k, credits, r.Credits.IsNull()); err != nil {
-				return err
-			}
-		}
-		if limits, ok := r.Ratelimits.Get(); ok {
-			if _, err := c.setLimits(ctx, key, limits); err != nil {
-				return err
-			}
-		}
-		if slugs, ok := r.Permissions.Get(); ok {
-			if err := c.replacePermissions(ctx, key, slugs); err != nil {
-				return err
-			}
-		}
-		if names, ok := r.Roles.Get(); ok {
-			return c.replaceRoles(ctx, key, names)
-		}
-		return nil
-	})
-}
-
-// updateCredits changes balance and schedule, each only if it was named. An
-// unlimited key has no schedule.
-func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool) error {
-	refill, scheduled := r.Refill.Get()
-	if scheduled {
-		if err := checkRefill(&refill); err != nil {
-			return err
-		}
-	}
-	if none || r.Remaining.IsNull() {
-		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
-	}
-	balance, limited := r.Remaining.Get()
-	if scheduled && !limited && !k.Remaining.Valid {
-		return invalid(latchkey.Fault{
-			Location: "/properties/credits/properties/refill",
-			Message:  "the key has unlimited credits, which can't be refilled",
-			Fix:      "Send the first balance as remaining too.",
-		})
-	}
-	if scheduled || r.Refill.IsNull() {
-		var next *latchkey.Refill
-		if scheduled {
-			next = &refill
-		}
-		setSchedule(k, next, c.now)
-		err := c.tx.SetSchedule(ctx, write.SetScheduleParams{
-			ID: k.ID, RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount,
-			RefillDay: k.RefillDay, RefillAt: k.RefillAt,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if limited {
-		return c.tx.SetBalance(ctx, k.ID, sql.NullInt64{Int64: balance, Valid: true})
-	}
-	return nil
-}
-
-// checkRefill refuses a schedule with a day where there is none, or without one.
-func checkRefill(r *latchkey.Refill) error {
-	if r.Interval == latchkey.Daily && r.RefillDay != 0 {
-		return invalid(latchkey.Fault{
-			Location: "/properties/credits/properties/refill/properties/refillDay",
-			Message:  "a daily refill has no refillDay",
-			Fix:      "Leave refillDay out, or make the refill monthly.",
-		})
-	}
-	return checkRefillDay(r)
-}
 
 // RerollKey makes a new key that stands for the same as an old one: name,
 // metadata, identity, roles, permissions, limits, balance and expiry are copied.
@@ -200,18 +110,4 @@ func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, e
 		return "", err
 	}
 	return k.ID, nil
-}
-
-// copyLimits gives a key limits like those of another, with ids of their own.
-func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from string) error {
-	rows, err := c.tx.Limits(ctx, from)
-	if err != nil {
-		return fmt.Errorf("limits: %w", err)
-	}
-	requests := make([]latchkey.RatelimitRequest, len(rows))
-	for i, l := range rows {
-		requests[i] = storedLimit(l).Request()
-	}
-	_, err = c.setLimits(ctx, to, requests)
-	return err
 }
