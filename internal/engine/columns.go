@@ -45,14 +45,17 @@ func metaText(m latchkey.Meta) (string, error) {
 	}
 	// A program may have written the text itself, with blanks or in another order.
 	if err := m.UnmarshalJSON([]byte(m)); err != nil {
-		return "", invalid(latchkey.Fault{Location: "/properties/meta/type", Message: "meta must be a JSON object"})
+		return "", invalid(latchkey.Fault{
+			Location: "/properties/meta/type", Message: "meta must be a JSON object",
+		})
 	}
 	switch {
 	case m == "{}":
 		return "", nil
 	case len(m) > most:
 		return "", invalid(latchkey.Fault{
-			Location: "/properties/meta", Message: "meta is larger than 1,048,576 bytes", Fix: "Keep large data elsewhere and refer to it in meta.",
+			Location: "/properties/meta", Message: "meta is larger than 1,048,576 bytes",
+			Fix: "Keep large data elsewhere and refer to it in meta.",
 		})
 	}
 	return string(m), nil

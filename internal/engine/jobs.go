@@ -25,7 +25,9 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Hour, "drop kept answers", e.dropAnswers)
 }
 
-func (e *Engine) every(ctx context.Context, interval time.Duration, what string, work func(context.Context) error) {
+func (e *Engine) every(
+	ctx context.Context, interval time.Duration, what string, work func(context.Context) error,
+) {
 	e.done.Go(func() {
 		tick := time.NewTicker(interval)
 		defer tick.Stop()

@@ -43,7 +43,9 @@ func (c *Change) insertKey(ctx context.Context, k read.Key) error {
 
 // updateColumns changes the columns that a request names. Balance and schedule
 // are not among them: they may be changing at this moment.
-func (c *Change) updateColumns(ctx context.Context, k read.Key, r *latchkey.UpdateKeyRequest) error {
+func (c *Change) updateColumns(
+	ctx context.Context, k read.Key, r *latchkey.UpdateKeyRequest,
+) error {
 	k.Enabled = r.Enabled.Or(k.Enabled)
 	if !r.Name.IsZero() {
 		k.Name = r.Name.Or("")
@@ -74,8 +76,9 @@ func (c *Change) updateColumns(ctx context.Context, k read.Key, r *latchkey.Upda
 func keyOf(k *read.Key, externalID, identityMeta string, h *holding) latchkey.Key {
 	return latchkey.Key{
 		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
-		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt), LastUsedAt: timeOf(k.LastUsedAt),
-		Expires: timeOf(orElse(k.Expires, 0)), Permissions: h.permissions, Roles: h.roles,
-		Credits: creditsOf(k), Identity: identityOf(k, externalID, identityMeta, h.shared), Ratelimits: h.limits,
+		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt),
+		LastUsedAt: timeOf(k.LastUsedAt), Expires: timeOf(orElse(k.Expires, 0)),
+		Permissions: h.permissions, Roles: h.roles, Credits: creditsOf(k), Ratelimits: h.limits,
+		Identity: identityOf(k, externalID, identityMeta, h.shared),
 	}
 }

@@ -231,12 +231,16 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 	}
 	return tryPageOf(rows, pageSize(r.Limit, 100),
 		func(row read.KeysPageRow) string { return row.Key.ID },
-		func(row read.KeysPageRow) (key latchkey.Key, err error) {
-			key = keyOf(&row.Key, row.ExternalID, row.IdentityMeta, held[row.Key.ID])
-			if r.Decrypt {
-				key.Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &row.Key)
+		func(row read.KeysPageRow) (latchkey.Key, error) {
+			key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, held[row.Key.ID])
+			if !r.Decrypt {
+				return key, nil
 			}
-			return key, err
+			var err error
+			if key.Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &row.Key); err != nil {
+				return latchkey.Key{}, err
+			}
+			return key, nil
 		})
 }
 

@@ -18,7 +18,9 @@ import (
 // The old key goes on for the time that the request gives it, but never beyond
 // the expiry it has; with 0 it stops at once. From then on the two are
 // independent of each other.
-func (e *Engine) RerollKey(ctx context.Context, who Caller, r *latchkey.RerollKeyRequest) (latchkey.CreatedKey, error) {
+func (e *Engine) RerollKey(
+	ctx context.Context, who Caller, r *latchkey.RerollKeyRequest,
+) (latchkey.CreatedKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedKey, error) {
 		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
