@@ -38,13 +38,6 @@ func appendTexts[S ~string](b []byte, list []S) []byte {
 	return appendList(b, list, func(b []byte, s *S) []byte { return appendText(b, *s) })
 }
 
-func appendOpt[T any](b []byte, o latchkey.Opt[T], appendValue func([]byte, T) []byte) []byte {
-	if value, ok := o.Get(); ok {
-		return appendValue(b, value)
-	}
-	return append(b, "null"...)
-}
-
 func appendBool(b []byte, v bool) []byte { return strconv.AppendBool(b, v) }
 
 func appendWhole[N int | int64](b []byte, n N) []byte { return strconv.AppendInt(b, int64(n), 10) }
