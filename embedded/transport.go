@@ -16,30 +16,30 @@ import (
 )
 
 // gate lets calls in until it is closed, and then waits for those inside. It has
-// many doors, so that processors don't wait for each other at a single lock.
+// many lanes, so that processors don't wait for each other at a single lock.
 type gate struct {
-	doors  [32]door
-	closed bool // changed with all doors locked, so one is enough to read it
+	lanes  [32]lane
+	closed bool // changed with all lanes locked, so one is enough to read it
 }
 
-// door is open to a call that holds its lock for reading.
-type door struct {
+// lane is open to a call that holds its lock for reading.
+type lane struct {
 	sync.RWMutex
 	_ [40]byte // one cache line each
 }
 
-// enter returns the door through which the caller came, to be unlocked by RUnlock.
-func (g *gate) enter() *door {
-	d := &g.doors[rand.Uint32()%uint32(len(g.doors))]
-	d.RLock()
-	return d
+// enter returns the lane of that number, to be unlocked by RUnlock.
+func (g *gate) enter(number uint32) *lane {
+	l := &g.lanes[number%uint32(len(g.lanes))]
+	l.RLock()
+	return l
 }
 
 // close closes the gate and returns when nobody is inside.
 func (g *gate) close() {
-	for i := range g.doors {
-		g.doors[i].Lock()
-		defer g.doors[i].Unlock()
+	for i := range g.lanes {
+		g.lanes[i].Lock()
+		defer g.lanes[i].Unlock()
 	}
 	g.closed = true
 }
@@ -53,16 +53,19 @@ func (g *gate) close() {
 // header X-Forwarded-For, which [latchkey.WithHeader] sets. Without the header
 // there is no address, and a whitelist forbids the call.
 func (s *Service) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answer, error) {
-	defer s.gate.enter().RUnlock()
+	lane := rand.Uint32()
+	defer s.gate.enter(lane).RUnlock()
 	id := engine.NewRequestID()
-	answer, err := s.operate(ctx, a, id)
+	answer, err := s.operate(ctx, a, id, lane)
 	if err != nil {
 		return latchkey.Answer{}, named(ctx, a, err, id)
 	}
 	return latchkey.Answer{Data: answer.Data, Pagination: answer.Pagination, RequestID: id}, nil
 }
 
-func (s *Service) operate(ctx context.Context, a *latchkey.Attempt, id string) (engine.Answer, error) {
+func (s *Service) operate(
+	ctx context.Context, a *latchkey.Attempt, id string, lane uint32,
+) (engine.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return engine.Answer{}, fmt.Errorf("latchkey: %s: %w", a.Operation, err)
 	}
@@ -74,6 +77,7 @@ func (s *Service) operate(ctx context.Context, a *latchkey.Attempt, id string) (
 		return engine.Answer{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found", "There is no operation of this name.")
 	}
 	call := engine.Call{Request: origin(a, id), Token: a.RootKey, Callers: &s.callers}
+	call.Lane = lane
 	if err := setRequest(&call, op, a); err != nil {
 		return engine.Answer{}, err
 	}

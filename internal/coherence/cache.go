@@ -54,19 +54,19 @@ func NewCache[K Key, V Value](s *Source, maxBytes uint64, weigh func(K, V) uint3
 // would be too old to be used.
 type Loader[V Value] func(ctx context.Context, asOf Version) (V, error)
 
-// Get returns a usable value, from memory or else from load. While the database is
-// down it can return one that is stale; then age is how long ago the value was
-// last known to be right, and else 0.
+// Get returns a usable value, from memory or else from load, and counts it on a
+// lane of [Counter]. While the database is down it can return one that is stale;
+// then age is how long ago the value was last known to be right, and else 0.
 func (c *Cache[K, V]) Get(
-	ctx context.Context, key K, load Loader[V],
+	ctx context.Context, lane uint32, key K, load Loader[V],
 ) (v V, age time.Duration, err error) {
-	if v, ok := c.known.GetIfPresent(key); ok && c.Reuse(v) {
+	if v, ok := c.known.GetIfPresent(key); ok && c.Reuse(lane, v) {
 		return v, 0, nil
 	}
-	if v, ok := c.unknown.GetIfPresent(key); ok && c.Reuse(v) {
+	if v, ok := c.unknown.GetIfPresent(key); ok && c.Reuse(lane, v) {
 		return v, 0, nil
 	}
-	c.misses.Add()
+	c.misses.Add(lane)
 	if v, err = c.fetch(ctx, key, load); c.source.Breaker.down(err) {
 		if old, age, ok := c.stale(key); ok {
 			return old, age, nil
@@ -77,11 +77,11 @@ func (c *Cache[K, V]) Get(
 
 // Reuse reports whether a value that Get returned earlier can be used again, which
 // saves looking it up, and counts a hit if it can.
-func (c *Cache[K, V]) Reuse(v V) bool {
+func (c *Cache[K, V]) Reuse(lane uint32, v V) bool {
 	if !c.source.Clock.usable(v.dependencies()) {
 		return false
 	}
-	c.hits.Add()
+	c.hits.Add(lane)
 	return true
 }
 

@@ -41,7 +41,7 @@ func (r *reader) read(
 		}
 		return &text{asOf.DependsOn(string(n)), now}, nil
 	}
-	v, age, err := r.Get(context.Background(), n, load)
+	v, age, err := r.Get(context.Background(), 0, n, load)
 	if err != nil {
 		return "", age, err
 	}
@@ -79,14 +79,14 @@ func TestValuesAreKeptUntilTheyChange(t *testing.T) {
 func TestAValueIsReusedUntilItChanges(t *testing.T) {
 	r := newReader(alone())
 	defer r.Close()
-	v, _, err := r.Get(t.Context(), "a", func(_ context.Context, asOf Version) (*text, error) {
+	v, _, err := r.Get(t.Context(), 0, "a", func(_ context.Context, asOf Version) (*text, error) {
 		return &text{asOf.DependsOn("a"), "first"}, nil
 	})
-	if err != nil || !r.Reuse(v) || r.Stats().Hits != 1 {
+	if err != nil || !r.Reuse(0, v) || r.Stats().Hits != 1 {
 		t.Errorf("not reused (error %v), %d hits", err, r.Stats().Hits)
 	}
 	r.clock.Invalidate("a")
-	if r.Reuse(v) || r.Stats().Hits != 1 {
+	if r.Reuse(0, v) || r.Stats().Hits != 1 {
 		t.Errorf("reused after its change, %d hits", r.Stats().Hits)
 	}
 }
@@ -168,7 +168,7 @@ func TestALoadOutlivesItsCaller(t *testing.T) {
 		defer r.Close()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		v, _, err := r.Get(ctx, "a", func(ctx context.Context, asOf Version) (*text, error) {
+		v, _, err := r.Get(ctx, 0, "a", func(ctx context.Context, asOf Version) (*text, error) {
 			return &text{asOf.DependsOn("a"), "here"}, ctx.Err()
 		})
 		if err != nil || v.text != "here" {

@@ -262,7 +262,7 @@ func (m *model) get(t *rapid.T) {
 		load := func(ctx context.Context, asOf Version) (*value, error) {
 			return m.load(ctx, asOf, n, mustHit)
 		}
-		v, age, err := m.cache.Get(context.Background(), n, load)
+		v, age, err := m.cache.Get(context.Background(), 0, n, load)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.judge(n, call, v, age, err)

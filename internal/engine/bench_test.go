@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,22 +33,25 @@ func BenchmarkVerify(b *testing.B) {
 				})
 			}
 			c.request.Key = w.newKey(c.key).Key
-			who := w.who.calling("keys.verifyKey")
-			verify := func() {
+			verify := func(who Caller) {
 				v, err := w.VerifyKey(b.Context(), who, &c.request)
 				if err != nil || !v.Valid {
 					b.Errorf("%v %v", v.Code, err)
 				}
 			}
-			verify()
+			who := w.who.calling("keys.verifyKey")
+			verify(who)
 			b.ReportAllocs()
 			b.ResetTimer()
 			if c.name == "credits" { // durable: many callers share a commit
 				b.SetParallelism(32)
 			}
+			var lane atomic.Uint32
 			b.RunParallel(func(pb *testing.PB) {
+				who := who
+				who.Lane = lane.Add(1)
 				for pb.Next() {
-					verify()
+					verify(who)
 				}
 			})
 		})

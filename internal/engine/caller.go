@@ -21,6 +21,10 @@ type Request struct {
 	UserAgent      string // what the request said it was sent by
 	IdempotencyKey string // makes a repeated request answer as the first one did
 	Trace          *Trace // receives how the request was answered; nil where nobody asks
+
+	// Lane spreads what requests count over cache lines: those that run side by
+	// side should have different ones. Nothing but speed depends on it.
+	Lane uint32
 }
 
 // Trace is what a door learns of how a call was answered, besides the answer.
@@ -101,7 +105,7 @@ var nobody = &rootKey{grants: new(rbac.Grants), expires: never, requestsPerMinut
 // authenticate finds the root key that a caller presents.
 func (e *Engine) authenticate(ctx context.Context, token string, request Request) (Caller, error) {
 	hash := hashOf(token)
-	root, age, err := e.roots.Get(ctx, hash, func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
+	root, age, err := e.roots.Get(ctx, request.Lane, hash, func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
 		return e.loadRootKey(ctx, asOf, hash)
 	})
 	who := Caller{Request: request, root: root}
@@ -139,7 +143,7 @@ type cachedCaller struct {
 // reauthenticate returns the root key of that text if it is the remembered one
 // and still valid. It returns nil where only authenticate can tell: where the
 // root key has changed since or has expired.
-func (c *CallerCache) reauthenticate(e *Engine, token string) *rootKey {
+func (c *CallerCache) reauthenticate(e *Engine, lane uint32, token string) *rootKey {
 	if c == nil {
 		return nil
 	}
@@ -148,7 +152,7 @@ func (c *CallerCache) reauthenticate(e *Engine, token string) *rootKey {
 		return nil
 	}
 	root := known.root
-	if root.expires != never && e.now() > root.expires || !e.roots.Reuse(root) {
+	if root.expires != never && e.now() > root.expires || !e.roots.Reuse(lane, root) {
 		return nil
 	}
 	return root

@@ -122,11 +122,11 @@ func spoils[K coherence.Key, V coherence.Value](
 ) {
 	w.t.Helper()
 	asOf := w.source.Clock.Version()
-	if v, err := load(w.t.Context(), asOf, key); err != nil || !c.Reuse(v) {
+	if v, err := load(w.t.Context(), asOf, key); err != nil || !c.Reuse(0, v) {
 		w.t.Errorf("%s, without a change: not used, or error %v", what, err)
 	}
 	w.source.Clock.Invalidate(entity)
-	if v, err := load(w.t.Context(), asOf, key); err != nil || c.Reuse(v) {
+	if v, err := load(w.t.Context(), asOf, key); err != nil || c.Reuse(0, v) {
 		w.t.Errorf("%s that was changed since its reading began: used, or error %v", what, err)
 	}
 }
@@ -142,13 +142,13 @@ func TestAChangeOfUnknownOutcomeIsNotForgotten(t *testing.T) {
 	w.enroll()
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	cached, err := w.snapshot(t.Context(), &w.who, hashOf(key.Key))
-	if err != nil || !w.keys.Reuse(cached) {
+	if err != nil || !w.keys.Reuse(0, cached) {
 		t.Fatalf("the key isn't in memory: %v", err)
 	}
 	proxy.OnServer(func(sent []byte) bool { return bytes.Contains(sent, []byte("COMMIT\x00")) })
 	w.refused(w.who, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: key.KeyID}, http.StatusServiceUnavailable, "service_unavailable")
 	proxy.OnServer(nil)
-	if w.keys.Reuse(cached) {
+	if w.keys.Reuse(0, cached) {
 		t.Error("the key of before is used")
 	}
 	if v := w.verify(key.Key); v.Code != latchkey.NotFound {

@@ -30,11 +30,11 @@ func newMetrics() metrics {
 	})}
 }
 
-// verdict counts a verification.
-func (m *metrics) verdict(code latchkey.Code) {
+// verdict counts a verification on a lane.
+func (m *metrics) verdict(lane uint32, code latchkey.Code) {
 	for i, c := range codes {
 		if c == code {
-			m.verified[i].Add()
+			m.verified[i].Add(lane)
 			return
 		}
 	}

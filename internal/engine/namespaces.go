@@ -45,7 +45,7 @@ func weighNamespace(name spaceName, n *namespace) uint32 {
 // be unknown or deleted.
 func (e *Engine) namespace(ctx context.Context, who *Caller, text string) (*namespace, error) {
 	name := spaceName{who.WorkspaceID(), text}
-	space, age, err := e.spaces.Get(ctx, name, func(ctx context.Context, asOf coherence.Version) (*namespace, error) {
+	space, age, err := e.spaces.Get(ctx, who.Lane, name, func(ctx context.Context, asOf coherence.Version) (*namespace, error) {
 		return e.loadNamespace(ctx, asOf, name)
 	})
 	e.noteStaleness(who, age)

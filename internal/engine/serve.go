@@ -67,7 +67,7 @@ func (e *Engine) identify(ctx context.Context, call *Call) (Caller, error) {
 	if call.Token == "" {
 		return Caller{}, malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
 	}
-	if root := call.Callers.reauthenticate(e, call.Token); root != nil {
+	if root := call.Callers.reauthenticate(e, call.Lane, call.Token); root != nil {
 		return Caller{Request: call.Request, root: root}, nil
 	}
 	who, err := e.authenticate(ctx, call.Token, call.Request)

@@ -164,7 +164,7 @@ func TestTheCachedCallerIsRefusedAtOnce(t *testing.T) {
 	if known := callers.known.Load(); known.token != first.Key {
 		t.Fatal("the first caller is not the cached one")
 	}
-	if callers.reauthenticate(w.Engine, first.Key) == nil {
+	if callers.reauthenticate(w.Engine, 0, first.Key) == nil {
 		t.Fatal("the cached caller is looked up each time")
 	}
 	must[latchkey.RootKey](w, w.who, "rootKeys.updateRootKey",

@@ -95,7 +95,7 @@ func weighKey(_ keyHash, k *keySnapshot) uint32 {
 // snapshot returns the key with that hash for a caller, from memory if that is
 // to be trusted.
 func (e *Engine) snapshot(ctx context.Context, who *Caller, hash keyHash) (*keySnapshot, error) {
-	key, age, err := e.keys.Get(ctx, hash, func(ctx context.Context, asOf coherence.Version) (*keySnapshot, error) {
+	key, age, err := e.keys.Get(ctx, who.Lane, hash, func(ctx context.Context, asOf coherence.Version) (*keySnapshot, error) {
 		return e.loadKey(ctx, asOf, hash.String())
 	})
 	e.noteStaleness(who, age)

@@ -70,7 +70,7 @@ func TestAKeyWeighsWhatItTakes(t *testing.T) {
 				row, held := rowOfKey(i, text), new(holding)
 				with(row, held)
 				hash := hashOf(row.Key.ID)
-				k, _, err := c.Get(t.Context(), hash, func(_ context.Context, asOf coherence.Version) (*keySnapshot, error) {
+				k, _, err := c.Get(t.Context(), 0, hash, func(_ context.Context, asOf coherence.Version) (*keySnapshot, error) {
 					return e.newSnapshot(asOf, row, held)
 				})
 				if err != nil {

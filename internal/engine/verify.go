@@ -28,7 +28,7 @@ func (e *Engine) VerifyKey(
 	var done verified
 	if err = e.verify(ctx, &who, r, &v, &done); err == nil {
 		done.code = v.Code
-		e.observe(&done)
+		e.observe(who.Lane, &done)
 	}
 	return v, err
 }
@@ -41,14 +41,15 @@ type verified struct {
 	kept bool  // the answer is that of an earlier request, and nothing was done
 }
 
-// observe counts a verification and notes the use of its key. It is called once
-// for each, when all that the verification changes is committed, and is the only
-// place that learns of it. Verifications that end in an error are not observed.
-func (e *Engine) observe(done *verified) {
+// observe counts a verification, on a lane, and notes the use of its key. It is
+// called once for each, when all that the verification changes is committed, and is
+// the only place that learns of it. Verifications that end in an error are not
+// observed.
+func (e *Engine) observe(lane uint32, done *verified) {
 	if done.kept {
 		return
 	}
-	e.verdict(done.code)
+	e.verdict(lane, done.code)
 	if done.code == latchkey.Valid {
 		e.used.note(done.key, done.at)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -46,6 +47,7 @@ func (x *exchange) request() engine.Request {
 		UserAgent:      x.header("User-Agent"),
 		IdempotencyKey: x.header("Idempotency-Key"),
 		Trace:          &x.trace,
+		Lane:           rand.Uint32(),
 	}
 }
 
