@@ -53,17 +53,25 @@ func (m *model) prepare(ctx context.Context, s *service) error {
 	return err
 }
 
-// work calls the service from all workers until it is gone.
-func (m *model) work(ctx context.Context, s *service, seed uint64) {
+// work calls the service from all workers until it is gone. It returns an error if
+// the service rejects a call.
+func (m *model) work(ctx context.Context, s *service, seed uint64) error {
 	var wg sync.WaitGroup
+	rejected := make([]error, len(m.workers))
 	for i := range m.workers {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
-			for m.workers[i].step(ctx, s, m.apiID, r) == nil {
+			var err error
+			for err == nil {
+				err = m.workers[i].step(ctx, s, m.apiID, r)
+			}
+			if errors.As(err, new(*latchkey.Error)) {
+				rejected[i] = err
 			}
 		})
 	}
 	wg.Wait()
+	return errors.Join(rejected...)
 }
 
 // step makes one call. It returns an error where the outcome is unknown.
@@ -112,7 +120,7 @@ func (w *worker) create(ctx context.Context, s *service, apiID string) error {
 		Permissions: []string{"documents.read", "documents.write"},
 		Ratelimits: []latchkey.RatelimitRequest{
 			{Name: "requests", Limit: credits, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
-			{Name: "tokens", Limit: credits, Duration: latchkey.Per(time.Hour)},
+			{Name: "tokens", Limit: credits, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)},
 		},
 	})
 	if err == nil {

@@ -77,10 +77,10 @@ func (t *trial) run(ctx context.Context) error {
 	}
 	if t.model.rootKey != "" && t.model.prepare(ctx, s) == nil {
 		time.AfterFunc(time.Duration(20+t.random.IntN(300))*time.Millisecond, func() { _ = s.cmd.Process.Kill() })
-		t.model.work(ctx, s, t.random.Uint64())
+		err = t.model.work(ctx, s, t.random.Uint64())
 	}
 	s.kill()
-	return nil
+	return err
 }
 
 // check audits what survived the cut.
