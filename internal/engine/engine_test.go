@@ -58,6 +58,26 @@ func (w *world) enroll() {
 	w.root, w.who = root, w.caller(root)
 }
 
+// awaitLogReading returns when the node has applied a reading of the change log
+// that nodes share, if they do. The first one is a gap, which makes everything in
+// memory unusable once; tests of what stays in memory wait for it.
+func (w *world) awaitLogReading() {
+	w.t.Helper()
+	if !w.db.Shared() {
+		return
+	}
+	for before, end := w.source.Clock.Lag(), time.Now().Add(10*time.Second); ; {
+		time.Sleep(time.Millisecond)
+		lag := w.source.Clock.Lag()
+		if lag < before { // it only grows between readings
+			return
+		}
+		if before = lag; time.Now().After(end) {
+			w.t.Fatal("the change log is not read")
+		}
+	}
+}
+
 func (w *world) open(master string) {
 	w.t.Helper()
 	v, err := vault.New(master)

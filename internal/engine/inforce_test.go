@@ -97,6 +97,7 @@ func TestAChangeIsInForceHoweverManyRead(t *testing.T) {
 // something is being read spoils it, for the rows may have been read before.
 func TestWhatIsReadIsAsOldAsItsReadingsBegin(t *testing.T) {
 	w := newWorld(t)
+	w.awaitLogReading()
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	w.limit(w.who, ask("space", "u", 9))
 	space, err := w.namespace(t.Context(), &w.who, "space")
@@ -140,6 +141,7 @@ func TestAChangeOfUnknownOutcomeIsNotForgotten(t *testing.T) {
 	where := strings.Replace(server.URL, server.Addr, proxy.Addr, 1)
 	w := openNode(t, 0, where, vault.NewMaster(), nil)
 	w.enroll()
+	w.awaitLogReading()
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	cached, err := w.snapshot(t.Context(), &w.who, hashOf(key.Key))
 	if err != nil || !w.keys.Reuse(0, cached) {

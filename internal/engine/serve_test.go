@@ -146,6 +146,7 @@ func TestAnonymousCallersMayNothing(t *testing.T) {
 // learns of a change of the root key as soon as one that doesn't.
 func TestTheCachedCallerIsRefusedAtOnce(t *testing.T) {
 	w := newWorld(t)
+	w.awaitLogReading()
 	op, _ := Lookup("apis.listApis")
 	first := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
 	callers := new(CallerCache)
