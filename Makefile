@@ -65,9 +65,9 @@ testenv:
 # are started for the tests alone and end with them.
 SHARED := ./internal/engine ./internal/server ./embedded ./conformance
 shared:
-	LATCHKEY_TEST_DATABASE=postgres LATCHKEY_TEST_REDIS=1 $(TEST) -count=1 $(SHARED) | CI= $(LOG)
-	LATCHKEY_TEST_DATABASE=postgres $(TEST) -count=1 $(SHARED) | CI= $(LOG)
-	LATCHKEY_TEST_REDIS=1 $(TEST) -count=1 $(SHARED) | CI= $(LOG)
+	LATCHKEY_TEST_DATABASE=postgres LATCHKEY_TEST_REDIS=1 $(TEST) -count=1 $(SHARED) | $(LOG)
+	LATCHKEY_TEST_DATABASE=postgres $(TEST) -count=1 $(SHARED) | $(LOG)
+	LATCHKEY_TEST_REDIS=1 $(TEST) -count=1 $(SHARED) | $(LOG)
 
 # The adapters are a module of their own, so that nobody who uses the root
 # downloads web frameworks.
