@@ -90,7 +90,7 @@ func (e *Engine) verify(
 		return err
 	}
 	if who.requestHash != "" {
-		*v, done.kept, err = e.chargeOnce(ctx, *who, key, limits, cost(r), *v)
+		done.kept, err = e.chargeOnce(ctx, who, key, limits, cost(r), v)
 		return err
 	}
 	if err := e.count(ctx, now, key, limits, v); err != nil {
@@ -102,21 +102,24 @@ func (e *Engine) verify(
 // chargeOnce counts and charges for a request with an Idempotency-Key, and reports
 // whether the answer is a kept one.
 func (e *Engine) chargeOnce(
-	ctx context.Context, who Caller, key *keySnapshot, limits []checkedLimit, cost int64, v latchkey.Verification,
-) (_ latchkey.Verification, kept bool, err error) {
-	now := e.now()
+	ctx context.Context, who *Caller, key *keySnapshot, limits []checkedLimit, cost int64,
+	v *latchkey.Verification,
+) (kept bool, err error) {
+	now, described := e.now(), *v
 	copied := append([]checkedLimit(nil), limits...) // which leaves the caller's on its stack
 	counted := once(func(ctx context.Context) (latchkey.Verification, error) {
-		err := e.count(ctx, now, key, copied, &v)
-		return v, err
+		err := e.count(ctx, now, key, copied, &described)
+		return described, err
 	})
-	return changeOnce(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Verification, error) {
+	charge := func(ctx context.Context, c *Change) (latchkey.Verification, error) {
 		v, err := counted(ctx)
 		if err == nil {
 			err = e.charge(ctx, purse{c.tx}, key, cost, &v)
 		}
 		return v, err
-	})
+	}
+	*v, kept, err = changeOnce(ctx, e, *who, charge)
+	return kept, err
 }
 
 // find returns the key that the request presents, or nil if there is none that
