@@ -190,7 +190,7 @@ func (w *world) do(who Caller, name string, request any) (Answer, error) {
 	if len(faults) > 0 {
 		return Answer{}, Invalid(faults...)
 	}
-	return w.run(context.Background(), op, who, decoded)
+	return w.run(context.Background(), op, &who, decoded)
 }
 
 // must runs an operation that has to succeed and returns its data.

@@ -48,34 +48,34 @@ func (op *Op) Keeps() bool { return op.Effect != latchkey.EffectReads && !op.Pub
 
 // run runs an operation for a caller. The request is a pointer to the operation's
 // request type that has passed Decode or Check. Every error is a *latchkey.Error.
-func (e *Engine) run(ctx context.Context, op *Op, who Caller, request any) (Answer, error) {
+func (e *Engine) run(ctx context.Context, op *Op, who *Caller, request any) (Answer, error) {
 	who.op = op
 	if op.first {
 		if err := who.require(everything); err != nil {
-			return Answer{}, e.public(ctx, who, op.Name, err)
+			return Answer{}, e.public(ctx, *who, op.Name, err)
 		}
 	}
 	if who.IdempotencyKey != "" && op.Keeps() {
 		var err error
-		if who.requestHash, err = hashRequest(op, who, request); err != nil {
-			return Answer{}, e.public(ctx, who, op.Name, err)
+		if who.requestHash, err = hashRequest(op, who.IdempotencyKey, request); err != nil {
+			return Answer{}, e.public(ctx, *who, op.Name, err)
 		}
 	}
-	answer, err := op.run(ctx, e, who, request)
+	answer, err := op.run(ctx, e, *who, request)
 	if err != nil {
-		err = e.public(ctx, who, op.Name, err)
+		err = e.public(ctx, *who, op.Name, err)
 	}
 	return answer, err
 }
 
 // hashRequest names what a request asks for. It is the form in which the
 // request is remembered, so it must not show the secrets in it.
-func hashRequest(op *Op, who Caller, request any) (string, error) {
+func hashRequest(op *Op, idempotencyKey string, request any) (string, error) {
 	const longest = 255
-	if len(who.IdempotencyKey) > longest {
+	if len(idempotencyKey) > longest {
 		return "", invalid(latchkey.Fault{Location: "Idempotency-Key", Message: "the header Idempotency-Key is longer than 255 bytes"})
 	}
-	if !utf8.ValidString(who.IdempotencyKey) || strings.Contains(who.IdempotencyKey, "\x00") {
+	if !utf8.ValidString(idempotencyKey) || strings.Contains(idempotencyKey, "\x00") {
 		return "", invalid(latchkey.Fault{Location: "Idempotency-Key", Message: "the header Idempotency-Key is not UTF-8 text"})
 	}
 	text, err := json.Marshal(request)

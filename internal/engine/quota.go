@@ -18,7 +18,7 @@ type Quota struct {
 // with 429 when there is no room. Where there is no limit there is no quota
 // either. A limit of 0 refuses everything, without a time to come back, because
 // there is none.
-func (e *Engine) admit(ctx context.Context, who Caller) (*Quota, error) {
+func (e *Engine) admit(ctx context.Context, who *Caller) (*Quota, error) {
 	const window = time.Minute
 	limit := who.root.requestsPerMinute
 	switch limit {
@@ -36,7 +36,7 @@ func (e *Engine) admit(ctx context.Context, who Caller) (*Quota, error) {
 		Cost:  1,
 	})
 	if err != nil {
-		return nil, e.public(ctx, who, "admission", err)
+		return nil, e.public(ctx, *who, "admission", err)
 	}
 	left := time.Duration(d.Reset-now) * time.Millisecond
 	quota := &Quota{Limit: limit, Remaining: d.Remaining, Reset: ceil(left, time.Second)}

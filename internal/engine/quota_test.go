@@ -17,19 +17,25 @@ func (w *world) bounded(limit latchkey.Opt[int64]) (workspace, root string) {
 	return workspace, w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: latchkey.AllPermissions()}).Key
 }
 
+// admitted asks whether a call with the root key is admitted.
+func (w *world) admitted(token string) (*Quota, error) {
+	who := w.caller(token)
+	return w.admit(w.t.Context(), &who)
+}
+
 func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 	w := newWorld(t)
 	workspace, root := w.bounded(latchkey.Set(int64(2)))
 	again := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: []string{}}).Key
 	w.advance(20*time.Second + time.Millisecond)
 	for i, token := range []string{root, again} {
-		got, err := w.admit(t.Context(), w.caller(token))
+		got, err := w.admitted(token)
 		want := &Quota{Limit: 2, Remaining: int64(1 - i), Reset: 40 * time.Second}
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Fatalf("request %d: %v (-want +got)\n%s", i, err, diff)
 		}
 	}
-	got, err := w.admit(t.Context(), w.caller(root))
+	got, err := w.admitted(root)
 	if diff := cmp.Diff(&Quota{Limit: 2, Reset: 40 * time.Second}, got); diff != "" {
 		t.Errorf("the request too many: (-want +got)\n%s", diff)
 	}
@@ -38,7 +44,7 @@ func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 		t.Errorf("the request too many: %+v", err)
 	}
 	w.advance(2 * time.Minute)
-	if _, err := w.admit(t.Context(), w.caller(root)); err != nil {
+	if _, err := w.admitted(root); err != nil {
 		t.Errorf("two minutes later: %v", err)
 	}
 }
@@ -46,7 +52,7 @@ func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 func TestWorkspaceLimitHoldsFromTheNextRequest(t *testing.T) {
 	w := newWorld(t)
 	workspace, root := w.bounded(latchkey.Opt[int64]{})
-	admit := func() (*Quota, error) { return w.admit(t.Context(), w.caller(root)) }
+	admit := func() (*Quota, error) { return w.admitted(root) }
 	set := func(limit latchkey.Opt[int64]) {
 		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", latchkey.UpdateWorkspaceRequest{WorkspaceID: workspace, RequestsPerMinute: limit})
 	}

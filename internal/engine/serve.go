@@ -35,20 +35,21 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Answer, error) 
 		call.Trace.Checked = true
 	}
 	if op.Public {
-		return e.run(ctx, op, anonymous(call.Request), request)
+		who := anonymous(call.Request)
+		return e.run(ctx, op, &who, request)
 	}
-	who, err := e.identify(ctx, call)
-	if err != nil {
+	who := Caller{Request: call.Request}
+	if err := e.identify(ctx, call, &who); err != nil {
 		return Answer{}, err
 	}
-	quota, err := e.admit(ctx, who)
+	quota, err := e.admit(ctx, &who)
 	if call.Trace != nil {
 		call.Trace.Quota = quota
 	}
 	if err != nil {
 		return Answer{}, err
 	}
-	return e.run(ctx, op, who, request)
+	return e.run(ctx, op, &who, request)
 }
 
 // read returns the request of a call, or what is wrong with it.
@@ -62,17 +63,16 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	return op.Decode(call.Body)
 }
 
-// identify returns the caller whose root key came with a call.
-func (e *Engine) identify(ctx context.Context, call *Call) (Caller, error) {
+// identify finds the root key that came with a call, and makes it the caller's.
+func (e *Engine) identify(ctx context.Context, call *Call, who *Caller) (err error) {
 	if call.Token == "" {
-		return Caller{}, malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
+		return malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
 	}
-	if root := call.Callers.reauthenticate(e, call.Lane, call.Token); root != nil {
-		return Caller{Request: call.Request, root: root}, nil
+	if who.root = call.Callers.reauthenticate(e, call.Lane, call.Token); who.root != nil {
+		return nil
 	}
-	who, err := e.authenticate(ctx, call.Token, call.Request)
-	if err == nil {
+	if *who, err = e.authenticate(ctx, call.Token, call.Request); err == nil {
 		call.Callers.remember(call.Token, who.root)
 	}
-	return who, err
+	return err
 }

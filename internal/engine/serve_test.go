@@ -124,7 +124,7 @@ func TestAnonymousCallersMayNothing(t *testing.T) {
 	if missing, lacking := who.notHeld([]string{"api.*.create_api"}); !lacking {
 		t.Errorf("it holds %s", missing)
 	}
-	if quota, err := w.admit(t.Context(), who); err != nil || quota != nil {
+	if quota, err := w.admit(t.Context(), &who); err != nil || quota != nil {
 		t.Errorf("admitted: %v, %v", quota, err)
 	}
 	for _, op := range Ops {
@@ -134,7 +134,7 @@ func TestAnonymousCallersMayNothing(t *testing.T) {
 				t.Errorf("%s permits it", op.Name)
 			}
 		}
-		_, err := w.run(t.Context(), op, who, reflect.New(op.Request).Interface())
+		_, err := w.run(t.Context(), op, &who, reflect.New(op.Request).Interface())
 		var refused *latchkey.Error
 		if errors.As(err, &refused) && refused.Status >= 500 {
 			t.Errorf("%s: %v", op.Name, err)
