@@ -16,11 +16,15 @@ type AnalyticsRow map[string]any
 type Analytics struct{ c *Client }
 
 // GetVerifications queries key verifications.
-func (s Analytics) GetVerifications(ctx context.Context, r AnalyticsRequest, opts ...CallOption) ([]AnalyticsRow, error) {
+func (s Analytics) GetVerifications(
+	ctx context.Context, r AnalyticsRequest, opts ...CallOption,
+) ([]AnalyticsRow, error) {
 	return call[[]AnalyticsRow](ctx, s.c, "analytics.getVerifications", &r, opts)
 }
 
 // GetRatelimits queries rate-limit decisions.
-func (s Analytics) GetRatelimits(ctx context.Context, r AnalyticsRequest, opts ...CallOption) ([]AnalyticsRow, error) {
+func (s Analytics) GetRatelimits(
+	ctx context.Context, r AnalyticsRequest, opts ...CallOption,
+) ([]AnalyticsRow, error) {
 	return call[[]AnalyticsRow](ctx, s.c, "analytics.getRatelimits", &r, opts)
 }

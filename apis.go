@@ -93,7 +93,8 @@ type UpdateAPIRequest struct {
 	DefaultPrefix Opt[string] `json:"defaultPrefix,omitzero" check:"null,min=1,max=16,pattern=id"`
 	// DefaultBytes is the number of random bytes of new keys whose request sets none; null for 16.
 	DefaultBytes Opt[int] `json:"defaultBytes,omitzero" check:"null,min=16,max=255"`
-	// IPWhitelist lists the addresses and CIDR blocks that keys can be used from; null or empty for any.
+	// IPWhitelist lists the addresses and CIDR blocks that keys can be used from; null or empty for
+	// any.
 	IPWhitelist Opt[[]string] `json:"ipWhitelist,omitzero" check:"null,max=100,items.min=2,items.max=64"`
 	// StoreEncryptedKeys permits recoverable keys. Keys that are stored already stay stored.
 	StoreEncryptedKeys Opt[bool] `json:"storeEncryptedKeys,omitzero"`
@@ -103,7 +104,9 @@ type UpdateAPIRequest struct {
 type APIs struct{ c *Client }
 
 // Create creates a new, empty API.
-func (s APIs) Create(ctx context.Context, r CreateAPIRequest, opts ...CallOption) (CreatedAPI, error) {
+func (s APIs) Create(
+	ctx context.Context, r CreateAPIRequest, opts ...CallOption,
+) (CreatedAPI, error) {
 	return call[CreatedAPI](ctx, s.c, "apis.createApi", &r, opts)
 }
 
@@ -118,12 +121,16 @@ func (s APIs) Delete(ctx context.Context, r DeleteAPIRequest, opts ...CallOption
 }
 
 // ListKeys reads one page of the keys of an API.
-func (s APIs) ListKeys(ctx context.Context, r ListKeysRequest, opts ...CallOption) (Page[Key], error) {
+func (s APIs) ListKeys(
+	ctx context.Context, r ListKeysRequest, opts ...CallOption,
+) (Page[Key], error) {
 	return list[Key](ctx, s.c, "apis.listKeys", &r, opts)
 }
 
 // AllKeys iterates over the keys of an API, page after page.
-func (s APIs) AllKeys(ctx context.Context, r ListKeysRequest, opts ...CallOption) iter.Seq2[Key, error] {
+func (s APIs) AllKeys(
+	ctx context.Context, r ListKeysRequest, opts ...CallOption,
+) iter.Seq2[Key, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Key], error) {
 		next := r
 		next.Cursor = cursor
@@ -132,12 +139,16 @@ func (s APIs) AllKeys(ctx context.Context, r ListKeysRequest, opts ...CallOption
 }
 
 // List reads one page of the APIs of the workspace.
-func (s APIs) List(ctx context.Context, r ListAPIsRequest, opts ...CallOption) (Page[APISettings], error) {
+func (s APIs) List(
+	ctx context.Context, r ListAPIsRequest, opts ...CallOption,
+) (Page[APISettings], error) {
 	return list[APISettings](ctx, s.c, "apis.listApis", &r, opts)
 }
 
 // All iterates over the APIs of the workspace, page after page.
-func (s APIs) All(ctx context.Context, r ListAPIsRequest, opts ...CallOption) iter.Seq2[APISettings, error] {
+func (s APIs) All(
+	ctx context.Context, r ListAPIsRequest, opts ...CallOption,
+) iter.Seq2[APISettings, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[APISettings], error) {
 		next := r
 		next.Cursor = cursor
@@ -146,6 +157,8 @@ func (s APIs) All(ctx context.Context, r ListAPIsRequest, opts ...CallOption) it
 }
 
 // Update changes the settings of an API and returns them.
-func (s APIs) Update(ctx context.Context, r UpdateAPIRequest, opts ...CallOption) (APISettings, error) {
+func (s APIs) Update(
+	ctx context.Context, r UpdateAPIRequest, opts ...CallOption,
+) (APISettings, error) {
 	return call[APISettings](ctx, s.c, "apis.updateApi", &r, opts)
 }

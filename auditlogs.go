@@ -61,12 +61,16 @@ type ListAuditLogsRequest struct {
 type AuditLogs struct{ c *Client }
 
 // List reads one page of the audit log of the workspace, newest first.
-func (s AuditLogs) List(ctx context.Context, r ListAuditLogsRequest, opts ...CallOption) (Page[AuditLog], error) {
+func (s AuditLogs) List(
+	ctx context.Context, r ListAuditLogsRequest, opts ...CallOption,
+) (Page[AuditLog], error) {
 	return list[AuditLog](ctx, s.c, "auditLogs.listAuditLogs", &r, opts)
 }
 
 // All iterates over the audit log of the workspace, newest first, page after page.
-func (s AuditLogs) All(ctx context.Context, r ListAuditLogsRequest, opts ...CallOption) iter.Seq2[AuditLog, error] {
+func (s AuditLogs) All(
+	ctx context.Context, r ListAuditLogsRequest, opts ...CallOption,
+) iter.Seq2[AuditLog, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[AuditLog], error) {
 		next := r
 		next.Cursor = cursor

@@ -11,7 +11,9 @@ import (
 // where service and client share the machine, and in process.
 func BenchmarkClient(b *testing.B) {
 	s := latchkeytest.New(b)
-	key := s.NewKey(latchkey.CreateKeyRequest{Name: "a key", ExternalID: "user_1", Permissions: []string{"docs.read"}})
+	key := s.NewKey(latchkey.CreateKeyRequest{
+		Name: "a key", ExternalID: "user_1", Permissions: []string{"docs.read"},
+	})
 	overHTTP := newClient(b, latchkey.Config{BaseURL: s.URL, RootKey: s.RootKey})
 	for _, way := range []struct {
 		name   string
@@ -32,7 +34,9 @@ func BenchmarkClient(b *testing.B) {
 // BenchmarkClientAlone measures the client's own part of a call over HTTP, with
 // a service that answers from memory.
 func BenchmarkClientAlone(b *testing.B) {
-	client := newClient(b, latchkey.Config{BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: fromMemory})
+	client := newClient(b, latchkey.Config{
+		BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: fromMemory,
+	})
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := calls["count"](b.Context(), client); err != nil {

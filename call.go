@@ -13,7 +13,9 @@ import (
 // Call calls any operation by its name, for example one that this version of the
 // client doesn't have. The request is encoded as JSON. It returns the data of the
 // response as JSON, and the pagination of a list, else nil.
-func (c *Client) Call(ctx context.Context, operation string, request any, opts ...CallOption) (json.RawMessage, *Pagination, error) {
+func (c *Client) Call(
+	ctx context.Context, operation string, request any, opts ...CallOption,
+) (json.RawMessage, *Pagination, error) {
 	var data json.RawMessage
 	answer, err := c.send(ctx, &Attempt{Operation: operation, Request: request, into: &data}, opts)
 	if err == nil && answer.Data != nil {
@@ -32,19 +34,25 @@ func compactJSON(v any) (json.RawMessage, error) {
 }
 
 // call sends an operation that returns data.
-func call[T, R any](ctx context.Context, c *Client, operation string, request *R, opts []CallOption) (data T, err error) {
+func call[T, R any](
+	ctx context.Context, c *Client, operation string, request *R, opts []CallOption,
+) (data T, err error) {
 	_, err = fetch(ctx, c, operation, request, opts, &data)
 	return data, err
 }
 
 // list sends an operation that returns one page.
-func list[T, R any](ctx context.Context, c *Client, operation string, request *R, opts []CallOption) (page Page[T], err error) {
+func list[T, R any](
+	ctx context.Context, c *Client, operation string, request *R, opts []CallOption,
+) (page Page[T], err error) {
 	answer, err := fetch(ctx, c, operation, request, opts, &page.Data)
 	if err != nil {
 		return Page[T]{}, err
 	}
 	if answer.Pagination == nil {
-		return Page[T]{}, fmt.Errorf("latchkey: %s: the response is not a page; is this a Latchkey service?", operation)
+		return Page[T]{}, fmt.Errorf(
+			"latchkey: %s: the response is not a page; is this a Latchkey service?", operation,
+		)
 	}
 	page.Pagination = *answer.Pagination
 	return page, nil
@@ -52,7 +60,8 @@ func list[T, R any](ctx context.Context, c *Client, operation string, request *R
 
 // do sends an operation that returns no data.
 func do(ctx context.Context, c *Client, operation string, request any, opts []CallOption) error {
-	_, err := c.send(ctx, &Attempt{Operation: operation, Request: request, into: new(json.RawMessage)}, opts)
+	_, err := c.send(ctx, &Attempt{Operation: operation, Request: request, into: new(json.RawMessage)},
+		opts)
 	return err
 }
 
@@ -69,7 +78,9 @@ type fetching[T, R any] struct {
 // or as the value that it is in process. A response without data is an error: it
 // must not pass for a "no" or a zero. It stores the data where the caller returns
 // it from, because a verification has 200 bytes, which would be copied twice more.
-func fetch[T, R any](ctx context.Context, c *Client, operation string, request *R, opts []CallOption, data *T) (Answer, error) {
+func fetch[T, R any](
+	ctx context.Context, c *Client, operation string, request *R, opts []CallOption, data *T,
+) (Answer, error) {
 	f := &fetching[T, R]{Attempt: Attempt{Operation: operation}, request: *request}
 	f.Request, f.into = &f.request, &f.decoded
 	answer, err := c.send(ctx, &f.Attempt, opts)
@@ -82,7 +93,8 @@ func fetch[T, R any](ctx context.Context, c *Client, operation string, request *
 	}
 	var inProcess bool
 	if *data, inProcess = answer.Data.(T); !inProcess {
-		return answer, fmt.Errorf("latchkey: %s: the response has no data; is this a Latchkey service?", operation)
+		return answer, fmt.Errorf("latchkey: %s: the response has no data; is this a Latchkey service?",
+			operation)
 	}
 	return answer, nil
 }
@@ -99,7 +111,9 @@ func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answe
 	a.Header, a.IdempotencyKey = o.header, c.idempotencyKey(a.Operation, o)
 	answer, err := c.attempts(ctx, a, o)
 	if o.response != nil {
-		*o.response = ResponseInfo{RequestID: requestID(answer, err), Attempts: a.Number, Header: answer.Header}
+		*o.response = ResponseInfo{
+			RequestID: requestID(answer, err), Attempts: a.Number, Header: answer.Header,
+		}
 	}
 	return answer, err
 }
@@ -107,7 +121,8 @@ func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answe
 // idempotencyKey returns the caller's key or, for a write that can be retried, a
 // random one of 128 bits.
 func (c *Client) idempotencyKey(operation string, o *callOptions) string {
-	if o.idempotencyKey != "" || o.retry.MaxAttempts == 1 || c.idempotency.is(ignored) || effectOf(operation) != EffectWrites {
+	if o.idempotencyKey != "" || o.retry.MaxAttempts == 1 || c.idempotency.is(ignored) ||
+		effectOf(operation) != EffectWrites {
 		return o.idempotencyKey
 	}
 	return rand.Text()

@@ -110,7 +110,9 @@ func checkBaseURL(text string) error {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
-		return errors.New("latchkey: BaseURL is empty: set it to the URL of the service, such as http://127.0.0.1:7070")
+		return errors.New(
+			"latchkey: BaseURL is empty: set it to the URL of the service, such as http://127.0.0.1:7070",
+		)
 	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
 		return errors.New("latchkey: BaseURL is not an http or https URL such as http://127.0.0.1:7070")
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":

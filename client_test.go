@@ -16,24 +16,26 @@ func TestConfigurationIsCheckedAtOnce(t *testing.T) {
 	ask := func(context.Context) (string, error) { return rootKey, nil }
 	transport := latchkey.Transport(fixed(nil))
 	for what, cfg := range map[string]latchkey.Config{
-		"no URL":                   {RootKey: rootKey},
-		"no scheme":                {BaseURL: "localhost:7070", RootKey: rootKey},
-		"another scheme":           {BaseURL: "ftp://localhost", RootKey: rootKey},
-		"no host":                  {BaseURL: "http:///v2", RootKey: rootKey},
-		"a query":                  {BaseURL: "http://localhost?a=b", RootKey: rootKey},
-		"an empty query":           {BaseURL: "http://localhost?", RootKey: rootKey},
-		"a fragment":               {BaseURL: "http://localhost#a", RootKey: rootKey},
-		"a password":               {BaseURL: "http://user:" + rootKey + "@localhost", RootKey: rootKey},
-		"mixed up":                 {BaseURL: rootKey, RootKey: "http://localhost"},
-		"not even a URL":           {BaseURL: "http://" + rootKey + "\x7f", RootKey: rootKey},
-		"no key":                   {BaseURL: "http://localhost"},
-		"no key for a transport":   {Transport: transport},
-		"a key with a line break":  {BaseURL: "http://localhost", RootKey: rootKey + "\n"},
-		"a key with white space":   {BaseURL: "http://localhost", RootKey: " " + rootKey},
-		"a key beyond ASCII":       {BaseURL: "http://localhost", RootKey: rootKey + "é"},
-		"two sources of the key":   {BaseURL: "http://localhost", RootKey: rootKey, RootKeyFunc: ask},
-		"a URL and a transport":    {BaseURL: "http://localhost", RootKey: rootKey, Transport: transport},
-		"a client and a transport": {HTTPClient: http.DefaultClient, RootKey: rootKey, Transport: transport},
+		"no URL":                  {RootKey: rootKey},
+		"no scheme":               {BaseURL: "localhost:7070", RootKey: rootKey},
+		"another scheme":          {BaseURL: "ftp://localhost", RootKey: rootKey},
+		"no host":                 {BaseURL: "http:///v2", RootKey: rootKey},
+		"a query":                 {BaseURL: "http://localhost?a=b", RootKey: rootKey},
+		"an empty query":          {BaseURL: "http://localhost?", RootKey: rootKey},
+		"a fragment":              {BaseURL: "http://localhost#a", RootKey: rootKey},
+		"a password":              {BaseURL: "http://user:" + rootKey + "@localhost", RootKey: rootKey},
+		"mixed up":                {BaseURL: rootKey, RootKey: "http://localhost"},
+		"not even a URL":          {BaseURL: "http://" + rootKey + "\x7f", RootKey: rootKey},
+		"no key":                  {BaseURL: "http://localhost"},
+		"no key for a transport":  {Transport: transport},
+		"a key with a line break": {BaseURL: "http://localhost", RootKey: rootKey + "\n"},
+		"a key with white space":  {BaseURL: "http://localhost", RootKey: " " + rootKey},
+		"a key beyond ASCII":      {BaseURL: "http://localhost", RootKey: rootKey + "é"},
+		"two sources of the key":  {BaseURL: "http://localhost", RootKey: rootKey, RootKeyFunc: ask},
+		"a URL and a transport":   {BaseURL: "http://localhost", RootKey: rootKey, Transport: transport},
+		"a client and a transport": {
+			HTTPClient: http.DefaultClient, RootKey: rootKey, Transport: transport,
+		},
 	} {
 		c, err := latchkey.New(cfg)
 		if err == nil || c != nil {
@@ -54,7 +56,11 @@ func TestConfigurationIsCheckedAtOnce(t *testing.T) {
 // fixed is a transport that answers all calls alike.
 type fixed []latchkey.Answer
 
-func (f fixed) Send(context.Context, *latchkey.Attempt) (latchkey.Answer, error) { return f[0], nil }
+func (f fixed) Send(
+	context.Context, *latchkey.Attempt,
+) (latchkey.Answer, error) {
+	return f[0], nil
+}
 
 func TestPathPrefixIsKept(t *testing.T) {
 	for base, want := range map[string]string{
@@ -77,7 +83,8 @@ func TestRequestsAreWhatServicesExpect(t *testing.T) {
 	c := s.client(t)
 	err := calls["count"](t.Context(), c,
 		latchkey.WithHeader("x-tenant", "a"), latchkey.WithHeader("X-Tenant", "b"),
-		latchkey.WithHeader("Authorization", "Bearer other"), latchkey.WithHeader("content-type", "text/plain"),
+		latchkey.WithHeader("Authorization", "Bearer other"), latchkey.WithHeader("content-type",
+			"text/plain"),
 		latchkey.WithHeader("Accept", "*/*"), latchkey.WithHeader("idempotency-key", "once"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +93,8 @@ func TestRequestsAreWhatServicesExpect(t *testing.T) {
 	same(t, "method", r.Method, "POST")
 	same(t, "body", s.bodies[0], `{"key":"sk_open"}`)
 	for name, want := range map[string]string{
-		"Authorization": "Bearer " + rootKey, "Content-Type": "application/json", "Accept": "application/json",
+		"Authorization": "Bearer " +
+			rootKey, "Content-Type": "application/json", "Accept": "application/json",
 		"User-Agent": "latchkey-go", "X-Tenant": "a,b", "Idempotency-Key": "once",
 	} {
 		same(t, name, strings.Join(r.Header[name], ","), want)
@@ -99,7 +107,9 @@ func TestRequestsAreWhatServicesExpect(t *testing.T) {
 	same(t, "user agent", s.requests[1].Header.Get("User-Agent"), "mine/1")
 
 	c.SetRootKey("")
-	if _, err := c.Liveness(t.Context(), latchkey.WithHeader("Authorization", "Bearer other")); err != nil {
+	if _, err := c.Liveness(
+		t.Context(), latchkey.WithHeader("Authorization", "Bearer other"),
+	); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "credentials of nobody", s.requests[2].Header.Get("Authorization"), "")
@@ -128,8 +138,10 @@ func TestOnlyWritesNameThemselves(t *testing.T) {
 	same(t, "second write", named(s, c, "write"), true)
 	same(t, "read", named(s, c, "read"), false)
 	same(t, "count", named(s, c, "count"), false)
-	same(t, "write that is never repeated", named(s, c, "write", latchkey.WithRetry(latchkey.NoRetry)), false)
-	same(t, "count with a key", named(s, c, "count", latchkey.WithIdempotencyKey("a key that the caller gives")), true)
+	same(t, "write that is never repeated", named(s, c, "write", latchkey.WithRetry(latchkey.NoRetry)),
+		false)
+	same(t, "count with a key",
+		named(s, c, "count", latchkey.WithIdempotencyKey("a key that the caller gives")), true)
 	s.honors = false
 	same(t, "write before an answer that honors nothing", named(s, c, "write"), true)
 	same(t, "write after it", named(s, c, "write"), false)
@@ -142,7 +154,9 @@ func TestOnlyWritesNameThemselves(t *testing.T) {
 // that the service behind it ignores keys.
 func TestErrorsOnTheWayTeachNothing(t *testing.T) {
 	s := &service{honors: true, plan: []fault{fine, proxy502}, last: fine}
-	c := s.client(t, func(cfg *latchkey.Config) { cfg.Retry = latchkey.RetryPolicy{MaxAttempts: 2, Initial: 1} })
+	c := s.client(t, func(cfg *latchkey.Config) {
+		cfg.Retry = latchkey.RetryPolicy{MaxAttempts: 2, Initial: 1}
+	})
 	for range 2 {
 		if err := calls["write"](t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -157,22 +171,25 @@ func TestErrorsOnTheWayTeachNothing(t *testing.T) {
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		var asked []string
-		c := newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: &http.Client{
-			CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
-			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-				if asked = append(asked, r.URL.Host); len(asked) > 1 {
-					return response(r, 200, answerTo(r)), nil
-				}
-				res := response(r, status, "")
-				res.Header.Set("Location", "https://sub.latchkey.test/v2/apis.getApi")
-				return res, nil
-			}),
-		}})
+		c := newClient(t, latchkey.Config{
+			BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: &http.Client{
+				CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
+				Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					if asked = append(asked, r.URL.Host); len(asked) > 1 {
+						return response(r, 200, answerTo(r)), nil
+					}
+					res := response(r, status, "")
+					res.Header.Set("Location", "https://sub.latchkey.test/v2/apis.getApi")
+					return res, nil
+				}),
+			},
+		})
 		for _, call := range calls {
 			asked = nil
 			err := call(t.Context(), c)
 			var refused *latchkey.Error
-			if !errors.As(err, &refused) || refused.Status != status || !strings.Contains(refused.Detail, "sub.latchkey.test") {
+			if !errors.As(err, &refused) || refused.Status != status ||
+				!strings.Contains(refused.Detail, "sub.latchkey.test") {
 				t.Errorf("%d: %v", status, err)
 			}
 			same(t, fmt.Sprint(status, " hosts"), strings.Join(asked, " "), "latchkey.test")
@@ -195,7 +212,10 @@ func TestRootKeyIsAskedForOncePerCall(t *testing.T) {
 	s := &service{plan: []fault{undialed, busy429, fine}}
 	c := s.client(t, func(cfg *latchkey.Config) {
 		cfg.RootKey = ""
-		cfg.RootKeyFunc = func(context.Context) (string, error) { asked++; return fmt.Sprint("unkey_", asked), nil }
+		cfg.RootKeyFunc = func(context.Context) (string, error) {
+			asked++
+			return fmt.Sprint("unkey_", asked), nil
+		}
 	})
 	inBubble(t, func(t *testing.T) {
 		for range 2 {
@@ -235,13 +255,18 @@ func TestRootKeyThatCannotBeIsNotSent(t *testing.T) {
 	result := func(text string, err error) func(context.Context) (string, error) {
 		return func(context.Context) (string, error) { return text, err }
 	}
-	bad := s.client(t, func(cfg *latchkey.Config) { cfg.RootKey, cfg.RootKeyFunc = "", result(rootKey+"\r\nX: y", nil) })
-	failing := s.client(t, func(cfg *latchkey.Config) { cfg.RootKey, cfg.RootKeyFunc = "", result("", cause) })
+	bad := s.client(t, func(cfg *latchkey.Config) {
+		cfg.RootKey, cfg.RootKeyFunc = "", result(rootKey+"\r\nX: y", nil)
+	})
+	failing := s.client(t, func(cfg *latchkey.Config) {
+		cfg.RootKey, cfg.RootKeyFunc = "", result("", cause)
+	})
 	set := s.client(t)
 	set.SetRootKey(rootKey + "\n")
 	for what, c := range map[string]*latchkey.Client{"bad": bad, "failing": failing, "set": set} {
 		err := calls["read"](t.Context(), c)
-		if err == nil || strings.Contains(err.Error(), "sesame") || errors.Is(err, cause) != (what == "failing") {
+		if err == nil || strings.Contains(err.Error(), "sesame") ||
+			errors.Is(err, cause) != (what == "failing") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -263,7 +288,9 @@ func TestResponseInfoTellsOfAnyAnswer(t *testing.T) {
 		s := &service{plan: c.plan}
 		var info latchkey.ResponseInfo
 		var err error
-		inBubble(t, func(t *testing.T) { err = calls["write"](t.Context(), s.client(t), latchkey.WithResponse(&info)) })
+		inBubble(t, func(t *testing.T) {
+			err = calls["write"](t.Context(), s.client(t), latchkey.WithResponse(&info))
+		})
 		same(t, fmt.Sprint(c.plan, " id"), info.RequestID, c.id)
 		same(t, fmt.Sprint(c.plan, " attempts"), info.Attempts, c.attempts)
 		same(t, fmt.Sprint(c.plan, " header"), info.Header != nil, c.header)

@@ -58,6 +58,8 @@ const (
 )
 
 // UpdateCredits changes a key's balance and returns the new one.
-func (s Keys) UpdateCredits(ctx context.Context, r UpdateCreditsRequest, opts ...CallOption) (Credits, error) {
+func (s Keys) UpdateCredits(
+	ctx context.Context, r UpdateCreditsRequest, opts ...CallOption,
+) (Credits, error) {
 	return call[Credits](ctx, s.c, "keys.updateCredits", &r, opts)
 }

@@ -73,26 +73,35 @@ func TestNoSecretIsEverLogged(t *testing.T) {
 	overHTTP := newClient(t, latchkey.Config{BaseURL: s.URL, RootKey: s.RootKey, Log: log})
 	// What stands before a service may answer with all that it was sent, and
 	// what stands before a connection may say so in its errors.
-	echo := newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", RootKey: s.RootKey, Log: log, HTTPClient: &http.Client{
-		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			body, _ := io.ReadAll(r.Body)
-			return response(r, 400, fmt.Sprintf("%v %s", r.Header, body)), nil
-		}),
-	}})
-	leaky := newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", RootKey: s.RootKey, Log: log, HTTPClient: &http.Client{
-		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			body, _ := io.ReadAll(r.Body)
-			return nil, fmt.Errorf("can't send %v %s", r.Header, body)
-		}),
-	}, Retry: latchkey.RetryPolicy{Initial: time.Nanosecond}})
+	echo := newClient(t, latchkey.Config{
+		BaseURL: "http://latchkey.test", RootKey: s.RootKey, Log: log,
+		HTTPClient: &http.Client{
+			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				body, _ := io.ReadAll(r.Body)
+				return response(r, 400, fmt.Sprintf("%v %s", r.Header, body)), nil
+			}),
+		},
+	})
+	leaky := newClient(t, latchkey.Config{
+		BaseURL: "http://latchkey.test", RootKey: s.RootKey, Log: log,
+		HTTPClient: &http.Client{
+			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				body, _ := io.ReadAll(r.Body)
+				return nil, fmt.Errorf("can't send %v %s", r.Header, body)
+			}),
+		}, Retry: latchkey.RetryPolicy{Initial: time.Nanosecond},
+	})
 
 	for _, c := range []*latchkey.Client{inProcess, overHTTP, echo, leaky} {
 		for range 2 {
-			_, _ = c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key}, latchkey.WithHeader("X-Forwarded-For", "192.0.2.1"))
+			_, _ = c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key},
+				latchkey.WithHeader("X-Forwarded-For", "192.0.2.1"))
 		}
 		_, _ = c.Keys.Whoami(t.Context(), latchkey.WhoamiRequest{Key: key.Key})
 		made, _ := c.RootKeys.Create(t.Context(), latchkey.CreateRootKeyRequest{Name: "another"})
-		rolled, _ := c.Keys.Reroll(t.Context(), latchkey.RerollKeyRequest{KeyID: key.KeyID, Expiration: latchkey.Set(latchkey.Duration{})})
+		rolled, _ := c.Keys.Reroll(t.Context(), latchkey.RerollKeyRequest{
+			KeyID: key.KeyID, Expiration: latchkey.Set(latchkey.Duration{}),
+		})
 		secrets = append(secrets, made.Key, rolled.Key)
 		c.SetRootKey("unkey_wrong")
 		_, _ = c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key})

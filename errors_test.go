@@ -16,35 +16,46 @@ import (
 )
 
 // answering returns a client of a service that gives one answer to everything.
-func answering(t *testing.T, status int, contentType, body string, header ...string) *latchkey.Client {
+func answering(
+	t *testing.T, status int, contentType, body string, header ...string,
+) *latchkey.Client {
 	t.Helper()
-	return newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", RootKey: rootKey, Retry: latchkey.NoRetry, HTTPClient: &http.Client{
-		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			res := response(r, status, body)
-			res.Header.Set("Content-Type", contentType)
-			for i := 0; i < len(header); i += 2 {
-				res.Header.Set(header[i], header[i+1])
-			}
-			return res, nil
-		}),
-	}})
+	return newClient(t, latchkey.Config{
+		BaseURL: "http://latchkey.test", RootKey: rootKey, Retry: latchkey.NoRetry,
+		HTTPClient: &http.Client{
+			Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				res := response(r, status, body)
+				res.Header.Set("Content-Type", contentType)
+				for i := 0; i < len(header); i += 2 {
+					res.Header.Set(header[i], header[i+1])
+				}
+				return res, nil
+			}),
+		},
+	})
 }
 
 // TestErrorsAreReadWhateverTheirContentType: services and proxies disagree on
 // the type of an error, but not on what it says.
 func TestErrorsAreReadWhateverTheirContentType(t *testing.T) {
-	body := `{"meta":{"requestId":"req_7"},"error":{"title":"Not Found","detail":"No such API.","status":404,
-		"type":"https://unkey.com/docs/errors/unkey/data/api_not_found","errors":[{"location":"body.apiId","message":"is wrong","fix":"send another"}]}}`
+	body := `{"meta":{"requestId":"req_7"},"error":{
+		"title":"Not Found","detail":"No such API.","status":404,
+		"type":"https://unkey.com/docs/errors/unkey/data/api_not_found",
+		"errors":[{"location":"body.apiId","message":"is wrong","fix":"send another"}]}}`
 	want := &latchkey.Error{
-		Status: 404, Title: "Not Found", Detail: "No such API.", Type: "https://unkey.com/docs/errors/unkey/data/api_not_found",
+		Status: 404, Title: "Not Found", Detail: "No such API.",
+		Type:      "https://unkey.com/docs/errors/unkey/data/api_not_found",
 		Faults:    []latchkey.Fault{{Location: "body.apiId", Message: "is wrong", Fix: "send another"}},
 		RequestID: "req_7", RetryAfter: 2 * time.Second, Attempts: 1,
 	}
-	for _, media := range []string{"application/json", "application/problem+json; charset=utf-8", "text/plain", ""} {
+	for _, media := range []string{
+		"application/json", "application/problem+json; charset=utf-8", "text/plain", "",
+	} {
 		for name, call := range calls {
 			err := call(t.Context(), answering(t, 404, media, body, "Retry-After", "2"))
 			var got *latchkey.Error
-			if !errors.As(err, &got) || !errors.Is(err, latchkey.ErrNotFound) || got.Code() != "api_not_found" {
+			if !errors.As(err, &got) || !errors.Is(err, latchkey.ErrNotFound) ||
+				got.Code() != "api_not_found" {
 				t.Fatalf("%s as %q: %v", name, media, err)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -58,7 +69,8 @@ func TestErrorsAreReadWhateverTheirContentType(t *testing.T) {
 // for one that says no, zero or nothing more.
 func TestAnswersThatSayNothingAreErrors(t *testing.T) {
 	for _, body := range []string{
-		``, `{}`, `[]`, `null`, `true`, `<html>login</html>`, `{"data":`, `{"meta":{"requestId":"req_1"}}`,
+		``, `{}`, `[]`, `null`, `true`, `<html>login</html>`, `{"data":`,
+		`{"meta":{"requestId":"req_1"}}`,
 		`{"meta":{"requestId":"req_1"},"data":null}`, `{"meta":{"requestId":"req_1"},"data":[1]}`,
 		`{"meta":{"requestId":"req_1"},"data":"ok"}`, `{"valid":true,"code":"VALID"}`,
 	} {
@@ -75,7 +87,8 @@ func TestAnswersThatSayNothingAreErrors(t *testing.T) {
 	}
 	for _, data := range []string{`{}`, `{"valid":true}`, `{"valid":false,"code":""}`} {
 		c := answering(t, 200, "application/json", `{"meta":{},"data":`+data+`}`)
-		if v, err := c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: "k"}); err == nil || v.Valid {
+		if v, err := c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: "k"}); err == nil ||
+			v.Valid {
 			t.Errorf("verification of %s: %+v, %v", data, v, err)
 		}
 	}
@@ -91,7 +104,8 @@ func TestAnswersThatSayNothingAreErrors(t *testing.T) {
 // TestOnlyStatus200IsSuccess: a 201 or 204 that somebody else sends is not.
 func TestOnlyStatus200IsSuccess(t *testing.T) {
 	for _, status := range []int{201, 202, 204, 226, 302, 400, 418, 500, 599} {
-		err := calls["count"](t.Context(), answering(t, status, "application/json", `{"data":{"valid":true,"code":"VALID"}}`))
+		err := calls["count"](t.Context(),
+			answering(t, status, "application/json", `{"data":{"valid":true,"code":"VALID"}}`))
 		var refused *latchkey.Error
 		if !errors.As(err, &refused) || refused.Status != status {
 			t.Errorf("%d: %v", status, err)
@@ -107,7 +121,8 @@ func TestStrangeAnswersAreQuotedWithoutTheRootKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := err.Error()
-	if !strings.Contains(text, "You sent") || strings.Contains(text, "sesame") || len(refused.Detail) > 300 {
+	if !strings.Contains(text, "You sent") || strings.Contains(text, "sesame") ||
+		len(refused.Detail) > 300 {
 		t.Errorf("got %s", text)
 	}
 }
@@ -141,17 +156,19 @@ func TestNetworkErrorsKeepTheirCause(t *testing.T) {
 		client *latchkey.Client
 		is     error
 	}{
-		"canceled":       {canceled, lost(slow), context.Canceled},
-		"past deadline":  {late, lost(slow), context.DeadlineExceeded},
-		"timed out":      {t.Context(), lost(slow), context.DeadlineExceeded},
-		"connection":     {t.Context(), lost(lostAfter), io.ErrUnexpectedEOF},
-		"never sent":     {t.Context(), lost(undialed), nil},
-		"a transport of": {t.Context(), newClient(t, latchkey.Config{Transport: broken{}}), io.ErrClosedPipe},
+		"canceled":      {canceled, lost(slow), context.Canceled},
+		"past deadline": {late, lost(slow), context.DeadlineExceeded},
+		"timed out":     {t.Context(), lost(slow), context.DeadlineExceeded},
+		"connection":    {t.Context(), lost(lostAfter), io.ErrUnexpectedEOF},
+		"never sent":    {t.Context(), lost(undialed), nil},
+		"a transport of": {t.Context(), newClient(t, latchkey.Config{Transport: broken{}}),
+			io.ErrClosedPipe},
 	} {
 		for name, call := range calls {
 			err := call(c.ctx, c.client)
 			var cause *url.Error
-			if err == nil || c.is != nil && !errors.Is(err, c.is) || what != "a transport of" && !errors.As(err, &cause) {
+			if err == nil || c.is != nil && !errors.Is(err, c.is) ||
+				what != "a transport of" && !errors.As(err, &cause) {
 				t.Errorf("%s %s: %v", what, name, err)
 			}
 			if strings.Contains(err.Error(), "sesame") || strings.Contains(err.Error(), "sk_open") {
@@ -179,15 +196,20 @@ func TestOneErrorInProcessToo(t *testing.T) {
 		if !errors.Is(err, latchkey.ErrNotFound) || !errors.As(err, &refused) {
 			t.Fatalf("%s: %v", way, err)
 		}
-		if refused.Attempts != 1 || !strings.HasPrefix(refused.RequestID, "req_") || refused.Code() != "api_not_found" {
+		if refused.Attempts != 1 || !strings.HasPrefix(refused.RequestID, "req_") ||
+			refused.Code() != "api_not_found" {
 			t.Errorf("%s: %+v", way, refused)
 		}
 		c.SetRootKey("unkey_unknown")
-		if _, err := c.APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(err, latchkey.ErrUnauthorized) {
+		if _, err := c.APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(
+			err, latchkey.ErrUnauthorized,
+		) {
 			t.Errorf("%s: %v", way, err)
 		}
 		c.SetRootKey("")
-		if _, err := c.APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(err, latchkey.ErrBadRequest) {
+		if _, err := c.APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(
+			err, latchkey.ErrBadRequest,
+		) {
 			t.Errorf("%s: %v", way, err)
 		}
 	}

@@ -62,7 +62,9 @@ func Example() {
 	})
 	check(err)
 
-	v, err := client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "documents.read"})
+	v, err := client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{
+		Key: key.Key, Permissions: "documents.read",
+	})
 	switch {
 	case err != nil:
 		log.Fatal(err) // the key could not be verified: fail closed
@@ -101,9 +103,12 @@ func ExampleNew() {
 func ExampleConfig_rootKeyFunc() {
 	url, rootKey, stop := serve()
 	defer stop()
-	client, err := latchkey.New(latchkey.Config{BaseURL: url, RootKeyFunc: func(context.Context) (string, error) {
-		return rootKey, nil // from a file or a secret manager, kept in memory
-	}})
+	client, err := latchkey.New(latchkey.Config{
+		BaseURL: url,
+		RootKeyFunc: func(context.Context) (string, error) {
+			return rootKey, nil // from a file or a secret manager, kept in memory
+		},
+	})
 	check(err)
 	_, err = client.APIs.List(ctx, latchkey.ListAPIsRequest{})
 	fmt.Println(err)
@@ -114,7 +119,9 @@ func ExampleConfig_rootKeyFunc() {
 func ExampleClient_SetRootKey() {
 	client, _, stop := connect()
 	defer stop()
-	made, err := client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{Name: "verifier", Permissions: []string{"api.*.verify_key"}})
+	made, err := client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
+		Name: "verifier", Permissions: []string{"api.*.verify_key"},
+	})
 	check(err)
 	client.SetRootKey(made.Key)
 	_, err = client.APIs.List(ctx, latchkey.ListAPIsRequest{})
@@ -126,7 +133,9 @@ func ExampleClient_SetRootKey() {
 func ExampleClient_Call() {
 	client, _, stop := connect()
 	defer stop()
-	data, pagination, err := client.Call(ctx, "apis.listApis", map[string]any{"limit": 1, "search": "nothing like it"})
+	data, pagination, err := client.Call(ctx, "apis.listApis", map[string]any{
+		"limit": 1, "search": "nothing like it",
+	})
 	fmt.Println(string(data), pagination.HasMore, err)
 	// Output: [] false <nil>
 }
@@ -145,12 +154,14 @@ func ExampleKeys_Create() {
 			Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 1000, RefillDay: 1},
 		},
 		Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 10, Duration: latchkey.Per(time.Second), AutoApply: latchkey.Set(true)},
+			{Name: "calls", Limit: 10, Duration: latchkey.Per(time.Second), AutoApply: latchkey.Set(true)},
 		},
 	})
 	check(err)
 
-	v, err := client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: 5}})
+	v, err := client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{
+		Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: 5},
+	})
 	check(err)
 	var plan struct{ Plan string }
 	check(v.Meta.Decode(&plan))
@@ -175,7 +186,9 @@ func ExampleKeys_Verify() {
 func ExampleKeys_Update() {
 	client, apiID, stop := connect()
 	defer stop()
-	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: apiID, Name: "a key", ExternalID: "user_1"})
+	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{
+		APIID: apiID, Name: "a key", ExternalID: "user_1",
+	})
 	check(err)
 	err = client.Keys.Update(ctx, latchkey.UpdateKeyRequest{
 		KeyID: key.KeyID, Enabled: latchkey.Set(false), ExternalID: latchkey.Null[string](),
@@ -260,7 +273,9 @@ func ExampleError() {
 func ExampleWithIdempotencyKey() {
 	client, apiID, stop := connect()
 	defer stop()
-	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{APIID: apiID, Credits: &latchkey.Credits{Remaining: latchkey.Int(100)}})
+	key, err := client.Keys.Create(ctx, latchkey.CreateKeyRequest{
+		APIID: apiID, Credits: &latchkey.Credits{Remaining: latchkey.Int(100)},
+	})
 	check(err)
 	for range 3 {
 		v, err := client.Keys.Verify(ctx,
@@ -290,7 +305,8 @@ func ExampleWithRetry() {
 	client, _, stop := connect()
 	defer stop()
 	_, err := client.APIs.List(ctx, latchkey.ListAPIsRequest{},
-		latchkey.WithRetry(latchkey.NoRetry), latchkey.WithTimeout(time.Minute), latchkey.WithHeader("X-Tenant", "a"))
+		latchkey.WithRetry(latchkey.NoRetry), latchkey.WithTimeout(time.Minute),
+		latchkey.WithHeader("X-Tenant", "a"))
 	fmt.Println(err)
 	// Output: <nil>
 }
@@ -339,9 +355,13 @@ func ExampleLimiter_Allow_tokenBucket() {
 func ExampleLimiter_Handler() {
 	client, _, stop := connect()
 	defer stop()
-	limiter, err := client.Limiter(latchkey.LimiterConfig{Namespace: "search", Limit: 1, Window: time.Hour})
+	limiter, err := client.Limiter(latchkey.LimiterConfig{
+		Namespace: "search", Limit: 1, Window: time.Hour,
+	})
 	check(err)
-	search := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "results") })
+	search := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "results")
+	})
 	handler := limiter.Handler(func(r *http.Request) string { return r.RemoteAddr }, search)
 
 	for range 2 {
@@ -359,7 +379,8 @@ func ExampleRatelimits_Limit() {
 	client, _, stop := connect()
 	defer stop()
 	result, err := client.Ratelimits.Limit(ctx, latchkey.LimitRequest{
-		Namespace: "email", Identifier: "user_1", Limit: 10, Duration: latchkey.Per(time.Hour), Cost: latchkey.Int(3),
+		Namespace: "email", Identifier: "user_1", Limit: 10, Duration: latchkey.Per(time.Hour),
+		Cost: latchkey.Int(3),
 	})
 	check(err)
 	fmt.Println(result.Success, result.Remaining)

@@ -57,7 +57,10 @@ const (
 	garbled    fault = "200 with half an answer, after it was done"
 )
 
-var faults = []fault{fine, undialed, lostBefore, lostAfter, slow, broken500, late500, proxy502, busy503, late503, busy429, garbled}
+var faults = []fault{
+	fine, undialed, lostBefore, lostAfter, slow, broken500, late500, proxy502, busy503, late503,
+	busy429, garbled,
+}
 
 // RoundTrip is the service and the way to it and back.
 func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -129,7 +132,9 @@ func (s *service) do(r *http.Request) {
 	s.done++
 }
 
-func (s *service) answer(r *http.Request, status int, body, retryAfter string) (*http.Response, error) {
+func (s *service) answer(
+	r *http.Request, status int, body, retryAfter string,
+) (*http.Response, error) {
 	res := response(r, status, body)
 	res.Header.Set("Content-Type", "application/json")
 	if s.honors {
@@ -158,13 +163,19 @@ func answerTo(r *http.Request) string {
 }
 
 func problem(status int) string {
-	return fmt.Sprintf(`{"meta":{"requestId":"req_%[1]d"},"error":{"title":"T","detail":"D","status":%[1]d,"type":"https://unkey.com/docs/errors/unkey/application/some_error"}}`, status)
+	return fmt.Sprintf(
+		`{"meta":{"requestId":"req_%[1]d"},"error":{"title":"T","detail":"D","status":%[1]d,
+		"type":"https://unkey.com/docs/errors/unkey/application/some_error"}}`,
+		status,
+	)
 }
 
 // client returns a client of the service.
 func (s *service) client(t testing.TB, change ...func(*latchkey.Config)) *latchkey.Client {
 	t.Helper()
-	cfg := latchkey.Config{BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: &http.Client{Transport: s}}
+	cfg := latchkey.Config{
+		BaseURL: "http://latchkey.test", RootKey: rootKey, HTTPClient: &http.Client{Transport: s},
+	}
 	for _, c := range change {
 		c(&cfg)
 	}

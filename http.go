@@ -27,7 +27,9 @@ type httpTransport struct {
 	idempotency *idempotencySupport // of the service at base
 }
 
-func newHTTPTransport(base string, client *http.Client, idempotency *idempotencySupport) *httpTransport {
+func newHTTPTransport(
+	base string, client *http.Client, idempotency *idempotencySupport,
+) *httpTransport {
 	t := &httpTransport{base: base, client: &http.Client{}, idempotency: idempotency}
 	if client != nil {
 		*t.client = *client
@@ -38,7 +40,9 @@ func newHTTPTransport(base string, client *http.Client, idempotency *idempotency
 		pool.MaxIdleConns, pool.MaxIdleConnsPerHost = 256, 256
 		t.client.Transport = pool
 	}
-	t.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	t.client.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}
 	return t
 }
 
@@ -65,7 +69,8 @@ func (t *httpTransport) request(ctx context.Context, a *Attempt) (*http.Request,
 		}
 		method = http.MethodPost
 	}
-	req, err := http.NewRequestWithContext(ctx, method, t.base+"/v2/"+url.PathEscape(a.Operation), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, t.base+"/v2/"+url.PathEscape(a.Operation),
+		bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +133,8 @@ func receive(a *Attempt, res *http.Response) (Answer, error) {
 	}
 	r := reply{Data: a.into}
 	if err := json.Unmarshal(text, &r); err != nil {
-		return answer, &permanentError{fmt.Errorf("latchkey: %s: the response, of type %q, can't be decoded: %w",
+		return answer, &permanentError{fmt.Errorf(
+			"latchkey: %s: the response, of type %q, can't be decoded: %w",
 			a.Operation, res.Header.Get("Content-Type"), err)}
 	}
 	answer.RequestID, answer.Pagination = r.Meta.RequestID, r.Pagination
@@ -137,10 +143,14 @@ func receive(a *Attempt, res *http.Response) (Answer, error) {
 
 // failure returns the error of a response with a status other than 200.
 func failure(a *Attempt, res *http.Response, text []byte) *Error {
-	e := &Error{Status: res.StatusCode, Title: http.StatusText(res.StatusCode), RetryAfter: retryAfter(res.Header)}
+	e := &Error{
+		Status: res.StatusCode, Title: http.StatusText(res.StatusCode),
+		RetryAfter: retryAfter(res.Header),
+	}
 	var r reply
 	if to, err := res.Location(); err == nil && res.StatusCode < http.StatusBadRequest {
-		e.Detail = "the service redirects to " + to.Host + "; set BaseURL to that host if it is the right one"
+		e.Detail = "the service redirects to " + to.Host +
+			"; set BaseURL to that host if it is the right one"
 	} else if json.Unmarshal(text, &r) != nil || r.Error == nil {
 		e.Detail = "the response is not from Latchkey: " + excerpt(a, text)
 	} else {

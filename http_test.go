@@ -28,7 +28,9 @@ func TestGoTransportRepeatsNothingUnsafe(t *testing.T) {
 		listener := listen(t)
 		var requests atomic.Int32
 		go serveOneThenDrop(listener, &requests)
-		c := newClient(t, latchkey.Config{BaseURL: "http://" + listener.Addr().String(), RootKey: rootKey})
+		c := newClient(t, latchkey.Config{
+			BaseURL: "http://" + listener.Addr().String(), RootKey: rootKey,
+		})
 		if err := calls["read"](t.Context(), c); err != nil { // leaves a connection to be reused
 			t.Fatal(err)
 		}
@@ -96,7 +98,11 @@ func serveOneThenDrop(listener net.Listener, requests *atomic.Int32) {
 			requests.Add(1)
 			if n == 0 {
 				body := answerTo(r)
-				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "+itoa(len(body))+"\r\n\r\n"+body)
+				_, _ = io.WriteString(
+					conn,
+					"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "+
+						itoa(len(body))+"\r\n\r\n"+body,
+				)
 			}
 		}
 		conn.Close()
@@ -138,7 +144,9 @@ func start(t *testing.T) (*latchkeytest.Service, *front, *latchkey.Client) {
 	f := &front{Handler: s.Handler}
 	door := httptest.NewServer(f)
 	t.Cleanup(door.Close)
-	c := newClient(t, latchkey.Config{BaseURL: door.URL, RootKey: s.RootKey, Retry: latchkey.RetryPolicy{Initial: time.Millisecond}})
+	c := newClient(t, latchkey.Config{
+		BaseURL: door.URL, RootKey: s.RootKey, Retry: latchkey.RetryPolicy{Initial: time.Millisecond},
+	})
 	if _, err := c.Liveness(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +171,9 @@ func TestLatchkeyDoesLostCallsOnce(t *testing.T) {
 		t.Errorf("%d APIs, %v", len(apis.Data), err)
 	}
 
-	key := s.NewKey(latchkey.CreateKeyRequest{APIID: api.APIID, Credits: &latchkey.Credits{Remaining: latchkey.Int(100)}})
+	key := s.NewKey(latchkey.CreateKeyRequest{
+		APIID: api.APIID, Credits: &latchkey.Credits{Remaining: latchkey.Int(100)},
+	})
 	lose()
 	left, err := c.Keys.UpdateCredits(ctx, latchkey.UpdateCreditsRequest{
 		KeyID: key.KeyID, Operation: latchkey.DecrementCredits, Value: latchkey.Int(10),
@@ -174,7 +184,8 @@ func TestLatchkeyDoesLostCallsOnce(t *testing.T) {
 	same(t, "credits after a decrement", left.Remaining.Or(-1), 90)
 
 	lose()
-	v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key}, latchkey.WithIdempotencyKey("verification 1"))
+	v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key},
+		latchkey.WithIdempotencyKey("verification 1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +214,9 @@ func TestRepeatsThatOvertakeAreDoneOnce(t *testing.T) {
 		s.Handler.ServeHTTP(w, r)
 	}))
 	defer door.Close()
-	c := newClient(t, latchkey.Config{BaseURL: door.URL, RootKey: s.RootKey, Retry: latchkey.RetryPolicy{Initial: 1}})
+	c := newClient(t, latchkey.Config{
+		BaseURL: door.URL, RootKey: s.RootKey, Retry: latchkey.RetryPolicy{Initial: 1},
+	})
 	if _, err := c.Liveness(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -229,12 +242,15 @@ func TestRefusedConnectionsAreTriedAgain(t *testing.T) {
 	door := testenv.NewProxy(t, strings.TrimPrefix(s.URL, "http://"))
 	c := newClient(t, latchkey.Config{
 		BaseURL: "http://" + door.Addr, RootKey: s.RootKey,
-		Retry: latchkey.RetryPolicy{MaxAttempts: 500, Initial: 20 * time.Millisecond, Max: 20 * time.Millisecond},
+		Retry: latchkey.RetryPolicy{
+			MaxAttempts: 500, Initial: 20 * time.Millisecond, Max: 20 * time.Millisecond,
+		},
 	})
 	door.Refuse()
 	time.AfterFunc(50*time.Millisecond, door.Accept)
 	var info latchkey.ResponseInfo
-	_, err := c.APIs.Create(t.Context(), latchkey.CreateAPIRequest{Name: "an api"}, latchkey.WithResponse(&info))
+	_, err := c.APIs.Create(t.Context(), latchkey.CreateAPIRequest{Name: "an api"},
+		latchkey.WithResponse(&info))
 	if err != nil || info.Attempts < 2 {
 		t.Errorf("after %d attempts: %v", info.Attempts, err)
 	}
@@ -259,7 +275,12 @@ func TestBothTransportsAgree(t *testing.T) {
 		{"keys.getKey", latchkey.GetKeyRequest{KeyID: "key_none"}},
 		{"keys.setRoles", latchkey.SetRolesRequest{KeyID: key.KeyID}},
 		{"keys.addRoles", latchkey.AddRolesRequest{KeyID: key.KeyID}},
-		{"keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Permissions: latchkey.Set[[]string](nil), Name: latchkey.Null[string]()}},
+		{
+			"keys.updateKey",
+			latchkey.UpdateKeyRequest{
+				KeyID: key.KeyID, Permissions: latchkey.Set[[]string](nil), Name: latchkey.Null[string](),
+			},
+		},
 		{"ratelimit.multiLimit", latchkey.MultiLimitRequest(nil)},
 		{"apis.listApis", latchkey.ListAPIsRequest{}},
 		{"apis.listApis", nil},
@@ -284,7 +305,9 @@ func TestForgottenFieldsAreRefused(t *testing.T) {
 	s := latchkeytest.New(t)
 	overHTTP := newClient(t, latchkey.Config{BaseURL: s.URL, RootKey: s.RootKey})
 	key := s.NewKey(latchkey.CreateKeyRequest{})
-	for transport, c := range map[string]*latchkey.Client{"in process": s.Client, "over HTTP": overHTTP} {
+	for transport, c := range map[string]*latchkey.Client{
+		"in process": s.Client, "over HTTP": overHTTP,
+	} {
 		_, err := c.Keys.Reroll(t.Context(), latchkey.RerollKeyRequest{KeyID: key.KeyID})
 		wantFault(t, transport, err, "expiration is required")
 		_, err = c.Identities.Create(t.Context(), latchkey.CreateIdentityRequest{
@@ -320,8 +343,15 @@ func outcome(err error) string {
 
 func richKey() latchkey.CreateKeyRequest {
 	return latchkey.CreateKeyRequest{
-		Name: "a <key>", ExternalID: "user_1", Meta: `{"plan":"pro & more"}`, Permissions: []string{"docs.read", "docs.write"},
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)}},
+		Name: "a <key>", ExternalID: "user_1", Meta: `{"plan":"pro & more"}`, Permissions: []string{
+			"docs.read", "docs.write",
+		},
+		Ratelimits: []latchkey.RatelimitRequest{
+			{
+				Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour),
+				AutoApply: latchkey.Set(false),
+			},
+		},
 	}
 }
 

@@ -63,7 +63,8 @@ type UpdateIdentityRequest struct {
 	Identity string `json:"identity" check:"required,min=1"`
 	// Meta replaces the metadata as a whole; an empty object clears it.
 	Meta Opt[Meta] `json:"meta,omitzero" check:"max=100"`
-	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty list removes all.
+	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty
+	// list removes all.
 	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"max=50"`
 }
 
@@ -71,22 +72,30 @@ type UpdateIdentityRequest struct {
 type Identities struct{ c *Client }
 
 // Create creates a new identity.
-func (s Identities) Create(ctx context.Context, r CreateIdentityRequest, opts ...CallOption) (CreatedIdentity, error) {
+func (s Identities) Create(
+	ctx context.Context, r CreateIdentityRequest, opts ...CallOption,
+) (CreatedIdentity, error) {
 	return call[CreatedIdentity](ctx, s.c, "identities.createIdentity", &r, opts)
 }
 
 // Get reads one identity.
-func (s Identities) Get(ctx context.Context, r GetIdentityRequest, opts ...CallOption) (Identity, error) {
+func (s Identities) Get(
+	ctx context.Context, r GetIdentityRequest, opts ...CallOption,
+) (Identity, error) {
 	return call[Identity](ctx, s.c, "identities.getIdentity", &r, opts)
 }
 
 // List reads one page of the identities of the workspace.
-func (s Identities) List(ctx context.Context, r ListIdentitiesRequest, opts ...CallOption) (Page[Identity], error) {
+func (s Identities) List(
+	ctx context.Context, r ListIdentitiesRequest, opts ...CallOption,
+) (Page[Identity], error) {
 	return list[Identity](ctx, s.c, "identities.listIdentities", &r, opts)
 }
 
 // All iterates over the identities of the workspace, page after page.
-func (s Identities) All(ctx context.Context, r ListIdentitiesRequest, opts ...CallOption) iter.Seq2[Identity, error] {
+func (s Identities) All(
+	ctx context.Context, r ListIdentitiesRequest, opts ...CallOption,
+) iter.Seq2[Identity, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Identity], error) {
 		next := r
 		next.Cursor = cursor
@@ -95,7 +104,9 @@ func (s Identities) All(ctx context.Context, r ListIdentitiesRequest, opts ...Ca
 }
 
 // Update changes an identity. The response has the metadata only if the request set it.
-func (s Identities) Update(ctx context.Context, r UpdateIdentityRequest, opts ...CallOption) (Identity, error) {
+func (s Identities) Update(
+	ctx context.Context, r UpdateIdentityRequest, opts ...CallOption,
+) (Identity, error) {
 	return call[Identity](ctx, s.c, "identities.updateIdentity", &r, opts)
 }
 

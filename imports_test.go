@@ -17,12 +17,14 @@ const module = "github.com/latchkeyhq/latchkey"
 // imports is the house as a table: which of our packages each package may
 // import, besides the root. Data goes down; nobody calls sideways or up.
 var imports = map[string][]string{
-	".":                     {},
-	"cmd/latchkey":          {"internal/cli"},
-	"internal/cli":          {"embedded", "internal/licenses", "internal/store"},
-	"embedded":              {"internal/server", "internal/engine", "internal/store", "internal/vault"},
-	"internal/server":       {"internal/engine", "internal/wire"},
-	"internal/engine":       {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit", "internal/coherence", "internal/store", "internal/store/read", "internal/store/write"},
+	".":            {},
+	"cmd/latchkey": {"internal/cli"},
+	"internal/cli": {"embedded", "internal/licenses", "internal/store"},
+	"embedded": {"internal/server", "internal/engine", "internal/store",
+		"internal/vault"},
+	"internal/server": {"internal/engine", "internal/wire"},
+	"internal/engine": {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit",
+		"internal/coherence", "internal/store", "internal/store/read", "internal/store/write"},
 	"internal/coherence":    {},
 	"internal/store":        {"internal/store/read", "internal/store/write"},
 	"internal/store/read":   {},
@@ -47,7 +49,10 @@ var imports = map[string][]string{
 }
 
 // leaves know nothing of the API, not even its vocabulary.
-var leaves = []string{"internal/check", "internal/store", "internal/coherence", "internal/rbac", "internal/ratelimit", "internal/vault", "internal/wildcard"}
+var leaves = []string{
+	"internal/check", "internal/store", "internal/coherence", "internal/rbac", "internal/ratelimit",
+	"internal/vault", "internal/wildcard",
+}
 
 // TestImportsKeepToTheTable reads every file and holds it against the table.
 // Tests may import what they need.
@@ -60,7 +65,8 @@ func TestImportsKeepToTheTable(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (nested(file) || strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata"):
+		case d.IsDir() &&
+			(nested(file) || strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata"):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
 			return nil

@@ -51,17 +51,23 @@ type SetRolesRequest struct {
 }
 
 // AddPermissions adds permissions to a key and returns all its direct ones.
-func (s Keys) AddPermissions(ctx context.Context, r AddPermissionsRequest, opts ...CallOption) ([]Permission, error) {
+func (s Keys) AddPermissions(
+	ctx context.Context, r AddPermissionsRequest, opts ...CallOption,
+) ([]Permission, error) {
 	return call[[]Permission](ctx, s.c, "keys.addPermissions", &r, opts)
 }
 
 // RemovePermissions removes direct permissions of a key and returns the rest.
-func (s Keys) RemovePermissions(ctx context.Context, r RemovePermissionsRequest, opts ...CallOption) ([]Permission, error) {
+func (s Keys) RemovePermissions(
+	ctx context.Context, r RemovePermissionsRequest, opts ...CallOption,
+) ([]Permission, error) {
 	return call[[]Permission](ctx, s.c, "keys.removePermissions", &r, opts)
 }
 
 // SetPermissions replaces the direct permissions of a key and returns them.
-func (s Keys) SetPermissions(ctx context.Context, r SetPermissionsRequest, opts ...CallOption) ([]Permission, error) {
+func (s Keys) SetPermissions(
+	ctx context.Context, r SetPermissionsRequest, opts ...CallOption,
+) ([]Permission, error) {
 	return call[[]Permission](ctx, s.c, "keys.setPermissions", &r, opts)
 }
 
@@ -71,7 +77,9 @@ func (s Keys) AddRoles(ctx context.Context, r AddRolesRequest, opts ...CallOptio
 }
 
 // RemoveRoles removes roles of a key and returns the rest.
-func (s Keys) RemoveRoles(ctx context.Context, r RemoveRolesRequest, opts ...CallOption) ([]Role, error) {
+func (s Keys) RemoveRoles(
+	ctx context.Context, r RemoveRolesRequest, opts ...CallOption,
+) ([]Role, error) {
 	return call[[]Role](ctx, s.c, "keys.removeRoles", &r, opts)
 }
 

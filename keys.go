@@ -19,7 +19,8 @@ type Key struct {
 	CreatedAt Time `json:"createdAt" check:"required"`
 	// UpdatedAt is when keys.updateKey last changed the key, in unix milliseconds.
 	UpdatedAt Time `json:"updatedAt,omitzero"`
-	// LastUsedAt is when the key was last valid in a verification, in unix milliseconds. It can be some minutes late.
+	// LastUsedAt is when the key was last valid in a verification, in unix milliseconds. It can be
+	// some minutes late.
 	LastUsedAt Time `json:"lastUsedAt,omitzero"`
 	// Expires is the last moment at which the key verifies, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero"`
@@ -130,13 +131,15 @@ type UpdateKeyRequest struct {
 	Expires Opt[Time] `json:"expires,omitzero" check:"null,min=0,max=4102444800000"`
 	// Credits changes balance and refill; null removes the limit.
 	Credits Opt[UpdateKeyCredits] `json:"credits,omitzero" check:"null"`
-	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty list removes all.
+	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty
+	// list removes all.
 	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"max=50"`
 	// Enabled enables or disables the key.
 	Enabled Opt[bool] `json:"enabled,omitzero"`
 	// Roles are names of roles that exist and replace all roles of the key. An empty list removes all.
 	Roles Opt[[]string] `json:"roles,omitzero" check:"max=100,items.min=1,items.max=128"`
-	// Permissions are slugs that replace the direct permissions; those that don't exist are created. An empty list removes all.
+	// Permissions are slugs that replace the direct permissions; those that don't exist are created.
+	// An empty list removes all.
 	Permissions Opt[[]string] `json:"permissions,omitzero" check:"max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
@@ -152,7 +155,9 @@ type DeleteKeyRequest struct {
 type Keys struct{ c *Client }
 
 // Create creates a new key. The secret in the response is never shown again.
-func (s Keys) Create(ctx context.Context, r CreateKeyRequest, opts ...CallOption) (CreatedKey, error) {
+func (s Keys) Create(
+	ctx context.Context, r CreateKeyRequest, opts ...CallOption,
+) (CreatedKey, error) {
 	return call[CreatedKey](ctx, s.c, "keys.createKey", &r, opts)
 }
 

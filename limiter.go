@@ -104,7 +104,8 @@ func (l *Limiter) AllowN(ctx context.Context, identifier string, n int64) Decisi
 		return d
 	}
 	d := Decision{
-		Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining, Reset: result.Reset.Time,
+		Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining,
+		Reset: result.Reset.Time,
 	}
 	if !d.Allowed {
 		l.denied.note(identifier, n, d, l.until(d.Reset))

@@ -30,7 +30,9 @@ func (l *limits) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answer
 	return latchkey.Answer{Data: result}, nil
 }
 
-func limiter(t testing.TB, transport latchkey.Transport, cfg latchkey.LimiterConfig) *latchkey.Limiter {
+func limiter(
+	t testing.TB, transport latchkey.Transport, cfg latchkey.LimiterConfig,
+) *latchkey.Limiter {
 	t.Helper()
 	cfg.Namespace, cfg.Limit, cfg.Window = "email", 10, time.Minute
 	l, err := newClient(t, latchkey.Config{Transport: transport, Retry: latchkey.NoRetry}).Limiter(cfg)
@@ -59,13 +61,17 @@ func TestLimiterIsCheckedAtOnce(t *testing.T) {
 // TestLimiterLimits uses a real service: ten a minute and not one more.
 func TestLimiterLimits(t *testing.T) {
 	s := latchkeytest.New(t)
-	l, err := s.Client.Limiter(latchkey.LimiterConfig{Namespace: "email", Limit: 10, Window: time.Minute})
+	l, err := s.Client.Limiter(latchkey.LimiterConfig{
+		Namespace: "email", Limit: 10, Window: time.Minute,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := t.Context()
 	d := l.AllowN(ctx, "user_1", 7)
-	same(t, "cost 7", d, latchkey.Decision{Allowed: true, Limit: 10, Remaining: 3, Reset: s.Clock.Now().Add(time.Minute)})
+	same(t, "cost 7", d, latchkey.Decision{
+		Allowed: true, Limit: 10, Remaining: 3, Reset: s.Clock.Now().Add(time.Minute),
+	})
 	same(t, "cost 4", l.AllowN(ctx, "user_1", 4).Allowed, false)
 	same(t, "asking only", l.AllowN(ctx, "user_1", 0).Remaining, 3)
 	for range 3 {
@@ -81,13 +87,22 @@ func TestLimiterLimits(t *testing.T) {
 // identifier and error, and sees what happened.
 func TestLimiterFailsClosed(t *testing.T) {
 	cause := &latchkey.Error{Status: 503}
-	down := &limits{decide: func(*latchkey.LimitRequest) (latchkey.LimitResult, error) { return latchkey.LimitResult{}, cause }}
+	down := &limits{
+		decide: func(*latchkey.LimitRequest) (latchkey.LimitResult, error) {
+			return latchkey.LimitResult{}, cause
+		},
+	}
 	d := limiter(t, down, latchkey.LimiterConfig{}).Allow(t.Context(), "user_1")
 	if d.Allowed || !errors.Is(d.Err, latchkey.ErrUnavailable) {
 		t.Errorf("by default: %+v", d)
 	}
-	l := limiter(t, down, latchkey.LimiterConfig{BlockDenied: 10, OnError: func(_ context.Context, identifier string, err error) latchkey.Decision {
-		return latchkey.Decision{Allowed: identifier == "vip" && errors.Is(err, latchkey.ErrUnavailable), Reset: time.Now().Add(time.Hour)}
+	l := limiter(t, down, latchkey.LimiterConfig{BlockDenied: 10, OnError: func(
+		_ context.Context, identifier string, err error,
+	) latchkey.Decision {
+		return latchkey.Decision{
+			Allowed: identifier == "vip" && errors.Is(err, latchkey.ErrUnavailable),
+			Reset:   time.Now().Add(time.Hour),
+		}
 	}})
 	for range 3 {
 		same(t, "vip", l.Allow(t.Context(), "vip").Allowed, true)
@@ -104,7 +119,9 @@ func TestLimiterFailsClosed(t *testing.T) {
 func TestLimiterTimeoutEndsTheRequest(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := &service{last: slow}
-		l, err := s.client(t).Limiter(latchkey.LimiterConfig{Namespace: "email", Limit: 1, Window: time.Minute, Timeout: 50 * time.Millisecond})
+		l, err := s.client(t).Limiter(latchkey.LimiterConfig{
+			Namespace: "email", Limit: 1, Window: time.Minute, Timeout: 50 * time.Millisecond,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +148,9 @@ func TestDeniedAreRefusedHereUntilReset(t *testing.T) {
 				return latchkey.LimitResult{}, &latchkey.Error{Status: 500}
 			}
 			reset := time.Now().Truncate(time.Minute).Add(time.Minute)
-			return latchkey.LimitResult{Success: r.Cost.Or(1) <= 6, Limit: 10, Reset: latchkey.At(reset)}, nil
+			return latchkey.LimitResult{
+				Success: r.Cost.Or(1) <= 6, Limit: 10, Reset: latchkey.At(reset),
+			}, nil
 		}
 		l := limiter(t, s, latchkey.LimiterConfig{BlockDenied: 2})
 		ask := func(identifier string, cost int64, allowed, local bool) {
@@ -214,7 +233,9 @@ func TestBlockingNeverRefusesMoreThanItMay(t *testing.T) {
 		room := rapid.IntRange(0, 3).Draw(rt, "room")
 		uses := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) use {
 			return use{
-				rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(t, "id"), rapid.Int64Range(1, 4).Draw(t, "cost"),
+				rapid.SampledFrom([]string{
+					"a", "b", "c", "d", "e",
+				}).Draw(t, "id"), rapid.Int64Range(1, 4).Draw(t, "cost"),
 				rapid.IntRange(0, 30).Draw(t, "wait"), rapid.Bool().Draw(t, "no"),
 			}
 		}), 1, 40).Draw(rt, "uses")
@@ -264,7 +285,8 @@ func TestHandlerTellsWhereOneStands(t *testing.T) {
 			}
 			remaining--
 			return latchkey.LimitResult{
-				Success: remaining >= 0, Limit: 10, Remaining: max(0, remaining), Reset: latchkey.At(time.Now().Add(window)),
+				Success: remaining >= 0, Limit: 10, Remaining: max(0, remaining),
+				Reset: latchkey.At(time.Now().Add(window)),
 			}, nil
 		}}
 		served := 0
@@ -290,7 +312,9 @@ func TestHandlerTellsWhereOneStands(t *testing.T) {
 		} {
 			down, window = c.down, c.window
 			w := get()
-			got := fmt.Sprint(w.Code, w.Header().Get("RateLimit-Limit"), w.Header().Get("RateLimit-Remaining"), w.Header().Get("RateLimit-Reset"), w.Header().Get("Retry-After"))
+			got := fmt.Sprint(w.Code, w.Header().Get("RateLimit-Limit"),
+				w.Header().Get("RateLimit-Remaining"), w.Header().Get("RateLimit-Reset"),
+				w.Header().Get("Retry-After"))
 			same(t, "answer", got, fmt.Sprint(c.status, c.limit, c.remaining, c.reset, c.retry))
 		}
 		same(t, "served", served, 3)

@@ -29,6 +29,8 @@ type MigratedKey struct {
 }
 
 // Migrate imports keys of another system by their hashes.
-func (s Keys) Migrate(ctx context.Context, r MigrateKeysRequest, opts ...CallOption) (MigratedKeys, error) {
+func (s Keys) Migrate(
+	ctx context.Context, r MigrateKeysRequest, opts ...CallOption,
+) (MigratedKeys, error) {
 	return call[MigratedKeys](ctx, s.c, "keys.migrateKeys", &r, opts)
 }

@@ -29,6 +29,8 @@ type CreatedMigration struct {
 type Migrations struct{ c *Client }
 
 // Create prepares an import of keys from another system.
-func (s Migrations) Create(ctx context.Context, r CreateMigrationRequest, opts ...CallOption) (CreatedMigration, error) {
+func (s Migrations) Create(
+	ctx context.Context, r CreateMigrationRequest, opts ...CallOption,
+) (CreatedMigration, error) {
 	return call[CreatedMigration](ctx, s.c, "migrations.createMigration", &r, opts)
 }

@@ -61,12 +61,16 @@ type DeleteNamespaceRequest struct {
 }
 
 // ListNamespaces reads one page of the namespaces of the workspace.
-func (s Ratelimits) ListNamespaces(ctx context.Context, r ListNamespacesRequest, opts ...CallOption) (Page[Namespace], error) {
+func (s Ratelimits) ListNamespaces(
+	ctx context.Context, r ListNamespacesRequest, opts ...CallOption,
+) (Page[Namespace], error) {
 	return list[Namespace](ctx, s.c, "ratelimit.listNamespaces", &r, opts)
 }
 
 // AllNamespaces iterates over the namespaces of the workspace, page after page.
-func (s Ratelimits) AllNamespaces(ctx context.Context, r ListNamespacesRequest, opts ...CallOption) iter.Seq2[Namespace, error] {
+func (s Ratelimits) AllNamespaces(
+	ctx context.Context, r ListNamespacesRequest, opts ...CallOption,
+) iter.Seq2[Namespace, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Namespace], error) {
 		next := r
 		next.Cursor = cursor
@@ -75,11 +79,15 @@ func (s Ratelimits) AllNamespaces(ctx context.Context, r ListNamespacesRequest, 
 }
 
 // UpdateNamespace changes the settings of a namespace and returns it.
-func (s Ratelimits) UpdateNamespace(ctx context.Context, r UpdateNamespaceRequest, opts ...CallOption) (Namespace, error) {
+func (s Ratelimits) UpdateNamespace(
+	ctx context.Context, r UpdateNamespaceRequest, opts ...CallOption,
+) (Namespace, error) {
 	return call[Namespace](ctx, s.c, "ratelimit.updateNamespace", &r, opts)
 }
 
 // DeleteNamespace deletes a namespace. Using it then fails with status 410.
-func (s Ratelimits) DeleteNamespace(ctx context.Context, r DeleteNamespaceRequest, opts ...CallOption) error {
+func (s Ratelimits) DeleteNamespace(
+	ctx context.Context, r DeleteNamespaceRequest, opts ...CallOption,
+) error {
 	return do(ctx, s.c, "ratelimit.deleteNamespace", &r, opts)
 }

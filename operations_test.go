@@ -93,7 +93,8 @@ func TestNilListsAreSentEmpty(t *testing.T) {
 		if _, _, err := s.client(t).Call(t.Context(), op.Name, request.Interface()); err != nil {
 			t.Fatal(op.Name, err)
 		}
-		if strings.Contains(strings.ReplaceAll(s.bodies[0], `"remaining":null`, ""), "null") { // which means unlimited
+		// which means unlimited
+		if strings.Contains(strings.ReplaceAll(s.bodies[0], `"remaining":null`, ""), "null") {
 			t.Errorf("%s: %s", op.Name, s.bodies[0])
 		}
 		if !reflect.DeepEqual(before, request.Elem().Interface()) {

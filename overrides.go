@@ -5,7 +5,8 @@ import (
 	"iter"
 )
 
-// Override replaces limit and duration for one identifier of a namespace, or for those that match a pattern.
+// Override replaces limit and duration for one identifier of a namespace, or for those that match a
+// pattern.
 type Override struct {
 	// OverrideID identifies the override.
 	OverrideID string `json:"overrideId" check:"required,min=1,max=255"`
@@ -67,22 +68,30 @@ type ListOverridesRequest struct {
 }
 
 // SetOverride creates or replaces an override.
-func (s Ratelimits) SetOverride(ctx context.Context, r SetOverrideRequest, opts ...CallOption) (SetOverrideResult, error) {
+func (s Ratelimits) SetOverride(
+	ctx context.Context, r SetOverrideRequest, opts ...CallOption,
+) (SetOverrideResult, error) {
 	return call[SetOverrideResult](ctx, s.c, "ratelimit.setOverride", &r, opts)
 }
 
 // GetOverride reads the override that applies to an identifier.
-func (s Ratelimits) GetOverride(ctx context.Context, r GetOverrideRequest, opts ...CallOption) (Override, error) {
+func (s Ratelimits) GetOverride(
+	ctx context.Context, r GetOverrideRequest, opts ...CallOption,
+) (Override, error) {
 	return call[Override](ctx, s.c, "ratelimit.getOverride", &r, opts)
 }
 
 // ListOverrides reads one page of the overrides of a namespace.
-func (s Ratelimits) ListOverrides(ctx context.Context, r ListOverridesRequest, opts ...CallOption) (Page[Override], error) {
+func (s Ratelimits) ListOverrides(
+	ctx context.Context, r ListOverridesRequest, opts ...CallOption,
+) (Page[Override], error) {
 	return list[Override](ctx, s.c, "ratelimit.listOverrides", &r, opts)
 }
 
 // AllOverrides iterates over the overrides of a namespace, page after page.
-func (s Ratelimits) AllOverrides(ctx context.Context, r ListOverridesRequest, opts ...CallOption) iter.Seq2[Override, error] {
+func (s Ratelimits) AllOverrides(
+	ctx context.Context, r ListOverridesRequest, opts ...CallOption,
+) iter.Seq2[Override, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Override], error) {
 		next := r
 		next.Cursor = cursor
@@ -91,6 +100,8 @@ func (s Ratelimits) AllOverrides(ctx context.Context, r ListOverridesRequest, op
 }
 
 // DeleteOverride deletes one override.
-func (s Ratelimits) DeleteOverride(ctx context.Context, r DeleteOverrideRequest, opts ...CallOption) error {
+func (s Ratelimits) DeleteOverride(
+	ctx context.Context, r DeleteOverrideRequest, opts ...CallOption,
+) error {
 	return do(ctx, s.c, "ratelimit.deleteOverride", &r, opts)
 }

@@ -29,7 +29,9 @@ func (p *pages) Send(_ context.Context, a *latchkey.Attempt) (latchkey.Answer, e
 }
 
 func page(next string, more bool, ids ...string) latchkey.Page[latchkey.Key] {
-	p := latchkey.Page[latchkey.Key]{Data: []latchkey.Key{}, Pagination: latchkey.Pagination{Cursor: next, HasMore: more}}
+	p := latchkey.Page[latchkey.Key]{
+		Data: []latchkey.Key{}, Pagination: latchkey.Pagination{Cursor: next, HasMore: more},
+	}
 	for _, id := range ids {
 		p.Data = append(p.Data, latchkey.Key{KeyID: id})
 	}
@@ -45,20 +47,51 @@ func TestListsEndWhereTheyEnd(t *testing.T) {
 		want, asked []string
 		fails       bool
 	}{
-		{"one page", "", map[string]latchkey.Page[latchkey.Key]{"": page("", false, "a", "b")}, []string{"a", "b"}, []string{""}, false},
-		{"nothing", "", map[string]latchkey.Page[latchkey.Key]{"": page("", false)}, nil, []string{""}, false},
-		{"two pages", "", map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("", false, "b")}, []string{"a", "b"}, []string{"", "2"}, false},
-		{"an empty page between", "", map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("3", true), "3": page("", false, "b")}, []string{"a", "b"}, []string{"", "2", "3"}, false},
-		{"a cursor though there is no more", "", map[string]latchkey.Page[latchkey.Key]{"": page("2", false, "a")}, []string{"a"}, []string{""}, false},
-		{"more, but no cursor", "", map[string]latchkey.Page[latchkey.Key]{"": page("", true, "a")}, []string{"a"}, []string{""}, false},
-		{"the same cursor again", "", map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("2", true, "b")}, []string{"a", "b"}, []string{"", "2"}, false},
-		{"a circle", "", map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("3", true, "b"), "3": page("2", true, "c")}, []string{"a", "b", "c"}, []string{"", "2", "3"}, false},
-		{"from a cursor on", "2", map[string]latchkey.Page[latchkey.Key]{"2": page("", false, "b")}, []string{"b"}, []string{"2"}, false},
-		{"an error", "", map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a")}, []string{"a"}, []string{"", "2"}, true},
+		{"one page", "", map[string]latchkey.Page[latchkey.Key]{"": page("", false, "a", "b")},
+			[]string{"a", "b"}, []string{""}, false},
+		{"nothing", "", map[string]latchkey.Page[latchkey.Key]{"": page("", false)}, nil, []string{""},
+			false},
+		{
+			"two pages", "",
+			map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("", false, "b")},
+			[]string{"a", "b"}, []string{"", "2"}, false,
+		},
+		{
+			"an empty page between", "",
+			map[string]latchkey.Page[latchkey.Key]{
+				"": page("2", true, "a"), "2": page("3", true), "3": page("", false, "b"),
+			},
+			[]string{"a", "b"}, []string{"", "2", "3"}, false,
+		},
+		{
+			"a cursor though there is no more", "",
+			map[string]latchkey.Page[latchkey.Key]{"": page("2", false, "a")}, []string{"a"}, []string{""},
+			false,
+		},
+		{"more, but no cursor", "", map[string]latchkey.Page[latchkey.Key]{"": page("", true, "a")},
+			[]string{"a"}, []string{""}, false},
+		{
+			"the same cursor again", "",
+			map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("2", true, "b")},
+			[]string{"a", "b"}, []string{"", "2"}, false,
+		},
+		{
+			"a circle", "",
+			map[string]latchkey.Page[latchkey.Key]{
+				"": page("2", true, "a"), "2": page("3", true, "b"), "3": page("2", true, "c"),
+			},
+			[]string{"a", "b", "c"}, []string{"", "2", "3"}, false,
+		},
+		{"from a cursor on", "2", map[string]latchkey.Page[latchkey.Key]{"2": page("", false, "b")},
+			[]string{"b"}, []string{"2"}, false},
+		{"an error", "", map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a")}, []string{"a"},
+			[]string{"", "2"}, true},
 	} {
 		p := &pages{at: c.at}
 		client := newClient(t, latchkey.Config{Transport: p})
-		keys := client.APIs.AllKeys(t.Context(), latchkey.ListKeysRequest{APIID: "api_1", Cursor: c.begin})
+		keys := client.APIs.AllKeys(t.Context(), latchkey.ListKeysRequest{
+			APIID: "api_1", Cursor: c.begin,
+		})
 		for range 2 { // an iterator can be used again
 			p.asked = nil
 			got, errs := collect(keys)
@@ -82,8 +115,14 @@ func collect(keys func(func(latchkey.Key, error) bool)) (ids []string, errs []er
 }
 
 func TestBreakAsksForNoMore(t *testing.T) {
-	p := &pages{at: map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a", "b"), "2": page("", false, "c")}}
-	for range newClient(t, latchkey.Config{Transport: p}).APIs.AllKeys(t.Context(), latchkey.ListKeysRequest{}) {
+	p := &pages{
+		at: map[string]latchkey.Page[latchkey.Key]{
+			"": page("2", true, "a", "b"), "2": page("", false, "c"),
+		},
+	}
+	for range newClient(t, latchkey.Config{Transport: p}).APIs.AllKeys(
+		t.Context(), latchkey.ListKeysRequest{},
+	) {
 		break
 	}
 	same(t, "pages", len(p.asked), 1)
@@ -92,9 +131,13 @@ func TestBreakAsksForNoMore(t *testing.T) {
 func TestListsEndWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	p := &pages{at: map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("", false, "b")}}
+	p := &pages{
+		at: map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("", false, "b")},
+	}
 	var errs []error
-	for _, err := range newClient(t, latchkey.Config{Transport: p}).APIs.AllKeys(ctx, latchkey.ListKeysRequest{}) {
+	for _, err := range newClient(t, latchkey.Config{Transport: p}).APIs.AllKeys(
+		ctx, latchkey.ListKeysRequest{},
+	) {
 		cancel()
 		if err != nil {
 			errs = append(errs, err)
@@ -117,8 +160,12 @@ func TestEveryListIsWalked(t *testing.T) {
 		s.NewKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: name, Permissions: []string{name}})
 		s.NewAPI(latchkey.CreateAPIRequest{Name: name})
 		_, role := c.Permissions.CreateRole(ctx, latchkey.CreateRoleRequest{Name: name})
-		_, limit := c.Ratelimits.Limit(ctx, latchkey.LimitRequest{Namespace: name, Identifier: "x", Limit: 1, Duration: latchkey.PerMilli(1000)})
-		_, override := c.Ratelimits.SetOverride(ctx, latchkey.SetOverrideRequest{Namespace: "thing_0", Identifier: name, Duration: latchkey.PerMilli(1000)})
+		_, limit := c.Ratelimits.Limit(ctx, latchkey.LimitRequest{
+			Namespace: name, Identifier: "x", Limit: 1, Duration: latchkey.PerMilli(1000),
+		})
+		_, override := c.Ratelimits.SetOverride(ctx, latchkey.SetOverrideRequest{
+			Namespace: "thing_0", Identifier: name, Duration: latchkey.PerMilli(1000),
+		})
 		_, workspace := c.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{Name: name})
 		_, root := c.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{Name: name})
 		if err := errors.Join(role, limit, override, workspace, root); err != nil {
@@ -132,11 +179,19 @@ func TestEveryListIsWalked(t *testing.T) {
 		"keys": func() (int, error) {
 			return length(c.APIs.AllKeys(ctx, latchkey.ListKeysRequest{APIID: api, Limit: 2}))
 		},
-		"identities":  func() (int, error) { return length(c.Identities.All(ctx, latchkey.ListIdentitiesRequest{Limit: 2})) },
-		"permissions": func() (int, error) { return length(c.Permissions.All(ctx, latchkey.ListPermissionsRequest{Limit: 2})) },
-		"roles":       func() (int, error) { return length(c.Permissions.AllRoles(ctx, latchkey.ListRolesRequest{Limit: 2})) },
+		"identities": func() (int, error) {
+			return length(c.Identities.All(ctx, latchkey.ListIdentitiesRequest{Limit: 2}))
+		},
+		"permissions": func() (int, error) {
+			return length(c.Permissions.All(ctx, latchkey.ListPermissionsRequest{Limit: 2}))
+		},
+		"roles": func() (int, error) {
+			return length(c.Permissions.AllRoles(ctx, latchkey.ListRolesRequest{Limit: 2}))
+		},
 		"overrides": func() (int, error) {
-			return length(c.Ratelimits.AllOverrides(ctx, latchkey.ListOverridesRequest{Namespace: "thing_0", Limit: 2}))
+			return length(c.Ratelimits.AllOverrides(ctx, latchkey.ListOverridesRequest{
+				Namespace: "thing_0", Limit: 2,
+			}))
 		},
 		"namespaces": func() (int, error) {
 			return length(c.Ratelimits.AllNamespaces(ctx, latchkey.ListNamespacesRequest{Limit: 2}))
@@ -149,7 +204,9 @@ func TestEveryListIsWalked(t *testing.T) {
 			return got - 1, err // the operator's
 		},
 		"audit log": func() (int, error) {
-			return length(c.AuditLogs.All(ctx, latchkey.ListAuditLogsRequest{Limit: 2, Event: "role.create"}))
+			return length(c.AuditLogs.All(ctx, latchkey.ListAuditLogsRequest{
+				Limit: 2, Event: "role.create",
+			}))
 		},
 	} {
 		if got, err := count(); got != n || err != nil {
@@ -171,7 +228,9 @@ func length[T any](items func(func(T, error) bool)) (int, error) {
 
 // TestPagesAreReadOneByOne: whoever wants pages has them.
 func TestPagesAreReadOneByOne(t *testing.T) {
-	p := &pages{at: map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("", false, "b")}}
+	p := &pages{
+		at: map[string]latchkey.Page[latchkey.Key]{"": page("2", true, "a"), "2": page("", false, "b")},
+	}
 	c := newClient(t, latchkey.Config{Transport: p})
 	var got []string
 	r := latchkey.ListKeysRequest{APIID: "api_1"}

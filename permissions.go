@@ -45,7 +45,8 @@ type UpdatePermissionRequest struct {
 	Permission string `json:"permission" check:"required,min=1,max=128,pattern=slug"`
 	// Name is a display name.
 	Name Opt[string] `json:"name,omitzero" check:"min=1,max=512"`
-	// Slug is what keys hold, unique in the workspace, ignoring case. Keys and roles keep the permission.
+	// Slug is what keys hold, unique in the workspace, ignoring case. Keys and roles keep the
+	// permission.
 	Slug Opt[string] `json:"slug,omitzero" check:"min=1,max=128,pattern=slug"`
 	// Description is a text for people; null removes it.
 	Description Opt[string] `json:"description,omitzero" check:"null,max=512"`
@@ -63,7 +64,8 @@ type ListPermissionsRequest struct {
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
 	// Cursor is the cursor of the previous page; leave it out for the first page.
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
-	// Search keeps the permissions whose id, name, slug or description contains this text, ignoring case.
+	// Search keeps the permissions whose id, name, slug or description contains this text, ignoring
+	// case.
 	Search string `json:"search,omitempty" check:"max=256"`
 }
 
@@ -71,22 +73,30 @@ type ListPermissionsRequest struct {
 type Permissions struct{ c *Client }
 
 // Create creates a new permission.
-func (s Permissions) Create(ctx context.Context, r CreatePermissionRequest, opts ...CallOption) (CreatedPermission, error) {
+func (s Permissions) Create(
+	ctx context.Context, r CreatePermissionRequest, opts ...CallOption,
+) (CreatedPermission, error) {
 	return call[CreatedPermission](ctx, s.c, "permissions.createPermission", &r, opts)
 }
 
 // Get reads one permission.
-func (s Permissions) Get(ctx context.Context, r GetPermissionRequest, opts ...CallOption) (Permission, error) {
+func (s Permissions) Get(
+	ctx context.Context, r GetPermissionRequest, opts ...CallOption,
+) (Permission, error) {
 	return call[Permission](ctx, s.c, "permissions.getPermission", &r, opts)
 }
 
 // List reads one page of the permissions of the workspace.
-func (s Permissions) List(ctx context.Context, r ListPermissionsRequest, opts ...CallOption) (Page[Permission], error) {
+func (s Permissions) List(
+	ctx context.Context, r ListPermissionsRequest, opts ...CallOption,
+) (Page[Permission], error) {
 	return list[Permission](ctx, s.c, "permissions.listPermissions", &r, opts)
 }
 
 // All iterates over the permissions of the workspace, page after page.
-func (s Permissions) All(ctx context.Context, r ListPermissionsRequest, opts ...CallOption) iter.Seq2[Permission, error] {
+func (s Permissions) All(
+	ctx context.Context, r ListPermissionsRequest, opts ...CallOption,
+) iter.Seq2[Permission, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Permission], error) {
 		next := r
 		next.Cursor = cursor
@@ -95,11 +105,15 @@ func (s Permissions) All(ctx context.Context, r ListPermissionsRequest, opts ...
 }
 
 // Update changes a permission and returns it.
-func (s Permissions) Update(ctx context.Context, r UpdatePermissionRequest, opts ...CallOption) (Permission, error) {
+func (s Permissions) Update(
+	ctx context.Context, r UpdatePermissionRequest, opts ...CallOption,
+) (Permission, error) {
 	return call[Permission](ctx, s.c, "permissions.updatePermission", &r, opts)
 }
 
 // Delete deletes a permission and removes it from every key and role.
-func (s Permissions) Delete(ctx context.Context, r DeletePermissionRequest, opts ...CallOption) error {
+func (s Permissions) Delete(
+	ctx context.Context, r DeletePermissionRequest, opts ...CallOption,
+) error {
 	return do(ctx, s.c, "permissions.deletePermission", &r, opts)
 }

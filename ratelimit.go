@@ -4,7 +4,8 @@ import "context"
 
 // LimitRequest checks a rate limit, and counts the call if it is allowed.
 type LimitRequest struct {
-	// Namespace is the name or id of a namespace, which groups identifiers. A new name creates a namespace.
+	// Namespace is the name or id of a namespace, which groups identifiers. A new name creates a
+	// namespace.
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
 	// Identifier is what is limited: a user id, an address, anything.
 	Identifier string `json:"identifier" check:"required,min=1,max=512"`
@@ -73,11 +74,15 @@ type LimitCheck struct {
 type Ratelimits struct{ c *Client }
 
 // Limit checks a rate limit, and counts the call if it is allowed.
-func (s Ratelimits) Limit(ctx context.Context, r LimitRequest, opts ...CallOption) (LimitResult, error) {
+func (s Ratelimits) Limit(
+	ctx context.Context, r LimitRequest, opts ...CallOption,
+) (LimitResult, error) {
 	return call[LimitResult](ctx, s.c, "ratelimit.limit", &r, opts)
 }
 
 // MultiLimit checks several limits at once. Either all are counted or none.
-func (s Ratelimits) MultiLimit(ctx context.Context, r MultiLimitRequest, opts ...CallOption) (MultiLimitResult, error) {
+func (s Ratelimits) MultiLimit(
+	ctx context.Context, r MultiLimitRequest, opts ...CallOption,
+) (MultiLimitResult, error) {
 	return call[MultiLimitResult](ctx, s.c, "ratelimit.multiLimit", &r, opts)
 }

@@ -12,7 +12,10 @@ type RerollKeyRequest struct {
 	Expiration Opt[Duration] `json:"expiration,omitzero" check:"required,min=0,max=4102444800000"`
 }
 
-// Reroll replaces a key by a new one with the same settings, and lets the old one verify for a while.
-func (s Keys) Reroll(ctx context.Context, r RerollKeyRequest, opts ...CallOption) (CreatedKey, error) {
+// Reroll replaces a key by a new one with the same settings, and lets the old one verify for a
+// while.
+func (s Keys) Reroll(
+	ctx context.Context, r RerollKeyRequest, opts ...CallOption,
+) (CreatedKey, error) {
 	return call[CreatedKey](ctx, s.c, "keys.rerollKey", &r, opts)
 }

@@ -18,35 +18,44 @@ import (
 // the call succeeded. The clients of the first three columns have had no answer
 // yet and so don't know what the service honors; for the last it has said so.
 func TestNothingIsDoneTwice(t *testing.T) {
-	type outcome struct {
-		sends, done int
-		ok          bool
-	}
+	type (
+		p []fault  // the plan
+		o struct { // the outcome
+			sends, done int
+			ok          bool
+		}
+	)
+	const ok, no = true, false
 	const attempts = 3
 	for _, c := range []struct {
 		what                        string
-		plan                        []fault
+		plan                        p
 		last                        fault
-		read, write, count, latchys outcome
+		read, write, count, latchys o
 	}{
-		{"500 for ever", nil, broken500, outcome{3, 0, false}, outcome{1, 0, false}, outcome{1, 0, false}, outcome{3, 0, false}},
-		{"500 for ever, but done", nil, late500, outcome{3, 3, false}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{3, 1, false}},
-		{"500 once", []fault{broken500}, fine, outcome{2, 1, true}, outcome{1, 0, false}, outcome{1, 0, false}, outcome{2, 1, true}},
-		{"500 once, but done", []fault{late500}, fine, outcome{2, 2, true}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{2, 1, true}},
-		{"a proxy's 502, but done", []fault{proxy502}, fine, outcome{2, 2, true}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{2, 1, true}},
-		{"503 with Retry-After", []fault{busy503}, fine, outcome{2, 1, true}, outcome{1, 0, false}, outcome{1, 0, false}, outcome{2, 1, true}},
-		{"429 with Retry-After", []fault{busy429}, fine, outcome{2, 1, true}, outcome{2, 1, true}, outcome{2, 1, true}, outcome{2, 1, true}},
-		{"429 for ever", nil, busy429, outcome{3, 0, false}, outcome{3, 0, false}, outcome{3, 0, false}, outcome{3, 0, false}},
-		{"dropped after it was read", []fault{lostAfter}, fine, outcome{2, 2, true}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{2, 1, true}},
-		{"dropped for ever", nil, lostAfter, outcome{3, 3, false}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{3, 1, false}},
-		{"no connection", []fault{undialed, undialed}, fine, outcome{3, 1, true}, outcome{3, 1, true}, outcome{3, 1, true}, outcome{3, 1, true}},
-		{"no connection for ever", nil, undialed, outcome{3, 0, false}, outcome{3, 0, false}, outcome{3, 0, false}, outcome{3, 0, false}},
-		{"slower than the timeout", []fault{slow}, fine, outcome{2, 2, true}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{2, 1, true}},
-		{"half an answer", []fault{garbled}, fine, outcome{1, 1, false}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{1, 1, false}},
-		{"a lost connection, then none", []fault{lostAfter, undialed}, fine, outcome{3, 2, true}, outcome{1, 1, false}, outcome{1, 1, false}, outcome{3, 1, true}},
-		{"none, then a lost connection", []fault{undialed, lostAfter}, fine, outcome{3, 2, true}, outcome{2, 1, false}, outcome{2, 1, false}, outcome{3, 1, true}},
+		{"500 for ever", nil, broken500, o{3, 0, no}, o{1, 0, no}, o{1, 0, no}, o{3, 0, no}},
+		{"500 for ever, but done", nil, late500, o{3, 3, no}, o{1, 1, no}, o{1, 1, no}, o{3, 1, no}},
+		{"500 once", p{broken500}, fine, o{2, 1, ok}, o{1, 0, no}, o{1, 0, no}, o{2, 1, ok}},
+		{"500 once, but done", p{late500}, fine, o{2, 2, ok}, o{1, 1, no}, o{1, 1, no}, o{2, 1, ok}},
+		{"a proxy's 502, but done", p{proxy502}, fine, o{2, 2, ok}, o{1, 1, no}, o{1, 1, no},
+			o{2, 1, ok}},
+		{"503 with Retry-After", p{busy503}, fine, o{2, 1, ok}, o{1, 0, no}, o{1, 0, no}, o{2, 1, ok}},
+		{"429 with Retry-After", p{busy429}, fine, o{2, 1, ok}, o{2, 1, ok}, o{2, 1, ok}, o{2, 1, ok}},
+		{"429 for ever", nil, busy429, o{3, 0, no}, o{3, 0, no}, o{3, 0, no}, o{3, 0, no}},
+		{"dropped after it was read", p{lostAfter}, fine, o{2, 2, ok}, o{1, 1, no}, o{1, 1, no},
+			o{2, 1, ok}},
+		{"dropped for ever", nil, lostAfter, o{3, 3, no}, o{1, 1, no}, o{1, 1, no}, o{3, 1, no}},
+		{"no connection", p{undialed, undialed}, fine, o{3, 1, ok}, o{3, 1, ok}, o{3, 1, ok},
+			o{3, 1, ok}},
+		{"no connection for ever", nil, undialed, o{3, 0, no}, o{3, 0, no}, o{3, 0, no}, o{3, 0, no}},
+		{"slower than the timeout", p{slow}, fine, o{2, 2, ok}, o{1, 1, no}, o{1, 1, no}, o{2, 1, ok}},
+		{"half an answer", p{garbled}, fine, o{1, 1, no}, o{1, 1, no}, o{1, 1, no}, o{1, 1, no}},
+		{"lost, then no connection", p{lostAfter, undialed}, fine, o{3, 2, ok}, o{1, 1, no}, o{1, 1, no},
+			o{3, 1, ok}},
+		{"no connection, then lost", p{undialed, lostAfter}, fine, o{3, 2, ok}, o{2, 1, no}, o{2, 1, no},
+			o{3, 1, ok}},
 	} {
-		try := func(name, call string, honors bool, want outcome) {
+		try := func(name, call string, honors bool, want o) {
 			t.Run(c.what+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := &service{honors: honors, plan: c.plan, last: c.last}
@@ -82,6 +91,7 @@ func TestNothingIsDoneTwice(t *testing.T) {
 // TestAnyFaultsAreDoneOnce runs calls through random faults, with services of
 // both kinds, known and unknown, and random policies.
 func TestAnyFaultsAreDoneOnce(t *testing.T) {
+	kinds := []string{"write", "count", "read"}
 	rapid.Check(t, func(rt *rapid.T) {
 		j := journey{
 			honors:   rapid.Bool().Draw(rt, "honors"),
@@ -89,7 +99,7 @@ func TestAnyFaultsAreDoneOnce(t *testing.T) {
 			attempts: rapid.IntRange(1, 6).Draw(rt, "attempts"),
 			elapsed:  time.Duration(rapid.IntRange(1, 20).Draw(rt, "seconds")) * time.Second,
 			timeout:  time.Duration(rapid.IntRange(1, 5).Draw(rt, "timeout")) * time.Second,
-			calls:    rapid.SliceOfN(rapid.SampledFrom([]string{"write", "count", "read"}), 1, 5).Draw(rt, "calls"),
+			calls:    rapid.SliceOfN(rapid.SampledFrom(kinds), 1, 5).Draw(rt, "calls"),
 			keyed:    rapid.SliceOfN(rapid.Bool(), 5, 5).Draw(rt, "keyed"),
 		}
 		var err error
@@ -150,7 +160,8 @@ func TestWaitsAsLongAsTheServiceAsks(t *testing.T) {
 	}{
 		{"Retry-After", "3", 3 * time.Second, 3 * time.Second, 2},
 		{"retry-after-ms", "1500", 1500 * time.Millisecond, 1500 * time.Millisecond, 2},
-		{"Retry-After", "Sat, 01 Jan 2000 00:00:05 GMT", 5 * time.Second, 5 * time.Second, 2}, // a bubble's time begins at 2000-01-01
+		// a bubble's time begins at 2000-01-01
+		{"Retry-After", "Sat, 01 Jan 2000 00:00:05 GMT", 5 * time.Second, 5 * time.Second, 2},
 		{"Retry-After", "Sat, 01 Jan 1999 00:00:05 GMT", 0, 100 * time.Millisecond, 2},
 		{"Retry-After", "-1", 0, 100 * time.Millisecond, 2},
 		{"Retry-After", "soon", 0, 100 * time.Millisecond, 2},
@@ -160,14 +171,17 @@ func TestWaitsAsLongAsTheServiceAsks(t *testing.T) {
 		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 			synctest.Test(t, func(t *testing.T) {
 				sends := 0
-				client := newClient(t, latchkey.Config{BaseURL: "http://latchkey.test", HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-					if sends++; sends > 1 {
-						return response(r, 200, answerTo(r)), nil
-					}
-					res := response(r, status, problem(status))
-					res.Header.Set(c.header, c.value)
-					return res, nil
-				})}})
+				client := newClient(t, latchkey.Config{
+					BaseURL: "http://latchkey.test",
+					HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+						if sends++; sends > 1 {
+							return response(r, 200, answerTo(r)), nil
+						}
+						res := response(r, status, problem(status))
+						res.Header.Set(c.header, c.value)
+						return res, nil
+					})},
+				})
 				begun := time.Now()
 				err := calls["read"](t.Context(), client)
 				took := time.Since(begun)
@@ -196,7 +210,9 @@ func TestWaitsGrowAndAreRandom(t *testing.T) {
 			last, n := time.Now(), 0
 			client := newClient(t, latchkey.Config{
 				BaseURL: "http://latchkey.test",
-				Retry:   latchkey.RetryPolicy{MaxAttempts: 6, Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, Multiplier: 2},
+				Retry: latchkey.RetryPolicy{
+					MaxAttempts: 6, Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, Multiplier: 2,
+				},
 				HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 					if n > 0 {
 						wait := time.Since(last)
@@ -216,7 +232,8 @@ func TestWaitsGrowAndAreRandom(t *testing.T) {
 	}
 	for i := range most {
 		if most[i] < longest[i]*8/10 {
-			t.Errorf("of 300 waits before repetition %d the longest is %v, of at most %v", i+1, most[i], longest[i])
+			t.Errorf("of 300 waits before repetition %d the longest is %v, of at most %v", i+1, most[i],
+				longest[i])
 		}
 	}
 }
@@ -253,10 +270,16 @@ func TestNoWaitBeyondTheDeadline(t *testing.T) {
 
 func TestPolicyCanBeChanged(t *testing.T) {
 	status := func(code int) func(*http.Request) (*http.Response, error) {
-		return func(r *http.Request) (*http.Response, error) { return response(r, code, problem(code)), nil }
+		return func(r *http.Request) (*http.Response, error) {
+			return response(r, code, problem(code)), nil
+		}
 	}
-	lost := func(r *http.Request) (*http.Response, error) { return (&service{last: lostAfter}).RoundTrip(r) }
-	undialled := func(r *http.Request) (*http.Response, error) { return (&service{last: undialed}).RoundTrip(r) }
+	lost := func(r *http.Request) (*http.Response, error) {
+		return (&service{last: lostAfter}).RoundTrip(r)
+	}
+	undialled := func(r *http.Request) (*http.Response, error) {
+		return (&service{last: undialed}).RoundTrip(r)
+	}
 	for _, c := range []struct {
 		what   string
 		policy latchkey.RetryPolicy
@@ -272,19 +295,26 @@ func TestPolicyCanBeChanged(t *testing.T) {
 		{"a redirect", latchkey.RetryPolicy{}, status(302), 1},
 		{"lost connections", latchkey.RetryPolicy{}, lost, 3},
 		{"no lost connections", latchkey.RetryPolicy{ConnectionErrors: latchkey.Set(false)}, lost, 1},
-		{"no missing connections", latchkey.RetryPolicy{ConnectionErrors: latchkey.Set(false)}, undialled, 1},
-		{"little time", latchkey.RetryPolicy{MaxAttempts: 1000, MaxElapsed: time.Nanosecond}, status(500), 1},
+		{"no missing connections", latchkey.RetryPolicy{ConnectionErrors: latchkey.Set(false)}, undialled,
+			1},
+		{"little time", latchkey.RetryPolicy{MaxAttempts: 1000, MaxElapsed: time.Nanosecond}, status(500),
+			1},
 	} {
 		for _, perCall := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				sends := 0
-				cfg := latchkey.Config{BaseURL: "http://latchkey.test", HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-					sends++
-					return c.answer(r)
-				})}}
+				cfg := latchkey.Config{
+					BaseURL: "http://latchkey.test",
+					HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+						sends++
+						return c.answer(r)
+					})},
+				}
 				var opts []latchkey.CallOption
 				if perCall {
-					cfg.Retry, opts = latchkey.RetryPolicy{MaxAttempts: 2}, []latchkey.CallOption{latchkey.WithRetry(c.policy)}
+					cfg.Retry, opts = latchkey.RetryPolicy{MaxAttempts: 2}, []latchkey.CallOption{
+						latchkey.WithRetry(c.policy),
+					}
 				} else {
 					cfg.Retry = c.policy
 				}

@@ -74,22 +74,30 @@ type SetRolePermissionsRequest struct {
 }
 
 // CreateRole creates a new role.
-func (s Permissions) CreateRole(ctx context.Context, r CreateRoleRequest, opts ...CallOption) (CreatedRole, error) {
+func (s Permissions) CreateRole(
+	ctx context.Context, r CreateRoleRequest, opts ...CallOption,
+) (CreatedRole, error) {
 	return call[CreatedRole](ctx, s.c, "permissions.createRole", &r, opts)
 }
 
 // GetRole reads one role.
-func (s Permissions) GetRole(ctx context.Context, r GetRoleRequest, opts ...CallOption) (Role, error) {
+func (s Permissions) GetRole(
+	ctx context.Context, r GetRoleRequest, opts ...CallOption,
+) (Role, error) {
 	return call[Role](ctx, s.c, "permissions.getRole", &r, opts)
 }
 
 // ListRoles reads one page of the roles of the workspace.
-func (s Permissions) ListRoles(ctx context.Context, r ListRolesRequest, opts ...CallOption) (Page[Role], error) {
+func (s Permissions) ListRoles(
+	ctx context.Context, r ListRolesRequest, opts ...CallOption,
+) (Page[Role], error) {
 	return list[Role](ctx, s.c, "permissions.listRoles", &r, opts)
 }
 
 // AllRoles iterates over the roles of the workspace, page after page.
-func (s Permissions) AllRoles(ctx context.Context, r ListRolesRequest, opts ...CallOption) iter.Seq2[Role, error] {
+func (s Permissions) AllRoles(
+	ctx context.Context, r ListRolesRequest, opts ...CallOption,
+) iter.Seq2[Role, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Role], error) {
 		next := r
 		next.Cursor = cursor
@@ -98,16 +106,22 @@ func (s Permissions) AllRoles(ctx context.Context, r ListRolesRequest, opts ...C
 }
 
 // UpdateRole changes a role and returns it with its permissions.
-func (s Permissions) UpdateRole(ctx context.Context, r UpdateRoleRequest, opts ...CallOption) (Role, error) {
+func (s Permissions) UpdateRole(
+	ctx context.Context, r UpdateRoleRequest, opts ...CallOption,
+) (Role, error) {
 	return call[Role](ctx, s.c, "permissions.updateRole", &r, opts)
 }
 
 // DeleteRole deletes a role and removes it from every key.
-func (s Permissions) DeleteRole(ctx context.Context, r DeleteRoleRequest, opts ...CallOption) error {
+func (s Permissions) DeleteRole(
+	ctx context.Context, r DeleteRoleRequest, opts ...CallOption,
+) error {
 	return do(ctx, s.c, "permissions.deleteRole", &r, opts)
 }
 
 // SetRolePermissions replaces what a role grants and returns the new set, sorted by slug.
-func (s Permissions) SetRolePermissions(ctx context.Context, r SetRolePermissionsRequest, opts ...CallOption) ([]Permission, error) {
+func (s Permissions) SetRolePermissions(
+	ctx context.Context, r SetRolePermissionsRequest, opts ...CallOption,
+) ([]Permission, error) {
 	return call[[]Permission](ctx, s.c, "permissions.setRolePermissions", &r, opts)
 }

@@ -27,7 +27,8 @@ type RootKey struct {
 
 // CreateRootKeyRequest asks for a new root key. A root key can grant only permissions that it has.
 type CreateRootKeyRequest struct {
-	// WorkspaceID is the workspace that it gives access to; by default that of the caller. Only the operator can name another one.
+	// WorkspaceID is the workspace that it gives access to; by default that of the caller. Only the
+	// operator can name another one.
 	WorkspaceID string `json:"workspaceId,omitempty" check:"min=3,max=255,pattern=id"`
 	// Name is a display name.
 	Name string `json:"name,omitempty" check:"min=1,max=255"`
@@ -47,7 +48,8 @@ type CreatedRootKey struct {
 
 // ListRootKeysRequest asks for one page of the root keys of a workspace.
 type ListRootKeysRequest struct {
-	// WorkspaceID is the workspace whose root keys are listed; by default that of the caller. Only the operator can name another one.
+	// WorkspaceID is the workspace whose root keys are listed; by default that of the caller. Only the
+	// operator can name another one.
 	WorkspaceID string `json:"workspaceId,omitempty" check:"min=3,max=255,pattern=id"`
 	// Limit is the largest number of root keys in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
@@ -56,7 +58,8 @@ type ListRootKeysRequest struct {
 }
 
 // UpdateRootKeyRequest changes a root key. Absent fields stay as they are, null removes.
-// You can change it only if you have all of its permissions, those before and those after the change.
+// You can change it only if you have all of its permissions, those before and those after the
+// change.
 type UpdateRootKeyRequest struct {
 	// RootKeyID is the root key to change.
 	RootKeyID string `json:"rootKeyId" check:"required,min=3,max=255,pattern=id"`
@@ -120,17 +123,23 @@ const (
 type RootKeys struct{ c *Client }
 
 // Create creates a new root key. The secret in the response is never shown again.
-func (s RootKeys) Create(ctx context.Context, r CreateRootKeyRequest, opts ...CallOption) (CreatedRootKey, error) {
+func (s RootKeys) Create(
+	ctx context.Context, r CreateRootKeyRequest, opts ...CallOption,
+) (CreatedRootKey, error) {
 	return call[CreatedRootKey](ctx, s.c, "rootKeys.createRootKey", &r, opts)
 }
 
 // List reads one page of the root keys of a workspace.
-func (s RootKeys) List(ctx context.Context, r ListRootKeysRequest, opts ...CallOption) (Page[RootKey], error) {
+func (s RootKeys) List(
+	ctx context.Context, r ListRootKeysRequest, opts ...CallOption,
+) (Page[RootKey], error) {
 	return list[RootKey](ctx, s.c, "rootKeys.listRootKeys", &r, opts)
 }
 
 // All iterates over the root keys of a workspace, page after page.
-func (s RootKeys) All(ctx context.Context, r ListRootKeysRequest, opts ...CallOption) iter.Seq2[RootKey, error] {
+func (s RootKeys) All(
+	ctx context.Context, r ListRootKeysRequest, opts ...CallOption,
+) iter.Seq2[RootKey, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[RootKey], error) {
 		next := r
 		next.Cursor = cursor
@@ -139,7 +148,9 @@ func (s RootKeys) All(ctx context.Context, r ListRootKeysRequest, opts ...CallOp
 }
 
 // Update changes a root key and returns it.
-func (s RootKeys) Update(ctx context.Context, r UpdateRootKeyRequest, opts ...CallOption) (RootKey, error) {
+func (s RootKeys) Update(
+	ctx context.Context, r UpdateRootKeyRequest, opts ...CallOption,
+) (RootKey, error) {
 	return call[RootKey](ctx, s.c, "rootKeys.updateRootKey", &r, opts)
 }
 

@@ -28,7 +28,8 @@ func TestOptsArePrintedAsTheirValues(t *testing.T) {
 
 	var line bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&line, nil))
-	log.Info("", "set", latchkey.Int(990), "null", latchkey.Null[int64](), "absent", latchkey.Opt[int64]{})
+	log.Info("", "set", latchkey.Int(990), "null", latchkey.Null[int64](), "absent",
+		latchkey.Opt[int64]{})
 	if want := `"set":990,"null":"null","absent":""`; !strings.Contains(line.String(), want) {
 		t.Errorf("logged %s, want %s", line.String(), want)
 	}
@@ -46,7 +47,9 @@ func TestKeysWithoutAnOwnerHaveNoExternalID(t *testing.T) {
 // TestALimitIsItsOwnRequest: what was read can be sent again unchanged.
 func TestALimitIsItsOwnRequest(t *testing.T) {
 	for _, auto := range []bool{true, false} {
-		limit := latchkey.Ratelimit{ID: "rl_1", Name: "calls", Limit: 5, Duration: latchkey.PerMilli(1500), AutoApply: auto}
+		limit := latchkey.Ratelimit{
+			ID: "rl_1", Name: "calls", Limit: 5, Duration: latchkey.PerMilli(1500), AutoApply: auto,
+		}
 		same(t, "request", limit.Request(), latchkey.RatelimitRequest{
 			Name: "calls", Limit: 5, Duration: latchkey.PerMilli(1500), AutoApply: latchkey.Set(auto),
 		})

@@ -12,13 +12,15 @@ type VerifyKeyRequest struct {
 	Key string `json:"key" check:"required,min=1,max=512"`
 	// Tags are stored with the event for later analysis, for example "path=/v1/search".
 	Tags []string `json:"tags,omitempty" check:"max=20,items.min=1,items.max=512"`
-	// Permissions is a query that the key must satisfy, for example "docs.read AND (docs.write OR admin)".
+	// Permissions is a query that the key must satisfy, for example "docs.read AND (docs.write OR
+	// admin)".
 	Permissions string `json:"permissions,omitempty" check:"min=1,max=1000"`
 	// Credits says what the call costs, if the key has a balance; 1 by default.
 	Credits *VerifyKeyCredits `json:"credits,omitempty"`
 	// Ratelimits are limits to check in addition to those that apply automatically.
 	Ratelimits []VerifyKeyRatelimit `json:"ratelimits,omitempty"`
-	// MigrationID identifies a migration. A key that it imported is found by the hash of the other system, too.
+	// MigrationID identifies a migration. A key that it imported is found by the hash of the other
+	// system, too.
 	MigrationID string `json:"migrationId,omitempty" check:"max=256"`
 }
 
@@ -31,7 +33,8 @@ type VerifyKeyCredits struct {
 // VerifyKeyRatelimit is a limit to check: a stored one, by its name, or one given with the call.
 type VerifyKeyRatelimit struct {
 	_ struct{} `check:"loose"`
-	// Name is the name of a limit of the key or its identity, or of one that Limit and Duration define.
+	// Name is the name of a limit of the key or its identity, or of one that Limit and Duration
+	// define.
 	Name string `json:"name" check:"required,min=3,max=255"`
 	// Cost is how much of the limit the call uses.
 	Cost Opt[int64] `json:"cost,omitzero" check:"min=0,default=1"`
@@ -50,7 +53,8 @@ type Verification struct {
 	Valid bool `json:"valid" check:"required"`
 	// Code is VALID, or the reason why the key is not valid.
 	Code Code `json:"code" check:"required,enum=VALID|NOT_FOUND|FORBIDDEN|INSUFFICIENT_PERMISSIONS|USAGE_EXCEEDED|RATE_LIMITED|DISABLED|EXPIRED"`
-	// KeyID identifies the key. It is absent if the key was not found, and so is everything that follows.
+	// KeyID identifies the key. It is absent if the key was not found, and so is everything that
+	// follows.
 	KeyID string `json:"keyId,omitempty"`
 	// Name is the key's name.
 	Name string `json:"name,omitempty"`
@@ -124,13 +128,17 @@ type RatelimitState struct {
 }
 
 // Verify checks a key. A key that is not valid is a result, not an error.
-func (s Keys) Verify(ctx context.Context, r VerifyKeyRequest, opts ...CallOption) (v Verification, err error) {
+func (s Keys) Verify(
+	ctx context.Context, r VerifyKeyRequest, opts ...CallOption,
+) (v Verification, err error) {
 	answer, err := fetch(ctx, s.c, "keys.verifyKey", &r, opts, &v)
 	switch {
 	case err != nil:
 		return Verification{}, err
 	case v.Code == "":
-		return Verification{}, errors.New("latchkey: keys.verifyKey: the answer has no code; is this a Latchkey service?")
+		return Verification{}, errors.New(
+			"latchkey: keys.verifyKey: the answer has no code; is this a Latchkey service?",
+		)
 	case answer.Data != nil:
 		v.detach()
 	}

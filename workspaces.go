@@ -11,7 +11,8 @@ type Workspace struct {
 	ID string `json:"id" check:"required"`
 	// Name is a display name.
 	Name string `json:"name" check:"required"`
-	// Enabled is false while the workspace is disabled: its root keys are refused, and its keys verify as FORBIDDEN.
+	// Enabled is false while the workspace is disabled: its root keys are refused, and its keys verify
+	// as FORBIDDEN.
 	Enabled bool `json:"enabled" check:"required"`
 	// RequestsPerMinute bounds the API requests of the workspace; absent for no bound.
 	RequestsPerMinute Opt[int64] `json:"requestsPerMinute,omitzero"`
@@ -23,7 +24,8 @@ type Workspace struct {
 type CreateWorkspaceRequest struct {
 	// Name is a display name.
 	Name string `json:"name" check:"required,min=1,max=256"`
-	// RequestsPerMinute bounds the API requests of the workspace; absent for no bound, 0 refuses all of them.
+	// RequestsPerMinute bounds the API requests of the workspace; absent for no bound, 0 refuses all
+	// of them.
 	RequestsPerMinute Opt[int64] `json:"requestsPerMinute,omitzero" check:"null,min=0"`
 }
 
@@ -57,7 +59,8 @@ type UpdateWorkspaceRequest struct {
 	Name Opt[string] `json:"name,omitzero" check:"min=1,max=256"`
 	// Enabled enables or disables the workspace.
 	Enabled Opt[bool] `json:"enabled,omitzero"`
-	// RequestsPerMinute bounds the API requests of the workspace; null for no bound, 0 refuses all of them.
+	// RequestsPerMinute bounds the API requests of the workspace; null for no bound, 0 refuses all of
+	// them.
 	RequestsPerMinute Opt[int64] `json:"requestsPerMinute,omitzero" check:"null,min=0"`
 }
 
@@ -71,17 +74,23 @@ type DeleteWorkspaceRequest struct {
 type Workspaces struct{ c *Client }
 
 // Create creates a new, empty workspace.
-func (s Workspaces) Create(ctx context.Context, r CreateWorkspaceRequest, opts ...CallOption) (CreatedWorkspace, error) {
+func (s Workspaces) Create(
+	ctx context.Context, r CreateWorkspaceRequest, opts ...CallOption,
+) (CreatedWorkspace, error) {
 	return call[CreatedWorkspace](ctx, s.c, "workspaces.createWorkspace", &r, opts)
 }
 
 // List reads one page of the workspaces of the installation.
-func (s Workspaces) List(ctx context.Context, r ListWorkspacesRequest, opts ...CallOption) (Page[Workspace], error) {
+func (s Workspaces) List(
+	ctx context.Context, r ListWorkspacesRequest, opts ...CallOption,
+) (Page[Workspace], error) {
 	return list[Workspace](ctx, s.c, "workspaces.listWorkspaces", &r, opts)
 }
 
 // All iterates over the workspaces of the installation, page after page.
-func (s Workspaces) All(ctx context.Context, r ListWorkspacesRequest, opts ...CallOption) iter.Seq2[Workspace, error] {
+func (s Workspaces) All(
+	ctx context.Context, r ListWorkspacesRequest, opts ...CallOption,
+) iter.Seq2[Workspace, error] {
 	return all(ctx, r.Cursor, func(cursor string) (Page[Workspace], error) {
 		next := r
 		next.Cursor = cursor
@@ -90,16 +99,22 @@ func (s Workspaces) All(ctx context.Context, r ListWorkspacesRequest, opts ...Ca
 }
 
 // Get reads one workspace.
-func (s Workspaces) Get(ctx context.Context, r GetWorkspaceRequest, opts ...CallOption) (Workspace, error) {
+func (s Workspaces) Get(
+	ctx context.Context, r GetWorkspaceRequest, opts ...CallOption,
+) (Workspace, error) {
 	return call[Workspace](ctx, s.c, "workspaces.getWorkspace", &r, opts)
 }
 
 // Update changes a workspace and returns it.
-func (s Workspaces) Update(ctx context.Context, r UpdateWorkspaceRequest, opts ...CallOption) (Workspace, error) {
+func (s Workspaces) Update(
+	ctx context.Context, r UpdateWorkspaceRequest, opts ...CallOption,
+) (Workspace, error) {
 	return call[Workspace](ctx, s.c, "workspaces.updateWorkspace", &r, opts)
 }
 
 // Delete deletes a workspace. Its keys and root keys stop working at once.
-func (s Workspaces) Delete(ctx context.Context, r DeleteWorkspaceRequest, opts ...CallOption) error {
+func (s Workspaces) Delete(
+	ctx context.Context, r DeleteWorkspaceRequest, opts ...CallOption,
+) error {
 	return do(ctx, s.c, "workspaces.deleteWorkspace", &r, opts)
 }

@@ -20,8 +20,15 @@ func BenchmarkVerify(b *testing.B) {
 	for name, request := range map[string]latchkey.CreateKeyRequest{
 		"plain": {},
 		"rich": {
-			Name: "a key", ExternalID: "user_1", Meta: `{"plan":"pro"}`, Permissions: []string{"docs.read", "docs.write"},
-			Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}},
+			Name: "a key", ExternalID: "user_1", Meta: `{"plan":"pro"}`, Permissions: []string{
+				"docs.read", "docs.write",
+			},
+			Ratelimits: []latchkey.RatelimitRequest{
+				{
+					Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour),
+					AutoApply: latchkey.Set(true),
+				},
+			},
 		},
 	} {
 		b.Run(name, func(b *testing.B) { benchmarkVerify(b, request) })
@@ -34,7 +41,9 @@ func benchmarkVerify(b *testing.B, request latchkey.CreateKeyRequest) {
 	for b.Loop() {
 		engine = append(engine, turn(func() { directly(b, s, key) }))
 		client = append(client, turn(func() {
-			if v, err := s.Client.Keys.Verify(b.Context(), latchkey.VerifyKeyRequest{Key: key}); err != nil || !v.Valid {
+			if v, err := s.Client.Keys.Verify(b.Context(), latchkey.VerifyKeyRequest{
+				Key: key,
+			}); err != nil || !v.Valid {
 				b.Fatal(v.Code, err)
 			}
 		}))
@@ -52,15 +61,24 @@ func benchmarkVerify(b *testing.B, request latchkey.CreateKeyRequest) {
 // goroutines as there are processors. With -cpu 1,2 it shows how far a second
 // processor helps: what stands in the way is the garbage of the calls, not a lock.
 func BenchmarkVerifyInParallel(b *testing.B) {
-	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}}
-	for name, request := range map[string]latchkey.CreateKeyRequest{"plain": {}, "one limit": {Ratelimits: limits}} {
+	limits := []latchkey.RatelimitRequest{
+		{
+			Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour),
+			AutoApply: latchkey.Set(true),
+		},
+	}
+	for name, request := range map[string]latchkey.CreateKeyRequest{
+		"plain": {}, "one limit": {Ratelimits: limits},
+	} {
 		b.Run(name, func(b *testing.B) {
 			s, key := serviceWithKey(b, request)
 			b.ReportAllocs()
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if v, err := s.Client.Keys.Verify(b.Context(), latchkey.VerifyKeyRequest{Key: key}); err != nil || !v.Valid {
+					if v, err := s.Client.Keys.Verify(b.Context(), latchkey.VerifyKeyRequest{
+						Key: key,
+					}); err != nil || !v.Valid {
 						b.Error(v.Code, err)
 					}
 				}
@@ -70,7 +88,9 @@ func BenchmarkVerifyInParallel(b *testing.B) {
 }
 
 // oneIdentifier counts on a limit that is never reached.
-var oneIdentifier = latchkey.LimitRequest{Namespace: "requests", Identifier: "user_1", Limit: 1 << 60, Duration: latchkey.Per(time.Hour)}
+var oneIdentifier = latchkey.LimitRequest{
+	Namespace: "requests", Identifier: "user_1", Limit: 1 << 60, Duration: latchkey.Per(time.Hour),
+}
 
 // BenchmarkLimitInParallel is BenchmarkVerifyInParallel for ratelimit.limit.
 func BenchmarkLimitInParallel(b *testing.B) {
@@ -137,7 +157,9 @@ func serviceOn(t testing.TB, cfg Config, request latchkey.CreateKeyRequest) (*Se
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := s.Client.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: made.Key}); err != nil || !v.Valid {
+	if v, err := s.Client.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{
+		Key: made.Key,
+	}); err != nil || !v.Valid {
 		t.Fatal(v.Code, err)
 	}
 	return s, made.Key

@@ -18,9 +18,17 @@ import (
 
 // rich is a key with something of everything that an answer can show.
 var rich = latchkey.CreateKeyRequest{
-	Name: "a key", ExternalID: "user_1", Meta: `{"plan":"pro"}`, Permissions: []string{"docs.read", "docs.write"}, Roles: []string{"editor"},
-	Credits:    &latchkey.Credits{Remaining: latchkey.Int(1000), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 1000}},
-	Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)}},
+	Name: "a key", ExternalID: "user_1", Meta: `{"plan":"pro"}`, Permissions: []string{
+		"docs.read", "docs.write",
+	}, Roles: []string{"editor"},
+	Credits: &latchkey.Credits{
+		Remaining: latchkey.Int(1000), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 1000},
+	},
+	Ratelimits: []latchkey.RatelimitRequest{
+		{
+			Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false),
+		},
+	},
 }
 
 // client returns another client of the service.
@@ -36,7 +44,9 @@ func client(t *testing.T, s *Service, rootKey string) *latchkey.Client {
 func TestClientIsTheOperator(t *testing.T) {
 	dir := newDir(t)
 	s := open(t, quiet(dir))
-	if _, err := s.Client.Workspaces.Create(t.Context(), latchkey.CreateWorkspaceRequest{Name: "another"}); err != nil {
+	if _, err := s.Client.Workspaces.Create(t.Context(), latchkey.CreateWorkspaceRequest{
+		Name: "another",
+	}); err != nil {
 		t.Errorf("first start: %v", err)
 	}
 	closed(t, s)
@@ -71,7 +81,9 @@ func TestRootKeysMayDoWhatTheyMay(t *testing.T) {
 	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	ctx := t.Context()
-	made, err := s.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
+	made, err := s.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
+		Permissions: []string{"api.*.read_api"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,13 +91,19 @@ func TestRootKeysMayDoWhatTheyMay(t *testing.T) {
 	if _, err := c.APIs.List(ctx, latchkey.ListAPIsRequest{}); err != nil {
 		t.Errorf("what it may: %v", err)
 	}
-	if _, err := c.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "an api"}); !errors.Is(err, latchkey.ErrForbidden) {
+	if _, err := c.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "an api"}); !errors.Is(
+		err, latchkey.ErrForbidden,
+	) {
 		t.Errorf("what it may not: %v", err)
 	}
-	if err := s.Client.RootKeys.Delete(ctx, latchkey.DeleteRootKeyRequest{RootKeyID: made.RootKeyID}); err != nil {
+	if err := s.Client.RootKeys.Delete(ctx, latchkey.DeleteRootKeyRequest{
+		RootKeyID: made.RootKeyID,
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.APIs.List(ctx, latchkey.ListAPIsRequest{}); !errors.Is(err, latchkey.ErrUnauthorized) {
+	if _, err := c.APIs.List(ctx, latchkey.ListAPIsRequest{}); !errors.Is(
+		err, latchkey.ErrUnauthorized,
+	) {
 		t.Errorf("once it is deleted: %v", err)
 	}
 	if _, err := c.Liveness(ctx); err != nil {
@@ -99,15 +117,21 @@ func TestRequestsOfAWorkspaceAreLimitedInProcessToo(t *testing.T) {
 	s := open(t, quiet(newDir(t)))
 	defer closed(t, s)
 	ctx := t.Context()
-	workspace, err := s.Client.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{Name: "small", RequestsPerMinute: latchkey.Int(0)})
+	workspace, err := s.Client.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{
+		Name: "small", RequestsPerMinute: latchkey.Int(0),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := s.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{WorkspaceID: workspace.WorkspaceID, Permissions: []string{"api.*.read_api"}})
+	made, err := s.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
+		WorkspaceID: workspace.WorkspaceID, Permissions: []string{"api.*.read_api"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client(t, s, made.Key).APIs.List(ctx, latchkey.ListAPIsRequest{}, latchkey.WithRetry(latchkey.NoRetry)); !errors.Is(err, latchkey.ErrRateLimited) {
+	if _, err := client(t, s, made.Key).APIs.List(
+		ctx, latchkey.ListAPIsRequest{}, latchkey.WithRetry(latchkey.NoRetry),
+	); !errors.Is(err, latchkey.ErrRateLimited) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -119,7 +143,9 @@ func TestCallsAreNamedAndRepeatedOnce(t *testing.T) {
 	var info latchkey.ResponseInfo
 	create := func(name string) (latchkey.CreatedAPI, error) {
 		return s.Client.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: name},
-			latchkey.WithIdempotencyKey("once"), latchkey.WithResponse(&info), latchkey.WithHeader("User-Agent", "tests/1"), latchkey.WithHeader("X-Forwarded-For", "192.0.2.1, 198.51.100.7"))
+			latchkey.WithIdempotencyKey("once"), latchkey.WithResponse(&info),
+			latchkey.WithHeader("User-Agent", "tests/1"),
+			latchkey.WithHeader("X-Forwarded-For", "192.0.2.1, 198.51.100.7"))
 	}
 	first, err := create("an api")
 	if err != nil {
@@ -135,7 +161,8 @@ func TestCallsAreNamedAndRepeatedOnce(t *testing.T) {
 	if err != nil || len(logs.Data) != 1 {
 		t.Fatalf("%d records, %v", len(logs.Data), err)
 	}
-	if log := logs.Data[0]; log.RemoteIP != "198.51.100.7" || log.UserAgent != "tests/1" || info.RequestID == "" {
+	if log := logs.Data[0]; log.RemoteIP != "198.51.100.7" || log.UserAgent != "tests/1" ||
+		info.RequestID == "" {
 		t.Errorf("the record is %+v, the request %q", log, info.RequestID)
 	}
 }
@@ -149,15 +176,19 @@ func TestAddressesAreTakenFromTheHeader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Client.APIs.Update(ctx, latchkey.UpdateAPIRequest{APIID: apis.Data[0].ID, IPWhitelist: latchkey.Set([]string{"198.51.100.0/24"})})
+	_, err = s.Client.APIs.Update(ctx, latchkey.UpdateAPIRequest{
+		APIID: apis.Data[0].ID, IPWhitelist: latchkey.Set([]string{"198.51.100.0/24"}),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for header, want := range map[string]latchkey.Code{
 		"": latchkey.Forbidden, "192.0.2.1": latchkey.Forbidden, "198.51.100.7": latchkey.Valid,
-		"192.0.2.1, 192.0.2.2,198.51.100.7 ": latchkey.Valid, "198.51.100.7, 192.0.2.1": latchkey.Forbidden,
+		"192.0.2.1, 192.0.2.2,198.51.100.7 ": latchkey.Valid,
+		"198.51.100.7, 192.0.2.1":            latchkey.Forbidden,
 	} {
-		v, err := s.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key}, latchkey.WithHeader("X-Forwarded-For", header))
+		v, err := s.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key},
+			latchkey.WithHeader("X-Forwarded-For", header))
 		if err != nil || v.Code != want {
 			t.Errorf("%q: %s, %v, want %s", header, v.Code, err, want)
 		}
@@ -174,13 +205,17 @@ func TestAnswersBelongToWhoAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Permissions.CreateRole(ctx, latchkey.CreateRoleRequest{Name: "editor", Permissions: []string{"docs.edit"}})
+	_, err = c.Permissions.CreateRole(ctx, latchkey.CreateRoleRequest{
+		Name: "editor", Permissions: []string{"docs.edit"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.Identities.Create(ctx, latchkey.CreateIdentityRequest{ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
-		{Name: "shared", Limit: 9, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)},
-	}})
+	_, err = c.Identities.Create(ctx, latchkey.CreateIdentityRequest{
+		ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
+			{Name: "shared", Limit: 9, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)},
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,22 +226,49 @@ func TestAnswersBelongToWhoAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	free := &latchkey.VerifyKeyCredits{} // so that all verifications are alike
-	asked := latchkey.VerifyKeyRequest{Key: key.Key, Credits: free, Tags: []string{"z", "a"}, Ratelimits: []latchkey.VerifyKeyRatelimit{{Name: "requests", Cost: latchkey.Int(0)}}}
+	asked := latchkey.VerifyKeyRequest{
+		Key: key.Key, Credits: free, Tags: []string{"z", "a"},
+		Ratelimits: []latchkey.VerifyKeyRatelimit{{Name: "requests", Cost: latchkey.Int(0)}},
+	}
 	for name, ask := range map[string]func() (any, error){
-		"keys.verifyKey":              func() (any, error) { return c.Keys.Verify(ctx, asked) },
-		"keys.getKey":                 func() (any, error) { return c.Keys.Get(ctx, latchkey.GetKeyRequest{KeyID: key.KeyID}) },
-		"keys.whoami":                 func() (any, error) { return c.Keys.Whoami(ctx, latchkey.WhoamiRequest{Key: key.Key}) },
-		"apis.listKeys":               func() (any, error) { return c.APIs.ListKeys(ctx, latchkey.ListKeysRequest{APIID: api.APIID}) },
-		"apis.listApis":               func() (any, error) { return c.APIs.List(ctx, latchkey.ListAPIsRequest{}) },
-		"identities.getIdentity":      func() (any, error) { return c.Identities.Get(ctx, latchkey.GetIdentityRequest{Identity: "user_1"}) },
-		"identities.listIdentities":   func() (any, error) { return c.Identities.List(ctx, latchkey.ListIdentitiesRequest{}) },
-		"permissions.getRole":         func() (any, error) { return c.Permissions.GetRole(ctx, latchkey.GetRoleRequest{Role: "editor"}) },
-		"permissions.listRoles":       func() (any, error) { return c.Permissions.ListRoles(ctx, latchkey.ListRolesRequest{}) },
-		"permissions.listPermissions": func() (any, error) { return c.Permissions.List(ctx, latchkey.ListPermissionsRequest{}) },
-		"rootKeys.listRootKeys":       func() (any, error) { return c.RootKeys.List(ctx, latchkey.ListRootKeysRequest{}) },
-		"auditLogs.listAuditLogs":     func() (any, error) { return c.AuditLogs.List(ctx, latchkey.ListAuditLogsRequest{}) },
+		"keys.verifyKey": func() (any, error) { return c.Keys.Verify(ctx, asked) },
+		"keys.getKey": func() (any, error) {
+			return c.Keys.Get(ctx, latchkey.GetKeyRequest{KeyID: key.KeyID})
+		},
+		"keys.whoami": func() (any, error) {
+			return c.Keys.Whoami(ctx, latchkey.WhoamiRequest{Key: key.Key})
+		},
+		"apis.listKeys": func() (any, error) {
+			return c.APIs.ListKeys(ctx, latchkey.ListKeysRequest{APIID: api.APIID})
+		},
+		"apis.listApis": func() (any, error) {
+			return c.APIs.List(ctx, latchkey.ListAPIsRequest{})
+		},
+		"identities.getIdentity": func() (any, error) {
+			return c.Identities.Get(ctx, latchkey.GetIdentityRequest{Identity: "user_1"})
+		},
+		"identities.listIdentities": func() (any, error) {
+			return c.Identities.List(ctx, latchkey.ListIdentitiesRequest{})
+		},
+		"permissions.getRole": func() (any, error) {
+			return c.Permissions.GetRole(ctx, latchkey.GetRoleRequest{Role: "editor"})
+		},
+		"permissions.listRoles": func() (any, error) {
+			return c.Permissions.ListRoles(ctx, latchkey.ListRolesRequest{})
+		},
+		"permissions.listPermissions": func() (any, error) {
+			return c.Permissions.List(ctx, latchkey.ListPermissionsRequest{})
+		},
+		"rootKeys.listRootKeys": func() (any, error) {
+			return c.RootKeys.List(ctx, latchkey.ListRootKeysRequest{})
+		},
+		"auditLogs.listAuditLogs": func() (any, error) {
+			return c.AuditLogs.List(ctx, latchkey.ListAuditLogsRequest{})
+		},
 		"keys.setPermissions": func() (any, error) {
-			return c.Keys.SetPermissions(ctx, latchkey.SetPermissionsRequest{KeyID: key.KeyID, Permissions: request.Permissions})
+			return c.Keys.SetPermissions(ctx, latchkey.SetPermissionsRequest{
+				KeyID: key.KeyID, Permissions: request.Permissions,
+			})
 		},
 		"keys.setRoles": func() (any, error) {
 			return c.Keys.SetRoles(ctx, latchkey.SetRolesRequest{KeyID: key.KeyID, Roles: request.Roles})
@@ -330,25 +392,33 @@ func TestCloseAnswersWhoIsInside(t *testing.T) {
 		t.Error(err)
 	}
 	var refused *latchkey.Error
-	if _, err := s.Client.Liveness(ctx); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable || refused.RequestID == "" {
+	if _, err := s.Client.Liveness(ctx); !errors.As(err, &refused) ||
+		refused.Status != http.StatusServiceUnavailable || refused.RequestID == "" {
 		t.Errorf("after that: %v", err)
 	}
 }
 
 func TestCanceledCallsSayThatTheyWere(t *testing.T) {
-	s, key := serviceWithKey(t, latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Int(10)}})
+	s, key := serviceWithKey(t, latchkey.CreateKeyRequest{
+		Credits: &latchkey.Credits{Remaining: latchkey.Int(10)},
+	})
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Client.Keys.Verify(canceled, latchkey.VerifyKeyRequest{Key: key}); !errors.Is(err, context.Canceled) {
+	if _, err := s.Client.Keys.Verify(canceled, latchkey.VerifyKeyRequest{
+		Key: key,
+	}); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 	late, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
 	<-late.Done()
-	if _, err := s.Client.Keys.Verify(late, latchkey.VerifyKeyRequest{Key: key}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Client.Keys.Verify(late, latchkey.VerifyKeyRequest{Key: key}); !errors.Is(
+		err, context.DeadlineExceeded,
+	) {
 		t.Errorf("past its deadline: %v", err)
 	}
-	if v, err := s.Client.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key}); err != nil || v.Credits.Or(-1) != 8 {
+	if v, err := s.Client.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key}); err != nil ||
+		v.Credits.Or(-1) != 8 {
 		t.Errorf("credits are %d, %v", v.Credits.Or(-1), err)
 	}
 }
@@ -359,7 +429,9 @@ func TestLateCancellationIsFoundInTheError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	a := &latchkey.Attempt{Operation: "keys.verifyKey"}
-	for status, gone := range map[int]bool{499: true, http.StatusRequestTimeout: true, http.StatusNotFound: false} {
+	for status, gone := range map[int]bool{
+		499: true, http.StatusRequestTimeout: true, http.StatusNotFound: false,
+	} {
 		err := named(ctx, a, &latchkey.Error{Status: status}, "req_1")
 		var refused *latchkey.Error
 		if errors.Is(err, context.Canceled) != gone || errors.As(err, &refused) == gone {

@@ -173,12 +173,15 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	keep := func(rootKey string) error { return keepSecret(filepath.Join(cfg.Data, RootKeyFile), rootKey) }
+	keep := func(rootKey string) error {
+		return keepSecret(filepath.Join(cfg.Data, RootKeyFile), rootKey)
+	}
 	if s.RootKey, err = s.engine.FirstRootKey(ctx, keep); err != nil {
 		return errors.Join(fmt.Errorf("latchkey: first root key: %w", err), s.engine.Close(ctx))
 	}
 	s.Handler = server.New(server.Config{
-		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies, MaxBody: cfg.MaxBody, Ready: s.ready,
+		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies, MaxBody: cfg.MaxBody,
+		Ready: s.ready,
 	})
 	rootKey := s.operator(cfg.Data)
 	s.Client, err = latchkey.New(latchkey.Config{

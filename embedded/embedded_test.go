@@ -91,7 +91,9 @@ func TestFirstStartKeepsItsSecrets(t *testing.T) {
 		t.Errorf("the root key is %q, its file has %q", s.RootKey, readFile(t, dir, "root.key"))
 	}
 	call(t, s, s.RootKey, "apiId", "apis.createApi", `{"name":"an api"}`)
-	for name, want := range map[string]os.FileMode{"": os.ModeDir | 0o700, "master.key": 0o600, "root.key": 0o600} {
+	for name, want := range map[string]os.FileMode{
+		"": os.ModeDir | 0o700, "master.key": 0o600, "root.key": 0o600,
+	} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +126,8 @@ func TestRestartKeepsTheRootKey(t *testing.T) {
 func TestFolderHasOneOwner(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, quiet(dir))
-	if _, err := Open(t.Context(), quiet(dir)); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), dir) {
+	if _, err := Open(t.Context(), quiet(dir)); !errors.Is(err, ErrInUse) ||
+		!strings.Contains(err.Error(), dir) {
 		t.Errorf("a second service: %v", err)
 	}
 	if _, err := Rotate(t.Context(), quiet(dir)); !errors.Is(err, ErrInUse) {

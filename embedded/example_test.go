@@ -59,7 +59,9 @@ func ExampleService_Send() {
 	check(err)
 	defer service.Close(ctx)
 
-	made, err := service.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.verify_key"}})
+	made, err := service.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
+		Permissions: []string{"api.*.verify_key"},
+	})
 	check(err)
 	verifier, err := latchkey.New(latchkey.Config{Transport: service, RootKey: made.Key})
 	check(err)

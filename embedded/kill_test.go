@@ -30,7 +30,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveFolder); dir != "" {
 		serve(dir)
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1")) // it only sleeps, for a second
+	// it only sleeps, for a second
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
 // serve runs the service on a folder until the process is killed.
@@ -163,7 +165,8 @@ func TestCreditsSurviveKill(t *testing.T) {
 		spent := left - balance
 		t.Logf("round %d: %d answered VALID, %d sent, %d spent", round, valid.Load(), sent.Load(), spent)
 		if valid.Load() == 0 || spent < valid.Load() || spent > sent.Load() {
-			t.Fatalf("round %d: %d answered VALID, %d sent, but %d spent", round, valid.Load(), sent.Load(), spent)
+			t.Fatalf("round %d: %d answered VALID, %d sent, but %d spent", round, valid.Load(), sent.Load(),
+				spent)
 		}
 		left = balance
 	}

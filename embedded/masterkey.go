@@ -20,7 +20,9 @@ func NewMasterKey() string { return vault.NewMaster() }
 // unlock returns the vault of the configured master keys, having made sure that
 // it opens everything in the database, and the file of the master key if it had
 // to make one.
-func unlock(ctx context.Context, db *store.DB, cfg Config) (masters *vault.Vault, made newFile, err error) {
+func unlock(
+	ctx context.Context, db *store.DB, cfg Config,
+) (masters *vault.Vault, made newFile, err error) {
 	wrapped, err := db.DataKeys(ctx)
 	if err != nil {
 		return nil, "", fmt.Errorf("latchkey: data keys: %w", err)
@@ -43,7 +45,11 @@ func unlock(ctx context.Context, db *store.DB, cfg Config) (masters *vault.Vault
 // refuseMaster says that the master key doesn't fit, and what to do about it.
 func refuseMaster(cfg Config, err error) error {
 	if cfg.Database != "" {
-		return fmt.Errorf("latchkey: the master key does not open the data in the database: give all nodes the same LATCHKEY_MASTER_KEY, or the same file %s in their data folders: %w", masterKeyFile, err)
+		return fmt.Errorf(
+			"latchkey: the master key does not open the data in the database: give all nodes the same "+
+				"LATCHKEY_MASTER_KEY, or the same file %s in their data folders: %w",
+			masterKeyFile, err,
+		)
 	}
 	return fmt.Errorf("latchkey: the master key does not open the data in %s: %w", cfg.Data, err)
 }
@@ -73,9 +79,17 @@ func masterKeys(cfg Config, fresh bool) (text string, made newFile, err error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return "", "", fmt.Errorf("latchkey: master key: %w", err)
 	case !fresh && cfg.Database != "":
-		return "", "", fmt.Errorf("latchkey: the master key of the data in the database is missing: give all nodes the same LATCHKEY_MASTER_KEY, or copy the file %s from the data folder of the first node to %s", masterKeyFile, file)
+		return "", "", fmt.Errorf(
+			"latchkey: the master key of the data in the database is missing: give all nodes the same "+
+				"LATCHKEY_MASTER_KEY, or copy the file %s from the data folder of the first node to %s",
+			masterKeyFile, file,
+		)
 	case !fresh:
-		return "", "", fmt.Errorf("latchkey: the master key of the data in %s is missing: restore the file %s, or give the key itself if it was kept elsewhere", cfg.Data, file)
+		return "", "", fmt.Errorf(
+			"latchkey: the master key of the data in %s is missing: restore the file %s, or give the key "+
+				"itself if it was kept elsewhere",
+			cfg.Data, file,
+		)
 	}
 	text = vault.NewMaster()
 	return text, newFile(file), writeSecret(file, text)
@@ -92,7 +106,10 @@ func masterKeys(cfg Config, fresh bool) (text string, made newFile, err error) {
 // meanwhile.
 func Rotate(ctx context.Context, cfg Config) (rewrapped int, err error) {
 	if cfg.Database != "" && cfg.MasterKey == "" {
-		return 0, errors.New("latchkey: nodes that share a database share its master key: give the new one and the present one, with a comma between, as LATCHKEY_MASTER_KEY")
+		return 0, errors.New(
+			"latchkey: nodes that share a database share its master key: give the new one and the present " +
+				"one, with a comma between, as LATCHKEY_MASTER_KEY",
+		)
 	}
 	file := filepath.Join(cfg.Data, masterKeyFile)
 	if _, err := os.Stat(file); err != nil && cfg.MasterKey == "" {

@@ -41,7 +41,8 @@ func TestWrongMasterKeyIsRefused(t *testing.T) {
 		cfg.MasterKey = key
 		if _, err := Open(t.Context(), cfg); err == nil || strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", what, err)
-		} else if what == "another" && (!errors.Is(err, vault.ErrUnknownMaster) || !strings.Contains(err.Error(), dir)) {
+		} else if what == "another" && (!errors.Is(err, vault.ErrUnknownMaster) ||
+			!strings.Contains(err.Error(), dir)) {
 			t.Errorf("%s: %v", what, err)
 		}
 		if _, err := Rotate(t.Context(), cfg); err == nil {
@@ -91,7 +92,9 @@ func (f *sealed) opens(what, masterKey string) {
 	cfg.MasterKey = masterKey
 	s := open(f.t, cfg)
 	defer closed(f.t, s)
-	if got := call(f.t, s, f.root, "plaintext", "keys.getKey", `{"keyId":"`+f.id+`","decrypt":true}`); got != f.key {
+	if got := call(
+		f.t, s, f.root, "plaintext", "keys.getKey", `{"keyId":"`+f.id+`","decrypt":true}`,
+	); got != f.key {
 		f.t.Errorf("%s: recovered %q, want %q", what, got, f.key)
 	}
 }

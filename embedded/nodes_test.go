@@ -36,7 +36,8 @@ func TestNodesShareOneMasterKey(t *testing.T) {
 		t.Error("a second node made a master key")
 	}
 	second.MasterKey = NewMasterKey()
-	if _, err := Open(t.Context(), second); !errors.Is(err, vault.ErrUnknownMaster) || !strings.Contains(err.Error(), "LATCHKEY_MASTER_KEY") {
+	if _, err := Open(t.Context(), second); !errors.Is(err, vault.ErrUnknownMaster) ||
+		!strings.Contains(err.Error(), "LATCHKEY_MASTER_KEY") {
 		t.Errorf("with another master key: %v", err)
 	}
 	second.MasterKey = readFile(t, first.Data, masterKeyFile)
@@ -67,7 +68,9 @@ func TestNodesThatStartTogether(t *testing.T) {
 					if master != "" {
 						t.Error(errs[i])
 					}
-					if _, err := os.Stat(filepath.Join(configs[i].Data, masterKeyFile)); !errors.Is(err, fs.ErrNotExist) {
+					if _, err := os.Stat(filepath.Join(configs[i].Data, masterKeyFile)); !errors.Is(
+						err, fs.ErrNotExist,
+					) {
 						t.Error("a node that was refused keeps its master key")
 					}
 					continue

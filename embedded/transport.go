@@ -70,11 +70,13 @@ func (s *Service) operate(
 		return engine.Answer{}, fmt.Errorf("latchkey: %s: %w", a.Operation, err)
 	}
 	if s.gate.closed {
-		return engine.Answer{}, refusal(http.StatusServiceUnavailable, "unkey/application/service_unavailable", "The service has been closed.")
+		return engine.Answer{}, refusal(http.StatusServiceUnavailable,
+			"unkey/application/service_unavailable", "The service has been closed.")
 	}
 	op, known := engine.Lookup(a.Operation)
 	if !known {
-		return engine.Answer{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found", "There is no operation of this name.")
+		return engine.Answer{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found",
+			"There is no operation of this name.")
 	}
 	call := engine.Call{Request: origin(a, id), Token: a.RootKey, Callers: &s.callers}
 	call.Lane = lane
@@ -89,7 +91,8 @@ func (s *Service) operate(
 func setRequest(call *engine.Call, op *engine.Op, a *latchkey.Attempt) error {
 	if a.RootKey == "" && !op.Public {
 		return engine.Invalid(latchkey.Fault{
-			Location: "security", Message: "the call has no root key", Fix: "give the client one with SetRootKey or its configuration",
+			Location: "security", Message: "the call has no root key",
+			Fix: "give the client one with SetRootKey or its configuration",
 		})
 	}
 	switch {
@@ -134,7 +137,8 @@ func named(ctx context.Context, a *latchkey.Attempt, err error, id string) error
 	if !errors.As(err, &refused) {
 		return err
 	}
-	if gone := ctx.Err(); gone != nil && (refused.Status == http.StatusRequestTimeout || refused.Status == 499) {
+	if gone := ctx.Err(); gone != nil &&
+		(refused.Status == http.StatusRequestTimeout || refused.Status == 499) {
 		return fmt.Errorf("latchkey: %s: %w", a.Operation, gone)
 	}
 	answer := *refused

@@ -11,7 +11,12 @@ import (
 // TestVerificationsAllocateLittle: the client's call with its request, the answer
 // and the request's id; and of a limit where it stands.
 func TestVerificationsAllocateLittle(t *testing.T) {
-	limits := []latchkey.RatelimitRequest{{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}}
+	limits := []latchkey.RatelimitRequest{
+		{
+			Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour),
+			AutoApply: latchkey.Set(true),
+		},
+	}
 	for name, c := range map[string]struct {
 		key   latchkey.CreateKeyRequest
 		query string
@@ -19,7 +24,10 @@ func TestVerificationsAllocateLittle(t *testing.T) {
 	}{
 		"plain":     {want: 3},
 		"one limit": {key: latchkey.CreateKeyRequest{Ratelimits: limits}, want: 4},
-		"a query":   {key: latchkey.CreateKeyRequest{Permissions: []string{"docs.read"}}, query: "docs.read OR docs.write", want: 4},
+		"a query": {
+			key:   latchkey.CreateKeyRequest{Permissions: []string{"docs.read"}},
+			query: "docs.read OR docs.write", want: 4,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Config{Data: t.TempDir()} // limits are counted here, not over a connection
@@ -45,7 +53,8 @@ func TestLimitsAllocateLittle(t *testing.T) {
 			t.Fatal(r, err)
 		}
 	}
-	if n := testing.AllocsPerRun(1_000, limit); n > want { // it begins with one that makes the namespace
+	// it begins with one that makes the namespace
+	if n := testing.AllocsPerRun(1_000, limit); n > want {
 		t.Errorf("%v allocations a call, want %v", n, want)
 	}
 }
@@ -61,7 +70,9 @@ func TestARememberedRootKeyIsRefusedAtOnce(t *testing.T) {
 			return o.RootKeys.Delete(t.Context(), latchkey.DeleteRootKeyRequest{RootKeyID: id})
 		}, latchkey.ErrUnauthorized},
 		"disabled": {func(o *latchkey.Client, id string, _ *time.Time) error {
-			_, err := o.RootKeys.Update(t.Context(), latchkey.UpdateRootKeyRequest{RootKeyID: id, Enabled: latchkey.Set(false)})
+			_, err := o.RootKeys.Update(t.Context(), latchkey.UpdateRootKeyRequest{
+				RootKeyID: id, Enabled: latchkey.Set(false),
+			})
 			return err
 		}, latchkey.ErrForbidden},
 		"expired": {func(_ *latchkey.Client, _ string, now *time.Time) error {
@@ -74,7 +85,9 @@ func TestARememberedRootKeyIsRefusedAtOnce(t *testing.T) {
 			cfg := quiet(newDir(t))
 			cfg.Now = func() time.Time { return now }
 			s := open(t, cfg)
-			made, err := s.Client.RootKeys.Create(t.Context(), latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}, Expires: latchkey.At(now.Add(time.Hour))})
+			made, err := s.Client.RootKeys.Create(t.Context(), latchkey.CreateRootKeyRequest{
+				Permissions: []string{"api.*.read_api"}, Expires: latchkey.At(now.Add(time.Hour)),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +107,8 @@ func TestARememberedRootKeyIsRefusedAtOnce(t *testing.T) {
 			if _, err := first.APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(err, c.want) {
 				t.Errorf("the root key: %v, want %v", err, c.want)
 			}
-			if _, err := client(t, s, made.Key+"x").APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(err, latchkey.ErrUnauthorized) {
+			_, err = client(t, s, made.Key+"x").APIs.List(t.Context(), latchkey.ListAPIsRequest{})
+			if !errors.Is(err, latchkey.ErrUnauthorized) {
 				t.Errorf("another root key: %v", err)
 			}
 		})

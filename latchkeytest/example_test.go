@@ -36,7 +36,8 @@ func ExampleService() {
 // handler is what an example tests: it lets valid keys in. Anything with this
 // method will do, such as the Keys of a client.
 func handler(keys interface {
-	Verify(context.Context, latchkey.VerifyKeyRequest, ...latchkey.CallOption) (latchkey.Verification, error)
+	Verify(context.Context, latchkey.VerifyKeyRequest,
+		...latchkey.CallOption) (latchkey.Verification, error)
 }) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := keys.Verify(r.Context(), latchkey.VerifyKeyRequest{Key: r.Header.Get("X-Api-Key")})

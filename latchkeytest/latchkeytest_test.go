@@ -53,7 +53,8 @@ func TestServiceIsOneWhicheverWayItIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, c := range map[string]*latchkey.Client{"over HTTP": overHTTP, "in process": inProcess} {
-		if v, err := c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key}); err != nil || !v.Valid {
+		if v, err := c.Keys.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key.Key}); err != nil ||
+			!v.Valid {
 			t.Errorf("%s: %s, %v", what, v.Code, err)
 		}
 	}
@@ -123,9 +124,13 @@ func TestTimePassesOnlyWhenMoved(t *testing.T) {
 		t.Errorf("the clock is at %v", now)
 	}
 	key := s.NewKey(latchkey.CreateKeyRequest{
-		Expires:    latchkey.At(s.Clock.Now().Add(3 * day)),
-		Credits:    &latchkey.Credits{Remaining: latchkey.Int(2), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 2}},
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 1, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)}},
+		Expires: latchkey.At(s.Clock.Now().Add(3 * day)),
+		Credits: &latchkey.Credits{
+			Remaining: latchkey.Int(2), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 2},
+		},
+		Ratelimits: []latchkey.RatelimitRequest{
+			{Name: "requests", Limit: 1, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
+		},
 	})
 	for _, step := range []struct {
 		advance time.Duration
@@ -151,9 +156,12 @@ func TestTimePassesOnlyWhenMoved(t *testing.T) {
 }
 
 func TestStaticCompletesItsAnswers(t *testing.T) {
-	static := latchkeytest.Static{"good": {Valid: true}, "bad": {}, "limited": {Code: latchkey.RateLimited}}
+	static := latchkeytest.Static{
+		"good": {Valid: true}, "bad": {}, "limited": {Code: latchkey.RateLimited},
+	}
 	for key, want := range map[string]latchkey.Code{
-		"good": latchkey.Valid, "bad": latchkey.NotFound, "limited": latchkey.RateLimited, "unknown": latchkey.NotFound,
+		"good": latchkey.Valid, "bad": latchkey.NotFound, "limited": latchkey.RateLimited,
+		"unknown": latchkey.NotFound,
 	} {
 		v, err := static.Verify(t.Context(), latchkey.VerifyKeyRequest{Key: key}, latchkey.WithTimeout(1))
 		if err != nil || v.Code != want || v.Valid != (want == latchkey.Valid) {

@@ -14,7 +14,9 @@ import (
 type Static map[string]latchkey.Verification
 
 // Verify returns the verification of the key in the map. The error is always nil.
-func (s Static) Verify(_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption) (latchkey.Verification, error) {
+func (s Static) Verify(
+	_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption,
+) (latchkey.Verification, error) {
 	v := s[r.Key]
 	switch {
 	case v.Code != "":

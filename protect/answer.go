@@ -49,7 +49,8 @@ func (g *Guard) Refuse(ctx context.Context, err error) Answer {
 		return refusal(d)
 	}
 	if !errors.Is(ctx.Err(), context.Canceled) {
-		g.onError.logger().ErrorContext(ctx, "protect: a request is refused because its key could not be verified", "error", err)
+		g.onError.logger().ErrorContext(ctx,
+			"protect: a request is refused because its key could not be verified", "error", err)
 	}
 	a := Answer{
 		Status: http.StatusServiceUnavailable,

@@ -27,19 +27,32 @@ func TestEveryDenialHasItsAnswer(t *testing.T) {
 		body         string
 		authenticate string
 	}{
-		{latchkey.NotFound, 401, problem("Unauthorized", 401, "there is no such API key", "NOT_FOUND"), `Bearer error="invalid_token"`},
-		{latchkey.Disabled, 401, problem("Unauthorized", 401, "the API key is disabled", "DISABLED"), `Bearer error="invalid_token"`},
-		{latchkey.Expired, 401, problem("Unauthorized", 401, "the API key has expired", "EXPIRED"), `Bearer error="invalid_token"`},
-		{latchkey.UsageExceeded, 402, problem("Payment Required", 402, "the API key has not enough credits left", "USAGE_EXCEEDED"), ""},
-		{latchkey.InsufficientPermissions, 403, problem("Forbidden", 403, "the API key lacks a permission", "INSUFFICIENT_PERMISSIONS"), ""},
-		{latchkey.Forbidden, 403, problem("Forbidden", 403, "the API key may not be used here", "FORBIDDEN"), ""},
-		{latchkey.RateLimited, 429, problem("Too Many Requests", 429, "the API key is used too often", "RATE_LIMITED"), ""},
-		{"FROM_THE_FUTURE", 403, problem("Forbidden", 403, "the API key may not be used", "FROM_THE_FUTURE"), ""},
+		{latchkey.NotFound, 401, problem("Unauthorized", 401, "there is no such API key", "NOT_FOUND"),
+			`Bearer error="invalid_token"`},
+		{latchkey.Disabled, 401, problem("Unauthorized", 401, "the API key is disabled", "DISABLED"),
+			`Bearer error="invalid_token"`},
+		{latchkey.Expired, 401, problem("Unauthorized", 401, "the API key has expired", "EXPIRED"),
+			`Bearer error="invalid_token"`},
+		{
+			latchkey.UsageExceeded, 402,
+			problem("Payment Required", 402, "the API key has not enough credits left", "USAGE_EXCEEDED"),
+			"",
+		},
+		{latchkey.InsufficientPermissions, 403,
+			problem("Forbidden", 403, "the API key lacks a permission", "INSUFFICIENT_PERMISSIONS"), ""},
+		{latchkey.Forbidden, 403,
+			problem("Forbidden", 403, "the API key may not be used here", "FORBIDDEN"), ""},
+		{latchkey.RateLimited, 429,
+			problem("Too Many Requests", 429, "the API key is used too often", "RATE_LIMITED"), ""},
+		{"FROM_THE_FUTURE", 403,
+			problem("Forbidden", 403, "the API key may not be used", "FROM_THE_FUTURE"), ""},
 		{latchkey.Valid, 403, problem("Forbidden", 403, "the API key may not be used", "VALID"), ""},
 		{"", 403, `{"title":"Forbidden","status":403,"detail":"the API key may not be used"}`, ""},
 	} {
 		t.Run(string(c.code), func(t *testing.T) {
-			answer, body, reached := serve(New(Config{Verifier: always(latchkey.Verification{Code: c.code}, nil)}), request())
+			answer, body, reached := serve(
+				New(Config{Verifier: always(latchkey.Verification{Code: c.code}, nil)}), request(),
+			)
 			want := http.Header{"Content-Type": {"application/problem+json"}}
 			if c.authenticate != "" {
 				want.Set("WWW-Authenticate", c.authenticate)
@@ -53,7 +66,9 @@ func TestEveryDenialHasItsAnswer(t *testing.T) {
 }
 
 func TestRequestWithoutKeyIsAnsweredWithoutAsking(t *testing.T) {
-	g := New(Config{Verifier: scripted(func(context.Context, latchkey.VerifyKeyRequest) (latchkey.Verification, error) {
+	g := New(Config{Verifier: scripted(func(
+		context.Context, latchkey.VerifyKeyRequest,
+	) (latchkey.Verification, error) {
 		t.Error("the verifier was asked about no key")
 		return valid, nil
 	})})
@@ -61,8 +76,11 @@ func TestRequestWithoutKeyIsAnsweredWithoutAsking(t *testing.T) {
 	r.Header.Set("Authorization", "Basic dXNlcjpwdw==")
 	answer, body, reached := serve(g, r)
 	same(t, answer.StatusCode, 401)
-	same(t, body, `{"title":"Unauthorized","status":401,"detail":"the request has no API key","code":"NO_KEY"}`)
-	same(t, answer.Header, http.Header{"Content-Type": {"application/problem+json"}, "Www-Authenticate": {"Bearer"}})
+	same(t, body,
+		`{"title":"Unauthorized","status":401,"detail":"the request has no API key","code":"NO_KEY"}`)
+	same(t, answer.Header, http.Header{
+		"Content-Type": {"application/problem+json"}, "Www-Authenticate": {"Bearer"},
+	})
 	same(t, reached, false)
 }
 
@@ -73,20 +91,34 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 		want   http.Header
 	}{
 		"the longest of those exceeded": {
-			[]latchkey.RatelimitState{state(true, 10, 30*second), state(true, 500, 90*second), state(false, 9, 3000*second)},
-			http.Header{"Retry-After": {"90"}, "Ratelimit-Limit": {"500"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"90"}},
+			[]latchkey.RatelimitState{
+				state(true, 10, 30*second), state(true, 500, 90*second), state(false, 9, 3000*second),
+			},
+			http.Header{
+				"Retry-After": {"90"}, "Ratelimit-Limit": {"500"}, "Ratelimit-Remaining": {"0"},
+				"Ratelimit-Reset": {"90"},
+			},
 		},
 		"rounded up": {
 			[]latchkey.RatelimitState{state(true, 10, 1100*time.Millisecond)},
-			http.Header{"Retry-After": {"2"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"2"}},
+			http.Header{
+				"Retry-After": {"2"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
+				"Ratelimit-Reset": {"2"},
+			},
 		},
 		"already over by this clock": {
 			[]latchkey.RatelimitState{state(true, 10, -5*second)},
-			http.Header{"Retry-After": {"1"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"0"}},
+			http.Header{
+				"Retry-After": {"1"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
+				"Ratelimit-Reset": {"0"},
+			},
 		},
 		"never longer than a window": {
 			[]latchkey.RatelimitState{state(true, 10, 24*time.Hour)},
-			http.Header{"Retry-After": {"3600"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"3600"}},
+			http.Header{
+				"Retry-After": {"3600"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
+				"Ratelimit-Reset": {"3600"},
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,7 +127,9 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 				for i := range limits { // tables are made before the clock of the test begins
 					limits[i].Reset = latchkey.At(time.Now().Add(limits[i].Reset.Sub(time.UnixMilli(0))))
 				}
-				g := New(Config{Verifier: always(latchkey.Verification{Code: latchkey.RateLimited, Ratelimits: limits}, nil)})
+				g := New(Config{
+					Verifier: always(latchkey.Verification{Code: latchkey.RateLimited, Ratelimits: limits}, nil),
+				})
 				answer, _, _ := serve(g, request())
 				c.want.Set("Content-Type", "application/problem+json")
 				same(t, answer.StatusCode, 429)
@@ -107,11 +141,16 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 
 // state is a limit per hour that resets in so much time, written as time after the epoch.
 func state(exceeded bool, limit int64, in time.Duration) latchkey.RatelimitState {
-	return latchkey.RatelimitState{Exceeded: exceeded, Limit: limit, Duration: latchkey.Per(time.Hour), Reset: latchkey.AtMilli(in.Milliseconds())}
+	return latchkey.RatelimitState{
+		Exceeded: exceeded, Limit: limit, Duration: latchkey.Per(time.Hour),
+		Reset: latchkey.AtMilli(in.Milliseconds()),
+	}
 }
 
 func TestOtherDenialsDontTalkAboutLimits(t *testing.T) {
-	v := latchkey.Verification{Code: latchkey.UsageExceeded, Ratelimits: []latchkey.RatelimitState{state(true, 10, time.Hour)}}
+	v := latchkey.Verification{
+		Code: latchkey.UsageExceeded, Ratelimits: []latchkey.RatelimitState{state(true, 10, time.Hour)},
+	}
 	answer, _, _ := serve(New(Config{Verifier: always(v, nil)}), request())
 	same(t, answer.Header, http.Header{"Content-Type": {"application/problem+json"}})
 }
@@ -129,9 +168,12 @@ func TestTroubleIsNeverTheUsersFault(t *testing.T) {
 		{"unknown limit", &latchkey.Error{Status: 412, Detail: "secret detail"}, ""},
 		{"several faults", &latchkey.Error{Status: 400, Detail: "secret detail", Faults: []latchkey.Fault{
 			{Location: "/properties/key/maxLength"}, {Location: "/properties/tags/maxItems"}}}, ""},
-		{"a field that only begins like the key", &latchkey.Error{Status: 400, Detail: "secret detail", Faults: []latchkey.Fault{
-			{Location: "/properties/keyspace/maxLength"}}}, ""},
-		{"overloaded", &latchkey.Error{Status: 429, Detail: "secret detail", RetryAfter: 1500 * time.Millisecond}, "2"},
+		{"a field that only begins like the key", &latchkey.Error{
+			Status: 400, Detail: "secret detail", Faults: []latchkey.Fault{
+				{Location: "/properties/keyspace/maxLength"}},
+		}, ""},
+		{"overloaded",
+			&latchkey.Error{Status: 429, Detail: "secret detail", RetryAfter: 1500 * time.Millisecond}, "2"},
 		{"broken", fmt.Errorf("wrapped: %w", &latchkey.Error{Status: 500, Detail: "secret detail"}), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -143,10 +185,12 @@ func TestTroubleIsNeverTheUsersFault(t *testing.T) {
 			})
 			answer, body, reached := serve(g, request())
 			same(t, answer.StatusCode, 503)
-			same(t, body, `{"title":"Service Unavailable","status":503,"detail":"the API key can't be verified at the moment"}`)
+			same(t, body, `{"title":"Service Unavailable","status":503,`+
+				`"detail":"the API key can't be verified at the moment"}`)
 			same(t, answer.Header.Get("Retry-After"), c.retry)
 			same(t, reached, false)
-			if !strings.Contains(log.String(), "secret detail") || !strings.Contains(log.String(), "level=ERROR") {
+			if !strings.Contains(log.String(), "secret detail") ||
+				!strings.Contains(log.String(), "level=ERROR") {
 				t.Errorf("the log doesn't tell why: %q", log.String())
 			}
 			if strings.Contains(log.String(), "sk_1") {
@@ -157,9 +201,13 @@ func TestTroubleIsNeverTheUsersFault(t *testing.T) {
 }
 
 func TestKeyThatCannotExistIsDenied(t *testing.T) {
-	long := &latchkey.Error{Status: 400, Faults: []latchkey.Fault{{Location: "/properties/key/maxLength"}}}
+	long := &latchkey.Error{
+		Status: 400, Faults: []latchkey.Fault{{Location: "/properties/key/maxLength"}},
+	}
 	for _, policy := range []ErrorPolicy{quiet, FailOpen(slog.New(slog.DiscardHandler))} {
-		_, err := New(Config{Verifier: always(latchkey.Verification{}, long), OnError: policy}).Check(t.Context(), strings.Repeat("k", 513))
+		_, err := New(Config{
+			Verifier: always(latchkey.Verification{}, long), OnError: policy,
+		}).Check(t.Context(), strings.Repeat("k", 513))
 		var d *Denied
 		if !errors.As(err, &d) {
 			t.Fatalf("the error is %v, not a denial", err)
@@ -173,7 +221,9 @@ func TestCallerThatHungUpIsNoNews(t *testing.T) {
 	var log bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	g := New(Config{
-		Verifier: scripted(func(ctx context.Context, _ latchkey.VerifyKeyRequest) (latchkey.Verification, error) {
+		Verifier: scripted(func(
+			ctx context.Context, _ latchkey.VerifyKeyRequest,
+		) (latchkey.Verification, error) {
 			cancel()
 			return latchkey.Verification{}, ctx.Err()
 		}),
@@ -203,7 +253,9 @@ func TestHookAnswersInPlaceOfTheGuard(t *testing.T) {
 func TestHookThatOnlyWritesABodyAnswersToo(t *testing.T) {
 	g := New(Config{
 		Verifier: always(latchkey.Verification{Code: latchkey.Expired}, nil),
-		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) { io.WriteString(w, "log in first") },
+		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) {
+			io.WriteString(w, "log in first")
+		},
 	})
 	_, body, reached := serve(g, request())
 	same(t, body, "log in first")
@@ -222,7 +274,8 @@ func TestHookThatSaysNothingDoesNotLetThrough(t *testing.T) {
 			})
 			answer, body, reached := serve(g, request())
 			same(t, answer.StatusCode, 401)
-			same(t, body, `{"title":"Unauthorized","status":401,"detail":"the API key has expired","code":"EXPIRED"}`)
+			same(t, body,
+				`{"title":"Unauthorized","status":401,"detail":"the API key has expired","code":"EXPIRED"}`)
 			same(t, reached, false)
 			if name == "only a header" {
 				same(t, answer.Header.Get("X-Seen"), "yes")
@@ -235,7 +288,9 @@ func TestHookThatSaysNothingDoesNotLetThrough(t *testing.T) {
 func TestEarlyNewsIsNotYetAnAnswer(t *testing.T) {
 	g := New(Config{
 		Verifier: always(latchkey.Verification{Code: latchkey.Expired}, nil),
-		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) { w.WriteHeader(http.StatusEarlyHints) },
+		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) {
+			w.WriteHeader(http.StatusEarlyHints)
+		},
 	})
 	server := httptest.NewServer(g.Handler(http.NotFoundHandler()))
 	defer server.Close()
@@ -254,6 +309,8 @@ func TestEarlyNewsIsNotYetAnAnswer(t *testing.T) {
 }
 
 func TestDenialsTellNoKey(t *testing.T) {
-	_, err := New(Config{Verifier: always(latchkey.Verification{Code: latchkey.NotFound}, nil)}).Check(t.Context(), "sk_secret")
+	_, err := New(Config{
+		Verifier: always(latchkey.Verification{Code: latchkey.NotFound}, nil),
+	}).Check(t.Context(), "sk_secret")
 	same(t, err.Error(), "protect: NOT_FOUND: there is no such API key")
 }

@@ -45,9 +45,12 @@ func newCache(cfg Cache, now func() time.Time) *cache {
 
 // verify returns the cached verification, or asks the verifier. It must not be
 // called with a request that counts something.
-func (c *cache) verify(r latchkey.VerifyKeyRequest, ask func() (latchkey.Verification, error)) (latchkey.Verification, error) {
+func (c *cache) verify(
+	r latchkey.VerifyKeyRequest, ask func() (latchkey.Verification, error),
+) (latchkey.Verification, error) {
 	q := question{sha256.Sum256([]byte(r.Key)), r.Permissions}
-	asked := c.now() // the time to live begins with the question: a change after it may be missing in the answer
+	// the time to live begins with the question: a change after it may be missing in the answer
+	asked := c.now()
 	if v, ok := c.get(q, asked); ok {
 		return v, nil
 	}

@@ -50,7 +50,9 @@ func (g *Guard) verify(ctx context.Context, key string) (latchkey.Verification, 
 	if g.cache == nil || counts(r) {
 		return g.verifier.Verify(ctx, r)
 	}
-	return g.cache.verify(r, func() (latchkey.Verification, error) { return g.verifier.Verify(ctx, r) })
+	return g.cache.verify(r, func() (latchkey.Verification, error) {
+		return g.verifier.Verify(ctx, r)
+	})
 }
 
 // failed returns the error for a key that could not be verified, or nil if the
@@ -60,7 +62,8 @@ func (g *Guard) failed(ctx context.Context, err error) error {
 	case unfit(err):
 		return denied(latchkey.Verification{Code: latchkey.NotFound})
 	case g.onError.open && outage(err):
-		g.onError.logger().WarnContext(ctx, "protect: a request passes although its key could not be verified", "error", err)
+		g.onError.logger().WarnContext(ctx,
+			"protect: a request passes although its key could not be verified", "error", err)
 		return nil
 	}
 	return fmt.Errorf("protect: the key could not be verified: %w", err)
@@ -85,7 +88,8 @@ func unfit(err error) bool {
 // refused the request because of a mistake in it.
 func outage(err error) bool {
 	var e *latchkey.Error
-	return !errors.As(err, &e) || e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
+	return !errors.As(err, &e) || e.Status == http.StatusTooManyRequests ||
+		e.Status >= http.StatusInternalServerError
 }
 
 // ErrorPolicy decides about requests whose key could not be verified. The zero

@@ -30,11 +30,12 @@ type denial struct {
 }
 
 var denials = map[latchkey.Code]denial{
-	NoKey:                            {http.StatusUnauthorized, "the request has no API key"},
-	latchkey.NotFound:                {http.StatusUnauthorized, "there is no such API key"},
-	latchkey.Disabled:                {http.StatusUnauthorized, "the API key is disabled"},
-	latchkey.Expired:                 {http.StatusUnauthorized, "the API key has expired"},
-	latchkey.UsageExceeded:           {http.StatusPaymentRequired, "the API key has not enough credits left"},
+	NoKey:             {http.StatusUnauthorized, "the request has no API key"},
+	latchkey.NotFound: {http.StatusUnauthorized, "there is no such API key"},
+	latchkey.Disabled: {http.StatusUnauthorized, "the API key is disabled"},
+	latchkey.Expired:  {http.StatusUnauthorized, "the API key has expired"},
+	latchkey.UsageExceeded: {http.StatusPaymentRequired,
+		"the API key has not enough credits left"},
 	latchkey.InsufficientPermissions: {http.StatusForbidden, "the API key lacks a permission"},
 	latchkey.Forbidden:               {http.StatusForbidden, "the API key may not be used here"},
 	latchkey.RateLimited:             {http.StatusTooManyRequests, "the API key is used too often"},

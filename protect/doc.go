@@ -9,8 +9,8 @@
 //			log.Fatal(err)
 //		}
 //		guard := protect.New(protect.Config{Verifier: c.Keys})
-//		http.Handle("GET /documents", guard.Require("documents.read").Handler(http.HandlerFunc(documents)))
-//		http.Handle("POST /reports", guard.Cost(5).Handler(http.HandlerFunc(reports)))
+//		http.Handle("GET /documents", guard.Require("documents.read").Handler(documents))
+//		http.Handle("POST /reports", guard.Cost(5).Handler(reports))
 //		log.Fatal(http.ListenAndServe(":8080", nil))
 //	}
 //

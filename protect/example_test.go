@@ -18,7 +18,9 @@ import (
 // latchkey.Client.
 type keys map[string]latchkey.Verification
 
-func (k keys) Verify(_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption) (latchkey.Verification, error) {
+func (k keys) Verify(
+	_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption,
+) (latchkey.Verification, error) {
 	v, known := k[r.Key]
 	switch {
 	case r.Key == "sk_outage":
@@ -32,7 +34,9 @@ func (k keys) Verify(_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchk
 }
 
 var service = keys{
-	"sk_ada":   {Valid: true, Code: latchkey.Valid, Name: "ada", Permissions: []string{"documents.read"}},
+	"sk_ada": {
+		Valid: true, Code: latchkey.Valid, Name: "ada", Permissions: []string{"documents.read"},
+	},
 	"sk_bob":   {Valid: true, Code: latchkey.Valid, Name: "bob"},
 	"sk_spent": {Code: latchkey.UsageExceeded},
 }

@@ -19,7 +19,8 @@ func TestExtractorsFindTheOneKey(t *testing.T) {
 		{"bearer", Bearer, "/", http.Header{"Authorization": {"Bearer k1"}}, "k1"},
 		{"bearer in another case", Bearer, "/", http.Header{"Authorization": {"bEARER k1"}}, "k1"},
 		{"bearer with more blanks", Bearer, "/", http.Header{"Authorization": {"Bearer   k1 "}}, "k1"},
-		{"bearer of any visible characters", Bearer, "/", http.Header{"Authorization": {"Bearer ключ-\"=/+~"}}, "ключ-\"=/+~"},
+		{"bearer of any visible characters", Bearer, "/",
+			http.Header{"Authorization": {"Bearer ключ-\"=/+~"}}, "ключ-\"=/+~"},
 		{"no header", Bearer, "/", nil, ""},
 		{"empty header", Bearer, "/", http.Header{"Authorization": {""}}, ""},
 		{"scheme only", Bearer, "/", http.Header{"Authorization": {"Bearer"}}, ""},
@@ -41,8 +42,10 @@ func TestExtractorsFindTheOneKey(t *testing.T) {
 		{"cookie", Cookie("session"), "/", http.Header{"Cookie": {"a=b; session=k1"}}, "k1"},
 		{"cookie, twice", Cookie("session"), "/", http.Header{"Cookie": {"session=k1; session=k2"}}, ""},
 		{"cookie, absent", Cookie("session"), "/", http.Header{"Cookie": {"a=b"}}, ""},
-		{"first", either, "/?key=k3", http.Header{"Authorization": {"Bearer k1"}, "X-Api-Key": {"k2"}}, "k1"},
-		{"second, for the first has none", either, "/?key=k3", http.Header{"Authorization": {"Basic k1"}, "X-Api-Key": {"k2"}}, "k2"},
+		{"first", either, "/?key=k3", http.Header{"Authorization": {"Bearer k1"}, "X-Api-Key": {"k2"}},
+			"k1"},
+		{"second, for the first has none", either, "/?key=k3",
+			http.Header{"Authorization": {"Basic k1"}, "X-Api-Key": {"k2"}}, "k2"},
 		{"last", either, "/", http.Header{"Cookie": {"session=k4"}}, "k4"},
 		{"none of them", either, "/", nil, ""},
 		{"none to ask", FirstOf(), "/", http.Header{"Authorization": {"Bearer k1"}}, ""},
@@ -73,7 +76,10 @@ func TestExtractorThatFindsNothingIsBelieved(t *testing.T) {
 var credentials = regexp.MustCompile(`^(?i:bearer) +([^\x00-\x20\x7f]+) *$`)
 
 func FuzzBearer(f *testing.F) {
-	for _, seed := range []string{"", "Bearer x", "bearer  x ", "Basic x", "Bearer", "Bearer ", "Bearer x y", "Bearer\tx", "Bearer \xff", "Bearer x\n"} {
+	for _, seed := range []string{
+		"", "Bearer x", "bearer  x ", "Basic x", "Bearer", "Bearer ", "Bearer x y", "Bearer\tx",
+		"Bearer \xff", "Bearer x\n",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, header string) {

@@ -45,13 +45,17 @@ type hooks[In, Out any] struct {
 }
 
 // OnDenied sets the output for an input without a valid key.
-func OnDenied[In, Out any](answer func(ctx context.Context, in In, d *Denied) (Out, error)) Option[In, Out] {
+func OnDenied[In, Out any](
+	answer func(ctx context.Context, in In, d *Denied) (Out, error),
+) Option[In, Out] {
 	return func(h *hooks[In, Out]) { h.onDenied = answer }
 }
 
 // OnError sets the output for an input whose key could not be verified. It is not
 // called for errors of the protected function.
-func OnError[In, Out any](answer func(ctx context.Context, in In, err error) (Out, error)) Option[In, Out] {
+func OnError[In, Out any](
+	answer func(ctx context.Context, in In, err error) (Out, error),
+) Option[In, Out] {
 	return func(h *hooks[In, Out]) { h.onError = answer }
 }
 

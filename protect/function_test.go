@@ -21,14 +21,18 @@ func shout(ctx context.Context, in call, v latchkey.Verification) (string, error
 }
 
 func TestProtectedFunctionRunsForValidKeys(t *testing.T) {
-	got, err := Protect(New(Config{Verifier: always(valid, nil)}), token, shout)(t.Context(), call{"sk_1", "hello"})
+	got, err := Protect(New(Config{Verifier: always(valid, nil)}), token, shout)(t.Context(), call{
+		"sk_1", "hello",
+	})
 	same(t, got, "hello!")
 	same(t, err, nil)
 }
 
 func TestProtectedFunctionReturnsTheDenial(t *testing.T) {
 	g := New(Config{Verifier: always(latchkey.Verification{Code: latchkey.Expired}, nil)})
-	for in, want := range map[call]latchkey.Code{{"sk_1", "hello"}: latchkey.Expired, {"", "hello"}: NoKey} {
+	for in, want := range map[call]latchkey.Code{
+		{"sk_1", "hello"}: latchkey.Expired, {"", "hello"}: NoKey,
+	} {
 		got, err := Protect(g, token, shout)(t.Context(), in)
 		var d *Denied
 		if !errors.As(err, &d) {
@@ -41,7 +45,9 @@ func TestProtectedFunctionReturnsTheDenial(t *testing.T) {
 
 func TestProtectedFunctionReturnsTheTrouble(t *testing.T) {
 	down := errors.New("down")
-	_, err := Protect(New(Config{Verifier: always(valid, down)}), token, shout)(t.Context(), call{"sk_1", "hello"})
+	_, err := Protect(New(Config{Verifier: always(valid, down)}), token, shout)(t.Context(), call{
+		"sk_1", "hello",
+	})
 	var d *Denied
 	if !errors.Is(err, down) || errors.As(err, &d) {
 		t.Errorf("the error is %v, want one that wraps %v and is no denial", err, down)
@@ -49,14 +55,17 @@ func TestProtectedFunctionReturnsTheTrouble(t *testing.T) {
 }
 
 func TestHooksAnswerForTheGuardOnly(t *testing.T) {
-	own := &Denied{Verification: latchkey.Verification{Code: "OWN"}} // even this is the function's affair
+	// even this is the function's affair
+	own := &Denied{Verification: latchkey.Verification{Code: "OWN"}}
 	wrap := func(v Verifier) func(context.Context, call) (string, error) {
 		return Protect(New(Config{Verifier: v}), token,
 			func(context.Context, call, latchkey.Verification) (string, error) { return "partial", own },
 			OnDenied(func(_ context.Context, in call, d *Denied) (string, error) {
 				return in.text + " denied: " + string(d.Verification.Code), nil
 			}),
-			OnError(func(_ context.Context, in call, err error) (string, error) { return in.text + " failed", err }))
+			OnError(func(_ context.Context, in call, err error) (string, error) {
+				return in.text + " failed", err
+			}))
 	}
 	in, down := call{"sk_1", "hello"}, errors.New("down")
 
@@ -75,12 +84,16 @@ func TestHooksAnswerForTheGuardOnly(t *testing.T) {
 
 func TestOneHookLeavesTheOtherErrorAlone(t *testing.T) {
 	onlyError := OnError(func(context.Context, call, error) (string, error) { return "hook", nil })
-	_, err := Protect(New(Config{Verifier: always(latchkey.Verification{Code: latchkey.Disabled}, nil)}), token, shout, onlyError)(t.Context(), call{"sk_1", ""})
+	_, err := Protect(
+		New(Config{Verifier: always(latchkey.Verification{Code: latchkey.Disabled}, nil)}), token, shout,
+		onlyError,
+	)(t.Context(), call{"sk_1", ""})
 	var d *Denied
 	same(t, errors.As(err, &d), true)
 
 	down := errors.New("down")
 	onlyDenied := OnDenied(func(context.Context, call, *Denied) (string, error) { return "hook", nil })
-	_, err = Protect(New(Config{Verifier: always(valid, down)}), token, shout, onlyDenied)(t.Context(), call{"sk_1", ""})
+	_, err = Protect(New(Config{Verifier: always(valid, down)}), token, shout, onlyDenied)(t.Context(),
+		call{"sk_1", ""})
 	same(t, errors.Is(err, down), true)
 }

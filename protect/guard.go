@@ -13,7 +13,8 @@ import (
 // Verifier verifies keys. It must be safe for concurrent use. The field Keys of a
 // [latchkey.Client] is one, and so is a latchkeytest.Static.
 type Verifier interface {
-	Verify(ctx context.Context, r latchkey.VerifyKeyRequest, opts ...latchkey.CallOption) (latchkey.Verification, error)
+	Verify(ctx context.Context, r latchkey.VerifyKeyRequest,
+		opts ...latchkey.CallOption) (latchkey.Verification, error)
 }
 
 // Config configures a [Guard]. Only Verifier is required.

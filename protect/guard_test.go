@@ -22,17 +22,23 @@ var _ Verifier = latchkey.Keys{}
 // scripted is a verifier that answers as a test says.
 type scripted func(ctx context.Context, r latchkey.VerifyKeyRequest) (latchkey.Verification, error)
 
-func (s scripted) Verify(ctx context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption) (latchkey.Verification, error) {
+func (s scripted) Verify(
+	ctx context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption,
+) (latchkey.Verification, error) {
 	return s(ctx, r)
 }
 
 // always is a verifier that gives one answer to everything.
 func always(v latchkey.Verification, err error) scripted {
-	return func(context.Context, latchkey.VerifyKeyRequest) (latchkey.Verification, error) { return v, err }
+	return func(context.Context, latchkey.VerifyKeyRequest) (latchkey.Verification, error) {
+		return v, err
+	}
 }
 
 // valid is an answer that lets a key pass.
-var valid = latchkey.Verification{Valid: true, Code: latchkey.Valid, KeyID: "key_1", Permissions: []string{"read", "write"}}
+var valid = latchkey.Verification{
+	Valid: true, Code: latchkey.Valid, KeyID: "key_1", Permissions: []string{"read", "write"},
+}
 
 // quiet is the default policy without its log.
 var quiet = FailClosed(slog.New(slog.DiscardHandler))
@@ -47,7 +53,9 @@ func request() *http.Request {
 // serve sends r through the guard and reports whether it reached the handler.
 func serve(g *Guard, r *http.Request) (answer *http.Response, body string, reached bool) {
 	rec := httptest.NewRecorder()
-	g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true })).ServeHTTP(rec, r)
+	g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		reached = true
+	})).ServeHTTP(rec, r)
 	text, err := io.ReadAll(rec.Result().Body)
 	if err != nil {
 		panic(err) // a buffer can be read
@@ -65,7 +73,9 @@ func same(t *testing.T, got, want any) {
 
 func TestValidKeyReachesTheHandlerWithItsVerification(t *testing.T) {
 	var asked latchkey.VerifyKeyRequest
-	g := New(Config{Verifier: scripted(func(_ context.Context, r latchkey.VerifyKeyRequest) (latchkey.Verification, error) {
+	g := New(Config{Verifier: scripted(func(
+		_ context.Context, r latchkey.VerifyKeyRequest,
+	) (latchkey.Verification, error) {
 		asked = r
 		return valid, nil
 	})})
@@ -95,7 +105,9 @@ func TestGuardWithoutVerifierIsNotMade(t *testing.T) {
 func asks(t *testing.T, derive func(*Guard) *Guard) latchkey.VerifyKeyRequest {
 	t.Helper()
 	var asked latchkey.VerifyKeyRequest
-	g := derive(New(Config{Verifier: scripted(func(_ context.Context, r latchkey.VerifyKeyRequest) (latchkey.Verification, error) {
+	g := derive(New(Config{Verifier: scripted(func(
+		_ context.Context, r latchkey.VerifyKeyRequest,
+	) (latchkey.Verification, error) {
 		asked = r
 		return valid, nil
 	})}))
@@ -107,15 +119,21 @@ func asks(t *testing.T, derive func(*Guard) *Guard) latchkey.VerifyKeyRequest {
 
 func TestRequirementsAreAsked(t *testing.T) {
 	got := asks(t, func(g *Guard) *Guard {
-		return g.Require("read OR admin").Cost(2).Cost(5).Limits(latchkey.VerifyKeyRatelimit{Name: "calls"}).
-			Tags("a=1").Require("write").Limits(latchkey.VerifyKeyRatelimit{Name: "tokens", Cost: latchkey.Set(int64(7))}).Tags("b=2", "c=3")
+		return g.Require("read OR admin").Cost(2).Cost(5).Limits(latchkey.VerifyKeyRatelimit{
+			Name: "calls",
+		}).
+			Tags("a=1").Require("write").Limits(latchkey.VerifyKeyRatelimit{
+			Name: "tokens", Cost: latchkey.Set(int64(7)),
+		}).Tags("b=2", "c=3")
 	})
 	want := latchkey.VerifyKeyRequest{
 		Key:         "sk_1",
 		Tags:        []string{"a=1", "b=2", "c=3"},
 		Permissions: "(read OR admin) AND (write)",
 		Credits:     &latchkey.VerifyKeyCredits{Cost: 5},
-		Ratelimits:  []latchkey.VerifyKeyRatelimit{{Name: "calls"}, {Name: "tokens", Cost: latchkey.Set(int64(7))}},
+		Ratelimits: []latchkey.VerifyKeyRatelimit{
+			{Name: "calls"}, {Name: "tokens", Cost: latchkey.Set(int64(7))},
+		},
 	}
 	same(t, got, want)
 }
@@ -156,7 +174,10 @@ func TestBlankRequirementIsRefused(t *testing.T) {
 
 func TestInnerGuardThatFailsOpenHidesTheOuterVerification(t *testing.T) {
 	outer := New(Config{Verifier: always(valid, nil)})
-	inner := New(Config{Verifier: always(latchkey.Verification{}, errors.New("down")), OnError: FailOpen(slog.New(slog.DiscardHandler))})
+	inner := New(Config{
+		Verifier: always(latchkey.Verification{}, errors.New("down")),
+		OnError:  FailOpen(slog.New(slog.DiscardHandler)),
+	})
 	reached := false
 	outer.Handler(inner.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		reached = true
@@ -172,7 +193,9 @@ func TestPolicyDefaultsToFailingClosedIntoTheDefaultLog(t *testing.T) {
 	old := slog.Default()
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(old)
-	answer, _, reached := serve(New(Config{Verifier: always(latchkey.Verification{}, errors.New("no route"))}), request())
+	answer, _, reached := serve(
+		New(Config{Verifier: always(latchkey.Verification{}, errors.New("no route"))}), request(),
+	)
 	same(t, answer.StatusCode, 503)
 	same(t, reached, false)
 	if !strings.Contains(log.String(), "no route") {

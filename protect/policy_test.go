@@ -25,7 +25,9 @@ func TestFailOpenLetsPassDuringAnOutageAndSaysSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			g := New(Config{Verifier: always(valid, err), OnError: FailOpen(slog.New(slog.NewTextHandler(&log, nil)))})
+			g := New(Config{
+				Verifier: always(valid, err), OnError: FailOpen(slog.New(slog.NewTextHandler(&log, nil))),
+			})
 			v, got := g.Check(t.Context(), "sk_1")
 			if got != nil || v.Valid {
 				t.Errorf("Check returned %+v, %v; want no verification and no error", v, got)
@@ -49,10 +51,13 @@ func TestFailOpenKeepsMistakesAndDenialsClosed(t *testing.T) {
 		same(t, reached, false)
 	}
 	for code := range denials {
-		_, _, reached := serve(New(Config{Verifier: always(latchkey.Verification{Code: code}, nil), OnError: open}), request())
+		_, _, reached := serve(
+			New(Config{Verifier: always(latchkey.Verification{Code: code}, nil), OnError: open}), request(),
+		)
 		same(t, reached, false)
 	}
-	_, _, reached := serve(New(Config{Verifier: always(valid, errors.New("down")), OnError: open}), httptest.NewRequest("GET", "/", nil))
+	_, _, reached := serve(New(Config{Verifier: always(valid, errors.New("down")), OnError: open}),
+		httptest.NewRequest("GET", "/", nil))
 	same(t, reached, false)
 }
 
@@ -60,7 +65,9 @@ func TestFailOpenKeepsMistakesAndDenialsClosed(t *testing.T) {
 // up, would get in with any key.
 func TestFailOpenIsNotOpenedByTheCaller(t *testing.T) {
 	g := New(Config{
-		Verifier: scripted(func(ctx context.Context, _ latchkey.VerifyKeyRequest) (latchkey.Verification, error) {
+		Verifier: scripted(func(
+			ctx context.Context, _ latchkey.VerifyKeyRequest,
+		) (latchkey.Verification, error) {
 			return latchkey.Verification{Code: latchkey.NotFound}, ctx.Err()
 		}),
 		OnError: FailOpen(slog.New(slog.DiscardHandler)),
@@ -79,12 +86,19 @@ func TestFailOpenIsNotOpenedByTheCaller(t *testing.T) {
 // TestNothingPassesButValidKeys holds every combination of request, answer,
 // policy and requirements against the one rule there is.
 func TestNothingPassesButValidKeys(t *testing.T) {
-	codes := []latchkey.Code{"", "OTHER", latchkey.Valid, latchkey.NotFound, latchkey.Forbidden, latchkey.InsufficientPermissions,
-		latchkey.UsageExceeded, latchkey.RateLimited, latchkey.Disabled, latchkey.Expired}
-	credentials := []string{"", "Bearer", "Bearer ", "Bearer sk_1", "bearer sk_1", "Basic sk_1", "sk_1", "Bearer a b"}
+	codes := []latchkey.Code{
+		"", "OTHER", latchkey.Valid, latchkey.NotFound, latchkey.Forbidden,
+		latchkey.InsufficientPermissions,
+		latchkey.UsageExceeded, latchkey.RateLimited, latchkey.Disabled, latchkey.Expired,
+	}
+	credentials := []string{
+		"", "Bearer", "Bearer ", "Bearer sk_1", "bearer sk_1", "Basic sk_1", "sk_1", "Bearer a b",
+	}
 	hasKey := map[string]bool{"Bearer sk_1": true, "bearer sk_1": true}
 	rapid.Check(t, func(t *rapid.T) {
-		v := latchkey.Verification{Valid: rapid.Bool().Draw(t, "valid"), Code: rapid.SampledFrom(codes).Draw(t, "code")}
+		v := latchkey.Verification{
+			Valid: rapid.Bool().Draw(t, "valid"), Code: rapid.SampledFrom(codes).Draw(t, "code"),
+		}
 		err := drawError(t)
 		open := rapid.Bool().Draw(t, "open")
 		g := New(drawConfig(t, always(v, err), open))
@@ -106,7 +120,9 @@ func TestNothingPassesButValidKeys(t *testing.T) {
 			if !reached && answer.StatusCode < 400 {
 				t.Fatalf("the refusal is answered with %d", answer.StatusCode)
 			}
-			fn := Protect(g, func(context.Context, bool) (string, bool) { return "sk_1", hasKey[credential] },
+			fn := Protect(g, func(context.Context, bool) (string, bool) {
+				return "sk_1", hasKey[credential]
+			},
 				func(context.Context, bool, latchkey.Verification) (bool, error) { return true, nil })
 			if reached, err := fn(t.Context(), true); reached != may || (err == nil) != may {
 				t.Fatalf("reached the function: %v, %v; want %v", reached, err, may)
@@ -120,7 +136,10 @@ func drawError(t *rapid.T) error {
 	case 0:
 		return errors.New("unreachable")
 	case 1:
-		e := &latchkey.Error{Status: rapid.SampledFrom([]int{400, 401, 403, 404, 409, 412, 429, 500, 502, 503}).Draw(t, "status")}
+		e := &latchkey.Error{
+			Status: rapid.SampledFrom([]int{400, 401, 403, 404, 409, 412, 429, 500, 502, 503}).Draw(t,
+				"status"),
+		}
 		if rapid.Bool().Draw(t, "about the key") {
 			e.Faults = []latchkey.Fault{{Location: "/properties/key/maxLength"}}
 		}

@@ -32,7 +32,9 @@ func TestGuardAgreesWithARealService(t *testing.T) {
 		return k
 	}
 	reader := key(latchkey.CreateKeyRequest{Permissions: []string{"read"}})
-	poor := key(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Set(int64(2))}})
+	poor := key(latchkey.CreateKeyRequest{
+		Credits: &latchkey.Credits{Remaining: latchkey.Set(int64(2))},
+	})
 	limited := key(latchkey.CreateKeyRequest{Ratelimits: []latchkey.RatelimitRequest{{
 		Name: "calls", Limit: 1, Duration: latchkey.Per(24 * time.Hour), AutoApply: latchkey.Set(true)}}})
 	deleted := key(latchkey.CreateKeyRequest{})
@@ -65,7 +67,11 @@ func TestGuardAgreesWithARealService(t *testing.T) {
 		{"malformed permission query", guard.Require("read AND"), reader.Key, 503},
 		{"unknown limit", guard.Limits(latchkey.VerifyKeyRatelimit{Name: "nothing"}), reader.Key, 503},
 		{"too many tags", guard.Tags(make([]string, 21)...), reader.Key, 503},
-		{"wrong root key", protect.New(protect.Config{Verifier: stranger.Keys, OnError: protect.FailOpen(log)}), reader.Key, 503},
+		{
+			"wrong root key",
+			protect.New(protect.Config{Verifier: stranger.Keys, OnError: protect.FailOpen(log)}), reader.Key,
+			503,
+		},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Authorization", "Bearer "+c.key)
@@ -80,7 +86,9 @@ func TestGuardAgreesWithARealService(t *testing.T) {
 // newService starts a service and returns a client with its first root key, and its address.
 func newService(t *testing.T) (*latchkey.Client, string) {
 	t.Helper()
-	s, err := embedded.Open(t.Context(), embedded.Config{Data: t.TempDir(), Log: slog.New(slog.DiscardHandler)})
+	s, err := embedded.Open(t.Context(), embedded.Config{
+		Data: t.TempDir(), Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,9 @@ func TestErrorsOfHandlersPassThrough(t *testing.T) {
 // keeper is a verifier that keeps the keys it is asked about.
 type keeper struct{ keys []string }
 
-func (k *keeper) Verify(_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption) (latchkey.Verification, error) {
+func (k *keeper) Verify(
+	_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption,
+) (latchkey.Verification, error) {
 	k.keys = append(k.keys, r.Key)
 	return latchkey.Verification{Valid: true, Code: latchkey.Valid}, nil
 }

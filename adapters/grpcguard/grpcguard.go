@@ -48,7 +48,9 @@ const Domain = "latchkey"
 // has the reason and, if it is known when to retry, a RetryInfo. Config.OnDenied
 // is not called, because there is no http.ResponseWriter.
 func Unary(g *protect.Guard) grpc.UnaryServerInterceptor {
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	return func(
+		ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler,
+	) (any, error) {
 		ctx, err := check(ctx, g, info.FullMethod)
 		if err != nil {
 			return nil, err
@@ -60,7 +62,9 @@ func Unary(g *protect.Guard) grpc.UnaryServerInterceptor {
 // Stream returns the interceptor of a guard for streams. The key is verified once,
 // when the stream starts. A denied call gets the status that [Unary] describes.
 func Stream(g *protect.Guard) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	return func(
+		srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler,
+	) error {
 		ctx, err := check(stream.Context(), g, info.FullMethod)
 		if err != nil {
 			return err

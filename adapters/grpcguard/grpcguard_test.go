@@ -28,7 +28,9 @@ type service struct {
 	callers chan string
 }
 
-func (s service) Check(ctx context.Context, r *healthpb.HealthCheckRequest) (*healthpb.HealthCheckResponse, error) {
+func (s service) Check(
+	ctx context.Context, r *healthpb.HealthCheckRequest,
+) (*healthpb.HealthCheckResponse, error) {
 	s.callers <- guardtest.Hello(ctx)
 	return s.Server.Check(ctx, r)
 }
@@ -42,13 +44,18 @@ func (s service) Watch(r *healthpb.HealthCheckRequest, stream healthpb.Health_Wa
 func dial(t *testing.T, g *protect.Guard) (healthpb.HealthClient, <-chan string) {
 	t.Helper()
 	s := service{health.NewServer(), make(chan string, 10)}
-	server := grpc.NewServer(grpc.UnaryInterceptor(grpcguard.Unary(g)), grpc.StreamInterceptor(grpcguard.Stream(g)))
+	server := grpc.NewServer(grpc.UnaryInterceptor(grpcguard.Unary(g)),
+		grpc.StreamInterceptor(grpcguard.Stream(g)))
 	healthpb.RegisterHealthServer(server, s)
 	listener := bufconn.Listen(1 << 16)
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
-	conn, err := grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	conn, err := grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(
+		insecure.NewCredentials(),
+	),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return listener.DialContext(ctx)
+		}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,8 +92,12 @@ func resultOf(err error, callers <-chan string) result {
 
 func TestCallsAreAnsweredInTermsOfGRPC(t *testing.T) {
 	closed := guardtest.Guard()
-	open := protect.New(protect.Config{Verifier: guardtest.Keys{}, OnError: protect.FailOpen(guardtest.Log)})
-	named := protect.New(protect.Config{Verifier: guardtest.Keys{}, Extract: protect.Header("X-API-Key")})
+	open := protect.New(protect.Config{
+		Verifier: guardtest.Keys{}, OnError: protect.FailOpen(guardtest.Log),
+	})
+	named := protect.New(protect.Config{
+		Verifier: guardtest.Keys{}, Extract: protect.Header("X-API-Key"),
+	})
 	bearer := func(key string) metadata.MD { return metadata.Pairs("authorization", "Bearer "+key) }
 	for _, c := range []struct {
 		name  string
@@ -95,21 +106,48 @@ func TestCallsAreAnsweredInTermsOfGRPC(t *testing.T) {
 		want  result
 	}{
 		{"valid", closed, bearer("sk_valid"), result{Caller: "hello key_1"}},
-		{"no key", closed, nil, result{Code: codes.Unauthenticated, Text: "the request has no API key", Reason: "latchkey/NO_KEY"}},
-		{"two keys", closed, metadata.Pairs("authorization", "Bearer sk_valid", "authorization", "Bearer sk_valid"),
-			result{Code: codes.Unauthenticated, Text: "the request has no API key", Reason: "latchkey/NO_KEY"}},
-		{"unknown", closed, bearer("sk_unknown"), result{Code: codes.Unauthenticated, Text: "there is no such API key", Reason: "latchkey/NOT_FOUND"}},
+		{
+			"no key", closed, nil,
+			result{
+				Code: codes.Unauthenticated, Text: "the request has no API key", Reason: "latchkey/NO_KEY",
+			},
+		},
+		{"two keys", closed, metadata.Pairs("authorization", "Bearer sk_valid", "authorization",
+			"Bearer sk_valid"),
+			result{
+				Code: codes.Unauthenticated, Text: "the request has no API key", Reason: "latchkey/NO_KEY",
+			}},
+		{
+			"unknown", closed, bearer("sk_unknown"),
+			result{
+				Code: codes.Unauthenticated, Text: "there is no such API key", Reason: "latchkey/NOT_FOUND",
+			},
+		},
 		{"out of credits", closed, bearer("sk_spent"),
-			result{Code: codes.ResourceExhausted, Text: "the API key has not enough credits left", Reason: "latchkey/USAGE_EXCEEDED"}},
+			result{
+				Code: codes.ResourceExhausted, Text: "the API key has not enough credits left",
+				Reason: "latchkey/USAGE_EXCEEDED",
+			}},
 		{"without the permission", closed.Require("write"), bearer("sk_valid"),
-			result{Code: codes.PermissionDenied, Text: "the API key lacks a permission", Reason: "latchkey/INSUFFICIENT_PERMISSIONS"}},
+			result{
+				Code: codes.PermissionDenied, Text: "the API key lacks a permission",
+				Reason: "latchkey/INSUFFICIENT_PERMISSIONS",
+			}},
 		{"rate limited", closed, bearer("sk_limited"),
-			result{Code: codes.ResourceExhausted, Text: "the API key is used too often", Reason: "latchkey/RATE_LIMITED", Retry: time.Minute}},
-		{"verifier down", closed, bearer("sk_down"), result{Code: codes.Unavailable, Text: "the API key can't be verified at the moment"}},
+			result{
+				Code: codes.ResourceExhausted, Text: "the API key is used too often",
+				Reason: "latchkey/RATE_LIMITED", Retry: time.Minute,
+			}},
+		{"verifier down", closed, bearer("sk_down"),
+			result{Code: codes.Unavailable, Text: "the API key can't be verified at the moment"}},
 		{"verifier overloaded", closed, bearer("sk_overloaded"),
-			result{Code: codes.Unavailable, Text: "the API key can't be verified at the moment", Retry: 2 * time.Second}},
+			result{
+				Code: codes.Unavailable, Text: "the API key can't be verified at the moment",
+				Retry: 2 * time.Second,
+			}},
 		{"verifier down, failing open", open, bearer("sk_down"), result{Caller: "hello stranger"}},
-		{"key elsewhere in the metadata", named, metadata.Pairs("x-api-key", "sk_valid"), result{Caller: "hello key_1"}},
+		{"key elsewhere in the metadata", named, metadata.Pairs("x-api-key", "sk_valid"),
+			result{Caller: "hello key_1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			client, callers := dial(t, c.guard)

@@ -18,7 +18,9 @@ func (listAPIs) Run(ctx context.Context, a *app, client *latchkey.Client) error 
 	if err != nil {
 		return err
 	}
-	return printList(a, apis, "ID NAME PREFIX PROTECTED ENCRYPTED IPS CREATED", func(api latchkey.APISettings) []string {
+	return printList(a, apis, "ID NAME PREFIX PROTECTED ENCRYPTED IPS CREATED", func(
+		api latchkey.APISettings,
+	) []string {
 		return []string{
 			api.ID, api.Name, api.DefaultPrefix, yes(api.DeleteProtection), yes(api.StoreEncryptedKeys),
 			strings.Join(api.IPWhitelist, ","), date(api.CreatedAt),
@@ -28,7 +30,8 @@ func (listAPIs) Run(ctx context.Context, a *app, client *latchkey.Client) error 
 
 // apiSettings are what apis update can set.
 var apiSettings = settings{
-	"deleteProtection": boolean, "defaultPrefix": text, "defaultBytes": number, "ipWhitelist": list, "storeEncryptedKeys": boolean,
+	"deleteProtection": boolean, "defaultPrefix": text, "defaultBytes": number, "ipWhitelist": list,
+	"storeEncryptedKeys": boolean,
 }
 
 // updateAPI changes the settings of an API.

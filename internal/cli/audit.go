@@ -15,7 +15,9 @@ type listAudit struct {
 func (c *listAudit) Run(ctx context.Context, a *app, client *latchkey.Client) error {
 	logs, cursor := []latchkey.AuditLog{}, ""
 	for more := true; more && len(logs) < c.Limit; {
-		page, err := client.AuditLogs.List(ctx, latchkey.ListAuditLogsRequest{Limit: min(c.Limit-len(logs), 100), Cursor: cursor})
+		page, err := client.AuditLogs.List(ctx, latchkey.ListAuditLogsRequest{
+			Limit: min(c.Limit-len(logs), 100), Cursor: cursor,
+		})
 		if err != nil {
 			return err
 		}

@@ -72,7 +72,9 @@ func (c *callCmd) request(stdin io.Reader) (json.RawMessage, error) {
 		}
 	}
 	if !json.Valid(text) {
-		return nil, errors.New("the request is not valid JSON; quote it for the shell: '{\"name\":\"value\"}'")
+		return nil, errors.New(
+			"the request is not valid JSON; quote it for the shell: '{\"name\":\"value\"}'",
+		)
 	}
 	return text, nil
 }
@@ -91,7 +93,10 @@ func unknownOperation(name string) error {
 		}
 	}
 	if same == nil {
-		return fmt.Errorf("there is no operation %q; operations are named noun.verb, and the nouns are %s", name, strings.Join(nouns, ", "))
+		return fmt.Errorf(
+			"there is no operation %q; operations are named noun.verb, and the nouns are %s", name,
+			strings.Join(nouns, ", "),
+		)
 	}
 	return fmt.Errorf("there is no operation %q; there are %s", name, strings.Join(same, ", "))
 }

@@ -99,7 +99,9 @@ func Main(args []string) int {
 		kong.Description("Latchkey issues, verifies and revokes API keys. Start with: latchkey serve"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.ExplicitGroups([]kong.Group{
-			{Key: "service", Title: "The service:"}, {Key: "manage", Title: "Managing a running service:"}, {Key: "local", Title: "On this machine:"},
+			{Key: "service", Title: "The service:"},
+			{Key: "manage", Title: "Managing a running service:"},
+			{Key: "local", Title: "On this machine:"},
 			{Key: "every", Title: "Flags of every command:"},
 		}),
 		kong.Configuration(loadConfig),

@@ -84,7 +84,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv(secretsFile, secrets)
 			env.Defer(func() {
 				if found, err := os.ReadFile(secrets); err == nil {
-					t.Errorf("%s: a command wrote the secret %s to standard error", filepath.Base(env.WorkDir), found)
+					t.Errorf("%s: a command wrote the secret %s to standard error", filepath.Base(env.WorkDir),
+						found)
 				}
 			})
 			env.Values[serviceKey{}] = new(*service)
@@ -97,7 +98,9 @@ type serviceKey struct{}
 
 func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	var env []string
-	for _, name := range []string{"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_DEBUG", secretsFile} {
+	for _, name := range []string{
+		"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_DEBUG", secretsFile,
+	} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
@@ -110,7 +113,9 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL}
+	signals := map[string]syscall.Signal{
+		"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "KILL": syscall.SIGKILL,
+	}
 	s := *ts.Value(serviceKey{}).(**service)
 	if err := s.end(signals[args[0]]); err != nil && args[0] != "KILL" {
 		ts.Fatalf("the service ended with %v: %s", err, ts.ReadFile("serve.err"))
@@ -132,9 +137,15 @@ type service struct {
 
 var answersAt = regexp.MustCompile(`http://[^\s"]+`)
 
+// tick is the time between two looks at a service.
+const tick = 5 * time.Millisecond
+
 // startService starts latchkey serve and waits until it says where it answers.
 func startService(dir string, env []string, args ...string) (*service, error) {
-	s := &service{cmd: exec.Command("latchkey", append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...), gone: make(chan struct{})}
+	s := &service{
+		cmd:  exec.Command("latchkey", append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...),
+		gone: make(chan struct{}),
+	}
 	s.cmd.Dir, s.cmd.Env = dir, append(append(os.Environ(), hasty), env...)
 	out, errOut := filepath.Join(dir, "serve.out"), filepath.Join(dir, "serve.err")
 	for file, to := range map[string]*io.Writer{out: &s.cmd.Stdout, errOut: &s.cmd.Stderr} {
@@ -153,7 +164,7 @@ func startService(dir string, env []string, args ...string) (*service, error) {
 }
 
 func (s *service) await(out, errOut string) error {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(tick) {
 		text, err := os.ReadFile(out)
 		if err != nil {
 			return err
@@ -200,7 +211,9 @@ func begun(t *testing.T) (*service, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_, err = fmt.Fprintf(conn, "POST /v2/apis.createApi HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: 17\r\n\r\n{\"name\":", bytes.TrimSpace(key))
+	_, err = fmt.Fprintf(conn, "POST /v2/apis.createApi HTTP/1.1\r\nHost: x\r\n"+
+		"Content-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: 17\r\n\r\n"+
+		"{\"name\":", bytes.TrimSpace(key))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +224,7 @@ func begun(t *testing.T) (*service, net.Conn) {
 // refuses waits until the service accepts no more connections.
 func (s *service) refuses(t *testing.T) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(tick) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		if err != nil {
 			return
@@ -251,7 +264,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 	s.refuses(t)
 	var exit *exec.ExitError
-	if err := s.end(syscall.SIGTERM); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+	if err := s.end(syscall.SIGTERM); !errors.As(err, &exit) ||
+		exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
 		t.Errorf("ended with %v, want the signal", err)
 	}
 }

@@ -47,8 +47,8 @@ type completionCmd struct {
 func (completionCmd) Help() string {
 	return `Examples:
 
-    source <(latchkey completion bash)                                      # in ~/.bashrc
-    source <(latchkey completion zsh)                                       # in ~/.zshrc, after compinit
+    source <(latchkey completion bash)    # in ~/.bashrc
+    source <(latchkey completion zsh)     # in ~/.zshrc, after compinit
     latchkey completion fish > ~/.config/fish/completions/latchkey.fish`
 }
 
@@ -96,7 +96,9 @@ func candidates(node *kong.Node, words []string) []string {
 			return nil // the current word is a flag's value
 		}
 	}
-	return slices.DeleteFunc(expected(node, position, current), func(s string) bool { return !strings.HasPrefix(s, current) })
+	return slices.DeleteFunc(expected(node, position, current), func(s string) bool {
+		return !strings.HasPrefix(s, current)
+	})
 }
 
 // expected returns the words that fit a place: flags if it begins like one,

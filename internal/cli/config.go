@@ -27,7 +27,11 @@ func (c config) Validate(app *kong.Application) error {
 	settings := flagsOf(childNamed(app.Node, "serve"))
 	for name := range c {
 		if !slices.ContainsFunc(settings, func(f *kong.Flag) bool { return f.Name == name }) {
-			return fmt.Errorf("configuration file: there is no setting %q; settings have the names of the flags of latchkey serve", name)
+			return fmt.Errorf(
+				"configuration file: there is no setting %q; settings have the names of the flags of "+
+					"latchkey serve",
+				name,
+			)
 		}
 	}
 	return nil

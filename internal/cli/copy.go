@@ -19,7 +19,10 @@ type copyCmd struct {
 
 // Help is the manual of latchkey copy.
 func (copyCmd) Help() string {
-	return `Copies everything from one database to another, in either direction, and compares both sides row by row before it commits. Stop the service on a SQLite folder first. Stop the nodes of a PostgreSQL source too: the copy has none of the changes made meanwhile. An interrupted copy leaves the target empty; run it again.
+	return `Copies everything from one database to another, in either direction, and compares both
+sides row by row before it commits. Stop the service on a SQLite folder first. Stop the nodes of a
+PostgreSQL source too: the copy has none of the changes made meanwhile. An interrupted copy leaves
+the target empty; run it again.
 
 No database contains the master key: copy the file master.key, or set LATCHKEY_MASTER_KEY.
 
@@ -54,7 +57,10 @@ func (c *copyCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.done("Both sides are equal. Give every node that serves the copy the same master key: the file master.key of the old data folder, or LATCHKEY_MASTER_KEY.")
+	return a.done(
+		"Both sides are equal. Give every node that serves the copy the same master key: the file " +
+			"master.key of the old data folder, or LATCHKEY_MASTER_KEY.",
+	)
 }
 
 // progress returns a function that shows the progress of a copy: a bar on a
@@ -91,5 +97,6 @@ func drawBar(w io.Writer, table string, done, total int64) {
 	if done == total {
 		end = "\n"
 	}
-	fmt.Fprintf(w, "\r%-18s %s%s %d/%d%s", table, strings.Repeat("█", filled), strings.Repeat("░", width-filled), done, total, end)
+	fmt.Fprintf(w, "\r%-18s %s%s %d/%d%s", table, strings.Repeat("█", filled),
+		strings.Repeat("░", width-filled), done, total, end)
 }

@@ -36,7 +36,9 @@ type migrateStatus struct {
 
 // Help is the manual of latchkey migrate status.
 func (migrateStatus) Help() string {
-	return `latchkey serve brings the schema up to date when it starts. This command changes nothing and can run beside services. "Oldest" is the lowest migration that a program must know to work with the data after that step: during an upgrade, all such programs can run side by side.`
+	return `latchkey serve brings the schema up to date when it starts. This command changes nothing
+and can run beside services. "Oldest" is the lowest migration that a program must know to work with
+the data after that step: during an upgrade, all such programs can run side by side.`
 }
 
 // Run prints one row a migration.

@@ -14,13 +14,16 @@ type createMigration struct {
 
 // Run makes the migration.
 func (c *createMigration) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	made, err := client.Migrations.Create(ctx, latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrationAlgorithm(c.Algorithm)})
+	made, err := client.Migrations.Create(ctx, latchkey.CreateMigrationRequest{
+		Algorithm: latchkey.MigrationAlgorithm(c.Algorithm),
+	})
 	if err != nil {
 		return err
 	}
 	if a.JSON {
 		return a.printJSON(made)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Pass this migrationId to keys.migrateKeys and keys.verifyKey:\n%s\n", made.MigrationID)
+	_, err = fmt.Fprintf(a.stdout,
+		"Pass this migrationId to keys.migrateKeys and keys.verifyKey:\n%s\n", made.MigrationID)
 	return err
 }

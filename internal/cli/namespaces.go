@@ -47,7 +47,8 @@ Examples:
 
 // Run changes the settings.
 func (c *updateNamespace) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	return a.update(ctx, client, "ratelimit.updateNamespace", namespaceSettings, c.Settings, "namespace", c.Namespace)
+	return a.update(ctx, client, "ratelimit.updateNamespace", namespaceSettings, c.Settings,
+		"namespace", c.Namespace)
 }
 
 // deleteNamespace deletes a rate-limit namespace.
@@ -57,7 +58,8 @@ type deleteNamespace struct {
 
 // Run deletes the namespace.
 func (c *deleteNamespace) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	if err := client.Ratelimits.DeleteNamespace(ctx, latchkey.DeleteNamespaceRequest{Namespace: c.Namespace}); err != nil {
+	request := latchkey.DeleteNamespaceRequest{Namespace: c.Namespace}
+	if err := client.Ratelimits.DeleteNamespace(ctx, request); err != nil {
 		return err
 	}
 	return a.done("Deleted namespace %s. Limits in it now return 410.", c.Namespace)

@@ -21,7 +21,8 @@ func (s settings) patch(arguments []string) (map[string]any, error) {
 		name, text, found := strings.Cut(argument, "=")
 		read, known := s[name]
 		if !found || !known {
-			return nil, fmt.Errorf("%q is not a setting; write name=value with one of these names: %s", argument, s.names())
+			return nil, fmt.Errorf("%q is not a setting; write name=value with one of these names: %s",
+				argument, s.names())
 		}
 		if text == "null" {
 			fields[name] = nil

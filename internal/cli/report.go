@@ -23,7 +23,11 @@ func (a *app) rootKey() (string, error) {
 	file := filepath.Join(a.Data, embedded.RootKeyFile)
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("no root key: give one with --root-key or LATCHKEY_ROOT_KEY, or name the service's data folder with --data (there is no %s)", file)
+		return "", fmt.Errorf(
+			"no root key: give one with --root-key or LATCHKEY_ROOT_KEY, or name the service's data "+
+				"folder with --data (there is no %s)",
+			file,
+		)
 	}
 	if err != nil {
 		return "", fmt.Errorf("root key: %w", err)
@@ -65,14 +69,16 @@ func (a *app) hint(err error) string {
 	var refused *latchkey.Error
 	switch {
 	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
-		return fmt.Sprintf("The service at %s does not know this root key. It comes from --root-key, else LATCHKEY_ROOT_KEY, else the file %s.",
+		return fmt.Sprintf("The service at %s does not know this root key. It comes from --root-key, "+
+			"else LATCHKEY_ROOT_KEY, else the file %s.",
 			a.URL, filepath.Join(a.Data, embedded.RootKeyFile))
 	case errors.As(err, &unreached):
 		return fmt.Sprintf("Is the service at %s running? Start it with: latchkey serve", a.URL)
 	case errors.Is(err, embedded.ErrInUse):
 		return "Stop the service that is running there, or choose another folder with --data."
 	case errors.Is(err, syscall.EADDRINUSE):
-		return "Another program listens on that address. Choose another one with --listen, or any free port with --listen 127.0.0.1:0"
+		return "Another program listens on that address. Choose another one with --listen, or any free " +
+			"port with --listen 127.0.0.1:0"
 	case errors.Is(err, fs.ErrPermission):
 		return "Give this user read and write permission there, or choose another folder with --data."
 	}

@@ -33,14 +33,17 @@ func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	if c.All {
 		permissions = append(permissions, everything(c.Workspace)...)
 	}
-	made, err := client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{WorkspaceID: c.Workspace, Name: c.Name, Permissions: permissions})
+	made, err := client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
+		WorkspaceID: c.Workspace, Name: c.Name, Permissions: permissions,
+	})
 	if err != nil {
 		return err
 	}
 	if a.JSON {
 		return a.printJSON(made)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Root key %s has %d permissions. It is shown only once:\n%s\n", made.RootKeyID, len(permissions), made.Key)
+	_, err = fmt.Fprintf(a.stdout, "Root key %s has %d permissions. It is shown only once:\n%s\n",
+		made.RootKeyID, len(permissions), made.Key)
 	return err
 }
 
@@ -62,13 +65,20 @@ type listRootKeys struct {
 // Run lists the root keys.
 func (c *listRootKeys) Run(ctx context.Context, a *app, client *latchkey.Client) error {
 	keys, err := all(func(cursor string) (latchkey.Page[latchkey.RootKey], error) {
-		return client.RootKeys.List(ctx, latchkey.ListRootKeysRequest{WorkspaceID: c.Workspace, Cursor: cursor})
+		return client.RootKeys.List(ctx, latchkey.ListRootKeysRequest{
+			WorkspaceID: c.Workspace, Cursor: cursor,
+		})
 	})
 	if err != nil {
 		return err
 	}
-	return printList(a, keys, "ID NAME START ENABLED EXPIRES CREATED PERMISSIONS", func(k latchkey.RootKey) []string {
-		return []string{k.ID, k.Name, k.Start + "…", yes(k.Enabled), date(k.Expires), date(k.CreatedAt), few(k.Permissions)}
+	return printList(a, keys, "ID NAME START ENABLED EXPIRES CREATED PERMISSIONS", func(
+		k latchkey.RootKey,
+	) []string {
+		return []string{
+			k.ID, k.Name, k.Start + "…", yes(k.Enabled), date(k.Expires), date(k.CreatedAt),
+			few(k.Permissions),
+		}
 	})
 }
 
@@ -82,7 +92,9 @@ func few(values []string) string {
 }
 
 // rootKeySettings are what root-keys update can set.
-var rootKeySettings = settings{"name": text, "permissions": list, "enabled": boolean, "expires": instant}
+var rootKeySettings = settings{
+	"name": text, "permissions": list, "enabled": boolean, "expires": instant,
+}
 
 // updateRootKey changes a root key.
 type updateRootKey struct {
@@ -103,11 +115,15 @@ Examples:
 
 // Run changes the root key.
 func (c *updateRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	return a.update(ctx, client, "rootKeys.updateRootKey", rootKeySettings, c.Settings, "rootKeyId", c.RootKeyID)
+	return a.update(ctx, client, "rootKeys.updateRootKey", rootKeySettings, c.Settings, "rootKeyId",
+		c.RootKeyID)
 }
 
 // update calls an operation that changes a resource and prints the result.
-func (a *app) update(ctx context.Context, client *latchkey.Client, operation string, known settings, arguments []string, idField, id string) error {
+func (a *app) update(
+	ctx context.Context, client *latchkey.Client, operation string, known settings, arguments []string,
+	idField, id string,
+) error {
 	request, err := known.patch(arguments)
 	if err != nil {
 		return err
@@ -127,7 +143,9 @@ type deleteRootKey struct {
 
 // Run deletes the root key.
 func (c *deleteRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	if err := client.RootKeys.Delete(ctx, latchkey.DeleteRootKeyRequest{RootKeyID: c.RootKeyID}); err != nil {
+	if err := client.RootKeys.Delete(ctx, latchkey.DeleteRootKeyRequest{
+		RootKeyID: c.RootKeyID,
+	}); err != nil {
 		return err
 	}
 	return a.done("Deleted root key %s. It no longer works.", c.RootKeyID)

@@ -42,7 +42,10 @@ type serveCmd struct {
 
 // Help is the manual of latchkey serve.
 func (serveCmd) Help() string {
-	return `All data is in one data folder, or, with --database, in a PostgreSQL database that any number of nodes share with the same master key. The first start creates the master key and the operator's root key, prints the root key and saves it in the file root.key. SIGTERM or Ctrl-C stops the service after the requests in progress; a second one stops it at once.
+	return `All data is in one data folder, or, with --database, in a PostgreSQL database that any
+number of nodes share with the same master key. The first start creates the master key and the
+operator's root key, prints the root key and saves it in the file root.key. SIGTERM or Ctrl-C stops
+the service after the requests in progress; a second one stops it at once.
 
 Examples:
 
@@ -67,8 +70,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	defer listener.Close()
 	log := a.logger(c.Debug)
 	service, err := embedded.Open(ctx, embedded.Config{
-		Data: a.Data, Database: c.Database, MasterKey: c.MasterKey, Log: log, TrustedProxies: c.TrustedProxies,
-		Redis: c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
+		Data: a.Data, Database: c.Database, MasterKey: c.MasterKey, Log: log,
+		TrustedProxies: c.TrustedProxies,
+		Redis:          c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
 	})
 	if err != nil {
 		return err
@@ -82,7 +86,10 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 // answer serves requests until ctx ends, and then stops in order: readiness turns
 // to 503, new requests are served until load balancers have noticed, requests in
 // progress are finished, and what is only in memory is saved.
-func (c *serveCmd) answer(ctx context.Context, stop func(), listener net.Listener, service *embedded.Service, log *slog.Logger) error {
+func (c *serveCmd) answer(
+	ctx context.Context, stop func(), listener net.Listener, service *embedded.Service,
+	log *slog.Logger,
+) error {
 	var leaving atomic.Bool
 	srv := &http.Server{
 		Handler:           dismiss(service.Handler, &leaving),

@@ -23,7 +23,8 @@ type rotateCmd struct {
 
 // Help is the manual of latchkey vault rotate.
 func (rotateCmd) Help() string {
-	return `Creates a new master key, rewraps all data keys with it and discards the old one. Sealed keys don't change. If it is interrupted, run it again: nothing is lost.
+	return `Creates a new master key, rewraps all data keys with it and discards the old one. Sealed
+keys don't change. If it is interrupted, run it again: nothing is lost.
 
 Older backups still need the old master key: keep a copy of the file master.key with them.`
 }
@@ -33,7 +34,9 @@ func (c *rotateCmd) Run(ctx context.Context, a *app) error {
 	if c.MasterKey != "" && c.count() == 1 {
 		return c.explain(a)
 	}
-	rewrapped, err := embedded.Rotate(ctx, embedded.Config{Data: a.Data, Database: c.Database, MasterKey: c.MasterKey})
+	rewrapped, err := embedded.Rotate(ctx, embedded.Config{
+		Data: a.Data, Database: c.Database, MasterKey: c.MasterKey,
+	})
 	if err != nil {
 		return err
 	}
@@ -41,24 +44,32 @@ func (c *rotateCmd) Run(ctx context.Context, a *app) error {
 	case a.JSON:
 		return a.printJSON(map[string]int{"rewrapped": rewrapped})
 	case c.MasterKey != "":
-		return a.done("Rewrapped %d data keys with the first master key. Remove the other ones from LATCHKEY_MASTER_KEY.", rewrapped)
+		return a.done(
+			"Rewrapped %d data keys with the first master key. Remove the other ones from "+
+				"LATCHKEY_MASTER_KEY.",
+			rewrapped,
+		)
 	}
 	return a.done("Created a new master key and rewrapped %d data keys with it.", rewrapped)
 }
 
 // count returns how many master keys are given.
 func (c *rotateCmd) count() int {
-	return len(strings.FieldsFunc(c.MasterKey, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }))
+	return len(strings.FieldsFunc(c.MasterKey, func(r rune) bool {
+		return r == ',' || unicode.IsSpace(r)
+	}))
 }
 
 // explain describes how to replace a master key that this command can't write.
 func (c *rotateCmd) explain(a *app) error {
-	_, err := fmt.Fprintf(a.stdout, `The master key is in the environment, where only you can replace it:
+	_, err := fmt.Fprintf(a.stdout, `The master key is in the environment, where only you
+can replace it:
 
 1. Stop the service and put a new master key and a comma before the current one:
    LATCHKEY_MASTER_KEY=%s,…
 2. Run latchkey vault rotate again. It rewraps all data keys with the first master key.
 3. Remove the comma and the old master key, and start the service.
 `, embedded.NewMasterKey())
-	return errors.Join(err, errors.New("nothing was changed: LATCHKEY_MASTER_KEY has only the current master key"))
+	return errors.Join(err,
+		errors.New("nothing was changed: LATCHKEY_MASTER_KEY has only the current master key"))
 }

@@ -14,7 +14,8 @@ func (versionCmd) Run(a *app) error {
 	if a.JSON {
 		return a.printJSON(map[string]string{"version": version(), "go": runtime.Version()})
 	}
-	_, err := fmt.Fprintf(a.stdout, "latchkey %s (%s %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintf(a.stdout, "latchkey %s (%s %s/%s)\n", version(), runtime.Version(),
+		runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

@@ -18,7 +18,8 @@ type createWorkspace struct {
 
 // Help is the manual of latchkey workspaces create.
 func (createWorkspace) Help() string {
-	return `Prints a root key with every permission in the new workspace, alone on the last line. It is shown only once.`
+	return `Prints a root key with every permission in the new workspace, alone on the last line. It
+is shown only once.`
 }
 
 // Run makes the workspace.
@@ -38,20 +39,25 @@ func (c *createWorkspace) Run(ctx context.Context, a *app, client *latchkey.Clie
 		WorkspaceID: made.WorkspaceID, Name: c.Name, Permissions: everything(made.WorkspaceID),
 	})
 	if err != nil {
-		return fmt.Errorf("workspace %s was made, but not its root key (latchkey root-keys create --all --workspace %s makes one): %w",
+		return fmt.Errorf("workspace %s was made, but not its root key (latchkey root-keys create "+
+			"--all --workspace %s makes one): %w",
 			made.WorkspaceID, made.WorkspaceID, err)
 	}
 	return c.print(a, made, key)
 }
 
-func (c *createWorkspace) print(a *app, made latchkey.CreatedWorkspace, key latchkey.CreatedRootKey) error {
+func (c *createWorkspace) print(
+	a *app, made latchkey.CreatedWorkspace, key latchkey.CreatedRootKey,
+) error {
 	if a.JSON {
 		return a.printJSON(struct {
 			latchkey.CreatedWorkspace
 			latchkey.CreatedRootKey
 		}{made, key})
 	}
-	_, err := fmt.Fprintf(a.stdout, "Workspace %s is named %s. Its root key is %s, shown only once:\n%s\n", made.WorkspaceID, c.Name, key.RootKeyID, key.Key)
+	_, err := fmt.Fprintf(a.stdout,
+		"Workspace %s is named %s. Its root key is %s, shown only once:\n%s\n", made.WorkspaceID, c.Name,
+		key.RootKeyID, key.Key)
 	return err
 }
 
@@ -66,7 +72,9 @@ func (listWorkspaces) Run(ctx context.Context, a *app, client *latchkey.Client) 
 	if err != nil {
 		return err
 	}
-	return printList(a, workspaces, "ID NAME ENABLED REQUESTS/MIN CREATED", func(w latchkey.Workspace) []string {
+	return printList(a, workspaces, "ID NAME ENABLED REQUESTS/MIN CREATED", func(
+		w latchkey.Workspace,
+	) []string {
 		bound := ""
 		if n, ok := w.RequestsPerMinute.Get(); ok {
 			bound = strconv.FormatInt(n, 10)

@@ -24,7 +24,9 @@ import (
 type Keys struct{}
 
 // Verify implements protect.Verifier.
-func (Keys) Verify(_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption) (latchkey.Verification, error) {
+func (Keys) Verify(
+	_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption,
+) (latchkey.Verification, error) {
 	switch r.Key {
 	case "sk_valid":
 		if r.Permissions != "" && r.Permissions != "read" {
@@ -37,12 +39,19 @@ func (Keys) Verify(_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey
 		return latchkey.Verification{Code: latchkey.UsageExceeded, KeyID: "key_3"}, nil
 	case "sk_limited":
 		// The reset is so far away that the answer is always the whole window.
-		limit := latchkey.RatelimitState{Exceeded: true, Limit: 100, Duration: latchkey.Per(time.Minute), Reset: latchkey.At(time.Now().Add(time.Hour))}
-		return latchkey.Verification{Code: latchkey.RateLimited, KeyID: "key_4", Ratelimits: []latchkey.RatelimitState{limit}}, nil
+		limit := latchkey.RatelimitState{
+			Exceeded: true, Limit: 100, Duration: latchkey.Per(time.Minute),
+			Reset: latchkey.At(time.Now().Add(time.Hour)),
+		}
+		return latchkey.Verification{
+			Code: latchkey.RateLimited, KeyID: "key_4", Ratelimits: []latchkey.RatelimitState{limit},
+		}, nil
 	case "sk_down":
 		return latchkey.Verification{}, errors.New("no route to the service")
 	case "sk_overloaded":
-		return latchkey.Verification{}, &latchkey.Error{Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Second}
+		return latchkey.Verification{}, &latchkey.Error{
+			Status: http.StatusTooManyRequests, RetryAfter: 2 * time.Second,
+		}
 	}
 	return latchkey.Verification{Code: latchkey.NotFound}, nil
 }
@@ -58,11 +67,14 @@ func Guard() *protect.Guard {
 // SameAnswers sends every kind of request to net/http and to another framework
 // and compares the answers. serve sends r to a handler behind g which answers
 // with [Hello].
-func SameAnswers(t *testing.T, serve func(t *testing.T, g *protect.Guard, r *http.Request) *http.Response) {
+func SameAnswers(
+	t *testing.T, serve func(t *testing.T, g *protect.Guard, r *http.Request) *http.Response,
+) {
 	closed := Guard()
 	open := protect.New(protect.Config{Verifier: Keys{}, OnError: protect.FailOpen(Log)})
 	anywhere := protect.New(protect.Config{Verifier: Keys{}, OnError: protect.FailClosed(Log),
-		Extract: protect.FirstOf(protect.Bearer, protect.Header("X-API-Key"), protect.Query("key"), protect.Cookie("session"))})
+		Extract: protect.FirstOf(protect.Bearer, protect.Header("X-API-Key"), protect.Query("key"),
+			protect.Cookie("session"))})
 	for _, c := range []struct {
 		name   string
 		guard  *protect.Guard
@@ -73,7 +85,8 @@ func SameAnswers(t *testing.T, serve func(t *testing.T, g *protect.Guard, r *htt
 		{"valid", closed, "/", bearer("sk_valid"), 200},
 		{"no key", closed, "/", nil, 401},
 		{"another scheme", closed, "/", http.Header{"Authorization": {"Basic sk_valid"}}, 401},
-		{"two keys", closed, "/", http.Header{"Authorization": {"Bearer sk_valid", "Bearer sk_valid"}}, 401},
+		{"two keys", closed, "/", http.Header{"Authorization": {"Bearer sk_valid", "Bearer sk_valid"}},
+			401},
 		{"unknown", closed, "/", bearer("sk_unknown"), 401},
 		{"disabled", closed, "/", bearer("sk_disabled"), 401},
 		{"out of credits", closed, "/", bearer("sk_spent"), 402},

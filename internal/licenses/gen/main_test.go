@@ -15,7 +15,9 @@ func TestCommittedNoticesAreCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(strings.Split(licenses.Notices, "\n"), strings.Split(string(want), "\n")); diff != "" {
+	if diff := cmp.Diff(
+		strings.Split(licenses.Notices, "\n"), strings.Split(string(want), "\n"),
+	); diff != "" {
 		t.Errorf("notices.txt is stale: run go generate ./internal/licenses\n%s", diff)
 	}
 }
@@ -27,7 +29,9 @@ func TestNoticesNameWhatTheyApplyTo(t *testing.T) {
 	if !strings.HasPrefix(text, "Latchkey\n") {
 		t.Errorf("it begins with %q", text[:40])
 	}
-	for _, want := range []string{"The Go standard library\n", "github.com/jackc/pgx/v5 v", "modernc.org/sqlite v"} {
+	for _, want := range []string{
+		"The Go standard library\n", "github.com/jackc/pgx/v5 v", "modernc.org/sqlite v",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
 		}
