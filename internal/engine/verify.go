@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/latchkeyhq/latchkey"
@@ -26,11 +27,12 @@ func (e *Engine) VerifyKey(
 	ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest,
 ) (v latchkey.Verification, err error) {
 	var done verified
-	if err = e.verify(ctx, &who, r, &v, &done); err == nil {
-		done.code = v.Code
-		e.observe(who.Lane, &done)
+	if err := e.verify(ctx, &who, r, &v, &done); err != nil {
+		return latchkey.Verification{}, err
 	}
-	return v, err
+	done.code = v.Code
+	e.observe(who.Lane, &done)
+	return v, nil
 }
 
 // verified is what there is to know of a verification after it was made.
@@ -108,15 +110,20 @@ func (e *Engine) chargeOnce(
 	now, described := e.now(), *v
 	copied := append([]checkedLimit(nil), limits...) // which leaves the caller's on its stack
 	counted := once(func(ctx context.Context) (latchkey.Verification, error) {
-		err := e.count(ctx, now, key, copied, &described)
-		return described, err
+		if err := e.count(ctx, now, key, copied, &described); err != nil {
+			return latchkey.Verification{}, err
+		}
+		return described, nil
 	})
 	charge := func(ctx context.Context, c *Change) (latchkey.Verification, error) {
 		v, err := counted(ctx)
-		if err == nil {
-			err = e.charge(ctx, purse{c.tx}, key, cost, &v)
+		if err != nil {
+			return latchkey.Verification{}, err
 		}
-		return v, err
+		if err := e.charge(ctx, purse{c.tx}, key, cost, &v); err != nil {
+			return latchkey.Verification{}, err
+		}
+		return v, nil
 	}
 	*v, kept, err = changeOnce(ctx, e, *who, charge)
 	return kept, err
@@ -126,11 +133,16 @@ func (e *Engine) chargeOnce(
 // the caller may verify.
 func (e *Engine) find(ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
 	key, err := e.snapshot(ctx, who, hashOf(r.Key))
-	if err == nil && key.Unknown() && r.MigrationID != "" {
-		key, err = e.findMigrated(ctx, who, r)
-	}
-	if err != nil || key.Unknown() || key.gone || key.workspace != who.root.workspace {
+	if err != nil {
 		return nil, err
+	}
+	if key.Unknown() && r.MigrationID != "" {
+		if key, err = e.findMigrated(ctx, who, r); err != nil {
+			return nil, err
+		}
+	}
+	if key.Unknown() || key.gone || key.workspace != who.root.workspace {
+		return nil, nil
 	}
 	if !who.permits("", ids{API: key.api, Keyspace: key.keyspace, Key: key.id}) {
 		return nil, nil
@@ -209,10 +221,13 @@ func (e *Engine) showBalance(ctx context.Context, key *keySnapshot, v *latchkey.
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // deleted at this very moment
 	}
-	if err == nil && balance.Valid {
+	if err != nil {
+		return fmt.Errorf("balance: %w", err)
+	}
+	if balance.Valid {
 		v.Credits = latchkey.Set(balance.Int64)
 	}
-	return err
+	return nil
 }
 
 // checkedLimit is a limit that a verification counts, and how much.
@@ -295,20 +310,22 @@ func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits 
 		return nil
 	case 1:
 		decision, err := e.limiter.TakeOne(ctx, now, limits[0].request(key))
-		if err == nil {
-			decided(v, limits, []ratelimit.Decision{decision})
+		if err != nil {
+			return err
 		}
-		return err
+		decided(v, limits, []ratelimit.Decision{decision})
+		return nil
 	}
 	requests := make([]ratelimit.Request, len(limits))
 	for i := range limits {
 		requests[i] = limits[i].request(key)
 	}
 	decisions, err := e.limiter.Take(ctx, now, requests)
-	if err == nil {
-		decided(v, limits, decisions)
+	if err != nil {
+		return err
 	}
-	return err
+	decided(v, limits, decisions)
+	return nil
 }
 
 // request is how the limiter is asked for the limit.
