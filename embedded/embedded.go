@@ -145,15 +145,20 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	return s, nil
 }
 
-// openData opens cfg.Database, or the database in the data folder.
+// openData opens cfg.Database, or the database in the data folder. An error about
+// the URL doesn't repeat it, because it can contain a password.
 func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 	if cfg.Data == "" {
 		return nil, errors.New("latchkey: no data folder given")
 	}
+	if cfg.Database != "" && !store.IsPostgres(cfg.Database) {
+		return nil, errors.New("latchkey: the database must begin with postgres:// " +
+			"(a URL without quotes, such as postgres://user:password@host/name)")
+	}
 	if err := makeFolder(cfg.Data); err != nil {
 		return nil, fmt.Errorf("latchkey: data folder: %w", err)
 	}
-	return store.Open(ctx, cmp.Or(cfg.Database, cfg.Data))
+	return store.Open(ctx, cmp.Or(cfg.Database, "sqlite://"+cfg.Data))
 }
 
 // start opens the parts of the service that need the database.

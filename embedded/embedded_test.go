@@ -25,7 +25,7 @@ var beside sync.Map // string to Config
 func newDir(t testing.TB) string {
 	dir, where := t.TempDir(), testenv.Database(t)
 	cfg := Config{Redis: testenv.RedisURL(t)}
-	if strings.Contains(where, "://") {
+	if strings.HasPrefix(where, "postgres") {
 		cfg.Database = where
 	}
 	beside.Store(dir, cfg)
@@ -216,5 +216,23 @@ func TestSettingsMeanWhatTheEngineMeans(t *testing.T) {
 		if string(ours) != string(its) {
 			t.Errorf("the fail mode %q is %q in the engine", ours, its)
 		}
+	}
+}
+
+// TestOnlyPostgresURLsAreDatabases: any other text is refused, and not repeated,
+// because it can contain a password.
+func TestOnlyPostgresURLsAreDatabases(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, where := range []string{
+		"mysql://u:sesame@h/db", "sqlite://sesame", "/sesame", `"postgres://u:sesame@h/db"`,
+	} {
+		_, err := Open(t.Context(), Config{Data: dir, Database: where})
+		if err == nil || !strings.Contains(err.Error(), "must begin with postgres://") ||
+			strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%q: error %v", where, err)
+		}
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a data folder was created")
 	}
 }

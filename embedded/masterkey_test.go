@@ -145,7 +145,7 @@ func TestRotationSurvivesItsEndAtAnyMoment(t *testing.T) {
 	} {
 		t.Run(moment, func(t *testing.T) {
 			f := newSealed(t, "")
-			db, err := store.Open(t.Context(), f.dir)
+			db, err := store.Open(t.Context(), "sqlite://"+f.dir)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -33,10 +33,8 @@ Example, from one machine to many:
 
 // Run copies, and prints what was copied.
 func (c *copyCmd) Run(ctx context.Context, a *app) error {
-	if dir, ok := strings.CutPrefix(c.To, "sqlite://"); ok {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
+	if err := makeTarget(c.To); err != nil {
+		return fmt.Errorf("--to: %w", err)
 	}
 	copied, err := store.Copy(ctx, c.From, c.To, a.progress())
 	if err != nil {
@@ -61,6 +59,18 @@ func (c *copyCmd) Run(ctx context.Context, a *app) error {
 		"Both sides are equal. Give every node that serves the copy the same master key: the file " +
 			"master.key of the old data folder, or LATCHKEY_MASTER_KEY.",
 	)
+}
+
+// makeTarget creates the folder of a SQLite database.
+func makeTarget(to string) error {
+	if store.IsPostgres(to) {
+		return nil
+	}
+	dir, err := store.Folder(to)
+	if err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, 0o700)
 }
 
 // progress returns a function that shows the progress of a copy: a bar on a

@@ -15,7 +15,7 @@ type database struct {
 }
 
 // where is what the store opens.
-func (d database) where(a *app) string { return cmp.Or(d.Database, a.Data) }
+func (d database) where(a *app) string { return cmp.Or(d.Database, "sqlite://"+a.Data) }
 
 // place says where the data is, for people and without a password.
 func (d database) place(a *app) string {

@@ -234,7 +234,7 @@ func wantEarlierCounters(t *testing.T, l ratelimit.Limiter) {
 // TestCountersOfEarlierReleasesAreTakenUp from rows and segments, and again when
 // this release has saved them, and after copies to either engine.
 func TestCountersOfEarlierReleasesAreTakenUp(t *testing.T) {
-	from := t.TempDir()
+	from := "sqlite://" + t.TempDir()
 	open := func(where string, check func(*store.DB, ratelimit.Limiter)) {
 		t.Helper()
 		db, err := store.Open(t.Context(), where)
@@ -266,7 +266,7 @@ func TestCountersOfEarlierReleasesAreTakenUp(t *testing.T) {
 		}
 		open(to, func(db *store.DB, l ratelimit.Limiter) { wantEarlierCounters(t, l) })
 	}
-	copyTo(t.TempDir())
+	copyTo("sqlite://" + t.TempDir())
 	for range 2 {
 		open(from, func(db *store.DB, l ratelimit.Limiter) {
 			wantEarlierCounters(t, l)
@@ -277,7 +277,7 @@ func TestCountersOfEarlierReleasesAreTakenUp(t *testing.T) {
 				t.Errorf("%d rows are left (%v)", len(rows), err)
 			}
 		})
-		copyTo(t.TempDir())
+		copyTo("sqlite://" + t.TempDir())
 	}
 	copyTo(testenv.Postgres(t))
 }

@@ -103,9 +103,9 @@ func (w *world) open(master string) {
 func (w *world) raw() *sql.DB {
 	w.t.Helper()
 	driver, source := "pgx", w.where
-	if !strings.Contains(source, "://") {
+	if dir, ok := strings.CutPrefix(w.where, "sqlite://"); ok {
 		driver = "sqlite"
-		source = filepath.Join(w.where, "latchkey.db") + "?_pragma=busy_timeout(10000)"
+		source = filepath.Join(dir, "latchkey.db") + "?_pragma=busy_timeout(10000)"
 	}
 	db, err := sql.Open(driver, source)
 	if err != nil {

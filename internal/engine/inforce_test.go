@@ -22,7 +22,7 @@ import (
 // one that waits, as changes do which arrive together.
 func TestAKeyReadBeforeTheCommitIsNotUsedAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, where: t.TempDir(), at: start} // a server's answers would not wait for the test
+		w := &world{t: t, where: "sqlite://" + t.TempDir(), at: start} // a server's answers would not wait for the test
 		w.setUp()
 		key := w.newKey(latchkey.CreateKeyRequest{})
 		var all sync.WaitGroup

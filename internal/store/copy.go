@@ -198,7 +198,7 @@ func openTarget(ctx context.Context, where string) (*side, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isPostgres(where) {
+	if !IsPostgres(where) {
 		return s, nil
 	}
 	if _, err := write.New(s.conn).LockHeads(ctx); err != nil {

@@ -76,7 +76,7 @@ func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 	if diff := cmp.Diff(copied, got); diff != "" {
 		t.Errorf("copied tables (-want +got):\n%s", diff)
 	}
-	there := tableNames(t, open(t, t.TempDir()))
+	there := tableNames(t, open(t, "sqlite://"+t.TempDir()))
 	if diff := cmp.Diff(slices.Sorted(slices.Values(append(copied, left...))), there); diff != "" {
 		t.Errorf("tables of the schema (-want +got):\n%s", diff)
 	}
@@ -112,14 +112,14 @@ func TestACopyThereAndBackIsEqual(t *testing.T) {
 	_ = testenv.Postgres(t) // skips here, and not in the middle of a property
 	rows := int64(0)
 	for seed := range 2 {
-		first, there, back := t.TempDir(), testenv.Postgres(t), t.TempDir()
+		first, there, back := "sqlite://"+t.TempDir(), testenv.Postgres(t), "sqlite://"+t.TempDir()
 		db := open(t, first)
 		rows += rapid.Custom(func(rt *rapid.T) int64 { return fillAtRandom(rt, db, all) }).Example(seed)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
 		one := copied(t, first, there)
-		if diff := cmp.Diff(one, copied(t, there, "sqlite://"+back)); diff != "" {
+		if diff := cmp.Diff(one, copied(t, there, back)); diff != "" {
 			t.Error(diff)
 		}
 		for _, table := range one {
@@ -142,7 +142,7 @@ func copied(t *testing.T, from, to string) []CopiedTable {
 
 // TestALargeTableIsCopiedInParts, and each is told.
 func TestALargeTableIsCopiedInParts(t *testing.T) {
-	from, to := t.TempDir(), testenv.Postgres(t)
+	from, to := "sqlite://"+t.TempDir(), testenv.Postgres(t)
 	db := open(t, from)
 	const rows = 2*copyRows + 17
 	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
@@ -174,7 +174,7 @@ func TestALargeTableIsCopiedInParts(t *testing.T) {
 
 // TestACopyIsWholeOrNotThere: one that is interrupted leaves nothing behind.
 func TestACopyIsWholeOrNotThere(t *testing.T) {
-	from := t.TempDir()
+	from := "sqlite://" + t.TempDir()
 	db := open(t, from)
 	fill(t, db)
 	if err := db.Close(); err != nil {
@@ -199,9 +199,9 @@ func TestACopyIsWholeOrNotThere(t *testing.T) {
 // TestCopiesThatWouldDoHarmAreRefused: into data that is there, from a folder in
 // use, from where nothing is. None of them leaves a lock or makes a source.
 func TestCopiesThatWouldDoHarmAreRefused(t *testing.T) {
-	from := t.TempDir()
+	from := "sqlite://" + t.TempDir()
 	db := open(t, from)
-	if _, err := Copy(t.Context(), from, t.TempDir(), nil); !errors.Is(err, ErrLocked) {
+	if _, err := Copy(t.Context(), from, "sqlite://"+t.TempDir(), nil); !errors.Is(err, ErrLocked) {
 		t.Errorf("from a folder in use: %v", err)
 	}
 	fill(t, db)
@@ -222,14 +222,15 @@ func TestCopiesThatWouldDoHarmAreRefused(t *testing.T) {
 
 // TestDataOfAnOlderReleaseIsCopied: what it lacks is made first.
 func TestDataOfAnOlderReleaseIsCopied(t *testing.T) {
-	from := t.TempDir()
-	firstSchema(t, from)
-	copied(t, from, t.TempDir())
+	dir := t.TempDir()
+	from := "sqlite://" + dir
+	firstSchema(t, dir)
+	copied(t, from, "sqlite://"+t.TempDir())
 }
 
 // TestWhatPostgreSQLCannotKeepIsSaid with the table that has it.
 func TestWhatPostgreSQLCannotKeepIsSaid(t *testing.T) {
-	from, to := t.TempDir(), testenv.Postgres(t)
+	from, to := "sqlite://"+t.TempDir(), testenv.Postgres(t)
 	db := open(t, from)
 	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return logged(tx, ctx, "a\x00b") })
 	if err := errors.Join(err, db.Close()); err != nil {

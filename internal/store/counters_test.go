@@ -98,7 +98,7 @@ func TestExpiredCountersAreDropped(t *testing.T) {
 // TestSegmentsAreCopiedAsTheyAre, also such as are too large to be copied together.
 func TestSegmentsAreCopiedAsTheyAre(t *testing.T) {
 	each(t, func(t *testing.T, to string) {
-		from := t.TempDir()
+		from := "sqlite://" + t.TempDir()
 		db := open(t, from)
 		large := strings.Repeat("large", copyBytes/8)
 		saveCounters(t, db, "a", 1, "first", large, large, "\x00\xff", large)

@@ -257,7 +257,7 @@ func TestAReadingThatIsCutIsNotUpToDate(t *testing.T) {
 
 // TestAloneThereIsNothingToFollow: Follow ends with its context.
 func TestAloneThereIsNothingToFollow(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, "sqlite://"+t.TempDir())
 	if db.Shared() {
 		t.Error("a folder is shared")
 	}

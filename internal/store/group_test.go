@@ -118,7 +118,7 @@ func TestAGroupRunsAgainOnlyIfSomethingIsToBeUndone(t *testing.T) {
 // must not let the rest of the group be written without one. Each change is
 // there if it was reported as made, and only then.
 func TestNothingIsWrittenAfterSQLiteHasUndoneATransaction(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, "sqlite://"+t.TempDir())
 	_, err := db.pool.ExecContext(t.Context(), `CREATE TABLE undoing (id TEXT PRIMARY KEY ON CONFLICT ROLLBACK);
 		INSERT INTO undoing VALUES ('taken')`)
 	if err != nil {

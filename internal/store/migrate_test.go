@@ -96,12 +96,13 @@ func firstSchema(t *testing.T, dir string, more ...string) {
 // TestDataOfTheFirstSchemaOpens, and its audit log continues where it ended.
 func TestDataOfTheFirstSchemaOpens(t *testing.T) {
 	dir := t.TempDir()
+	where := "sqlite://" + dir
 	firstSchema(t, dir, "INSERT INTO audit_logs VALUES (1234, '', '', 0, '', '', '', '', '', '', '', '', '')")
-	status, err := MigrationStatus(t.Context(), dir)
+	status, err := MigrationStatus(t.Context(), where)
 	if err != nil || !status[0].Applied || status[1].Applied {
 		t.Errorf("status %+v (%v)", status, err)
 	}
-	db := open(t, dir)
+	db := open(t, where)
 	err = db.Update(t.Context(), func(_ context.Context, tx *Tx) error {
 		if place := tx.NextAudit(1); place != 1235 {
 			t.Errorf("the next place is %d", place)
@@ -111,7 +112,7 @@ func TestDataOfTheFirstSchemaOpens(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if status, err = MigrationStatus(t.Context(), dir); err != nil || !status[1].Applied {
+	if status, err = MigrationStatus(t.Context(), where); err != nil || !status[1].Applied {
 		t.Errorf("status %+v (%v)", status, err)
 	}
 }

@@ -108,7 +108,7 @@ func TestSpendsAreAsIfOneAfterTheOther(t *testing.T) {
 // except that more can be accepted: one that is too large doesn't hold up the
 // next. Of several keys each is answered as if it were alone.
 func TestCombineIsTheNaiveSequence(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, "sqlite://"+t.TempDir())
 	n := 0
 	cost := rapid.OneOf(rapid.Int64Range(0, 10), rapid.SampledFrom([]int64{math.MaxInt64, math.MaxInt64 - 3}))
 	balance := rapid.OneOf(rapid.Int64Range(0, 50), rapid.Just(int64(math.MaxInt64)))
@@ -262,7 +262,7 @@ func TestSpendsBesideChangesThatFail(t *testing.T) {
 // TestARowThatCanNotBeWritten is the trouble of its key alone: spends of other keys
 // that were made together with its own are made.
 func TestARowThatCanNotBeWritten(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, "sqlite://"+t.TempDir())
 	const keys, times = 6, 20
 	for i := range keys {
 		addKey(t, db, fmt.Sprint("key ", i), credits(times))
@@ -309,7 +309,7 @@ func (s uncommitting) commit(ctx context.Context, begun head) error {
 // TestASpendIsNotToldOfAnothersCommit: a change whose callers have all left fails
 // while somebody else gets in line.
 func TestASpendIsNotToldOfAnothersCommit(t *testing.T) {
-	db := open(t, t.TempDir())
+	db := open(t, "sqlite://"+t.TempDir())
 	addKey(t, db, "key", credits(10))
 	first, second, spent := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	commits := 0

@@ -9,19 +9,21 @@ import (
 
 func TestASecondOwnerOfTheFolderIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	db := open(t, dir)
-	if _, err := Open(t.Context(), dir); !errors.Is(err, ErrLocked) {
+	where := "sqlite://" + dir
+	db := open(t, where)
+	if _, err := Open(t.Context(), where); !errors.Is(err, ErrLocked) {
 		t.Errorf("error %v, want %v", err, ErrLocked)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	open(t, dir)
+	open(t, where)
 }
 
 func TestAClosedDatabaseIsOneFileThatOthersCannotRead(t *testing.T) {
 	dir := t.TempDir()
-	db := open(t, dir)
+	where := "sqlite://" + dir
+	db := open(t, where)
 	if err := db.Update(t.Context(), put("a", "1")); err != nil || !has(t, db, "a") {
 		t.Fatal(err)
 	}

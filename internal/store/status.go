@@ -34,7 +34,7 @@ func MigrationStatus(ctx context.Context, where string) ([]Migration, error) {
 }
 
 func appliedAt(ctx context.Context, where string) ([]Migration, error) {
-	if isPostgres(where) {
+	if IsPostgres(where) {
 		p, err := newPostgres(where)
 		if err != nil {
 			return nil, err
@@ -45,7 +45,11 @@ func appliedAt(ctx context.Context, where string) ([]Migration, error) {
 		}
 		return seen, nil
 	}
-	file := filepath.Join(folder(where), "latchkey.db")
+	dir, err := Folder(where)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "latchkey.db")
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

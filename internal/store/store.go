@@ -14,6 +14,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -64,14 +65,18 @@ func (tx *Tx) exec(ctx context.Context, text string) error {
 	return err
 }
 
-// Open opens a database and brings its schema up to date. Where is either the
-// folder of a SQLite database, also as sqlite://folder, which is made if there
-// is none and which only one process can have open at a time, or the URL of a
-// PostgreSQL database, which any number of nodes can share:
+// Open opens a database and brings its schema up to date. The URL where names
+// either the folder of a SQLite database, which is created if it has none and
+// which only one process can have open at a time, or a PostgreSQL database, which
+// any number of nodes can share:
 //
+//	sqlite:///var/lib/latchkey
 //	postgres://user:password@host:5432/name?sslmode=verify-full
 //
-// The URL can have all parameters that pgx knows, several hosts among them, and:
+// Any other text is an error that doesn't repeat the text, which can contain a
+// password.
+//
+// The URL of a PostgreSQL database can have all parameters that pgx knows, several hosts among them, and:
 //
 //   - pool_max_conns bounds the connections that read and spend, 16 by default.
 //     A node uses that many, one to write, one to follow the changes of other
@@ -91,17 +96,33 @@ func (tx *Tx) exec(ctx context.Context, text string) error {
 // left out according to SELECT version(): notifications, and on CockroachDB
 // collations, which are bytewise there anyway.
 func Open(ctx context.Context, where string) (*DB, error) {
-	if isPostgres(where) {
+	if IsPostgres(where) {
 		return openPostgres(ctx, where)
 	}
-	return openSQLite(ctx, folder(where))
+	dir, err := Folder(where)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return openSQLite(ctx, dir)
 }
 
-func isPostgres(where string) bool {
-	return strings.HasPrefix(where, "postgres://") || strings.HasPrefix(where, "postgresql://")
+// IsPostgres reports whether a text is the URL of a PostgreSQL database. The case of
+// the scheme doesn't matter (RFC 3986, section 3.1).
+func IsPostgres(where string) bool {
+	scheme, _, _ := strings.Cut(where, "://")
+	return scheme != where &&
+		(strings.EqualFold(scheme, "postgres") || strings.EqualFold(scheme, "postgresql"))
 }
 
-func folder(where string) string { return strings.TrimPrefix(where, "sqlite://") }
+// Folder returns the folder of a SQLite database from its URL.
+func Folder(where string) (string, error) {
+	scheme, dir, _ := strings.Cut(where, "://")
+	if !strings.EqualFold(scheme, "sqlite") || dir == "" {
+		return "", errors.New("not the URL of a database: " +
+			"it must begin with postgres:// or sqlite://, without quotes")
+	}
+	return dir, nil
+}
 
 // assemble makes a DB of a pool, what reads run on, the connection that writes, and
 // the function that releases them.

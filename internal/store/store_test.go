@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // each runs a test over every engine that the machine has. Where is an empty
 // database.
 func each(t *testing.T, test func(t *testing.T, where string)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, t.TempDir()) })
+	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite://"+t.TempDir()) })
 	t.Run("postgres", func(t *testing.T) { test(t, testenv.Postgres(t)) })
 }
 
@@ -200,7 +200,7 @@ func BenchmarkUpdate(b *testing.B) {
 
 // durable are databases whose commits are on disk.
 var durable = map[string]func(*testing.B) string{
-	"sqlite":   func(b *testing.B) string { return b.TempDir() },
+	"sqlite":   func(b *testing.B) string { return "sqlite://" + b.TempDir() },
 	"postgres": func(b *testing.B) string { return testenv.StartPostgres(b).URL },
 }
 

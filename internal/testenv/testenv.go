@@ -19,13 +19,13 @@ import (
 	"testing"
 )
 
-// Database returns the database of a test: the DSN of an empty PostgreSQL database if
-// LATCHKEY_TEST_DATABASE is "postgres", and an empty folder for SQLite if it is unset.
+// Database returns the URL of an empty database for a test: on PostgreSQL if
+// LATCHKEY_TEST_DATABASE is "postgres", and in a new folder of SQLite if it is unset.
 func Database(t testing.TB) string {
 	t.Helper()
 	switch engine := os.Getenv("LATCHKEY_TEST_DATABASE"); engine {
 	case "":
-		return t.TempDir()
+		return "sqlite://" + t.TempDir()
 	case "postgres":
 		return Postgres(t)
 	default:
