@@ -2,16 +2,16 @@ package check
 
 const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-// Pattern is a class of ASCII characters that a whole string must be made of,
-// at least one of them. A table of bytes decides the same as its expression,
-// at a fraction of the cost.
+// Pattern is a class of ASCII characters. A string matches if it is not empty and
+// all of its characters are in the class. A table of bytes decides the same as
+// the regular expression, at a fraction of the cost.
 type Pattern struct {
-	Regexp string    // as the API's description states it
-	Says   string    // as a message states it
-	allows [256]bool // by byte; no byte of a character beyond ASCII is allowed
+	Regexp string    // the class in the API's description
+	Says   string    // the class in error messages
+	allows [256]bool // by byte; no byte of a character outside ASCII is allowed
 }
 
-// Patterns are the classes that a tag can name.
+// Patterns are the classes by the names that tags use.
 var Patterns = map[string]*Pattern{
 	"id":         newPattern(`^[a-zA-Z0-9_]+$`, "_", "letters, digits and _"),
 	"externalId": newPattern(`^[a-zA-Z0-9_.-]+$`, "_.-", "letters, digits and _ . -"),
@@ -28,7 +28,7 @@ func newPattern(regexp, more, says string) *Pattern {
 	return p
 }
 
-// Match reports whether the whole of s is in the class. An empty s is not.
+// Match reports whether s is not empty and all of its characters are in the class.
 func (p *Pattern) Match(s string) bool {
 	for i := range len(s) {
 		if !p.allows[s[i]] {

@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// Rules are what a check tag asks of a field. The zero value asks nothing.
+// Rules are the validation rules of a field. The zero value accepts every value.
 type Rules struct {
-	Required bool     // the field must be there
+	Required bool     // the field must be present
 	Null     bool     // JSON null is allowed
-	Min      *int64   // the smallest size or value, nil where there is none
-	Max      *int64   // the largest size or value, nil where there is none
+	Min      *int64   // the smallest size or value, or nil
+	Max      *int64   // the largest size or value, or nil
 	Pattern  string   // the name of a character class, or ""
 	Regexp   string   // the same class as an anchored regular expression, or ""
 	Enum     []string // the allowed strings, nil for all
-	Default  string   // what holds without the field, or ""; not applied here
-	Items    *Rules   // what each item of a list must obey, nil for nothing
+	Default  string   // the value without the field, or ""; not applied here
+	Items    *Rules   // the rules of each item of a list, or nil
 }
 
-// Tagger is a named slice type that is a whole request. It has no field to carry
-// its tag, so a method tells it, such as "min=1,max=100".
+// Tagger is a named slice type that is a whole request. It has no field with a
+// tag, so CheckTag returns it, for example "min=1,max=100".
 type Tagger interface{ CheckTag() string }
 
-// Loose reports whether the struct type t ignores properties that it does not
-// know: whether it has a blank field tagged check:"loose".
+// Loose reports whether the struct type t ignores unknown properties, that is,
+// whether it has a blank field tagged check:"loose".
 func Loose(t reflect.Type) bool {
 	f, found := t.FieldByNameFunc(func(name string) bool { return name == "_" })
 	return found && f.Tag.Get("check") == "loose"
@@ -42,7 +42,7 @@ func Parse(tag string) (Rules, error) {
 	for rule := range strings.SplitSeq(tag, ",") {
 		name, _, _ := strings.Cut(rule, "=")
 		if slices.Contains(names, name) {
-			return Rules{}, fmt.Errorf("rule %q stands twice in %q", name, tag)
+			return Rules{}, fmt.Errorf("rule %q is repeated in %q", name, tag)
 		}
 		names = append(names, name)
 		if err := r.add(rule); err != nil {
@@ -58,7 +58,7 @@ func Parse(tag string) (Rules, error) {
 // empty reports whether no value can be within the bounds.
 func (r *Rules) empty() bool { return r.Min != nil && r.Max != nil && *r.Min > *r.Max }
 
-// add takes one rule of a tag.
+// add adds one rule of a tag.
 func (r *Rules) add(rule string) error {
 	name, value, _ := strings.Cut(rule, "=")
 	ofItems, isItems := strings.CutPrefix(name, "items.")
@@ -68,22 +68,22 @@ func (r *Rules) add(rule string) error {
 	case rule == "null":
 		r.Null = true
 	case value == "":
-		return fmt.Errorf("unknown or unfinished rule %q", rule)
+		return fmt.Errorf("unknown rule or rule without a value: %q", rule)
 	case name == "default":
 		r.Default = value
 	case isItems:
 		if r.Items == nil {
 			r.Items = new(Rules)
 		}
-		return r.Items.bound(ofItems, value)
+		return r.Items.addValue(ofItems, value)
 	default:
-		return r.bound(name, value)
+		return r.addValue(name, value)
 	}
 	return nil
 }
 
-// bound takes one of the rules that a field and the items of a list share.
-func (r *Rules) bound(name, value string) (err error) {
+// addValue adds one of the rules that a field and the items of a list share.
+func (r *Rules) addValue(name, value string) (err error) {
 	switch name {
 	case "min":
 		r.Min, err = number(value)

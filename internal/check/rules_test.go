@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseReadsEveryRule(t *testing.T) {
+func TestParseKnowsEveryRule(t *testing.T) {
 	n := func(i int64) *int64 { return &i }
 	for tag, want := range map[string]Rules{
 		"":                            {},
@@ -21,7 +21,9 @@ func TestParseReadsEveryRule(t *testing.T) {
 		"default=daily":               {Default: "daily"},
 		"max=9,items.min=1":           {Max: n(9), Items: &Rules{Min: n(1)}},
 		"items.max=2,items.enum=a|bc": {Items: &Rules{Max: n(2), Enum: []string{"a", "bc"}}},
-		"items.pattern=slug":          {Items: &Rules{Pattern: "slug", Regexp: `^[a-zA-Z0-9_:\-\.\*]+$`}},
+		"items.pattern=slug": {
+			Items: &Rules{Pattern: "slug", Regexp: `^[a-zA-Z0-9_:\-\.\*]+$`},
+		},
 	} {
 		got, err := Parse(tag)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
@@ -30,9 +32,10 @@ func TestParseReadsEveryRule(t *testing.T) {
 	}
 }
 
-func TestParseRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestParseRejectsBadTags(t *testing.T) {
 	for _, tag := range []string{
-		"requird", "required=true", "null=", "min", "min=", "min=x", "max=1.5", "max=9223372036854775808",
+		"requird", "required=true", "null=", "min", "min=", "min=x", "max=1.5",
+		"max=9223372036854775808",
 		"pattern=ids",
 		"enum=", "default=", "loose", ",", "required,", "min=1, max=2", "min=1,min=2",
 		"required,required", "min=2,max=1",
@@ -45,7 +48,7 @@ func TestParseRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestPatternsDecideLikeTheirExpressions(t *testing.T) {
+func TestPatternsMatchLikeTheirRegexps(t *testing.T) {
 	for name, p := range Patterns {
 		expression := regexp.MustCompile(strings.TrimSuffix(p.Regexp, "$") + `\z`)
 		tries := []string{"", "a\n", "\na", "é", "a b", "a_b", "ab.", strings.Repeat("z", 1000)}
@@ -60,13 +63,13 @@ func TestPatternsDecideLikeTheirExpressions(t *testing.T) {
 	}
 }
 
-func TestLooseIsAsked(t *testing.T) {
+func TestLooseReadsTheBlankField(t *testing.T) {
 	type loose struct {
 		_    struct{} `check:"loose"`
 		Name string
 	}
 	type strict struct{ Name string }
 	if !Loose(reflect.TypeFor[loose]()) || Loose(reflect.TypeFor[strict]()) {
-		t.Error("loose is loose and strict is not")
+		t.Error("want Loose for the tagged struct only")
 	}
 }

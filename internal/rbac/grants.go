@@ -8,17 +8,17 @@ import (
 // Operator is the grant that allows everything, everywhere.
 const Operator = "operator"
 
-// Grants is what a root key may do in its workspace. It never changes, so any
-// number of goroutines may share one. The zero value allows nothing.
+// Grants are the permissions of a root key in its workspace. They are immutable
+// and safe for concurrent use. The zero value allows nothing.
 type Grants struct {
 	workspaceID string
 	operator    bool
-	texts       []string // every grant as it was written: sorted and each once
-	urns        []urn    // those that are valid URNs of the workspace
+	texts       []string // every grant as it was written, sorted, without duplicates
+	urns        []urn    // the grants that are valid URNs of the workspace
 }
 
-// NewGrants returns what the given grants allow in the workspace. Text that
-// says nothing valid allows nothing.
+// NewGrants returns the given grants for the workspace. An invalid grant allows
+// nothing.
 func NewGrants(workspaceID string, grants []string) *Grants {
 	g := &Grants{workspaceID: workspaceID, texts: set(slices.Clone(grants))}
 	_, g.operator = slices.BinarySearch(g.texts, Operator)
@@ -30,7 +30,7 @@ func NewGrants(workspaceID string, grants []string) *Grants {
 	return g
 }
 
-// Texts returns the grants as they were written, sorted and each once.
+// Texts returns the grants as they were written, sorted, without duplicates.
 func (g *Grants) Texts() []string { return slices.Clone(g.texts) }
 
 // Has reports whether the tuple, such as api.*.create_key, is among the grants
@@ -42,16 +42,17 @@ func (g *Grants) Has(tuple string) bool {
 
 // HasResource reports whether a URN among the grants allows the action on the
 // path, such as read_key on keyspaces/ks_1/keys/*. A * in the path asks for
-// every such resource, so only a * or ** in the grant meets it. An invalid path
-// or action is allowed to the operator only.
+// every such resource, so only a * or ** in the grant covers it. Only the
+// operator is allowed an invalid path or action.
 func (g *Grants) HasResource(path, action string) bool {
 	asked := urn{path, action}
 	return g.operator || asked.valid() && g.covers(asked)
 }
 
-// Covers reports whether the holder may hand on the grant, which must not let
-// anyone do more than the holder: it is among the grants itself, or it is a URN
-// of the workspace and one URN among the grants covers the whole of it.
+// Covers reports whether the holder can give the grant to another root key,
+// which must not be allowed more than the holder: the grant is among the
+// holder's own, or it is a URN of the workspace and one URN among the holder's
+// covers all of it.
 func (g *Grants) Covers(grant string) bool {
 	if g.Has(grant) {
 		return true
@@ -66,8 +67,8 @@ func (g *Grants) covers(asked urn) bool {
 
 // HasFor is Has of the tuple before + id + after, without joining them.
 func (g *Grants) HasFor(before, id, after string) bool {
-	const usual = 128 // bytes, above which the tuple is allocated
-	tuple := append(append(append(make([]byte, 0, usual), before...), id...), after...)
+	const onStack = 128 // bytes; a longer tuple is allocated
+	tuple := append(append(append(make([]byte, 0, onStack), before...), id...), after...)
 	low, high := 0, len(g.texts)
 	for low < high { // slices.BinarySearchFunc would move the tuple to the heap
 		middle := (low + high) / 2
@@ -95,6 +96,6 @@ func (g *Grants) HasForSome(before, after string) bool {
 // any path of this form, in which a segment in braces is any id.
 func (g *Grants) HasForSomeResource(path, action string) bool {
 	return g.operator || slices.ContainsFunc(g.urns, func(u urn) bool {
-		return (u.action == "*" || u.action == action) && pathsMeet(u.path, path)
+		return (u.action == "*" || u.action == action) && pathsOverlap(u.path, path)
 	})
 }

@@ -12,7 +12,9 @@ import (
 const admin = "unkey:v1:ws_1:**#*"
 
 func TestTuplesAreEqualOrNothing(t *testing.T) {
-	g := NewGrants("ws_1", []string{"api.*.read_key", "api.api_1.create_key", "*", "api.*", "api.*.*", "*.*.read_api", admin})
+	g := NewGrants("ws_1", []string{
+		"api.*.read_key", "api.api_1.create_key", "*", "api.*", "api.*.*", "*.*.read_api", admin,
+	})
 	for tuple, want := range map[string]bool{
 		"api.*.read_key":       true,
 		"api.api_1.create_key": true,
@@ -80,13 +82,19 @@ func TestResourcesAreCoveredByPath(t *testing.T) {
 }
 
 var invalidURNs = []string{
-	"", "unkey", "unkey:v1", "unkey:v1:ws_1", "unkey:v1:ws_1:", "unkey:v1:ws_1:#", "unkey:v1:ws_1:a", "unkey:v1:ws_1:a#",
-	"unkey:v1:ws_1:#read", "unkey:v1::**#*", "unkey:v2:ws_1:**#*", "UNKEY:v1:ws_1:**#*", " unkey:v1:ws_1:**#*",
+	"", "unkey", "unkey:v1", "unkey:v1:ws_1", "unkey:v1:ws_1:", "unkey:v1:ws_1:#",
+	"unkey:v1:ws_1:a", "unkey:v1:ws_1:a#",
+	"unkey:v1:ws_1:#read", "unkey:v1::**#*", "unkey:v2:ws_1:**#*", "UNKEY:v1:ws_1:**#*",
+	" unkey:v1:ws_1:**#*",
 	"unkey:v1:ws_2:**#*", "unkey:v1:*:**#*", "unkey:v1:ws_1:ws_1:**#*",
-	"unkey:v1:ws_1:/a#read", "unkey:v1:ws_1:a/#read", "unkey:v1:ws_1:a//b#read", "unkey:v1:ws_1:a:b#read",
-	"unkey:v1:ws_1:**/a#read", "unkey:v1:ws_1:a*#read", "unkey:v1:ws_1:***#read", "unkey:v1:ws_1:a/**b#read",
-	"unkey:v1:ws_1:a#*", "unkey:v1:ws_1:*#*", "unkey:v1:ws_1:a/**#*", "unkey:v1:ws_1:**#**", "unkey:v1:ws_1:**#read*",
-	"unkey:v1:ws_1:**#_read", "unkey:v1:ws_1:**#read_", "unkey:v1:ws_1:**#read key", "unkey:v1:ws_1:**#read\u00a0key",
+	"unkey:v1:ws_1:/a#read", "unkey:v1:ws_1:a/#read", "unkey:v1:ws_1:a//b#read",
+	"unkey:v1:ws_1:a:b#read",
+	"unkey:v1:ws_1:**/a#read", "unkey:v1:ws_1:a*#read", "unkey:v1:ws_1:***#read",
+	"unkey:v1:ws_1:a/**b#read",
+	"unkey:v1:ws_1:a#*", "unkey:v1:ws_1:*#*", "unkey:v1:ws_1:a/**#*", "unkey:v1:ws_1:**#**",
+	"unkey:v1:ws_1:**#read*",
+	"unkey:v1:ws_1:**#_read", "unkey:v1:ws_1:**#read_", "unkey:v1:ws_1:**#read key",
+	"unkey:v1:ws_1:**#read\u00a0key",
 	"unkey:v1:ws_1:**#a#b", "unkey:v1:ws_1:**#a:b", "unkey:v1:ws_1:**#a/b",
 }
 
@@ -101,34 +109,37 @@ func TestInvalidURNsGrantNothing(t *testing.T) {
 	}
 }
 
-func TestInvalidURNsAreNotHandedOn(t *testing.T) {
+func TestInvalidURNsCannotBeGranted(t *testing.T) {
 	g := NewGrants("ws_1", []string{admin})
 	for _, text := range invalidURNs {
 		if g.Covers(text) {
-			t.Errorf("an administrator may hand on %q", text)
+			t.Errorf("an administrator can grant %q", text)
 		}
 	}
 }
 
 func TestNoWorkspaceHasNoResources(t *testing.T) {
-	if g := NewGrants("", []string{"unkey:v1::**#*"}); g.HasResource("a", "read") || g.Covers("unkey:v1::a#read") {
+	if g := NewGrants("", []string{"unkey:v1::**#*"}); g.HasResource("a", "read") ||
+		g.Covers("unkey:v1::a#read") {
 		t.Error("a URN without a workspace grants something")
 	}
 }
 
-func TestOnlyTheOperatorMayDoAndHandOnEverything(t *testing.T) {
+func TestOnlyTheOperatorCanDoAndGrantEverything(t *testing.T) {
 	operator := NewGrants("ws_1", []string{"api.*.read_api", Operator})
 	others := NewGrants("ws_1", []string{admin, "Operator", "operator.*", "*"})
 	zero := new(Grants)
-	if !operator.Has("x") || !operator.HasResource("//", "") || !operator.Covers("x") || !operator.Covers(Operator) {
-		t.Error("the operator is refused something")
+	if !operator.Has("x") || !operator.HasResource("//", "") || !operator.Covers("x") ||
+		!operator.Covers(Operator) {
+		t.Error("the operator is denied something")
 	}
-	if others.Has(Operator) || others.Covers(Operator) || zero.Has("x") || zero.HasResource("a", "b") || zero.Covers(admin) {
+	if others.Has(Operator) || others.Covers(Operator) || zero.Has("x") ||
+		zero.HasResource("a", "b") || zero.Covers(admin) {
 		t.Error("someone else is an operator")
 	}
 }
 
-func TestNewGrantsKeepsNothingOfItsArgument(t *testing.T) {
+func TestNewGrantsCopiesItsArgument(t *testing.T) {
 	list := []string{"b", "a"}
 	g := NewGrants("ws_1", list)
 	if !slices.Equal(list, []string{"b", "a"}) {
@@ -139,9 +150,9 @@ func TestNewGrantsKeepsNothingOfItsArgument(t *testing.T) {
 	}
 }
 
-// A grant means a set of actions on paths, and covering is set inclusion. The
-// oracle writes these sets out, over paths of up to one segment more than any
-// grant has, with one segment and one action that no grant names.
+// A grant is a set of actions on paths, and covering is set inclusion. The
+// oracle enumerates these sets: all paths of up to one segment more than any
+// grant has, including a segment that no grant names.
 func TestCoveringIsInclusion(t *testing.T) {
 	universe := paths(4)
 	rapid.Check(t, func(t *rapid.T) {
@@ -174,7 +185,8 @@ func drawURN(t *rapid.T) urn {
 	if len(path) == 0 || rapid.Bool().Draw(t, "and below") {
 		path = append(path, "**")
 	}
-	return urn{strings.Join(path, "/"), rapid.SampledFrom([]string{"read", "write"}).Draw(t, "action")}
+	action := rapid.SampledFrom([]string{"read", "write"}).Draw(t, "action")
+	return urn{strings.Join(path, "/"), action}
 }
 
 // paths returns the workspace itself and all paths of at most n segments, each
@@ -202,7 +214,8 @@ func includes(universe []string, u, other urn) bool {
 }
 
 func pathPattern(path string) *regexp.Regexp {
-	return regexp.MustCompile("^" + strings.NewReplacer("/**", "(/.*)?", "/*", "/[^/]+").Replace("/"+path) + "$")
+	wildcards := strings.NewReplacer("/**", "(/.*)?", "/*", "/[^/]+")
+	return regexp.MustCompile("^" + wildcards.Replace("/"+path) + "$")
 }
 
 var validURN = regexp.MustCompile(`^unkey:v1:ws_1:` +
@@ -211,7 +224,9 @@ var validURN = regexp.MustCompile(`^unkey:v1:ws_1:` +
 	`#([^_:#/*\pZ\t\n\v\f\r\x{85}](?:[^:#/*\pZ\t\n\v\f\r\x{85}]*[^_:#/*\pZ\t\n\v\f\r\x{85}])?))$`)
 
 func FuzzGrants(f *testing.F) {
-	for _, text := range append(invalidURNs, admin, Operator, "api.*.read_key", "unkey:v1:ws_1:a/*/**#read_key") {
+	for _, text := range append(
+		invalidURNs, admin, Operator, "api.*.read_key", "unkey:v1:ws_1:a/*/**#read_key",
+	) {
 		f.Add(text)
 	}
 	administrator := NewGrants("ws_1", []string{admin})
@@ -225,7 +240,7 @@ func FuzzGrants(f *testing.F) {
 			t.Fatalf("the administrator covers %q: %v, want %v", text, got, want)
 		}
 		if parts != nil && !g.HasResource(parts[1]+parts[3], parts[2]+parts[4]) {
-			t.Fatalf("%q does not allow what it says", text)
+			t.Fatalf("%q does not allow its own path and action", text)
 		}
 		if g.Covers(admin) != (text == admin || text == Operator) {
 			t.Fatalf("%q makes an administrator", text)
@@ -233,11 +248,11 @@ func FuzzGrants(f *testing.F) {
 	})
 }
 
-func TestAskingGrantsDoesNotAllocate(t *testing.T) {
+func TestCheckingGrantsDoesNotAllocate(t *testing.T) {
 	g := NewGrants("ws_1", []string{"api.*.read_key", "unkey:v1:ws_1:keyspaces/*/keys/**#read_key"})
 	n := testing.AllocsPerRun(100, func() {
 		if !g.Has("api.*.read_key") || !g.HasResource("keyspaces/ks_1/keys/k_1", "read_key") {
-			t.Error("refused")
+			t.Error("denied")
 		}
 	})
 	if n != 0 {
@@ -245,17 +260,21 @@ func TestAskingGrantsDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestPiecesOfATupleAreTheTuple(t *testing.T) {
+func TestHasForEqualsHasOfTheJoinedTuple(t *testing.T) {
 	g := NewGrants("ws", []string{"api.a.read", "api.b.read", "api..read"})
-	for id, want := range map[string]bool{"a": true, "b": true, "": true, "c": false, "ab": false, strings.Repeat("a", 500): false} {
+	for id, want := range map[string]bool{
+		"a": true, "b": true, "": true, "c": false, "ab": false, strings.Repeat("a", 500): false,
+	} {
 		if got := g.HasFor("api.", id, ".read"); got != want || got != g.Has("api."+id+".read") {
 			t.Errorf("%q: %v, want %v", id, got, want)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { g.HasFor("api.", "some_id_of_usual_length", ".read") }); n != 0 {
+	const id = "some_id_of_typical_length"
+	if n := testing.AllocsPerRun(100, func() { g.HasFor("api.", id, ".read") }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}
-	if !g.HasForSome("api.", ".read") || g.HasForSome("api.", ".write") || NewGrants("ws", []string{"api..read"}).HasForSome("api.", ".read") {
+	if !g.HasForSome("api.", ".read") || g.HasForSome("api.", ".write") ||
+		NewGrants("ws", []string{"api..read"}).HasForSome("api.", ".read") {
 		t.Error("HasForSome is not Has of some id")
 	}
 }

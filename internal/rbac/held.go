@@ -8,14 +8,13 @@ import (
 )
 
 // Held is the set of permissions that a key has, its own and those of its
-// roles. It never changes, so any number of goroutines may share one. The zero
-// value holds nothing.
+// roles. It is immutable and safe for concurrent use. The zero value is empty.
 type Held struct {
-	names    []string // without a star: sorted and each once
-	patterns []string // with a star
+	names    []string // without a *: sorted, no duplicates
+	patterns []string // with a *
 }
 
-// Hold returns the set of the given permissions, which may repeat.
+// Hold returns the set of the given permissions. Duplicates are ignored.
 func Hold(permissions []string) *Held {
 	h := new(Held)
 	for _, p := range permissions {
@@ -29,15 +28,15 @@ func Hold(permissions []string) *Held {
 	return h
 }
 
-// set sorts the slice in place and returns it without repetitions.
+// set sorts the slice in place and returns it without duplicates.
 func set(s []string) []string {
 	slices.Sort(s)
 	return slices.Compact(s)
 }
 
-// Has reports whether the permission is held by its exact name, or matched by
-// a held permission in which a * stands for any run of characters. A * in name
-// is just a character: docs.* is met by docs.* or *, but not by docs.read.
+// Has reports whether the set has the permission by its exact name, or has a
+// permission that matches it, in which a * matches any run of characters. A * in
+// name is just a character: docs.* or * satisfies docs.*, but docs.read doesn't.
 func (h *Held) Has(name string) bool {
 	if _, found := slices.BinarySearch(h.names, name); found {
 		return true

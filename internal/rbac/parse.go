@@ -6,21 +6,21 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep parentheses may nest. It bounds the stack, and is more
-// than fits into the 1000 characters that a request may carry.
+// maxDepth is the maximum nesting of parentheses. It bounds the stack. A query in
+// a request has at most 1000 characters, so a valid one can't nest deeper.
 const maxDepth = 500
 
 // SyntaxError says where a permission query is wrong.
 type SyntaxError struct {
-	// Offset is where the offending word begins, the length of the text if
-	// there should be more. It counts bytes and characters alike, because all
-	// that may stand before the first error is ASCII.
+	// Offset is where the unexpected word begins, or the length of the text if
+	// more was expected. It counts both bytes and characters, because everything
+	// before the first error is ASCII.
 	Offset int
 	// Msg says what was expected there and what was found.
 	Msg string
 }
 
-// Error says where and what in one line.
+// Error returns the offset and the message in one line.
 func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("permission query, at offset %d: %s", e.Offset, e.Msg)
 }
@@ -32,8 +32,8 @@ func (e *SyntaxError) Error() string {
 //	primary = NAME | "(" expr ")"
 //	NAME    = one or more of A-Z a-z 0-9 . _ - : * /
 //
-// AND and OR are whole words in any case. Blanks, tabs, carriage returns and
-// line feeds separate words; next to a parenthesis none is needed.
+// AND and OR are whole words in any case. Spaces, tabs, carriage returns and
+// line feeds separate words; none is needed next to a parenthesis.
 func Parse(text string) (*Query, error) {
 	p := parser{text: text}
 	p.next()
@@ -87,8 +87,8 @@ func (p *parser) expr() (term, error) { return p.chain("OR", (*parser).and) }
 
 func (p *parser) and() (term, error) { return p.chain("AND", (*parser).primary) }
 
-// chain reads one or more operands with the keyword between them. A single one
-// is returned as it is, so that redundant parentheses cost nothing later.
+// chain reads one or more operands with the keyword between them. A single operand
+// is returned as it is, so redundant parentheses cost nothing when the query runs.
 func (p *parser) chain(keyword string, operand func(*parser) (term, error)) (term, error) {
 	first, err := operand(p)
 	if err != nil || !p.is(keyword) {
@@ -118,8 +118,7 @@ func (p *parser) primary() (term, error) {
 	return t, nil
 }
 
-// group reads an expression between parentheses, which carry no meaning of
-// their own once it is read.
+// group reads an expression in parentheses.
 func (p *parser) group() (term, error) {
 	if p.depth == maxDepth {
 		return term{}, p.expected(fmt.Sprintf("at most %d nested parentheses", maxDepth))

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestSyntaxErrorsSayWhereAndWhat(t *testing.T) {
+func TestSyntaxErrorsHaveTheOffsetAndWhatWasExpected(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		want SyntaxError
@@ -53,9 +53,9 @@ func TestSyntaxErrorIsOneLine(t *testing.T) {
 	}
 }
 
-func TestEveryNestingThatFitsARequestIsRead(t *testing.T) {
+func TestEveryNestingThatFitsARequestIsParsed(t *testing.T) {
 	if _, err := Parse(nested(499)); err != nil {
-		t.Errorf("999 characters are refused: %v", err)
+		t.Errorf("999 characters are rejected: %v", err)
 	}
 }
 
@@ -65,7 +65,7 @@ func TestGroupsSideBySideAreNotNested(t *testing.T) {
 	}
 }
 
-func TestDeepNestingIsRefused(t *testing.T) {
+func TestDeepNestingIsRejected(t *testing.T) {
 	for _, text := range []string{nested(501), nested(1000), strings.Repeat("(", 1_000_000)} {
 		_, err := Parse(text)
 		want := &SyntaxError{500, `expected at most 500 nested parentheses, found "("`}
@@ -81,14 +81,15 @@ func nested(depth int) string {
 
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
-		"", "a", "a AND b or c", "(a)and(b)", "((docs.*))\tOR\r\nx/y:z-1_2", "a (", "android OR and", "é", "a && b", "a\xff",
+		"", "a", "a AND b or c", "(a)and(b)", "((docs.*))\tOR\r\nx/y:z-1_2", "a (",
+		"android OR and", "é", "a && b", "a\xff",
 	} {
 		f.Add(text)
 	}
 	everything, nothing := Hold([]string{"*"}), Hold(nil)
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Count(text, "(") > maxDepth {
-			t.Skip("nesting is tested apart")
+			t.Skip("TestDeepNestingIsRejected covers deep nesting")
 		}
 		q, err := Parse(text)
 		if want := inLanguage(text); (err == nil) != want {
@@ -97,7 +98,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			checkSyntaxError(t, text, err)
 		} else if !q.Allowed(everything) || q.Allowed(nothing) {
-			t.Fatalf("%q has no NOT, so who holds all passes and who holds nothing does not", text)
+			t.Fatalf("%q has no NOT: * must satisfy it and no permission must not", text)
 		}
 	})
 }
@@ -105,7 +106,7 @@ func FuzzParse(f *testing.F) {
 func checkSyntaxError(t *testing.T, text string, err error) {
 	var syntax *SyntaxError
 	if !errors.As(err, &syntax) || syntax.Msg == "" {
-		t.Fatalf("Parse(%q): %#v is no syntax error with a text", text, err)
+		t.Fatalf("Parse(%q): got %#v, want a *SyntaxError with a message", text, err)
 	}
 	if syntax.Offset < 0 || syntax.Offset > len(text) {
 		t.Fatalf("Parse(%q): offset %d is outside the text", text, syntax.Offset)
@@ -117,8 +118,8 @@ var (
 	name  = regexp.MustCompile(`^[A-Za-z0-9._:*/-]+$`)
 )
 
-// inLanguage decides by rewriting: a name in parentheses is a name, and so are
-// two of them with a keyword between. What shrinks to one name is a query.
+// inLanguage decides by rewriting: a name in parentheses becomes a name, and so do
+// two names with a keyword between them. A text that shrinks to one name is a query.
 func inLanguage(text string) bool {
 	form := words.ReplaceAllStringFunc(text, func(w string) string {
 		switch {

@@ -5,17 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// Parser parses permission queries and remembers some of those that it has
-// parsed, because a service asks the same few again and again: one that is
-// remembered costs 20 ns and no allocation. Any number of goroutines may share
-// a Parser.
+// Parser is a cache of parsed permission queries, because a service sends the
+// same few over and over. A hit costs 20 ns and no allocation. A Parser is safe
+// for concurrent use.
 //
-// It is a table in which each text has one place. Another text with the same
-// place takes it over, so the memory is bounded: 256 queries of at most 1000
-// characters are less than 8 MiB, and of everyday length 100 KiB.
+// The cache is direct-mapped: each text has one slot, and a new text replaces
+// the old one in its slot. So memory is bounded: 256 queries of at most 1000
+// characters are less than 8 MiB, and of typical length 100 KiB.
 type Parser struct {
-	seed   maphash.Seed // keeps callers from choosing texts that share a place
-	places [256]atomic.Pointer[parsed]
+	seed  maphash.Seed // keeps callers from choosing texts that share a slot
+	slots [256]atomic.Pointer[parsed]
 }
 
 // parsed is a query with the text that it was parsed from.
@@ -24,18 +23,18 @@ type parsed struct {
 	query *Query
 }
 
-// NewParser returns a Parser that remembers nothing yet.
+// NewParser returns a Parser with an empty cache.
 func NewParser() *Parser { return &Parser{seed: maphash.MakeSeed()} }
 
-// Parse is [Parse]. Texts that are wrong are not remembered.
+// Parse is [Parse] with the cache. Invalid texts are not cached.
 func (p *Parser) Parse(text string) (*Query, error) {
-	place := &p.places[maphash.String(p.seed, text)%uint64(len(p.places))]
-	if known := place.Load(); known != nil && known.text == text {
-		return known.query, nil
+	slot := &p.slots[maphash.String(p.seed, text)%uint64(len(p.slots))]
+	if cached := slot.Load(); cached != nil && cached.text == text {
+		return cached.query, nil
 	}
 	query, err := Parse(text)
 	if err == nil {
-		place.Store(&parsed{text, query})
+		slot.Store(&parsed{text, query})
 	}
 	return query, err
 }

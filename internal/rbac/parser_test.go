@@ -12,13 +12,13 @@ import (
 
 var compareQueries = cmp.AllowUnexported(Query{}, term{})
 
-// TestParserAnswersAsParse asks from a supply of texts of which many share a
-// place, right and wrong ones, again and again.
-func TestParserAnswersAsParse(t *testing.T) {
+// Valid and invalid texts, many of which share a slot.
+func TestParserAgreesWithParse(t *testing.T) {
 	p := NewParser()
 	rapid.Check(t, func(t *rapid.T) {
 		text := fmt.Sprintf("p%d %s (p%d OR docs.*)", rapid.IntRange(0, 600).Draw(t, "name"),
-			rapid.SampledFrom([]string{"AND", "or", "OR OR", ""}).Draw(t, "word"), rapid.IntRange(0, 3).Draw(t, "other"))
+			rapid.SampledFrom([]string{"AND", "or", "OR OR", ""}).Draw(t, "word"),
+			rapid.IntRange(0, 3).Draw(t, "other"))
 		want, wantErr := Parse(text)
 		for range 2 {
 			got, err := p.Parse(text)
@@ -32,7 +32,7 @@ func TestParserAnswersAsParse(t *testing.T) {
 	})
 }
 
-func TestRememberedQueryAllocatesNothing(t *testing.T) {
+func TestCachedQueryDoesNotAllocate(t *testing.T) {
 	p := NewParser()
 	const text = "docs.read AND (docs.write OR admin)"
 	first, err := p.Parse(text)
@@ -44,12 +44,12 @@ func TestRememberedQueryAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 	if again != first {
-		t.Error("the query was parsed anew")
+		t.Error("the query was parsed again")
 	}
 }
 
-// TestWrongQueriesTakeNoPlace: what nobody can use must not push out what is used.
-func TestWrongQueriesTakeNoPlace(t *testing.T) {
+// Invalid queries must not evict valid ones.
+func TestInvalidQueriesAreNotCached(t *testing.T) {
 	p := NewParser()
 	for i := range 1000 {
 		var syntax *SyntaxError
@@ -57,14 +57,14 @@ func TestWrongQueriesTakeNoPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range p.places {
-		if p.places[i].Load() != nil {
-			t.Fatal("a text that is wrong is remembered")
+	for i := range p.slots {
+		if p.slots[i].Load() != nil {
+			t.Fatal("an invalid text is cached")
 		}
 	}
 }
 
-func TestParserIsShared(t *testing.T) {
+func TestParserIsSafeForConcurrentUse(t *testing.T) {
 	p := NewParser()
 	var group sync.WaitGroup
 	for range 4 {
@@ -72,7 +72,7 @@ func TestParserIsShared(t *testing.T) {
 			for i := range 2000 {
 				name := fmt.Sprintf("p%d", i%700)
 				if q, err := p.Parse(name); err != nil || !q.Allowed(Hold([]string{name})) {
-					t.Errorf("%s: %v, not what was asked", name, err)
+					t.Errorf("%s: %v, or another query", name, err)
 					return
 				}
 			}
@@ -83,7 +83,9 @@ func TestParserIsShared(t *testing.T) {
 
 func BenchmarkParse(b *testing.B) {
 	const text = "docs.read AND (docs.write OR admin)"
-	for name, parse := range map[string]func(string) (*Query, error){"remembered": NewParser().Parse, "anew": Parse} {
+	for name, parse := range map[string]func(string) (*Query, error){
+		"cached": NewParser().Parse, "uncached": Parse,
+	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

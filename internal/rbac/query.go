@@ -1,13 +1,13 @@
-// Package rbac decides what a key may do. A permission [Query] is asked of the
-// permissions that a verified key has [Held]; an operation is asked of the
-// [Grants] of the root key that calls it.
+// Package rbac decides what a key is allowed to do. A permission [Query] is
+// evaluated on the [Held] permissions of the key that is verified. An operation
+// needs permissions among the [Grants] of the root key that calls it.
 package rbac
 
-// Query is a parsed permission query. It never changes, so any number of
-// goroutines may share one. The zero value allows nothing.
+// Query is a parsed permission query. It is immutable and safe for concurrent
+// use. The zero value allows nothing.
 type Query struct{ root term }
 
-// term is a permission when it has a name, else AND or OR of its terms.
+// A term with a name is a permission; any other is the AND or OR of its terms.
 type term struct {
 	name  string
 	and   bool // AND instead of OR

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestQueriesAskWhatTheySay(t *testing.T) {
+func TestQueryTruthTable(t *testing.T) {
 	for _, c := range []struct {
 		query string
 		held  []string
@@ -50,7 +50,7 @@ func TestQueriesAskWhatTheySay(t *testing.T) {
 	}
 }
 
-func TestHoldKeepsNothingOfItsArgument(t *testing.T) {
+func TestHoldCopiesItsArgument(t *testing.T) {
 	list := []string{"b", "a", "x*"}
 	held := Hold(list)
 	if !slices.Equal(list, []string{"b", "a", "x*"}) {
@@ -62,20 +62,23 @@ func TestHoldKeepsNothingOfItsArgument(t *testing.T) {
 	}
 }
 
-func TestZeroHeldHoldsNothing(t *testing.T) {
+func TestZeroHeldIsEmpty(t *testing.T) {
 	if new(Held).Has("a") || Hold(nil).Has("") {
-		t.Error("nothing holds something")
+		t.Error("an empty set has a permission")
 	}
 }
 
 func TestZeroQueryAllowsNothing(t *testing.T) {
 	if new(Query).Allowed(Hold([]string{"*"})) {
-		t.Error("who was asked nothing passes")
+		t.Error("the zero query allows *")
 	}
 }
 
-func TestQueriesAgreeWithTheirTree(t *testing.T) {
-	names := []string{"a", "b", "c", "docs.read", "docs.write", "docs.*", "*", "x/y:z", "android", "or-1", "AND.x"}
+func TestParsedQueriesAgreeWithTheirTree(t *testing.T) {
+	names := []string{
+		"a", "b", "c", "docs.read", "docs.write", "docs.*", "*", "x/y:z", "android", "or-1",
+		"AND.x",
+	}
 	patterns := append([]string{"docs.*.x", "d*", "*a*", "*.read"}, names...)
 	rapid.Check(t, func(t *rapid.T) {
 		tree := drawTree(t, names, 4)
@@ -91,10 +94,10 @@ func TestQueriesAgreeWithTheirTree(t *testing.T) {
 	})
 }
 
-// tree is a query before it is written down.
+// tree is a query before it is written as text.
 type tree struct {
-	name     string // a leaf if not empty
-	keyword  string // else AND or OR of the branches
+	name     string // of a leaf
+	keyword  string // AND or OR, of any other
 	branches []tree
 }
 
@@ -121,13 +124,13 @@ func (n tree) eval(held []string) bool {
 			return regexp.MustCompile(`(?s)\A` + literal + `\z`).MatchString(n.name)
 		})
 	}
-	met := 0
+	satisfied := 0
 	for _, b := range n.branches {
 		if b.eval(held) {
-			met++
+			satisfied++
 		}
 	}
-	return n.keyword == "AND" && met == len(n.branches) || n.keyword == "OR" && met > 0
+	return n.keyword == "AND" && satisfied == len(n.branches) || n.keyword == "OR" && satisfied > 0
 }
 
 // words writes the tree with the parentheses it needs, and some it doesn't.
@@ -152,18 +155,20 @@ func parenthesize(t *rapid.T, words []string, needed bool) []string {
 	return words
 }
 
-// spell joins the words with blanks of all kinds, none where none is needed,
-// and keywords in any case.
+// spell joins the words with white space of all kinds, or none where none is
+// needed, and writes keywords in any case.
 func spell(t *rapid.T, words []string) string {
+	blanks := rapid.SampledFrom([]rune(" \t\r\n"))
 	var b strings.Builder
 	for i, w := range words {
 		least := 0
 		if i > 0 && !strings.Contains("()", w) && !strings.Contains("()", words[i-1]) {
 			least = 1
 		}
-		b.WriteString(rapid.StringOfN(rapid.SampledFrom([]rune(" \t\r\n")), least, 2, -1).Draw(t, "blanks"))
+		b.WriteString(rapid.StringOfN(blanks, least, 2, -1).Draw(t, "blanks"))
 		if w == "AND" || w == "OR" {
-			w = rapid.SampledFrom([]string{w, strings.ToLower(w), w[:1] + strings.ToLower(w[1:])}).Draw(t, "case")
+			cases := []string{w, strings.ToLower(w), w[:1] + strings.ToLower(w[1:])}
+			w = rapid.SampledFrom(cases).Draw(t, "case")
 		}
 		b.WriteString(w)
 	}
@@ -185,8 +190,8 @@ func BenchmarkAllowed(b *testing.B) {
 	}
 }
 
-// hundred returns a query of four names and a set of a hundred, of which ten
-// are patterns. Two of the names are held, one is matched, one is neither.
+// hundred returns a query of four names and a set of a hundred permissions, ten
+// of them patterns. The set has two of the names, matches one and lacks one.
 func hundred(tb testing.TB) (*Query, *Held) {
 	var held []string
 	for i := range 90 {
@@ -195,13 +200,15 @@ func hundred(tb testing.TB) (*Query, *Held) {
 	for i := range 10 {
 		held = append(held, fmt.Sprintf("folder.%d.*", i))
 	}
-	q, err := Parse("(documents.7.read AND documents.1.write OR documents.55.read) AND folder.9.share")
+	q, err := Parse(
+		"(documents.7.read AND documents.1.write OR documents.55.read) AND folder.9.share",
+	)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if h := Hold(held); q.Allowed(h) {
 		return q, h
 	}
-	tb.Fatal("the query is not met")
+	tb.Fatal("the query is not satisfied")
 	return nil, nil
 }

@@ -7,13 +7,13 @@ import (
 
 // urn is a grant on resources, written unkey:v1:{workspace}:{path}#{action}.
 //
-// A path is segments with / between them. A segment is literal, * for any one
-// segment, or, as the last one, ** for the path before it and all below it.
-// The action is one word; * for every action stands only with the path **.
+// A path is segments separated by /. A segment is literal, * for any one
+// segment, or, as the last one, ** for the path before it and everything below.
+// The action is one word; * for every action is only allowed with the path **.
 type urn struct{ path, action string }
 
-// parseURN returns the grant that the text gives in the workspace, and false
-// if it gives none there: because it isn't a valid URN, or is of another one.
+// parseURN parses a grant in the workspace. It returns false for an invalid URN
+// and for one of another workspace.
 func parseURN(text, workspaceID string) (urn, bool) {
 	rest, isURN := strings.CutPrefix(text, "unkey:v1:")
 	workspace, rest, _ := strings.Cut(rest, ":")
@@ -34,8 +34,8 @@ func validAction(s string) bool {
 		!strings.ContainsAny(s, ":#/*") && !strings.ContainsFunc(s, unicode.IsSpace)
 }
 
-// validPath holds a star inside a longer segment to be a mistake: as a
-// character of an id it could never match, and who writes it means more.
+// validPath rejects a * inside a longer segment as a mistake: as a character of
+// an id it could never match, and its author meant a wildcard.
 func validPath(path string) bool {
 	for more := true; more; {
 		var segment string
@@ -49,8 +49,7 @@ func validPath(path string) bool {
 	return true
 }
 
-// covers reports whether u allows everything that other, which is valid too,
-// asks for or would allow.
+// covers reports whether u allows everything that other allows. Both are valid.
 func (u urn) covers(other urn) bool {
 	return (u.action == "*" || u.action == other.action) && pathCovers(u.path, other.path)
 }
@@ -74,9 +73,9 @@ func pathCovers(grant, asked string) bool {
 	}
 }
 
-// pathsMeet reports whether the grant covers any path of this form, in which a
+// pathsOverlap reports whether the grant covers any path of this form, in which a
 // segment in braces is any id.
-func pathsMeet(grant, form string) bool {
+func pathsOverlap(grant, form string) bool {
 	for {
 		g, grantRest, grantMore := strings.Cut(grant, "/")
 		f, formRest, formMore := strings.Cut(form, "/")

@@ -13,7 +13,7 @@ import (
 //	wrapped data key = version (1 byte), master id (8 bytes), box of the key
 //	sealed value     = version (1 byte), box of the value
 //
-// What stands before a box is authenticated with it.
+// The bytes before a box are authenticated with it.
 const (
 	version     = 1
 	keySize     = 32
@@ -39,8 +39,8 @@ func (v *Vault) Rewrap(wrapped []byte) (rewrapped []byte, changed bool, err erro
 	return rewrapped, err == nil, err
 }
 
-// Seal encrypts the plaintext, which may be empty, under a wrapped data key.
-// Only the same context opens it again. A context that names the value's place,
+// Seal encrypts the plaintext, which can be empty, under a wrapped data key.
+// Unsealing needs the same context. A context that names the value's place,
 // such as its workspace and its row, keeps it from being moved to another.
 func (v *Vault) Seal(wrapped, plaintext []byte, context ...string) ([]byte, error) {
 	aead, err := v.dataKey(wrapped)
@@ -61,13 +61,14 @@ func (v *Vault) Unseal(wrapped, sealed []byte, context ...string) ([]byte, error
 	}
 	plaintext, err := aead.Open(nil, nil, sealed[1:], additionalData(context))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the value was changed, or sealed elsewhere", ErrCorrupt)
+		return nil, fmt.Errorf("%w: the value was changed or has another data key or context",
+			ErrCorrupt)
 	}
 	return plaintext, nil
 }
 
-// additionalData encodes the version and the context such that no two contexts
-// look alike: each string follows its length as eight bytes.
+// additionalData encodes the version and the context without ambiguity: each
+// string follows its length as eight bytes.
 func additionalData(context []string) []byte {
 	data := []byte{version}
 	for _, s := range context {
@@ -101,7 +102,8 @@ func (v *Vault) unwrap(wrapped []byte) ([]byte, error) {
 	return key, nil
 }
 
-// masterOf returns which master key wrapped a data key of the right length.
+// masterOf returns the id of the master key that wrapped a data key, which must
+// have the right length.
 func masterOf(wrapped []byte) masterID { return masterID(wrapped[1:headSize]) }
 
 func (v *Vault) master(id masterID) (cipher.AEAD, error) {

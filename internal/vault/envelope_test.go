@@ -10,16 +10,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// fixedMaster and what it once wrapped and sealed: data at rest outlives the
-// program that wrote it.
+// A master key, and a data key and value that an earlier version wrapped and
+// sealed: data at rest outlives the program that wrote it.
 const (
 	fixedMaster  = "lkm_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
-	fixedWrapped = "AV/jTQz0OhvROvJTcrnm2t/xS/9xonLck+BUSnc7X5zLm4d3QHNs2OKw7igc8T2HVMopfGJNiyYb3AvpuVJwyOzB7d+9"
-	fixedSealed  = "Ad6W0PXgQXxER+ktPo3IJhjhNv494RZ5K5GWEEmVUa4rclo7du1YzdSpZxYnHQ=="
+	fixedWrapped = "AV/jTQz0OhvROvJTcrnm2t/xS/9xonLck+BUSnc7X5zLm4d3QHNs2OKw7igc8T2HVMopfGJN" +
+		"iyYb3AvpuVJwyOzB7d+9"
+	fixedSealed = "Ad6W0PXgQXxER+ktPo3IJhjhNv494RZ5K5GWEEmVUa4rclo7du1YzdSpZxYnHQ=="
 )
 
 func TestStoredValuesStayReadable(t *testing.T) {
-	got, err := open(t, fixedMaster).Unseal(decode(t, fixedWrapped), decode(t, fixedSealed), "ws_1", "key_1")
+	got, err := open(t, fixedMaster).Unseal(decode(t, fixedWrapped), decode(t, fixedSealed),
+		"ws_1", "key_1")
 	if err != nil || string(got) != "a recoverable key" {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -46,8 +48,9 @@ func TestUnsealReturnsWhatWasSealed(t *testing.T) {
 func TestSealingTwiceLooksDifferent(t *testing.T) {
 	v := open(t, NewMaster())
 	wrapped := newDataKey(t, v)
-	if bytes.Equal(seal(t, v, wrapped, "x"), seal(t, v, wrapped, "x")) || bytes.Equal(wrapped, newDataKey(t, v)) {
-		t.Error("equal values can be told from their sealed form")
+	if bytes.Equal(seal(t, v, wrapped, "x"), seal(t, v, wrapped, "x")) ||
+		bytes.Equal(wrapped, newDataKey(t, v)) {
+		t.Error("the sealed forms show that two values are equal")
 	}
 }
 
@@ -55,14 +58,15 @@ func TestSealedValueStaysInItsRow(t *testing.T) {
 	v := open(t, NewMaster())
 	wrapped := newDataKey(t, v)
 	contexts := [][]string{
-		nil, {""}, {"", ""}, {"ws"}, {"ws", "key"}, {"key", "ws"}, {"wskey"}, {"wsk", "ey"}, {"ws", "key", ""},
+		nil, {""}, {"", ""}, {"ws"}, {"ws", "key"}, {"key", "ws"}, {"wskey"}, {"wsk", "ey"},
+		{"ws", "key", ""},
 		{"ws\x00\x00\x00\x00\x00\x00\x00\x03key"},
 	}
 	for i, from := range contexts {
 		sealed := seal(t, v, wrapped, "secret", from...)
 		for j, to := range contexts {
 			got, err := v.Unseal(wrapped, sealed, to...)
-			if i == j && err != nil || i != j && !refused(got, err, ErrCorrupt) {
+			if i == j && err != nil || i != j && !rejected(got, err, ErrCorrupt) {
 				t.Errorf("sealed for %q, opened for %q: %q, %v", from, to, got, err)
 			}
 		}
@@ -72,17 +76,18 @@ func TestSealedValueStaysInItsRow(t *testing.T) {
 func TestSealedValueNeedsItsDataKey(t *testing.T) {
 	v := open(t, NewMaster())
 	sealed := seal(t, v, newDataKey(t, v), "secret")
-	if got, err := v.Unseal(newDataKey(t, v), sealed); !refused(got, err, ErrCorrupt) {
+	if got, err := v.Unseal(newDataKey(t, v), sealed); !rejected(got, err, ErrCorrupt) {
 		t.Errorf("another data key opens it: %q, %v", got, err)
 	}
 }
 
-func TestAnyFlippedBitIsRefused(t *testing.T) {
+func TestAnyFlippedBitIsDetected(t *testing.T) {
 	v := open(t, NewMaster())
 	wrapped := newDataKey(t, v)
 	sealed := seal(t, v, wrapped, "secret", "row")
 	for i := range 8 * len(sealed) {
-		if got, err := v.Unseal(wrapped, flipped(sealed, i), "row"); !refused(got, err, ErrCorrupt) {
+		got, err := v.Unseal(wrapped, flipped(sealed, i), "row")
+		if !rejected(got, err, ErrCorrupt) {
 			t.Errorf("bit %d of the value: %q, %v", i, got, err)
 		}
 	}
@@ -92,38 +97,38 @@ func TestAnyFlippedBitIsRefused(t *testing.T) {
 			want = ErrUnknownMaster
 		}
 		bad := flipped(wrapped, i)
-		if got, err := v.Unseal(bad, sealed, "row"); !refused(got, err, want) {
+		if got, err := v.Unseal(bad, sealed, "row"); !rejected(got, err, want) {
 			t.Errorf("bit %d of the data key: %q, %v", i, got, err)
 		}
-		if got, err := v.Seal(bad, nil); !refused(got, err, want) {
+		if got, err := v.Seal(bad, nil); !rejected(got, err, want) {
 			t.Errorf("bit %d of the data key: sealed %q, %v", i, got, err)
 		}
-		if got, changed, err := v.Rewrap(bad); changed || !refused(got, err, want) {
+		if got, changed, err := v.Rewrap(bad); changed || !rejected(got, err, want) {
 			t.Errorf("bit %d of the data key: rewrapped %q, %v", i, got, err)
 		}
 	}
 }
 
-func TestAnyOtherLengthIsRefused(t *testing.T) {
+func TestAnyOtherLengthIsRejected(t *testing.T) {
 	v := open(t, NewMaster())
 	wrapped := newDataKey(t, v)
 	for _, plaintext := range []string{"", "secret"} {
 		sealed := seal(t, v, wrapped, plaintext)
 		for n := range len(sealed) {
-			if got, err := v.Unseal(wrapped, sealed[:n]); !refused(got, err, ErrCorrupt) {
+			if got, err := v.Unseal(wrapped, sealed[:n]); !rejected(got, err, ErrCorrupt) {
 				t.Errorf("%d of %d bytes: %q, %v", n, len(sealed), got, err)
 			}
 		}
-		if got, err := v.Unseal(wrapped, append(sealed, 0)); !refused(got, err, ErrCorrupt) {
+		if got, err := v.Unseal(wrapped, append(sealed, 0)); !rejected(got, err, ErrCorrupt) {
 			t.Errorf("a byte more: %q, %v", got, err)
 		}
 	}
 	for n := range len(wrapped) {
-		if got, _, err := v.Rewrap(wrapped[:n]); !refused(got, err, ErrCorrupt) {
+		if got, _, err := v.Rewrap(wrapped[:n]); !rejected(got, err, ErrCorrupt) {
 			t.Errorf("%d of %d bytes of the data key: %q, %v", n, len(wrapped), got, err)
 		}
 	}
-	if got, _, err := v.Rewrap(append(wrapped, 0)); !refused(got, err, ErrCorrupt) {
+	if got, _, err := v.Rewrap(append(wrapped, 0)); !rejected(got, err, ErrCorrupt) {
 		t.Errorf("a byte more of the data key: %q, %v", got, err)
 	}
 }
@@ -151,9 +156,9 @@ func TestRotation(t *testing.T) {
 		}
 	}
 	if _, err := after.Seal(newDataKey(t, during), nil); err != nil {
-		t.Errorf("a data key made during rotation is lost after it: %v", err)
+		t.Errorf("a data key created during rotation is lost after it: %v", err)
 	}
-	if got, err := after.Unseal(wrapped, sealed, "row"); !refused(got, err, ErrUnknownMaster) {
+	if got, err := after.Unseal(wrapped, sealed, "row"); !rejected(got, err, ErrUnknownMaster) {
 		t.Errorf("the dropped master key still opens: %q, %v", got, err)
 	}
 }
@@ -184,17 +189,18 @@ func FuzzUnseal(f *testing.F) {
 	f.Add([]byte{}, []byte{version}, "", "")
 	f.Fuzz(func(t *testing.T, w, s []byte, workspace, key string) {
 		got, err := v.Unseal(w, s, workspace, key)
-		if bytes.Equal(w, wrapped) && bytes.Equal(s, sealed) && workspace == "ws_1" && key == "key_1" {
+		if bytes.Equal(w, wrapped) && bytes.Equal(s, sealed) && workspace == "ws_1" &&
+			key == "key_1" {
 			if string(got) != "a recoverable key" {
-				t.Fatalf("the genuine value is refused: %v", err)
+				t.Fatalf("the genuine value is rejected: %v", err)
 			}
-		} else if !refused(got, err, ErrCorrupt) && !refused(got, err, ErrUnknownMaster) {
+		} else if !rejected(got, err, ErrCorrupt) && !rejected(got, err, ErrUnknownMaster) {
 			t.Fatalf("garbage opens: %q, %v", got, err)
 		}
 	})
 }
 
-func refused(got []byte, err, want error) bool { return got == nil && errors.Is(err, want) }
+func rejected(got []byte, err, want error) bool { return got == nil && errors.Is(err, want) }
 
 func flipped(b []byte, bit int) []byte {
 	b = slices.Clone(b)

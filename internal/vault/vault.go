@@ -1,9 +1,9 @@
-// Package vault seals the keys that may be shown again.
+// Package vault encrypts recoverable keys.
 //
-// It is envelope encryption: a value is sealed under a data key, and a data key
+// It uses envelope encryption: a value is sealed under a data key, and a data key
 // is stored wrapped by a master key, which is kept apart from the data. To
-// change the master key, put a new one before the old one, rewrap all data
-// keys, and then drop the old one; sealed values stay as they are.
+// rotate the master key, put a new one before the old one, rewrap all data
+// keys, then remove the old one. Sealed values don't change.
 //
 // Both layers are AES-256-GCM with random nonces, safe for 2³² values under
 // one key (NIST SP 800-38D, section 8.3).
@@ -24,28 +24,29 @@ import (
 )
 
 var (
-	// ErrUnknownMaster means that a data key is wrapped by a master key which
+	// ErrUnknownMaster means that a data key is wrapped by a master key that
 	// the vault doesn't have.
 	ErrUnknownMaster = errors.New("vault: unknown master key")
-	// ErrCorrupt means that bytes are not what the vault once returned, or
-	// not for this data key and context.
+	// ErrCorrupt means that bytes were changed after the vault returned them, or
+	// belong to another data key or context.
 	ErrCorrupt = errors.New("vault: corrupt data")
 )
 
-// Vault holds master keys. It never changes, so any number of goroutines may
-// share one. However it is printed, it shows no more than a key's id. The zero
-// value has no master key and answers everything with an error.
+// Vault holds master keys. It is immutable and safe for concurrent use. Printing
+// it shows only the id of the current key. The zero value has no master key, and
+// all its methods that need one return an error.
 type Vault struct {
 	current masterID // wraps new data keys
 	masters map[masterID]cipher.AEAD
 }
 
-// masterID names a master key without giving anything of it away.
+// masterID names a master key without revealing any of it.
 type masterID [8]byte
 
 func (id masterID) String() string { return hex.EncodeToString(id[:]) }
 
-// masterPrefix begins every master key's text, so that leaked ones are found.
+// masterPrefix begins the text of every master key, so that scanners for leaked
+// secrets find it.
 const masterPrefix = "lkm_"
 
 // NewMaster returns the text of a new random master key of 32 bytes.
@@ -53,11 +54,13 @@ func NewMaster() string {
 	return masterPrefix + base64.RawURLEncoding.EncodeToString(randomKey())
 }
 
-// New returns the vault of the given master keys: one or more texts of
-// [NewMaster] with commas or white space between. The first is the current
-// one; the others only unwrap what they wrapped before.
+// New returns a vault with the given master keys: one or more texts of
+// [NewMaster], separated by commas or white space. The first is the current
+// one; the others only unwrap data keys that they wrapped before.
 func New(masters string) (*Vault, error) {
-	texts := strings.FieldsFunc(masters, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	texts := strings.FieldsFunc(masters, func(r rune) bool {
+		return r == ',' || unicode.IsSpace(r)
+	})
 	if len(texts) == 0 {
 		return nil, errors.New("vault: no master key given")
 	}
@@ -80,14 +83,16 @@ func openMaster(text string) (masterID, cipher.AEAD, error) {
 	digits, found := strings.CutPrefix(text, masterPrefix)
 	key, err := base64.RawURLEncoding.Strict().DecodeString(digits)
 	if !found || err != nil || len(key) != keySize {
-		return masterID{}, nil, errors.New("want " + masterPrefix + " and 43 characters of base64url")
+		return masterID{}, nil, errors.New(
+			"want " + masterPrefix + " and 43 characters of base64url",
+		)
 	}
 	aead, err := newAEAD(key)
 	return idOf(key), aead, err
 }
 
-// idOf hashes the key together with a label, so that the id is of no use where
-// a plain hash of the key might stand.
+// idOf hashes the key with a label, so that the id differs from a plain hash of
+// the key.
 func idOf(key []byte) masterID {
 	sum := sha256.Sum256(append([]byte("latchkey vault master id\x00"), key...))
 	return masterID(sum[:len(masterID{})])
@@ -99,7 +104,7 @@ func randomKey() []byte {
 	return key
 }
 
-// String names the current master key and says how many there are.
+// String returns the id of the current master key and the number of master keys.
 func (v *Vault) String() string {
 	return fmt.Sprintf("vault(current %s of %d)", v.current, len(v.masters))
 }

@@ -1,5 +1,5 @@
-// Package wildcard matches text against patterns in which a star stands for
-// any run of characters.
+// Package wildcard matches text against patterns in which a * matches any run of
+// characters.
 package wildcard
 
 import (
@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// Match reports whether the whole text fits the pattern. A * in the pattern
-// stands for any run of characters, empty and with newlines too; every other
-// character stands for itself, and case counts.
+// Match reports whether the pattern matches the whole text. A * in the pattern
+// matches any run of characters, including newlines and the empty run; every
+// other character matches itself. Matching is case-sensitive.
 //
-// Each literal between two stars is taken where it first occurs. That is never
-// worse than a later place, because it leaves more text to what follows, so no
-// choice is ever taken back and the text is read once. Comparing bytes is
-// enough: in UTF-8 no character begins inside another.
+// Each literal between two stars is matched at its first occurrence. A later one
+// would leave less text for the rest of the pattern, so there is no backtracking
+// and the text is read once. Comparing bytes is enough: in UTF-8 no character
+// begins inside another.
 func Match(pattern, text string) bool {
 	literal, pattern, star := strings.Cut(pattern, "*")
 	if !star {
@@ -31,8 +31,8 @@ func Match(pattern, text string) bool {
 	return false
 }
 
-// Literals returns how many characters (code points) of the pattern are not
-// stars. Of two patterns that match a text, the one with more is more specific.
+// Literals returns the number of characters (code points) of the pattern that are
+// not stars. Of two patterns that match a text, the one with more is more specific.
 func Literals(pattern string) int {
 	return utf8.RuneCountInString(pattern) - strings.Count(pattern, "*")
 }

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestStarIsAnyRunAndAllElseIsLiteral(t *testing.T) {
+func TestStarMatchesAnyRunAndAllElseIsLiteral(t *testing.T) {
 	for _, c := range []struct {
 		pattern, text string
 		want          bool
@@ -51,7 +51,7 @@ func TestStarIsAnyRunAndAllElseIsLiteral(t *testing.T) {
 	}
 }
 
-// A matcher that tries every length for every star would not end here.
+// A matcher that backtracks would not finish.
 func TestHostilePatternsAreCheap(t *testing.T) {
 	text := strings.Repeat("a", 100_000)
 	for _, pattern := range []string{
@@ -90,7 +90,7 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// tryAll is the definition of a match, told one byte at a time.
+// tryAll is the definition of a match, one byte at a time.
 func tryAll(pattern, text string) bool {
 	switch {
 	case pattern == "":
@@ -102,7 +102,7 @@ func tryAll(pattern, text string) bool {
 	}
 }
 
-func TestLiteralsCountsCharactersButStars(t *testing.T) {
+func TestLiteralsCountsCharactersExceptStars(t *testing.T) {
 	for pattern, want := range map[string]int{
 		"": 0, "*": 0, "***": 0, "docs.*": 5, "*a*b*": 2, "ключ-*": 5, "🔑": 1,
 	} {

@@ -94,7 +94,7 @@ func TestMistakesInTypesAreRefused(t *testing.T) {
 		{&part{}, "a request or an answer is"},
 		{latchkey.Opt[part]{}, "a request or an answer is"},
 		{[]string{}, "a request or an answer is"},
-		{badList{}, "unknown or unfinished rule"},
+		{badList{}, "unknown rule or rule without a value"},
 	} {
 		refused(t, reflect.TypeOf(c.value), c.want)
 	}
