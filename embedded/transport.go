@@ -65,23 +65,23 @@ func (s *Service) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answe
 
 func (s *Service) operate(
 	ctx context.Context, a *latchkey.Attempt, id string, lane uint32,
-) (engine.Answer, error) {
+) (engine.Response, error) {
 	if err := ctx.Err(); err != nil {
-		return engine.Answer{}, fmt.Errorf("latchkey: %s: %w", a.Operation, err)
+		return engine.Response{}, fmt.Errorf("latchkey: %s: %w", a.Operation, err)
 	}
 	if s.gate.closed {
-		return engine.Answer{}, refusal(http.StatusServiceUnavailable,
+		return engine.Response{}, refusal(http.StatusServiceUnavailable,
 			"unkey/application/service_unavailable", "The service has been closed.")
 	}
 	op, known := engine.Lookup(a.Operation)
 	if !known {
-		return engine.Answer{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found",
+		return engine.Response{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found",
 			"There is no operation of this name.")
 	}
 	call := engine.Call{Request: origin(a, id), Token: a.RootKey, Callers: &s.callers}
 	call.Lane = lane
 	if err := setRequest(&call, op, a); err != nil {
-		return engine.Answer{}, err
+		return engine.Response{}, err
 	}
 	return s.engine.Serve(ctx, op, &call)
 }
@@ -96,7 +96,7 @@ func setRequest(call *engine.Call, op *engine.Op, a *latchkey.Attempt) error {
 		})
 	}
 	switch {
-	case op.Takes(a.Request) && !reflect.ValueOf(a.Request).IsNil():
+	case op.Accepts(a.Request) && !reflect.ValueOf(a.Request).IsNil():
 		call.Value = a.Request
 	case reflect.TypeOf(a.Request) == op.Request:
 		call.Value = pointerTo(a.Request)
@@ -147,5 +147,5 @@ func named(ctx context.Context, a *latchkey.Attempt, err error, id string) error
 }
 
 func refusal(status int, kind, detail string) *latchkey.Error {
-	return engine.Refusal(status, http.StatusText(status), kind, detail)
+	return engine.NewError(status, http.StatusText(status), kind, detail)
 }

@@ -76,11 +76,11 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-func permitted(from []netip.Prefix, remoteIP string) bool {
+func containsAddress(allowedIPs []netip.Prefix, remoteIP string) bool {
 	addr, err := netip.ParseAddr(remoteIP)
 	if err != nil {
 		return false
 	}
 	addr = addr.Unmap().WithZone("")
-	return slices.ContainsFunc(from, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return slices.ContainsFunc(allowedIPs, func(p netip.Prefix) bool { return p.Contains(addr) })
 }

@@ -15,7 +15,7 @@ func (e *Engine) GetVerifications(ctx context.Context, who Caller, r *latchkey.A
 	if err := who.requireSome(ctx, e.db.APIIDs, func(id string) ids { return ids{API: id} }); err != nil {
 		return nil, err
 	}
-	return nil, noAnalytics.because("Analytics is not configured on this installation.")
+	return nil, errAnalyticsNotConfigured.with("Analytics is not configured on this installation.")
 }
 
 // GetRatelimits asks the event store about rate-limit decisions, in SQL.
@@ -27,7 +27,7 @@ func (e *Engine) GetRatelimits(ctx context.Context, who Caller, r *latchkey.Anal
 	if err := who.requireSome(ctx, e.db.NamespaceIDs, func(id string) ids { return ids{Namespace: id} }); err != nil {
 		return nil, err
 	}
-	return nil, noAnalytics.because("Analytics is not configured on this installation.")
+	return nil, errAnalyticsNotConfigured.with("Analytics is not configured on this installation.")
 }
 
 // requireSome refuses a caller that satisfies the rules for none of the things in

@@ -39,7 +39,7 @@ func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIReque
 	}
 	row, err := e.db.LiveAPI(ctx, r.APIID, who.WorkspaceID())
 	if err != nil {
-		return latchkey.API{}, orMissing(err, unknownAPI())
+		return latchkey.API{}, orNotFound(err, apiNotFound())
 	}
 	return latchkey.API{ID: row.ID, Name: row.Name}, nil
 }
@@ -57,12 +57,12 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.LiveAPI(ctx, r.APIID, who.WorkspaceID())
 		if err != nil {
-			return orMissing(err, unknownAPI())
+			return orNotFound(err, apiNotFound())
 		}
 		if row.DeleteProtection {
-			return protected.because("This API is protected from deletion. Switch its delete protection off first.")
+			return errProtected.with("This API is protected from deletion. Switch its delete protection off first.")
 		}
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(apiDeleted, apiTarget(&row))
 		return c.tx.MarkAPIDeleted(ctx, row.ID, c.now)
 	})
@@ -104,10 +104,10 @@ func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAP
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.APISettings, error) {
 		row, err := c.tx.LiveAPI(ctx, r.APIID, who.WorkspaceID())
 		if err != nil {
-			return latchkey.APISettings{}, orMissing(err, unknownAPI())
+			return latchkey.APISettings{}, orNotFound(err, apiNotFound())
 		}
 		applySettings(&row, r, whitelist)
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(apiUpdated, apiTarget(&row))
 		err = c.tx.UpdateAPI(ctx, write.UpdateAPIParams{
 			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes, IPWhitelist: row.IPWhitelist,
@@ -153,6 +153,6 @@ func apiTarget(row *read.API) latchkey.AuditTarget {
 
 // unknownAPI is the one refusal for an API that does not exist, and for one
 // whose existence must not be told.
-func unknownAPI() *latchkey.Error {
-	return apiNotFound.because("There is no API with this id in this workspace.")
+func apiNotFound() *latchkey.Error {
+	return errAPINotFound.with("There is no API with this id in this workspace.")
 }

@@ -153,7 +153,7 @@ func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.Inser
 		Event: events[what].name, Description: fmt.Sprintf(events[what].when, ids...),
 		Targets:   string(text),
 		ActorType: c.who.root.actorType(), ActorID: c.who.root.id, ActorName: c.who.root.name,
-		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent), CorrelationID: c.cause,
+		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent), CorrelationID: c.correlation,
 	})
 	return &c.audits[len(c.audits)-1]
 }
@@ -170,7 +170,7 @@ func clean(text string) string {
 }
 
 // record writes the audit records of a change, in the order they were noted.
-func (e *Engine) record(ctx context.Context, c *Change) error {
+func (e *Engine) writeAuditRecords(ctx context.Context, c *Change) error {
 	for _, row := range c.audits {
 		row.Seq = c.tx.NextAudit(c.now)
 		if err := c.tx.InsertAuditLog(ctx, row); err != nil {

@@ -178,9 +178,9 @@ func (r *rule) missing(workspace string, on *ids) *latchkey.Error {
 		}
 	}
 	if len(texts) == 1 {
-		return notPermitted.because("Missing permission: '%s'", texts[0])
+		return errNotPermitted.with("Missing permission: '%s'", texts[0])
 	}
-	return notPermitted.because("Missing one of these permissions: %s", strings.Join(texts, " or "))
+	return errNotPermitted.with("Missing one of these permissions: %s", strings.Join(texts, " or "))
 }
 
 // texts are the permissions that satisfy the pattern.
@@ -214,7 +214,7 @@ func (c *Caller) requireWhen(when latchkey.Condition, on ids) error {
 	case unsatisfied == nil:
 		return nil
 	case unsatisfied.masked:
-		return c.op.hidden()
+		return c.op.notFound()
 	}
 	return unsatisfied.missing(c.root.workspace, &on)
 }
@@ -251,7 +251,7 @@ func (op *Op) declares(when latchkey.Condition) bool {
 
 // notHeld returns the first of the permissions that the caller can't hand on,
 // because it does not hold it itself.
-func (c *Caller) notHeld(permissions []string) (string, bool) {
+func (c *Caller) firstMissing(permissions []string) (string, bool) {
 	for _, permission := range permissions {
 		if !c.root.grants.Covers(permission) {
 			return permission, true
@@ -285,7 +285,7 @@ func (c *Change) requireWhen(when latchkey.Condition, on ids) error {
 }
 
 // repeatable asks of the caller what was asked when the kept answer was made.
-func (c *Caller) repeatable(checks []authCheck) error {
+func (c *Caller) recheck(checks []authCheck) error {
 	for _, asked := range checks {
 		if asked.HandsOn == nil && asked.Expires == 0 {
 			if err := c.requireWhen(asked.When, asked.On); err != nil {
@@ -293,11 +293,11 @@ func (c *Caller) repeatable(checks []authCheck) error {
 			}
 			continue
 		}
-		if _, lacking := c.notHeld(asked.HandsOn); lacking {
-			return holdsMore()
+		if _, lacking := c.firstMissing(asked.HandsOn); lacking {
+			return exceedsCaller()
 		}
 		if asked.Expires != 0 && c.outlivedBy(asked.Expires) {
-			return outlived()
+			return outlivesCaller()
 		}
 	}
 	return nil

@@ -154,7 +154,7 @@ func (r *repeater) refusedBy(held []string, op *Op) {
 // back, the kept answer is given out, even where what it was about is gone.
 func TestKeptAnswersAreForThoseWhoMayCall(t *testing.T) {
 	for _, op := range Ops {
-		if !op.Keeps() {
+		if !op.SavesResponse() {
 			continue
 		}
 		t.Run(op.Name, func(t *testing.T) {

@@ -14,83 +14,83 @@ import (
 // Ops are the operations of the API, in the order of [latchkey.Operations], each
 // with the method and the types that it has here.
 var Ops = bindAll(map[string]*Op{
-	"apis.createApi": answers((*Engine).CreateAPI),
-	"apis.getApi":    answers((*Engine).GetAPI),
-	"apis.deleteApi": confirms((*Engine).DeleteAPI),
-	"apis.listKeys":  pages((*Engine).ListKeys).hiding(unknownAPI),
-	"apis.listApis":  pages((*Engine).ListAPIs),
-	"apis.updateApi": answers((*Engine).UpdateAPI),
+	"apis.createApi": bindData((*Engine).CreateAPI),
+	"apis.getApi":    bindData((*Engine).GetAPI),
+	"apis.deleteApi": bindEmpty((*Engine).DeleteAPI),
+	"apis.listKeys":  bindPage((*Engine).ListKeys).masking(apiNotFound),
+	"apis.listApis":  bindPage((*Engine).ListAPIs),
+	"apis.updateApi": bindData((*Engine).UpdateAPI),
 
-	"keys.createKey":         answers((*Engine).CreateKey).hiding(unknownAPI),
-	"keys.getKey":            answers((*Engine).GetKey),
-	"keys.whoami":            answers((*Engine).Whoami).hiding(noSuchKey),
-	"keys.updateKey":         confirms((*Engine).UpdateKey),
-	"keys.deleteKey":         confirms((*Engine).DeleteKey),
-	"keys.verifyKey":         answers((*Engine).VerifyKey).hiding(noKey),
-	"keys.rerollKey":         answers((*Engine).RerollKey),
-	"keys.updateCredits":     answers((*Engine).UpdateCredits),
-	"keys.addPermissions":    answers((*Engine).AddPermissions),
-	"keys.removePermissions": answers((*Engine).RemovePermissions),
-	"keys.setPermissions":    answers((*Engine).SetPermissions),
-	"keys.addRoles":          answers((*Engine).AddRoles),
-	"keys.removeRoles":       answers((*Engine).RemoveRoles),
-	"keys.setRoles":          answers((*Engine).SetRoles),
-	"keys.migrateKeys":       answers((*Engine).MigrateKeys),
+	"keys.createKey":         bindData((*Engine).CreateKey).masking(apiNotFound),
+	"keys.getKey":            bindData((*Engine).GetKey),
+	"keys.whoami":            bindData((*Engine).Whoami).masking(presentedKeyNotFound),
+	"keys.updateKey":         bindEmpty((*Engine).UpdateKey),
+	"keys.deleteKey":         bindEmpty((*Engine).DeleteKey),
+	"keys.verifyKey":         bindData((*Engine).VerifyKey).masking(keyNotFound),
+	"keys.rerollKey":         bindData((*Engine).RerollKey),
+	"keys.updateCredits":     bindData((*Engine).UpdateCredits),
+	"keys.addPermissions":    bindData((*Engine).AddPermissions),
+	"keys.removePermissions": bindData((*Engine).RemovePermissions),
+	"keys.setPermissions":    bindData((*Engine).SetPermissions),
+	"keys.addRoles":          bindData((*Engine).AddRoles),
+	"keys.removeRoles":       bindData((*Engine).RemoveRoles),
+	"keys.setRoles":          bindData((*Engine).SetRoles),
+	"keys.migrateKeys":       bindData((*Engine).MigrateKeys),
 
-	"identities.createIdentity": answers((*Engine).CreateIdentity),
-	"identities.getIdentity":    answers((*Engine).GetIdentity),
-	"identities.listIdentities": pages((*Engine).ListIdentities),
-	"identities.updateIdentity": answers((*Engine).UpdateIdentity),
-	"identities.deleteIdentity": succeeds((*Engine).DeleteIdentity),
+	"identities.createIdentity": bindData((*Engine).CreateIdentity),
+	"identities.getIdentity":    bindData((*Engine).GetIdentity),
+	"identities.listIdentities": bindPage((*Engine).ListIdentities),
+	"identities.updateIdentity": bindData((*Engine).UpdateIdentity),
+	"identities.deleteIdentity": bindNoData((*Engine).DeleteIdentity),
 
-	"permissions.createPermission":   answers((*Engine).CreatePermission),
-	"permissions.getPermission":      answers((*Engine).GetPermission),
-	"permissions.listPermissions":    pages((*Engine).ListPermissions),
-	"permissions.updatePermission":   answers((*Engine).UpdatePermission),
-	"permissions.deletePermission":   confirms((*Engine).DeletePermission),
-	"permissions.createRole":         answers((*Engine).CreateRole),
-	"permissions.getRole":            answers((*Engine).GetRole),
-	"permissions.listRoles":          pages((*Engine).ListRoles),
-	"permissions.updateRole":         answers((*Engine).UpdateRole),
-	"permissions.deleteRole":         confirms((*Engine).DeleteRole),
-	"permissions.setRolePermissions": answers((*Engine).SetRolePermissions),
+	"permissions.createPermission":   bindData((*Engine).CreatePermission),
+	"permissions.getPermission":      bindData((*Engine).GetPermission),
+	"permissions.listPermissions":    bindPage((*Engine).ListPermissions),
+	"permissions.updatePermission":   bindData((*Engine).UpdatePermission),
+	"permissions.deletePermission":   bindEmpty((*Engine).DeletePermission),
+	"permissions.createRole":         bindData((*Engine).CreateRole),
+	"permissions.getRole":            bindData((*Engine).GetRole),
+	"permissions.listRoles":          bindPage((*Engine).ListRoles),
+	"permissions.updateRole":         bindData((*Engine).UpdateRole),
+	"permissions.deleteRole":         bindEmpty((*Engine).DeleteRole),
+	"permissions.setRolePermissions": bindData((*Engine).SetRolePermissions),
 
-	"ratelimit.limit":           answers((*Engine).Limit),
-	"ratelimit.multiLimit":      answers((*Engine).MultiLimit),
-	"ratelimit.setOverride":     answers((*Engine).SetOverride),
-	"ratelimit.getOverride":     answers((*Engine).GetOverride).hiding(unknownOverride),
-	"ratelimit.listOverrides":   pages((*Engine).ListOverrides),
-	"ratelimit.deleteOverride":  confirms((*Engine).DeleteOverride),
-	"ratelimit.listNamespaces":  pages((*Engine).ListNamespaces),
-	"ratelimit.updateNamespace": answers((*Engine).UpdateNamespace),
-	"ratelimit.deleteNamespace": confirms((*Engine).DeleteNamespace),
+	"ratelimit.limit":           bindData((*Engine).Limit),
+	"ratelimit.multiLimit":      bindData((*Engine).MultiLimit),
+	"ratelimit.setOverride":     bindData((*Engine).SetOverride),
+	"ratelimit.getOverride":     bindData((*Engine).GetOverride).masking(overrideNotFound),
+	"ratelimit.listOverrides":   bindPage((*Engine).ListOverrides),
+	"ratelimit.deleteOverride":  bindEmpty((*Engine).DeleteOverride),
+	"ratelimit.listNamespaces":  bindPage((*Engine).ListNamespaces),
+	"ratelimit.updateNamespace": bindData((*Engine).UpdateNamespace),
+	"ratelimit.deleteNamespace": bindEmpty((*Engine).DeleteNamespace),
 
-	"analytics.getVerifications": answers((*Engine).GetVerifications),
-	"analytics.getRatelimits":    answers((*Engine).GetRatelimits),
+	"analytics.getVerifications": bindData((*Engine).GetVerifications),
+	"analytics.getRatelimits":    bindData((*Engine).GetRatelimits),
 
-	"workspaces.createWorkspace": answers((*Engine).CreateWorkspace),
-	"workspaces.getWorkspace":    answers((*Engine).GetWorkspace),
-	"workspaces.listWorkspaces":  pages((*Engine).ListWorkspaces),
-	"workspaces.updateWorkspace": answers((*Engine).UpdateWorkspace),
-	"workspaces.deleteWorkspace": confirms((*Engine).DeleteWorkspace),
+	"workspaces.createWorkspace": bindData((*Engine).CreateWorkspace),
+	"workspaces.getWorkspace":    bindData((*Engine).GetWorkspace),
+	"workspaces.listWorkspaces":  bindPage((*Engine).ListWorkspaces),
+	"workspaces.updateWorkspace": bindData((*Engine).UpdateWorkspace),
+	"workspaces.deleteWorkspace": bindEmpty((*Engine).DeleteWorkspace),
 
-	"rootKeys.createRootKey": answers((*Engine).CreateRootKey).hiding(unknownWorkspace),
-	"rootKeys.listRootKeys":  pages((*Engine).ListRootKeys).hiding(unknownWorkspace),
-	"rootKeys.updateRootKey": answers((*Engine).UpdateRootKey).hiding(noSuchRootKey),
-	"rootKeys.deleteRootKey": confirms((*Engine).DeleteRootKey).hiding(noSuchRootKey),
-	"rootKeys.whoami":        answers((*Engine).WhoamiRootKey),
+	"rootKeys.createRootKey": bindData((*Engine).CreateRootKey).masking(workspaceNotFound),
+	"rootKeys.listRootKeys":  bindPage((*Engine).ListRootKeys).masking(workspaceNotFound),
+	"rootKeys.updateRootKey": bindData((*Engine).UpdateRootKey).masking(rootKeyNotFound),
+	"rootKeys.deleteRootKey": bindEmpty((*Engine).DeleteRootKey).masking(rootKeyNotFound),
+	"rootKeys.whoami":        bindData((*Engine).WhoamiRootKey),
 
-	"migrations.createMigration": answers((*Engine).CreateMigration),
+	"migrations.createMigration": bindData((*Engine).CreateMigration),
 
-	"auditLogs.listAuditLogs": pages((*Engine).ListAuditLogs),
+	"auditLogs.listAuditLogs": bindPage((*Engine).ListAuditLogs),
 
-	"liveness": answers((*Engine).Liveness),
+	"liveness": bindData((*Engine).Liveness),
 })
 
 // hiding gives the answer for a thing that does not exist, which a caller gets
 // that does not satisfy a masked rule.
-func (op *Op) hiding(hidden func() *latchkey.Error) *Op {
-	op.hidden = hidden
+func (op *Op) masking(notFound func() *latchkey.Error) *Op {
+	op.notFound = notFound
 	return op
 }
 
@@ -118,8 +118,8 @@ func bindAll(bound map[string]*Op) []*Op {
 // bind completes an operation with what the table declares of it.
 func (op *Op) bind(declared *latchkey.Operation) error {
 	op.Operation = *declared
-	if op.pages != declared.Paged {
-		return fmt.Errorf("the method answers with a page: %v; declared: %v", op.pages, declared.Paged)
+	if op.paged != declared.Paged {
+		return fmt.Errorf("the method answers with a page: %v; declared: %v", op.paged, declared.Paged)
 	}
 	always, bound := false, false
 	for _, r := range declared.Rules {
@@ -127,7 +127,7 @@ func (op *Op) bind(declared *latchkey.Operation) error {
 		if err != nil {
 			return err
 		}
-		if r.Masked && op.hidden == nil {
+		if r.Masked && op.notFound == nil {
 			return errors.New("a rule is masked, and there is nothing to hide behind")
 		}
 		if r.When == "" {
@@ -135,63 +135,63 @@ func (op *Op) bind(declared *latchkey.Operation) error {
 		}
 		op.rules = append(op.rules, compiled)
 	}
-	op.first = always && !bound
+	op.authorizeFirst = always && !bound
 	return nil
 }
 
 // answers binds a method that answers with data.
-func answers[Req, Res any](
+func bindData[Req, Res any](
 	run func(*Engine, context.Context, Caller, *Req) (Res, error),
 ) *Op {
 	op := newOp[Req]()
 	op.Response = reflect.TypeFor[Res]()
 	op.Method = nameOf(run)
-	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
+	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Response, error) {
 		data, err := run(e, ctx, who, request.(*Req))
 		if err != nil {
-			return Answer{}, err
+			return Response{}, err
 		}
-		return Answer{Data: data}, nil
+		return Response{Data: data}, nil
 	}
 	return op
 }
 
 // pages binds a method that answers with a page of a list.
-func pages[Req, Item any](
+func bindPage[Req, Item any](
 	run func(*Engine, context.Context, Caller, *Req) (latchkey.Page[Item], error),
 ) *Op {
 	op := newOp[Req]()
-	op.Response, op.pages = reflect.TypeFor[[]Item](), true
+	op.Response, op.paged = reflect.TypeFor[[]Item](), true
 	op.Method = nameOf(run)
-	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
+	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Response, error) {
 		page, err := run(e, ctx, who, request.(*Req))
 		if err != nil {
-			return Answer{}, err
+			return Response{}, err
 		}
-		return Answer{Data: page.Data, Pagination: &page.Pagination}, nil
+		return Response{Data: page.Data, Pagination: &page.Pagination}, nil
 	}
 	return op
 }
 
 // confirms binds a method that answers with an empty object.
-func confirms[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
-	op := succeeds(run)
+func bindEmpty[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
+	op := bindNoData(run)
 	op.Response = reflect.TypeFor[latchkey.Empty]()
-	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
+	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Response, error) {
 		if err := run(e, ctx, who, request.(*Req)); err != nil {
-			return Answer{}, err
+			return Response{}, err
 		}
-		return Answer{Data: latchkey.Empty{}}, nil
+		return Response{Data: latchkey.Empty{}}, nil
 	}
 	return op
 }
 
 // succeeds binds a method whose answer has no data, not even an empty object.
-func succeeds[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
+func bindNoData[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
 	op := newOp[Req]()
 	op.Method = nameOf(run)
-	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error) {
-		return Answer{}, run(e, ctx, who, request.(*Req))
+	op.run = func(ctx context.Context, e *Engine, who Caller, request any) (Response, error) {
+		return Response{}, run(e, ctx, who, request.(*Req))
 	}
 	return op
 }

@@ -97,10 +97,10 @@ func (c Caller) WorkspaceID() string { return c.root.workspace }
 
 // anonymous is the caller of a public operation: it belongs to no workspace and
 // holds no permission.
-func anonymous(request Request) Caller { return Caller{Request: request, root: nobody} }
+func anonymous(request Request) Caller { return Caller{Request: request, root: anonymousRootKey} }
 
 // nobody is the root key of anonymous callers.
-var nobody = &rootKey{grants: new(rbac.Grants), expires: never, requestsPerMinute: unbounded}
+var anonymousRootKey = &rootKey{grants: new(rbac.Grants), expires: never, requestsPerMinute: unbounded}
 
 // authenticate finds the root key that a caller presents.
 func (e *Engine) authenticate(ctx context.Context, token string, request Request) (Caller, error) {
@@ -115,15 +115,15 @@ func (e *Engine) authenticate(ctx context.Context, token string, request Request
 	e.noteStaleness(&who, age)
 	switch {
 	case root.Unknown():
-		return who, unknownRootKey.because("This root key does not exist.")
+		return who, errRootKeyNotFound.with("This root key does not exist.")
 	case root.workspaceGone:
-		return who, wsNotFound.because("The workspace of this root key does not exist.")
+		return who, errWorkspaceNotFound.with("The workspace of this root key does not exist.")
 	case root.workspaceOff:
-		return who, workspaceOff.because("The workspace of this root key is disabled.")
+		return who, errWorkspaceDisabled.with("The workspace of this root key is disabled.")
 	case !root.enabled:
-		return who, rootKeyDisabled.because("This root key is disabled.")
+		return who, errRootKeyDisabled.with("This root key is disabled.")
 	case root.expires != never && e.now() > root.expires:
-		return who, forbidden.because("This root key has expired.")
+		return who, errForbidden.with("This root key has expired.")
 	}
 	return who, nil
 }
@@ -158,8 +158,8 @@ func (c *CallerCache) reauthenticate(e *Engine, lane uint32, token string) *root
 	return root
 }
 
-// remember keeps the root key for later calls, unless there is another one.
-func (c *CallerCache) remember(token string, root *rootKey) {
+// save keeps the root key for later calls, unless there is another one.
+func (c *CallerCache) save(token string, root *rootKey) {
 	if c == nil {
 		return
 	}

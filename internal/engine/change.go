@@ -13,24 +13,24 @@ import (
 
 // Change is one change under way: a transaction, and what must happen with it.
 type Change struct {
-	tx      *store.Tx
-	who     Caller
-	now     int64  // unix ms, one instant for the whole change
-	cause   string // the correlation id of the audit records
-	touched []string
-	audits  []write.InsertAuditLogParams
-	checks  []authCheck // what was asked about the caller
+	tx          *store.Tx
+	who         Caller
+	now         int64  // unix ms, one instant for the whole change
+	correlation string // the correlation id of the audit records
+	invalidated []string
+	audits      []write.InsertAuditLogParams
+	checks      []authCheck // what was asked about the caller
 }
 
 // touch notes the ids of what the change alters, so that nothing read of them
 // before is used after it: here as soon as it is committed, on other nodes once
 // they hear of it.
-func (c *Change) touch(ids ...string) {
-	c.touched = append(c.touched, ids...)
+func (c *Change) invalidate(ids ...string) {
+	c.invalidated = append(c.invalidated, ids...)
 	c.tx.Touch(ids...)
 }
 
-// change makes a change: work, its audit records and the answer kept for an
+// change makes a change: work, its audit records and the answer replayed for an
 // Idempotency-Key are committed together, or not at all. It returns after the
 // commit, when no memory of this node holds what was before.
 //
@@ -42,36 +42,36 @@ func change[T any](ctx context.Context, e *Engine, who Caller, work func(context
 	return answer, err
 }
 
-// changeOnce is change, and reports whether the answer is one that was kept for an
+// changeOnce is change, and reports whether the answer is one that was replayed for an
 // Idempotency-Key: then nothing was done.
 func changeOnce[T any](
 	ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error),
-) (answer T, kept bool, err error) {
+) (answer T, replayed bool, err error) {
 	var c *Change
 	err = e.update(ctx, func(ctx context.Context, tx *store.Tx) error {
 		answer = *new(T)
-		c = &Change{tx: tx, who: who, now: e.now(), cause: who.correlation()}
+		c = &Change{tx: tx, who: who, now: e.now(), correlation: who.correlation()}
 		var err error
-		if kept, err = e.recall(ctx, c, &answer); kept || err != nil {
+		if replayed, err = e.loadIdempotencyRecord(ctx, c, &answer); replayed || err != nil {
 			return err
 		}
 		if answer, err = work(ctx, c); err != nil {
 			return err
 		}
-		if err := e.record(ctx, c); err != nil {
+		if err := e.writeAuditRecords(ctx, c); err != nil {
 			return err
 		}
-		return e.remember(ctx, c, answer)
+		return e.saveIdempotencyRecord(ctx, c, answer)
 	})
 	switch {
 	case errors.Is(err, store.ErrUnknownOutcome):
-		e.source.Clock.InDoubt(c.touched...)
+		e.source.Clock.InDoubt(c.invalidated...)
 		return *new(T), false, err
 	case err != nil:
 		return *new(T), false, err
 	}
-	e.source.Clock.Invalidate(c.touched...)
-	return answer, kept, nil
+	e.source.Clock.Invalidate(c.invalidated...)
+	return answer, replayed, nil
 }
 
 // change makes a change that answers with nothing.
@@ -107,7 +107,7 @@ func once[T any](count func(context.Context) (T, error)) func(context.Context) (
 // recall finds the answer that an earlier request with the same
 // Idempotency-Key got. It refuses the key if that request was another, and the
 // caller if it may no longer do what it did then.
-func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error) {
+func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, answer any) (bool, error) {
 	if c.who.requestHash == "" {
 		return false, nil
 	}
@@ -119,7 +119,7 @@ func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error
 		return false, fmt.Errorf("idempotency: %w", err)
 	}
 	if row.RequestHash != c.who.requestHash {
-		return false, answerMismatch.because("This Idempotency-Key was used for another request. Use a new key for a new request.")
+		return false, errIdempotencyKeyReused.with("This Idempotency-Key was used for another request. Use a new key for a new request.")
 	}
 	var checks []authCheck
 	if row.Checks != "" {
@@ -127,10 +127,10 @@ func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error
 			return false, fmt.Errorf("idempotency: checks: %w", err)
 		}
 	}
-	if err := c.who.repeatable(checks); err != nil {
+	if err := c.who.recheck(checks); err != nil {
 		return false, err
 	}
-	text, err := e.vault.Unseal(e.answersKey, row.Answer, c.who.root.id, c.who.IdempotencyKey)
+	text, err := e.vault.Unseal(e.recordsKey, row.Answer, c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
 		return false, fmt.Errorf("idempotency: %w", err)
 	}
@@ -140,9 +140,9 @@ func (e *Engine) recall(ctx context.Context, c *Change, answer any) (bool, error
 	return true, nil
 }
 
-// remember keeps an answer for repeated requests. It is sealed, because it may
+// saveIdempotencyRecord keeps an answer for repeated requests. It is sealed, because it may
 // hold the secret of a new key.
-func (e *Engine) remember(ctx context.Context, c *Change, answer any) error {
+func (e *Engine) saveIdempotencyRecord(ctx context.Context, c *Change, answer any) error {
 	if c.who.requestHash == "" {
 		return nil
 	}
@@ -154,7 +154,7 @@ func (e *Engine) remember(ctx context.Context, c *Change, answer any) error {
 	if err != nil {
 		return err
 	}
-	sealed, err := e.vault.Seal(e.answersKey, text, c.who.root.id, c.who.IdempotencyKey)
+	sealed, err := e.vault.Seal(e.recordsKey, text, c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
 		return fmt.Errorf("idempotency: %w", err)
 	}

@@ -15,17 +15,17 @@ import (
 )
 
 // balances are where credits are spent from: the store, or a change under way.
-type balances interface {
+type creditSpender interface {
 	Spend(ctx context.Context, id string, cost int64) (left int64, err error)
 	Balance(ctx context.Context, id string) (sql.NullInt64, error)
 }
 
 // purse is the balances within a change: what is spent there is spent if the
 // change is committed.
-type purse struct{ *store.Tx }
+type txCredits struct{ *store.Tx }
 
 // Spend takes the cost from the balance of a key and returns what is left.
-func (p purse) Spend(ctx context.Context, id string, cost int64) (int64, error) {
+func (p txCredits) Spend(ctx context.Context, id string, cost int64) (int64, error) {
 	left, err := p.Tx.Spend(ctx, cost, id)
 	if err != nil {
 		return 0, err
@@ -34,13 +34,13 @@ func (p purse) Spend(ctx context.Context, id string, cost int64) (int64, error) 
 }
 
 // till is the balances in the store. It asks nothing while the database is gone.
-type till struct {
+type storeCredits struct {
 	*store.DB
 	breaker *coherence.Breaker
 }
 
 // Spend takes the cost from the balance of a key and returns what is left.
-func (t *till) Spend(ctx context.Context, id string, cost int64) (left int64, err error) {
+func (t *storeCredits) Spend(ctx context.Context, id string, cost int64) (left int64, err error) {
 	err = t.breaker.Do(func() error {
 		left, err = t.DB.Spend(ctx, id, cost)
 		return err
@@ -52,7 +52,7 @@ func (t *till) Spend(ctx context.Context, id string, cost int64) (left int64, er
 // the store alone and is taken by one conditional update, so it is exact and on
 // disk when this returns. An error never comes with a valid answer, for then
 // nobody knows whether it was taken.
-func (e *Engine) spend(ctx context.Context, from balances, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+func (e *Engine) spend(ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification) error {
 	for {
 		left, err := from.Spend(ctx, key.id, cost)
 		if err == nil {
@@ -62,7 +62,7 @@ func (e *Engine) spend(ctx context.Context, from balances, key *keySnapshot, cos
 		if !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("spend: %w", err)
 		}
-		if refused, err := unspent(ctx, from, key, cost, v); refused || err != nil {
+		if refused, err := notSpent(ctx, from, key, cost, v); refused || err != nil {
 			return err
 		}
 	}
@@ -72,7 +72,7 @@ func (e *Engine) spend(ctx context.Context, from balances, key *keySnapshot, cos
 // too small, or key or limit went away at this very moment. Where the balance has
 // grown meanwhile and would do, the cost is not refused: an answer with a balance
 // that contradicts it would be that of no moment.
-func unspent(ctx context.Context, from balances, key *keySnapshot, cost int64, v *latchkey.Verification) (refused bool, err error) {
+func notSpent(ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification) (refused bool, err error) {
 	balance, err := from.Balance(ctx, key.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -202,7 +202,7 @@ func (e *Engine) refillDue(ctx context.Context) error {
 }
 
 // refillFirst does the refill of a key that is due at this very verification.
-func (e *Engine) refillFirst(ctx context.Context, key *keySnapshot) error {
+func (e *Engine) refillIfDue(ctx context.Context, key *keySnapshot) error {
 	if key.refillAt == 0 || key.refillAt > e.now() {
 		return nil
 	}
@@ -232,7 +232,7 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 			if n == 1 {
 				c.audit(keyRefilled, keyTarget(k)).Description += fmt.Sprintf(" to at least %d", k.RefillAmount)
 			}
-			c.touch(k.ID)
+			c.invalidate(k.ID)
 		}
 		return nil
 	})
@@ -251,7 +251,7 @@ func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.Upda
 		if err := c.applyCredits(ctx, &row.Key, r); err != nil {
 			return latchkey.Credits{}, err
 		}
-		c.touch(r.KeyID)
+		c.invalidate(r.KeyID)
 		c.audit(keyCreditsUpdated, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if row, err = c.tx.LiveKey(ctx, r.KeyID, c.who.root.workspace); err != nil {
 			return latchkey.Credits{}, fmt.Errorf("key: %w", err)

@@ -36,23 +36,23 @@ type Config struct {
 
 // Engine runs the operations. It is safe for concurrent use.
 type Engine struct {
-	ops     []*Op // all of them; a method that read Ops would be bound by what it reads
-	db      *store.DB
-	vault   *vault.Vault
-	limiter ratelimit.Limiter
-	nodes   nodes
-	source  *coherence.Source
-	till    *till
-	keys    *coherence.Cache[keyHash, *keySnapshot]
-	homes   common[home]
-	roots   *coherence.Cache[keyHash, *rootKey]
-	spaces  *coherence.Cache[spaceName, *namespace]
-	queries *rbac.Parser
-	used    usage
-	time    func() time.Time
-	log     *slog.Logger
+	ops       []*Op // all of them; a method that read Ops would be bound by what it reads
+	db        *store.DB
+	vault     *vault.Vault
+	limiter   ratelimit.Limiter
+	nodes     nodes
+	source    *coherence.Source
+	credits   *storeCredits
+	keys      *coherence.Cache[keyHash, *keySnapshot]
+	locations interner[keyLocation]
+	roots     *coherence.Cache[keyHash, *rootKey]
+	spaces    *coherence.Cache[namespaceRef, *namespace]
+	queries   *rbac.Parser
+	used      usage
+	time      func() time.Time
+	log       *slog.Logger
 
-	answersKey []byte // the wrapped data key of kept answers
+	recordsKey []byte // the wrapped data key of kept answers
 
 	metrics
 
@@ -83,7 +83,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		log:     cfg.Log,
 		metrics: newMetrics(),
 	}
-	e.till = &till{e.db, e.source.Breaker}
+	e.credits = &storeCredits{e.db, e.source.Breaker}
 	if e.time == nil {
 		e.time = time.Now
 	}
@@ -102,16 +102,16 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 // node out of the list of those that run. A shared database that doesn't answer
 // is not waited for longer than farewell; the other nodes find out by themselves.
 func (e *Engine) Close(ctx context.Context) error {
-	const farewell = 3 * time.Second
+	const timeout = 3 * time.Second
 	e.stop()
 	e.done.Wait()
 	e.closeCaches()
 	if e.db.Shared() {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, farewell)
+		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	return errors.Join(e.limiter.Close(ctx), e.saveUsage(ctx), e.leave(ctx))
+	return errors.Join(e.limiter.Close(ctx), e.saveUsage(ctx), e.deregister(ctx))
 }
 
 func (e *Engine) closeCaches() {
@@ -124,10 +124,10 @@ func (e *Engine) closeCaches() {
 // runs only when nothing else can keep it from that.
 func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	var err error
-	if e.answersKey, err = e.dataKey(ctx, "answers"); err != nil {
+	if e.recordsKey, err = e.dataKey(ctx, "answers"); err != nil {
 		return err
 	}
-	if _, _, err := e.vault.Rewrap(e.answersKey); err != nil { // another node with another master key was first
+	if _, _, err := e.vault.Rewrap(e.recordsKey); err != nil { // another node with another master key was first
 		return fmt.Errorf("master key: %w", err)
 	}
 	if e.limiter, err = e.openLimiter(ctx, cfg); err != nil {
@@ -136,7 +136,7 @@ func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	if !e.db.Shared() {
 		return nil
 	}
-	if err := e.beat(ctx); err != nil {
+	if err := e.heartbeat(ctx); err != nil {
 		return errors.Join(err, e.limiter.Close(ctx))
 	}
 	return nil

@@ -176,7 +176,7 @@ func (w *world) otherWorkspace() Caller {
 }
 
 // do runs an operation as a door does: through JSON, checks and the table.
-func (w *world) do(who Caller, name string, request any) (Answer, error) {
+func (w *world) do(who Caller, name string, request any) (Response, error) {
 	w.t.Helper()
 	op, ok := Lookup(name)
 	if !ok {
@@ -188,7 +188,7 @@ func (w *world) do(who Caller, name string, request any) (Answer, error) {
 	}
 	decoded, faults := op.Decode(text)
 	if len(faults) > 0 {
-		return Answer{}, Invalid(faults...)
+		return Response{}, Invalid(faults...)
 	}
 	return w.run(context.Background(), op, &who, decoded)
 }

@@ -26,7 +26,7 @@ func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.Cre
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedIdentity, error) {
 		made, err := c.insertIdentity(ctx, r.ExternalID, meta)
 		if store.IsDuplicate(err) {
-			return latchkey.CreatedIdentity{}, identityExists.because("An identity with this external id exists already in this workspace.")
+			return latchkey.CreatedIdentity{}, errIdentityExists.with("An identity with this external id exists already in this workspace.")
 		}
 		if err != nil {
 			return latchkey.CreatedIdentity{}, err
@@ -47,7 +47,7 @@ func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.Cre
 func (e *Engine) GetIdentity(ctx context.Context, who Caller, r *latchkey.GetIdentityRequest) (latchkey.Identity, error) {
 	row, err := e.db.Identity(ctx, who.WorkspaceID(), r.Identity)
 	if err != nil {
-		return latchkey.Identity{}, orMissing(err, unknownIdentity())
+		return latchkey.Identity{}, orNotFound(err, identityNotFound())
 	}
 	if err := who.require(ids{Identity: row.ID}); err != nil {
 		return latchkey.Identity{}, err
@@ -75,7 +75,7 @@ func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.Lis
 		return latchkey.Page[latchkey.Identity]{}, err
 	}
 	shown := rows[:min(size, len(rows))]
-	if err := who.mayRead(shown); err != nil {
+	if err := who.requireEach(shown); err != nil {
 		return latchkey.Page[latchkey.Identity]{}, err
 	}
 	limits, err := e.limitsOf(ctx, who, shown, pattern)
@@ -106,7 +106,7 @@ func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.Upd
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Identity, error) {
 		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
-			return latchkey.Identity{}, orMissing(err, unknownIdentity())
+			return latchkey.Identity{}, orNotFound(err, identityNotFound())
 		}
 		return c.updateIdentity(ctx, row, r, meta)
 	})
@@ -116,7 +116,7 @@ func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.Upd
 // been checked already.
 func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latchkey.UpdateIdentityRequest, meta string) (latchkey.Identity, error) {
 	identity := latchkey.Identity{ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(meta)}
-	c.touch(row.ID)
+	c.invalidate(row.ID)
 	c.audit(identityUpdated, identityTarget(row.ID, row.ExternalID))
 	if !r.Meta.IsZero() {
 		if err := c.tx.SetIdentityMeta(ctx, row.ID, meta); err != nil {
@@ -148,9 +148,9 @@ func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.Del
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
-			return orMissing(err, unknownIdentity())
+			return orNotFound(err, identityNotFound())
 		}
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(identityDeleted, identityTarget(row.ID, row.ExternalID))
 		if _, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), nil); err != nil {
 			return err
@@ -214,7 +214,7 @@ func (e *Engine) limitsOf(ctx context.Context, who Caller, page []read.Identity,
 
 // mayRead refuses identities of which the caller may not read every one. The
 // refusal names none of them.
-func (c *Caller) mayRead(rows []read.Identity) error {
+func (c *Caller) requireEach(rows []read.Identity) error {
 	for _, row := range rows {
 		if !c.permits("", ids{Identity: row.ID}) {
 			return c.require(everything)
@@ -247,6 +247,6 @@ func identityTarget(id, externalID string) latchkey.AuditTarget {
 	return target("identity", id, externalID)
 }
 
-func unknownIdentity() *latchkey.Error {
-	return identityNotFound.because("There is no identity with this id or external id in this workspace.")
+func identityNotFound() *latchkey.Error {
+	return errIdentityNotFound.with("There is no identity with this id or external id in this workspace.")
 }

@@ -16,13 +16,13 @@ func (e *Engine) startJobs() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	if e.db.Shared() {
-		e.done.Go(func() { e.db.Follow(ctx, e.hear) })
-		e.every(ctx, beatEvery, "tell other nodes", e.beat)
+		e.done.Go(func() { e.db.Follow(ctx, e.applyChanges) })
+		e.every(ctx, heartbeatInterval, "tell other nodes", e.heartbeat)
 		e.every(ctx, time.Minute, "drop old changes", e.dropChanges)
 	}
 	e.every(ctx, time.Minute, "save last use", e.saveUsage)
 	e.every(ctx, time.Minute, "refill credits", e.refillDue)
-	e.every(ctx, time.Hour, "drop kept answers", e.dropAnswers)
+	e.every(ctx, time.Hour, "drop kept answers", e.dropIdempotencyRecords)
 }
 
 func (e *Engine) every(
@@ -45,8 +45,8 @@ func (e *Engine) every(
 }
 
 // hear applies what other nodes have changed.
-func (e *Engine) hear(h store.Heard) {
-	e.source.Clock.Apply(coherence.LogReading{At: h.At, Changed: changed(h), Gap: h.All})
+func (e *Engine) applyChanges(h store.Heard) {
+	e.source.Clock.Apply(coherence.LogReading{At: h.At, Changed: changedIDs(h), Gap: h.All})
 	e.source.Breaker.Reset()
 	for _, change := range h.Changes {
 		e.lag.Observe(max(0, time.Since(change.Made).Seconds()))
@@ -54,7 +54,7 @@ func (e *Engine) hear(h store.Heard) {
 }
 
 // changed yields the ids of what other nodes have changed.
-func changed(h store.Heard) iter.Seq[string] {
+func changedIDs(h store.Heard) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, change := range h.Changes {
 			for _, id := range change.IDs {
@@ -68,7 +68,7 @@ func changed(h store.Heard) iter.Seq[string] {
 
 // dropAnswers forgets the answers that were kept for a day for requests with an
 // Idempotency-Key.
-func (e *Engine) dropAnswers(ctx context.Context) error {
+func (e *Engine) dropIdempotencyRecords(ctx context.Context) error {
 	before := e.now() - (24 * time.Hour).Milliseconds()
 	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropAnswers(ctx, before, chunk)

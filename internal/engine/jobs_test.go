@@ -14,7 +14,7 @@ func TestAnswersAreKeptForADay(t *testing.T) {
 		want  int64
 	}{{0, 8}, {24 * time.Hour, 8}, {time.Millisecond, 8}} {
 		w.advance(step.after)
-		if err := w.dropAnswers(t.Context()); err != nil {
+		if err := w.dropIdempotencyRecords(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		got := w.limit(who, ask("api", "u", 9))

@@ -37,7 +37,7 @@ func (c *Change) insertKey(ctx context.Context, k read.Key) error {
 	if err := c.tx.InsertKey(ctx, write.InsertKeyParams(k)); err != nil {
 		return fmt.Errorf("key: %w", err)
 	}
-	c.touch(k.Hash) // it may be cached as unknown
+	c.invalidate(k.Hash) // it may be cached as unknown
 	return nil
 }
 
@@ -73,7 +73,7 @@ func (c *Change) updateColumns(
 }
 
 // keyOf shows a stored key with what it holds.
-func keyOf(k *read.Key, externalID, identityMeta string, h *holding) latchkey.Key {
+func keyOf(k *read.Key, externalID, identityMeta string, h *storedGrants) latchkey.Key {
 	return latchkey.Key{
 		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
 		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt),

@@ -53,7 +53,7 @@ func (e *Engine) onPermissions(ctx context.Context, who Caller, keyID string, wo
 		if err != nil {
 			return nil, err
 		}
-		c.touch(keyID)
+		c.invalidate(keyID)
 		if err := work(ctx, c, keyTarget(&row.Key)); err != nil {
 			return nil, err
 		}
@@ -74,11 +74,11 @@ func (c *Change) directPermissions(ctx context.Context, keyID string) ([]latchke
 }
 
 func (c *Change) connectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.relink(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget), c.tx.InsertKeyPermission)
+	return c.updateLinks(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget), c.tx.InsertKeyPermission)
 }
 
 func (c *Change) disconnectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.relink(ctx, keyPermissionDisconnected, key, targets(permissions, permissionTarget), c.tx.DeleteKeyPermission)
+	return c.updateLinks(ctx, keyPermissionDisconnected, key, targets(permissions, permissionTarget), c.tx.DeleteKeyPermission)
 }
 
 // replacePermissions makes the slugs all that the key holds directly.
@@ -139,7 +139,7 @@ func (e *Engine) onRoles(ctx context.Context, who Caller, keyID string, work fun
 		if err != nil {
 			return nil, err
 		}
-		c.touch(keyID)
+		c.invalidate(keyID)
 		if err := work(ctx, c, keyTarget(&row.Key)); err != nil {
 			return nil, err
 		}
@@ -168,11 +168,11 @@ func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role,
 }
 
 func (c *Change) connectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	return c.relink(ctx, keyRoleConnected, key, targets(roles, roleTarget), c.tx.InsertKeyRole)
+	return c.updateLinks(ctx, keyRoleConnected, key, targets(roles, roleTarget), c.tx.InsertKeyRole)
 }
 
 func (c *Change) disconnectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	return c.relink(ctx, keyRoleDisconnected, key, targets(roles, roleTarget), c.tx.DeleteKeyRole)
+	return c.updateLinks(ctx, keyRoleDisconnected, key, targets(roles, roleTarget), c.tx.DeleteKeyRole)
 }
 
 // replaceRoles makes the named roles all that the key has.
@@ -196,7 +196,7 @@ func (c *Change) replaceRoles(ctx context.Context, key latchkey.AuditTarget, nam
 
 // relink connects a key with things, or disconnects it from them, and records
 // the event for those that this changed anything for.
-func (c *Change) relink(
+func (c *Change) updateLinks(
 	ctx context.Context, what event, key latchkey.AuditTarget, things []latchkey.AuditTarget,
 	write func(ctx context.Context, keyID, thingID string) (int64, error),
 ) error {

@@ -27,7 +27,7 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 			return latchkey.CreatedKey{}, err
 		}
 		if r.Recoverable {
-			if err := c.mayStore(api); err != nil {
+			if err := c.requireEncryptedStorage(api); err != nil {
 				return latchkey.CreatedKey{}, err
 			}
 		}
@@ -50,7 +50,7 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error) {
 	api, err := c.tx.LiveAPI(ctx, id, c.who.root.workspace)
 	if err != nil {
-		return read.API{}, orMissing(err, unknownAPI())
+		return read.API{}, orNotFound(err, apiNotFound())
 	}
 	if err := c.require(ids{API: api.ID, Keyspace: api.KeyspaceID}); err != nil {
 		return read.API{}, err
@@ -59,13 +59,13 @@ func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error)
 }
 
 // mayStore refuses to keep a key encrypted where caller or API don't permit it.
-func (c *Change) mayStore(api read.API) error {
+func (c *Change) requireEncryptedStorage(api read.API) error {
 	err := c.requireWhen(latchkey.WhenRecoverable, ids{API: api.ID, Keyspace: api.KeyspaceID})
 	if err != nil {
 		return err
 	}
 	if !api.StoreEncrypted {
-		return precondition.because("The API does not store encrypted keys. Switch storeEncryptedKeys on with apis.updateApi to make recoverable keys.")
+		return errPrecondition.with("The API does not store encrypted keys. Switch storeEncryptedKeys on with apis.updateApi to make recoverable keys.")
 	}
 	return nil
 }
@@ -117,10 +117,10 @@ func (c *Change) createKey(
 func keyTarget(k *read.Key) latchkey.AuditTarget { return target("key", k.ID, k.Name) }
 
 // noKey is the one answer for keys that don't exist, whatever the reason.
-func noKey() *latchkey.Error { return keyNotFound.because("There is no key with this id.") }
+func keyNotFound() *latchkey.Error { return errKeyNotFound.with("There is no key with this id.") }
 
 // noSuchKey is the one answer for a presented key that the caller can't read.
-func noSuchKey() *latchkey.Error { return keyNotFound.because("There is no such key.") }
+func presentedKeyNotFound() *latchkey.Error { return errKeyNotFound.with("There is no such key.") }
 
 // managedKey returns a key of the caller's workspace on which the caller may do
 // what it calls. Inside a workspace it is no secret that a key exists, so what is
@@ -128,7 +128,7 @@ func noSuchKey() *latchkey.Error { return keyNotFound.because("There is no such 
 func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, error) {
 	row, err := c.tx.LiveKey(ctx, id, c.who.root.workspace)
 	if err != nil {
-		return read.LiveKeyRow{}, orMissing(err, noKey())
+		return read.LiveKeyRow{}, orNotFound(err, keyNotFound())
 	}
 	if err := c.require(onKey(row)); err != nil {
 		return read.LiveKeyRow{}, err
@@ -147,13 +147,13 @@ func onKey(row read.LiveKeyRow) ids {
 func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyRequest) (latchkey.Key, error) {
 	row, err := e.db.LiveKey(ctx, r.KeyID, who.root.workspace)
 	if err != nil {
-		return latchkey.Key{}, orMissing(err, noKey())
+		return latchkey.Key{}, orNotFound(err, keyNotFound())
 	}
 	if err := who.require(onKey(row)); err != nil {
 		return latchkey.Key{}, err
 	}
 	if r.Decrypt {
-		if err := who.mayDecrypt(onKey(row), row.StoreEncrypted); err != nil {
+		if err := who.requireDecrypt(onKey(row), row.StoreEncrypted); err != nil {
 			return latchkey.Key{}, err
 		}
 	}
@@ -171,12 +171,12 @@ func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyReque
 
 // mayDecrypt refuses plaintext to those without the permission, and where no
 // plaintext is kept.
-func (c *Caller) mayDecrypt(on ids, stored bool) error {
+func (c *Caller) requireDecrypt(on ids, stored bool) error {
 	if err := c.requireWhen(latchkey.WhenDecrypt, on); err != nil {
 		return err
 	}
 	if !stored {
-		return precondition.because("The API %s does not store encrypted keys, so there is nothing to decrypt.", on.API)
+		return errPrecondition.with("The API %s does not store encrypted keys, so there is nothing to decrypt.", on.API)
 	}
 	return nil
 }
@@ -187,14 +187,14 @@ func (c *Caller) mayDecrypt(on ids, stored bool) error {
 func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiRequest) (latchkey.Key, error) {
 	found, err := e.db.KeyByHash(ctx, hashText(r.Key))
 	if errors.Is(err, store.ErrNotFound) {
-		return latchkey.Key{}, noSuchKey()
+		return latchkey.Key{}, presentedKeyNotFound()
 	}
 	if err != nil {
 		return latchkey.Key{}, fmt.Errorf("key: %w", err)
 	}
 	row, err := e.db.LiveKey(ctx, found.Key.ID, who.root.workspace)
 	if err != nil {
-		return latchkey.Key{}, orMissing(err, noSuchKey())
+		return latchkey.Key{}, orNotFound(err, presentedKeyNotFound())
 	}
 	if err := who.require(onKey(row)); err != nil {
 		return latchkey.Key{}, err
@@ -210,14 +210,14 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 	var none latchkey.Page[latchkey.Key]
 	api, err := e.db.LiveAPI(ctx, r.APIID, who.root.workspace)
 	if err != nil {
-		return none, orMissing(err, unknownAPI())
+		return none, orNotFound(err, apiNotFound())
 	}
 	on := ids{API: api.ID, Keyspace: api.KeyspaceID}
 	if err := who.require(on); err != nil {
 		return none, err
 	}
 	if r.Decrypt {
-		if err := who.mayDecrypt(on, api.StoreEncrypted); err != nil {
+		if err := who.requireDecrypt(on, api.StoreEncrypted); err != nil {
 			return none, err
 		}
 	}
@@ -225,7 +225,7 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 	if err != nil {
 		return none, fmt.Errorf("keys: %w", err)
 	}
-	held, err := e.holdings(ctx, rows, r.ExternalID != "")
+	held, err := e.loadPageGrants(ctx, rows, r.ExternalID != "")
 	if err != nil {
 		return none, err
 	}
@@ -273,7 +273,7 @@ func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKey
 
 // describe shows a stored key with all that it holds.
 func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identityMeta string) (latchkey.Key, error) {
-	h, err := e.holding(ctx, k)
+	h, err := e.loadGrants(ctx, k)
 	if err != nil {
 		return latchkey.Key{}, err
 	}
@@ -290,7 +290,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			return err
 		}
 		k, key := &row.Key, keyTarget(&row.Key)
-		c.touch(k.ID)
+		c.invalidate(k.ID)
 		c.audit(keyUpdated, key, target("api", k.APIID, ""))
 		if err := c.updateColumns(ctx, *k, r); err != nil {
 			return err
@@ -326,7 +326,7 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 		if err != nil {
 			return err
 		}
-		c.touch(r.KeyID)
+		c.invalidate(r.KeyID)
 		c.audit(keyDeleted, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if !r.Permanent {
 			return c.tx.MarkKeyDeleted(ctx, r.KeyID, c.now)

@@ -9,7 +9,7 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/coherence"
 )
 
-// codes are the outcomes of verifications, in the order of metrics.verified.
+// codes are the outcomes of verifications, in the order of metrics.verifications.
 var codes = [...]latchkey.Code{
 	latchkey.Valid, latchkey.NotFound, latchkey.Forbidden, latchkey.InsufficientPermissions,
 	latchkey.UsageExceeded, latchkey.RateLimited, latchkey.Disabled, latchkey.Expired,
@@ -17,9 +17,9 @@ var codes = [...]latchkey.Code{
 
 // metrics are what the engine counts besides its caches.
 type metrics struct {
-	verified [len(codes)]coherence.Counter
-	stale    atomic.Uint64        // answers made of something stale
-	lag      prometheus.Histogram // from when another node made a change to when it is in force here
+	verifications [len(codes)]coherence.Counter
+	stale         atomic.Uint64        // answers made of something stale
+	lag           prometheus.Histogram // from when another node made a change to when it is in force here
 }
 
 func newMetrics() metrics {
@@ -31,10 +31,10 @@ func newMetrics() metrics {
 }
 
 // verdict counts a verification on a lane.
-func (m *metrics) verdict(lane uint32, code latchkey.Code) {
+func (m *metrics) countVerification(lane uint32, code latchkey.Code) {
 	for i, c := range codes {
 		if c == code {
-			m.verified[i].Add(lane)
+			m.verifications[i].Add(lane)
 			return
 		}
 	}
@@ -71,7 +71,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
 	}
 	for i, code := range codes {
-		count(descVerified, float64(e.verified[i].Total()), string(code))
+		count(descVerified, float64(e.verifications[i].Total()), string(code))
 	}
 	for name, s := range map[string]coherence.Stats{
 		"keys": e.keys.Stats(), "root_keys": e.roots.Stats(), "namespaces": e.spaces.Stats(),
@@ -82,7 +82,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		gauge(descBytes, float64(s.Bytes), name)
 	}
 	count(descStale, float64(e.stale.Load()))
-	gauge(descOutage, one(!e.source.Breaker.Open()))
+	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)
 	if e.db.Shared() {
 		gauge(descSilence, e.source.Clock.Lag().Seconds())
@@ -99,7 +99,7 @@ func (e *Engine) collectPool(count, gauge func(*prometheus.Desc, float64, ...str
 	count(descWaits, float64(pool.WaitCount))
 }
 
-func one(yes bool) float64 {
+func boolGauge(yes bool) float64 {
 	if yes {
 		return 1
 	}

@@ -25,11 +25,11 @@ func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.Migrat
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
 		api, err := c.tx.LiveAPI(ctx, r.APIID, who.root.workspace)
 		if err != nil {
-			return latchkey.MigratedKeys{}, orMissing(err, unknownAPI())
+			return latchkey.MigratedKeys{}, orNotFound(err, apiNotFound())
 		}
 		migration, err := c.tx.KeyMigration(ctx, r.MigrationID, who.root.workspace)
 		if err != nil {
-			return latchkey.MigratedKeys{}, orMissing(err, migNotFound.because("There is no migration with this id."))
+			return latchkey.MigratedKeys{}, orNotFound(err, errMigrationNotFound.with("There is no migration with this id."))
 		}
 		// A hash of our own form verifies as it is; others wait for their key.
 		waiting := migration.ID
@@ -87,7 +87,7 @@ func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.Veri
 	}
 	prefix, short, long, ok := splitPrefixed(r.Key)
 	if !ok {
-		return nil, malformed.because("The key is not of the form of its migration: a prefix, a short and a long part with underscores between.")
+		return nil, errMalformed.with("The key is not of the form of its migration: a prefix, a short and a long part with underscores between.")
 	}
 	sum := sha256.Sum256([]byte(long))
 	row, err := e.db.KeyByHash(ctx, hex.EncodeToString(sum[:]))
@@ -116,7 +116,7 @@ func (e *Engine) rehash(ctx context.Context, who Caller, id, hash, start string)
 		if n > 0 {
 			c.audit(keyMigrated, target("key", id, ""))
 		}
-		c.touch(id, hash)
+		c.invalidate(id, hash)
 		return nil
 	})
 }

@@ -15,11 +15,11 @@ import (
 )
 
 // spaceName is how a request speaks of a namespace: by its name or its id.
-type spaceName struct{ workspace, name string }
+type namespaceRef struct{ workspace, name string }
 
 // String returns a text of its own for each spaceName: the id of a workspace
 // has no slash in it.
-func (s spaceName) String() string { return s.workspace + "/" + s.name }
+func (s namespaceRef) String() string { return s.workspace + "/" + s.name }
 
 // namespace is a namespace as limiting needs it; one without an id is known not
 // to exist. It never changes.
@@ -37,14 +37,14 @@ type namespace struct {
 func (n *namespace) Unknown() bool { return n.id == "" }
 
 // weighNamespace is how many bytes a cached namespace takes, about.
-func weighNamespace(name spaceName, n *namespace) uint32 {
+func weighNamespace(name namespaceRef, n *namespace) uint32 {
 	return n.weight + uint32(len(name.workspace)+len(name.name))
 }
 
 // namespace finds a namespace of the caller's workspace by name or id. It may
 // be unknown or deleted.
 func (e *Engine) namespace(ctx context.Context, who *Caller, text string) (*namespace, error) {
-	name := spaceName{who.WorkspaceID(), text}
+	name := namespaceRef{who.WorkspaceID(), text}
 	space, age, err := e.spaces.Get(ctx, who.Lane, name, func(ctx context.Context, asOf coherence.Version) (*namespace, error) {
 		return e.loadNamespace(ctx, asOf, name)
 	})
@@ -52,7 +52,7 @@ func (e *Engine) namespace(ctx context.Context, who *Caller, text string) (*name
 	return space, err
 }
 
-func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name spaceName) (*namespace, error) {
+func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name namespaceRef) (*namespace, error) {
 	row, err := e.db.Namespace(ctx, name.workspace, name.name)
 	if errors.Is(err, store.ErrNotFound) {
 		return &namespace{Dependencies: asOf.DependsOn(name.String())}, nil
@@ -153,12 +153,12 @@ func (e *Engine) createNamespaces(ctx context.Context, who Caller, names []strin
 // then: whoever made it has committed but perhaps not touched it yet.
 func (c *Change) createNamespace(ctx context.Context, name string) error {
 	workspace := c.who.WorkspaceID()
-	c.touch(spaceName{workspace, name}.String())
+	c.invalidate(namespaceRef{workspace, name}.String())
 	if _, err := c.tx.Namespace(ctx, workspace, name); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
 	id := NewID("rlns")
-	c.touch(spaceName{workspace, id}.String())
+	c.invalidate(namespaceRef{workspace, id}.String())
 	c.audit(namespaceCreated, namespaceTarget(id, name))
 	return c.tx.InsertNamespace(ctx, write.InsertNamespaceParams{
 		ID: id, WorkspaceID: workspace, Name: name, Search: searchText(id, name), CreatedAt: c.now,
@@ -169,10 +169,10 @@ func (c *Change) createNamespace(ctx context.Context, name string) error {
 func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace, error) {
 	row, err := c.tx.Namespace(ctx, c.who.WorkspaceID(), name)
 	if err != nil {
-		return read.Namespace{}, orMissing(err, unknownNamespace())
+		return read.Namespace{}, orNotFound(err, namespaceNotFound())
 	}
 	if row.DeletedAt != 0 {
-		return read.Namespace{}, unknownNamespace()
+		return read.Namespace{}, namespaceNotFound()
 	}
 	return row, nil
 }
@@ -216,7 +216,7 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 			row.WhenDegraded = storedWhenDegraded(r.WhenDegraded.Or(""))
 		}
 		row.Algorithm = cmp.Or(string(r.Algorithm), row.Algorithm)
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(namespaceUpdated, namespaceTarget(row.ID, row.Name))
 		err = c.tx.UpdateNamespace(ctx, row.ID, row.WhenDegraded, row.Algorithm)
 		if err != nil {
@@ -241,7 +241,7 @@ func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.De
 		if err := c.require(ids{Namespace: row.ID}); err != nil {
 			return err
 		}
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(namespaceDeleted, namespaceTarget(row.ID, row.Name))
 		return c.tx.MarkNamespaceDeleted(ctx, row.ID, c.now)
 	})
@@ -263,7 +263,9 @@ func storedWhenDegraded(w latchkey.WhenDegraded) string {
 	return string(w)
 }
 
-func unknownNamespace() *latchkey.Error { return nsNotFound.because("This namespace does not exist.") }
+func namespaceNotFound() *latchkey.Error {
+	return errNamespaceNotFound.with("This namespace does not exist.")
+}
 
 func namespaceTarget(id, name string) latchkey.AuditTarget {
 	return target("ratelimitNamespace", id, name)

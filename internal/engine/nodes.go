@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	beatEvery = time.Second     // how often a node says that it runs
-	deadAfter = 3 * time.Second // how long the beats of a node may stand still
-	goneAfter = time.Hour       // after which a dead node is taken out of the list
+	heartbeatInterval = time.Second     // how often a node says that it runs
+	deadAfter         = 3 * time.Second // how long the beats of a node may stand still
+	removeAfter       = time.Hour       // after which a dead node is taken out of the list
 )
 
 // nodes knows which nodes run. A node counts its beats up in the store; one
@@ -25,11 +25,11 @@ type nodes struct {
 
 	mu   sync.Mutex
 	last time.Time // of the latest reading
-	seen map[string]pulse
+	seen map[string]nodeState
 }
 
 // pulse is what is known of one node.
-type pulse struct {
+type nodeState struct {
 	beats int64
 	moved time.Time // when the beats were last seen to have moved
 }
@@ -43,21 +43,21 @@ func (n *nodes) live() int { return max(1, int(n.count.Load())) }
 func (n *nodes) read(now time.Time, rows []read.Node) (gone []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	silent := now.Sub(n.last) > 2*beatEvery
+	silent := now.Sub(n.last) > 2*heartbeatInterval
 	n.last = now
 	before := n.seen
-	n.seen = make(map[string]pulse, len(rows))
+	n.seen = make(map[string]nodeState, len(rows))
 	running := 0
 	for _, row := range rows {
 		p, known := before[row.ID]
 		if !known || p.beats != row.Beats || silent {
-			p = pulse{row.Beats, now}
+			p = nodeState{row.Beats, now}
 		}
 		n.seen[row.ID] = p
 		switch still := now.Sub(p.moved); {
 		case still < deadAfter:
 			running++
-		case still > goneAfter:
+		case still > removeAfter:
 			gone = append(gone, row.ID)
 		}
 	}
@@ -66,7 +66,7 @@ func (n *nodes) read(now time.Time, rows []read.Node) (gone []string) {
 }
 
 // beat tells the other nodes that this one runs, and looks which of them do.
-func (e *Engine) beat(ctx context.Context) error {
+func (e *Engine) heartbeat(ctx context.Context) error {
 	err := e.update(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Beat(ctx, e.db.Node()) })
 	if err != nil {
 		return fmt.Errorf("nodes: %w", err)
@@ -84,7 +84,7 @@ func (e *Engine) beat(ctx context.Context) error {
 }
 
 // leave takes this node out of the list of those that run.
-func (e *Engine) leave(ctx context.Context) error {
+func (e *Engine) deregister(ctx context.Context) error {
 	if !e.db.Shared() {
 		return nil
 	}

@@ -210,12 +210,12 @@ func TestOneFirstRootKeyInTheCluster(t *testing.T) {
 	for i := range 4 {
 		nodes = append(nodes, openNode(t, i, where, master, nil))
 	}
-	made, kept := make([]string, len(nodes)), make([]string, len(nodes))
+	made, saved := make([]string, len(nodes)), make([]string, len(nodes))
 	var all sync.WaitGroup
 	for i, w := range nodes {
 		all.Go(func() {
 			var err error
-			made[i], err = w.FirstRootKey(t.Context(), func(key string) error { kept[i] = key; return nil })
+			made[i], err = w.FirstRootKey(t.Context(), func(key string) error { saved[i] = key; return nil })
 			if err != nil {
 				t.Error(err)
 			}
@@ -227,8 +227,8 @@ func TestOneFirstRootKeyInTheCluster(t *testing.T) {
 		if made[i] != "" {
 			count++
 		}
-		if made[i] != kept[i] {
-			t.Errorf("node %d made %q and keeps %q", i, made[i], kept[i])
+		if made[i] != saved[i] {
+			t.Errorf("node %d made %q and keeps %q", i, made[i], saved[i])
 		}
 	}
 	if n, err := nodes[0].db.CountWorkspaces(t.Context()); count != 1 || n != 1 || err != nil {

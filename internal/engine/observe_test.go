@@ -20,7 +20,7 @@ func (w *world) wantVerified(want map[latchkey.Code]int) {
 	w.t.Helper()
 	got := map[latchkey.Code]int{}
 	for i, code := range codes {
-		if n := int(w.verified[i].Total()); n > 0 {
+		if n := int(w.verifications[i].Total()); n > 0 {
 			got[code] = n
 		}
 	}

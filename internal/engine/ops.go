@@ -21,16 +21,16 @@ type Op struct {
 	Request  reflect.Type // a struct of package latchkey, or a slice of them
 	Response reflect.Type // the data of its answer, of a page its list; nil if that has none
 
-	pointer reflect.Type // to Request
-	run     func(ctx context.Context, e *Engine, who Caller, request any) (Answer, error)
-	pages   bool                   // run answers with a page
-	hidden  func() *latchkey.Error // what masked rules answer
-	rules   []rule
-	first   bool // the rules that always apply name no id, so they are asked first of all
+	pointer        reflect.Type // to Request
+	run            func(ctx context.Context, e *Engine, who Caller, request any) (Response, error)
+	paged          bool                   // run answers with a page
+	notFound       func() *latchkey.Error // what masked rules answer
+	rules          []rule
+	authorizeFirst bool // the rules that always apply name no id, so they are asked first of all
 }
 
 // Answer is what an operation returns.
-type Answer struct {
+type Response struct {
 	Data       any                  // nil where the operation has nothing to report
 	Pagination *latchkey.Pagination // only of a list
 }
@@ -44,21 +44,21 @@ func (op *Op) Decode(body []byte) (any, []latchkey.Fault) {
 
 // Keeps reports whether the operation keeps its answer for an Idempotency-Key: it
 // changes something, and there is a root key to keep the answer for.
-func (op *Op) Keeps() bool { return op.Effect != latchkey.EffectReads && !op.Public }
+func (op *Op) SavesResponse() bool { return op.Effect != latchkey.EffectReads && !op.Public }
 
 // run runs an operation for a caller. The request is a pointer to the operation's
 // request type that has passed Decode or Check. Every error is a *latchkey.Error.
-func (e *Engine) run(ctx context.Context, op *Op, who *Caller, request any) (Answer, error) {
+func (e *Engine) run(ctx context.Context, op *Op, who *Caller, request any) (Response, error) {
 	who.op = op
-	if op.first {
+	if op.authorizeFirst {
 		if err := who.require(everything); err != nil {
-			return Answer{}, e.public(ctx, *who, op.Name, err)
+			return Response{}, e.public(ctx, *who, op.Name, err)
 		}
 	}
-	if who.IdempotencyKey != "" && op.Keeps() {
+	if who.IdempotencyKey != "" && op.SavesResponse() {
 		var err error
 		if who.requestHash, err = hashRequest(op, who.IdempotencyKey, request); err != nil {
-			return Answer{}, e.public(ctx, *who, op.Name, err)
+			return Response{}, e.public(ctx, *who, op.Name, err)
 		}
 	}
 	answer, err := op.run(ctx, e, *who, request)
@@ -90,7 +90,7 @@ func hashRequest(op *Op, idempotencyKey string, request any) (string, error) {
 func (op *Op) Check(request any) []latchkey.Fault { return wire.Check(request) }
 
 // Takes reports whether request is a pointer to the operation's request type.
-func (op *Op) Takes(request any) bool { return reflect.TypeOf(request) == op.pointer }
+func (op *Op) Accepts(request any) bool { return reflect.TypeOf(request) == op.pointer }
 
 // Lookup returns the operation of that name.
 func Lookup(name string) (*Op, bool) {

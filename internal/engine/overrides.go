@@ -33,7 +33,7 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 		if err != nil {
 			return latchkey.SetOverrideResult{}, err
 		}
-		c.touch(space.ID)
+		c.invalidate(space.ID)
 		c.audit(overrideSet, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
 		return latchkey.SetOverrideResult{OverrideID: id}, nil
 	})
@@ -53,11 +53,11 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 		return latchkey.Override{}, err
 	}
 	if space.Unknown() || space.deleted {
-		return latchkey.Override{}, unknownNamespace()
+		return latchkey.Override{}, namespaceNotFound()
 	}
 	o, found := space.overrides.Resolve(r.Identifier)
 	if !found {
-		return latchkey.Override{}, unknownOverride()
+		return latchkey.Override{}, overrideNotFound()
 	}
 	if err := who.require(ids{Namespace: space.id, Override: o.ID}); err != nil {
 		return latchkey.Override{}, err
@@ -81,7 +81,7 @@ func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.List
 		return none, err
 	}
 	if space.Unknown() {
-		return none, unknownNamespace()
+		return none, namespaceNotFound()
 	}
 	if err := who.require(ids{Namespace: space.id}); err != nil {
 		return none, err
@@ -113,9 +113,9 @@ func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.Del
 		}
 		id, err := c.tx.DeleteOverride(ctx, space.ID, r.Identifier)
 		if err != nil {
-			return orMissing(err, unknownOverride())
+			return orNotFound(err, overrideNotFound())
 		}
-		c.touch(space.ID)
+		c.invalidate(space.ID)
 		c.audit(overrideDeleted, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
 		return nil
 	})
@@ -128,8 +128,8 @@ func overrideOf(row read.Override) latchkey.Override {
 	}
 }
 
-func unknownOverride() *latchkey.Error {
-	return overrideNotFound.because("This override does not exist.")
+func overrideNotFound() *latchkey.Error {
+	return errOverrideNotFound.with("This override does not exist.")
 }
 
 func overrideTarget(id, identifier string) latchkey.AuditTarget {

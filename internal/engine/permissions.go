@@ -24,7 +24,7 @@ func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.C
 		p := latchkey.Permission{ID: NewID("perm"), Name: r.Name, Slug: r.Slug, Description: r.Description}
 		err := c.insertPermission(ctx, p)
 		if store.IsDuplicate(err) {
-			return latchkey.CreatedPermission{}, slugTaken(r.Slug)
+			return latchkey.CreatedPermission{}, slugExists(r.Slug)
 		}
 		if err != nil {
 			return latchkey.CreatedPermission{}, err
@@ -40,7 +40,7 @@ func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.C
 func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetPermissionRequest) (latchkey.Permission, error) {
 	row, err := e.db.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 	if err != nil {
-		return latchkey.Permission{}, orMissing(err, unknownPermission(r.Permission))
+		return latchkey.Permission{}, orNotFound(err, permissionNotFound(r.Permission))
 	}
 	return storedPermission(row), nil
 }
@@ -72,7 +72,7 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Permission, error) {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
-			return latchkey.Permission{}, orMissing(err, unknownPermission(r.Permission))
+			return latchkey.Permission{}, orNotFound(err, permissionNotFound(r.Permission))
 		}
 		p := storedPermission(row)
 		p.Name, p.Slug = r.Name.Or(p.Name), r.Slug.Or(p.Slug)
@@ -85,12 +85,12 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 			Search: searchText(p.ID, p.Name, p.Slug, p.Description),
 		})
 		if store.IsDuplicate(err) {
-			return latchkey.Permission{}, slugTaken(p.Slug)
+			return latchkey.Permission{}, slugExists(p.Slug)
 		}
 		if err != nil {
 			return latchkey.Permission{}, err
 		}
-		if err := c.touchHolders(ctx, p.ID); err != nil {
+		if err := c.invalidateHolders(ctx, p.ID); err != nil {
 			return latchkey.Permission{}, err
 		}
 		return p, nil
@@ -105,10 +105,10 @@ func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.D
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
-			return orMissing(err, unknownPermission(r.Permission))
+			return orNotFound(err, permissionNotFound(r.Permission))
 		}
 		c.audit(permissionDeleted, permissionTarget(storedPermission(row)))
-		if err := c.touchHolders(ctx, row.ID); err != nil {
+		if err := c.invalidateHolders(ctx, row.ID); err != nil {
 			return err
 		}
 		if err := c.tx.TakePermissionFromKeys(ctx, row.ID); err != nil {
@@ -122,7 +122,7 @@ func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.D
 }
 
 // touchHolders touches the keys and the roles that have a permission.
-func (c *Change) touchHolders(ctx context.Context, permissionID string) error {
+func (c *Change) invalidateHolders(ctx context.Context, permissionID string) error {
 	keys, err := c.tx.KeysWithPermission(ctx, permissionID)
 	if err != nil {
 		return err
@@ -131,8 +131,8 @@ func (c *Change) touchHolders(ctx context.Context, permissionID string) error {
 	if err != nil {
 		return err
 	}
-	c.touch(keys...)
-	c.touch(roles...)
+	c.invalidate(keys...)
+	c.invalidate(roles...)
 	return nil
 }
 
@@ -168,7 +168,7 @@ func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchk
 		return nil, err
 	}
 	if len(absent) > 0 {
-		return nil, unknownPermission(absent[0])
+		return nil, permissionNotFound(absent[0])
 	}
 	slices.SortFunc(permissions, bySlug)
 	return permissions, nil
@@ -178,7 +178,7 @@ func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchk
 // returns those that don't exist, in the order in which they were given.
 func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []latchkey.Permission, absent []string, err error) {
 	found = make([]latchkey.Permission, 0, len(slugs))
-	for folded, slug := range eachOnce(slugs, foldSlug) {
+	for folded, slug := range distinct(slugs, foldSlug) {
 		row, err := c.tx.PermissionBySlug(ctx, c.who.WorkspaceID(), folded)
 		switch {
 		case err == nil:
@@ -205,7 +205,7 @@ func foldSlug(slug string) string { return strings.ToLower(slug) }
 
 // eachOnce yields the folded and the given form of each text, the first of
 // those whose folded forms are equal.
-func eachOnce(texts []string, fold func(string) string) func(yield func(folded, text string) bool) {
+func distinct(texts []string, fold func(string) string) func(yield func(folded, text string) bool) {
 	return func(yield func(folded, text string) bool) {
 		seen := make(map[string]bool, len(texts))
 		for _, text := range texts {
@@ -231,10 +231,10 @@ func permissionTarget(p latchkey.Permission) latchkey.AuditTarget {
 	return target("permission", p.ID, p.Slug)
 }
 
-func slugTaken(slug string) *latchkey.Error {
-	return permissionExists.because("A permission with the slug %q exists already in this workspace; letter case does not count.", slug)
+func slugExists(slug string) *latchkey.Error {
+	return errPermissionExists.with("A permission with the slug %q exists already in this workspace; letter case does not count.", slug)
 }
 
-func unknownPermission(name string) *latchkey.Error {
-	return permNotFound.because("There is no permission %q in this workspace.", name)
+func permissionNotFound(name string) *latchkey.Error {
+	return errPermissionNotFound.with("There is no permission %q in this workspace.", name)
 }

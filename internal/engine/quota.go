@@ -18,14 +18,14 @@ type Quota struct {
 // with 429 when there is no room. Where there is no limit there is no quota
 // either. A limit of 0 refuses everything, without a time to come back, because
 // there is none.
-func (e *Engine) admit(ctx context.Context, who *Caller) (*Quota, error) {
+func (e *Engine) checkQuota(ctx context.Context, who *Caller) (*Quota, error) {
 	const window = time.Minute
 	limit := who.root.requestsPerMinute
 	switch limit {
 	case unbounded:
 		return nil, nil
 	case 0:
-		return nil, tooManyRequests.because("This workspace may make no requests.")
+		return nil, errTooManyRequests.with("This workspace may make no requests.")
 	}
 	now := e.now()
 	d, err := e.limiter.TakeOne(ctx, now, ratelimit.Request{
@@ -43,7 +43,7 @@ func (e *Engine) admit(ctx context.Context, who *Caller) (*Quota, error) {
 	if d.Passed {
 		return quota, nil
 	}
-	refusal := tooManyRequests.because("This workspace has used up its %d requests per minute.", limit)
+	refusal := errTooManyRequests.with("This workspace has used up its %d requests per minute.", limit)
 	refusal.RetryAfter = quota.Reset
 	return quota, refusal
 }

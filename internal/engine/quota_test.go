@@ -20,7 +20,7 @@ func (w *world) bounded(limit latchkey.Opt[int64]) (workspace, root string) {
 // admitted asks whether a call with the root key is admitted.
 func (w *world) admitted(token string) (*Quota, error) {
 	who := w.caller(token)
-	return w.admit(w.t.Context(), &who)
+	return w.checkQuota(w.t.Context(), &who)
 }
 
 func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
@@ -52,23 +52,23 @@ func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 func TestWorkspaceLimitHoldsFromTheNextRequest(t *testing.T) {
 	w := newWorld(t)
 	workspace, root := w.bounded(latchkey.Opt[int64]{})
-	admit := func() (*Quota, error) { return w.admitted(root) }
+	checkQuota := func() (*Quota, error) { return w.admitted(root) }
 	set := func(limit latchkey.Opt[int64]) {
 		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", latchkey.UpdateWorkspaceRequest{WorkspaceID: workspace, RequestsPerMinute: limit})
 	}
-	if got, err := admit(); got != nil || err != nil {
+	if got, err := checkQuota(); got != nil || err != nil {
 		t.Errorf("without a limit: %+v, %v", got, err)
 	}
 	set(latchkey.Set(int64(5)))
-	if got, err := admit(); got.Limit != 5 || got.Remaining != 4 || err != nil {
+	if got, err := checkQuota(); got.Limit != 5 || got.Remaining != 4 || err != nil {
 		t.Errorf("with a limit of 5: %+v, %v", got, err)
 	}
 	set(latchkey.Set(int64(0)))
-	if got, err := admit(); got != nil || !errors.Is(err, latchkey.ErrRateLimited) {
+	if got, err := checkQuota(); got != nil || !errors.Is(err, latchkey.ErrRateLimited) {
 		t.Errorf("with a limit of 0: %+v, %v", got, err)
 	}
 	set(latchkey.Null[int64]())
-	if got, err := admit(); got != nil || err != nil {
+	if got, err := checkQuota(); got != nil || err != nil {
 		t.Errorf("without a limit again: %+v, %v", got, err)
 	}
 }

@@ -32,7 +32,7 @@ func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest
 		return latchkey.LimitResult{}, err
 	}
 	if space.deleted {
-		return latchkey.LimitResult{}, gone()
+		return latchkey.LimitResult{}, namespaceGone()
 	}
 	if err := who.require(ids{Namespace: space.id}); err != nil {
 		return latchkey.LimitResult{}, err
@@ -46,7 +46,7 @@ func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest
 // limitOnce is limit for a request with an Idempotency-Key. It stands by itself
 // so that the function it makes is allocated for such requests alone.
 func (e *Engine) limitOnce(ctx context.Context, who Caller, space *namespace, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
-	return counted(ctx, e, who, func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
+	return countOnce(ctx, e, who, func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
 		return e.limit(ctx, now, who.WorkspaceID(), space, r)
 	})
 }
@@ -80,17 +80,17 @@ func (e *Engine) MultiLimit(ctx context.Context, who Caller, r *latchkey.MultiLi
 	if err != nil {
 		return latchkey.MultiLimitResult{}, err
 	}
-	if err := mayLimit(&who, spaces); err != nil {
+	if err := requireNamespaces(&who, spaces); err != nil {
 		return latchkey.MultiLimitResult{}, err
 	}
-	return counted(ctx, e, who, func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
+	return countOnce(ctx, e, who, func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
 		return e.takeAll(ctx, who, now, spaces, *r)
 	})
 }
 
 // mayLimit refuses a caller that may not use every one of the namespaces, and
 // then the use of deleted ones.
-func mayLimit(who *Caller, spaces []*namespace) error {
+func requireNamespaces(who *Caller, spaces []*namespace) error {
 	for _, space := range spaces {
 		if err := who.require(ids{Namespace: space.id}); err != nil {
 			return err
@@ -98,7 +98,7 @@ func mayLimit(who *Caller, spaces []*namespace) error {
 	}
 	for _, space := range spaces {
 		if space.deleted {
-			return gone()
+			return namespaceGone()
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func algorithmNamed(name string) ratelimit.Algorithm {
 
 // counted runs a count: beside the store, unless an Idempotency-Key asks to
 // remember the answer.
-func counted[T any](ctx context.Context, e *Engine, who Caller, count func(ctx context.Context, now int64) (T, error)) (T, error) {
+func countOnce[T any](ctx context.Context, e *Engine, who Caller, count func(ctx context.Context, now int64) (T, error)) (T, error) {
 	if who.requestHash == "" {
 		return count(ctx, e.now())
 	}
@@ -162,6 +162,6 @@ func counted[T any](ctx context.Context, e *Engine, who Caller, count func(ctx c
 	return change(ctx, e, who, func(ctx context.Context, _ *Change) (T, error) { return counting(ctx) })
 }
 
-func gone() error {
-	return namespaceGone.because("This namespace has been deleted. Its name can't be used again.")
+func namespaceGone() error {
+	return errNamespaceGone.with("This namespace has been deleted. Its name can't be used again.")
 }

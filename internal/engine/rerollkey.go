@@ -42,7 +42,7 @@ func (e *Engine) RerollKey(
 			}
 		}
 		end := endOfGrace(old.Expires, c.now, r.Expiration.Or(latchkey.Duration{}).Milliseconds())
-		c.touch(old.ID)
+		c.invalidate(old.ID)
 		if err := c.tx.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true}); err != nil {
 			return latchkey.CreatedKey{}, fmt.Errorf("expiry: %w", err)
 		}
@@ -59,7 +59,7 @@ func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error
 		return false, fmt.Errorf("sealed key: %w", err)
 	}
 	api := read.API{ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted}
-	if err := c.mayStore(api); err != nil {
+	if err := c.requireEncryptedStorage(api); err != nil {
 		return false, err
 	}
 	return true, nil

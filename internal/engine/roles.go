@@ -32,7 +32,7 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 		role := latchkey.Role{ID: NewID("role"), Name: r.Name, Description: r.Description}
 		err := c.insertRole(ctx, role)
 		if store.IsDuplicate(err) {
-			return latchkey.CreatedRole{}, roleTaken(r.Name)
+			return latchkey.CreatedRole{}, roleNameExists(r.Name)
 		}
 		if err != nil {
 			return latchkey.CreatedRole{}, err
@@ -55,7 +55,7 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleRequest) (latchkey.Role, error) {
 	row, err := e.db.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 	if err != nil {
-		return latchkey.Role{}, orMissing(err, unknownRole(r.Role))
+		return latchkey.Role{}, orNotFound(err, roleNotFound(r.Role))
 	}
 	granted, err := e.db.RolePermissions(ctx, row.ID)
 	if err != nil {
@@ -115,7 +115,7 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Role, error) {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
-			return latchkey.Role{}, orMissing(err, unknownRole(r.Role))
+			return latchkey.Role{}, orNotFound(err, roleNotFound(r.Role))
 		}
 		row.Name = r.Name.Or(row.Name)
 		if !r.Description.IsZero() {
@@ -126,14 +126,14 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 			return latchkey.Role{}, err
 		}
 		role := roleWith(row, storedPermissions(granted))
-		c.touch(role.ID)
+		c.invalidate(role.ID)
 		c.audit(roleUpdated, roleTarget(role))
 		err = c.tx.UpdateRole(ctx, write.UpdateRoleParams{
 			ID: role.ID, Name: role.Name, NameFolded: foldName(role.Name), Description: role.Description,
 			Search: searchText(role.ID, role.Name, role.Description),
 		})
 		if store.IsDuplicate(err) {
-			return latchkey.Role{}, roleTaken(role.Name)
+			return latchkey.Role{}, roleNameExists(role.Name)
 		}
 		if err != nil {
 			return latchkey.Role{}, err
@@ -150,9 +150,9 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
-			return orMissing(err, unknownRole(r.Role))
+			return orNotFound(err, roleNotFound(r.Role))
 		}
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(roleDeleted, roleTarget(roleWith(row, nil)))
 		if err := c.tx.TakeRoleFromKeys(ctx, row.ID); err != nil {
 			return err
@@ -177,7 +177,7 @@ func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
 		row, err := c.tx.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
 		if err != nil {
-			return nil, orMissing(err, unknownRole(r.RoleID))
+			return nil, orNotFound(err, roleNotFound(r.RoleID))
 		}
 		wanted, err := c.permissionsFor(ctx, r.Permissions)
 		if err != nil {
@@ -197,7 +197,7 @@ func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latch
 		return err
 	}
 	had := storedPermissions(rows)
-	c.touch(role.ID)
+	c.invalidate(role.ID)
 	if err := c.disconnect(ctx, role, without(had, wanted)); err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func without(a, b []latchkey.Permission) []latchkey.Permission {
 // rolesNamed returns the roles with these names and their permissions, in name
 // order. Names that differ only in letter case are one; all have to exist.
 func (c *Change) rolesNamed(ctx context.Context, names []string) ([]latchkey.Role, error) {
-	return c.roles(ctx, names, func(name string) (latchkey.Role, error) { return latchkey.Role{}, unknownRole(name) })
+	return c.roles(ctx, names, func(name string) (latchkey.Role, error) { return latchkey.Role{}, roleNotFound(name) })
 }
 
 // rolesFor is rolesNamed, but makes the roles that don't exist.
@@ -255,7 +255,7 @@ func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role,
 // roles looks up each name once and hands those of no role to absent.
 func (c *Change) roles(ctx context.Context, names []string, absent func(name string) (latchkey.Role, error)) ([]latchkey.Role, error) {
 	roles := make([]latchkey.Role, 0, len(names))
-	for folded, name := range eachOnce(names, foldName) {
+	for folded, name := range distinct(names, foldName) {
 		role, err := c.roleNamed(ctx, folded)
 		if errors.Is(err, store.ErrNotFound) {
 			role, err = absent(name)
@@ -313,10 +313,10 @@ func roleTarget(role latchkey.Role) latchkey.AuditTarget {
 	return target("role", role.ID, role.Name)
 }
 
-func roleTaken(name string) *latchkey.Error {
-	return roleExists.because("A role named %q exists already in this workspace; letter case does not count.", name)
+func roleNameExists(name string) *latchkey.Error {
+	return errRoleExists.with("A role named %q exists already in this workspace; letter case does not count.", name)
 }
 
-func unknownRole(name string) *latchkey.Error {
-	return roleNotFound.because("There is no role %q in this workspace.", name)
+func roleNotFound(name string) *latchkey.Error {
+	return errRoleNotFound.with("There is no role %q in this workspace.", name)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // CreateRootKey makes a root key and returns its secret, which is shown nowhere
-// else and not kept. It works at once.
+// else and not saved. It works at once.
 //
 // The root key needs root_key.*.create_root_key and can hand on only what it
 // holds itself: a permission among its own, or a resource name that one of its
@@ -22,14 +22,14 @@ import (
 // takes the operator and answers 404 to everyone else.
 func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest) (latchkey.CreatedRootKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
-		workspace, err := who.reach(ctx, r.WorkspaceID, c.requireWhen, c.tx.Workspace)
+		workspace, err := who.resolveWorkspace(ctx, r.WorkspaceID, c.requireWhen, c.tx.Workspace)
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		if err := c.mayHandOn(r.Permissions); err != nil {
+		if err := c.requireGrantable(r.Permissions); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		if err := c.mayOutlive(r.Expires); err != nil {
+		if err := c.requireExpiry(r.Expires); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
 		return c.insertRootKey(ctx, workspace, r.Name, r.Permissions, nullableTime(r.Expires))
@@ -41,7 +41,7 @@ func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.Crea
 func (c *Change) insertRootKey(ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64) (latchkey.CreatedRootKey, error) {
 	const prefix, length = "latchkey", 24
 	id, made := NewID("rk"), newSecret(prefix, length)
-	c.touch(id, made.hash)
+	c.invalidate(id, made.hash)
 	c.audit(rootKeyCreated, rootKeyTarget(id, name))
 	err := c.tx.InsertRootKey(ctx, write.InsertRootKeyParams{
 		ID: id, WorkspaceID: workspace, Hash: made.hash, Start: made.start, Name: name,
@@ -54,13 +54,13 @@ func (c *Change) insertRootKey(ctx context.Context, workspace, name string, perm
 }
 
 // ListRootKeys reads one page of the root keys of a workspace, in the order of
-// their ids. Secrets are not among what it shows; they are not kept.
+// their ids. Secrets are not among what it shows; they are not saved.
 //
 // The root key needs root_key.*.read_root_key. Another workspace than the
 // caller's takes the operator and answers 404 to everyone else.
 func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListRootKeysRequest) (latchkey.Page[latchkey.RootKey], error) {
 	var none latchkey.Page[latchkey.RootKey]
-	workspace, err := who.reach(ctx, r.WorkspaceID, who.requireWhen, e.db.Workspace)
+	workspace, err := who.resolveWorkspace(ctx, r.WorkspaceID, who.requireWhen, e.db.Workspace)
 	if err != nil {
 		return none, err
 	}
@@ -86,7 +86,7 @@ func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.Upda
 			return latchkey.RootKey{}, err
 		}
 		if permissions, ok := r.Permissions.Get(); ok {
-			if err := c.mayHandOn(permissions); err != nil {
+			if err := c.requireGrantable(permissions); err != nil {
 				return latchkey.RootKey{}, err
 			}
 			row.Permissions = permissionList(permissions)
@@ -95,20 +95,20 @@ func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.Upda
 			row.Name = r.Name.Or("")
 		}
 		if !r.Expires.IsZero() {
-			if err := c.mayOutlive(r.Expires.Or(latchkey.Time{})); err != nil {
+			if err := c.requireExpiry(r.Expires.Or(latchkey.Time{})); err != nil {
 				return latchkey.RootKey{}, err
 			}
 			row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
 		}
 		if row.Enabled = r.Enabled.Or(row.Enabled); !row.Enabled && row.ID == who.root.id {
-			return latchkey.RootKey{}, protected.because("A root key can't switch itself off.")
+			return latchkey.RootKey{}, errProtected.with("A root key can't switch itself off.")
 		}
 		return c.updateRootKey(ctx, row)
 	})
 }
 
 func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.RootKey, error) {
-	c.touch(row.ID)
+	c.invalidate(row.ID)
 	c.audit(rootKeyUpdated, rootKeyTarget(row.ID, row.Name))
 	err := c.tx.UpdateRootKey(ctx, write.UpdateRootKeyParams{
 		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled, Expires: row.Expires,
@@ -132,9 +132,9 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 			return err
 		}
 		if row.ID == who.root.id {
-			return protected.because("A root key can't delete itself.")
+			return errProtected.with("A root key can't delete itself.")
 		}
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
 		return c.tx.DeleteRootKey(ctx, row.ID)
 	})
@@ -146,7 +146,7 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey, error) {
 	row, err := c.tx.RootKey(ctx, id)
 	if err != nil {
-		return read.RootKey{}, orMissing(err, noSuchRootKey())
+		return read.RootKey{}, orNotFound(err, rootKeyNotFound())
 	}
 	if row.WorkspaceID != c.who.WorkspaceID() {
 		if err := c.requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
@@ -157,39 +157,39 @@ func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey
 	if err != nil {
 		return read.RootKey{}, err
 	}
-	if c.mayHandOn(held) != nil {
-		return read.RootKey{}, holdsMore()
+	if c.requireGrantable(held) != nil {
+		return read.RootKey{}, exceedsCaller()
 	}
 	return row, nil
 }
 
 // mayHandOn refuses a caller that would hand on what it doesn't hold.
-func (c *Change) mayHandOn(permissions []string) error {
+func (c *Change) requireGrantable(permissions []string) error {
 	if len(permissions) > 0 {
 		c.checks = append(c.checks, authCheck{HandsOn: permissions})
 	}
-	if missing, lacking := c.who.notHeld(permissions); lacking {
-		return notPermitted.because("A root key can hand on only what it holds itself. Missing permission: '%s'", missing)
+	if missing, lacking := c.who.firstMissing(permissions); lacking {
+		return errNotPermitted.with("A root key can hand on only what it holds itself. Missing permission: '%s'", missing)
 	}
 	return nil
 }
 
 // mayOutlive refuses a caller that would hand on more time than it has.
-func (c *Change) mayOutlive(expires latchkey.Time) error {
+func (c *Change) requireExpiry(expires latchkey.Time) error {
 	until := orElse(nullableTime(expires), never)
 	c.checks = append(c.checks, authCheck{Expires: until})
 	if c.who.outlivedBy(until) {
-		return outlived()
+		return outlivesCaller()
 	}
 	return nil
 }
 
-func outlived() *latchkey.Error {
-	return notPermitted.because("A root key that expires can't make another one last longer than itself.")
+func outlivesCaller() *latchkey.Error {
+	return errNotPermitted.with("A root key that expires can't make another one last longer than itself.")
 }
 
-func holdsMore() *latchkey.Error {
-	return notPermitted.because("This root key holds permissions that you do not hold. Only a root key that holds all of them can change it.")
+func exceedsCaller() *latchkey.Error {
+	return errNotPermitted.with("This root key holds permissions that you do not hold. Only a root key that holds all of them can change it.")
 }
 
 // weighRootKey is how many bytes a root key takes with its share of the cache:
@@ -230,7 +230,7 @@ func rootKeyOf(row read.RootKey) (latchkey.RootKey, error) {
 	return key, nil
 }
 
-func noSuchRootKey() *latchkey.Error { return keyNotFound.because("This root key does not exist.") }
+func rootKeyNotFound() *latchkey.Error { return errKeyNotFound.with("This root key does not exist.") }
 
 func rootKeyTarget(id, name string) latchkey.AuditTarget {
 	return target("rootKey", id, name)
@@ -247,7 +247,7 @@ func (e *Engine) WhoamiRootKey(
 ) (latchkey.RootKeyWhoami, error) {
 	workspace, err := e.db.Workspace(ctx, who.WorkspaceID())
 	if err != nil {
-		return latchkey.RootKeyWhoami{}, orMissing(err, unknownWorkspace())
+		return latchkey.RootKeyWhoami{}, orNotFound(err, workspaceNotFound())
 	}
 	me := latchkey.RootKeyWhoami{
 		RootKeyID: who.root.id, Name: who.root.name,
@@ -268,14 +268,14 @@ func (e *Engine) WhoamiRootKey(
 // FirstRootKey makes the first workspace and the operator's root key where
 // there is no workspace yet, and returns the root key, or "" if there was one.
 // Of several nodes that start together one makes them. It gives the root key to
-// keep before it counts: a root key that couldn't be kept, or was lost in a
+// keep before it counts: a root key that couldn't be saved, or was lost in a
 // crash, has never existed and is made again. Keep may be called more than once;
 // the last root key that it was given is the one, and "" says that none of them is.
 func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) error) (string, error) {
 	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
 		return "", err
 	}
-	kept := false
+	saved := false
 	workspace := NewID("ws")
 	made, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
 		if n, err := c.tx.CountWorkspaces(ctx); err != nil || n > 0 {
@@ -288,7 +288,7 @@ func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) err
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		kept = true
+		saved = true
 		if err := keep(made.Key); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
@@ -297,7 +297,7 @@ func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) err
 	if err != nil {
 		return "", err
 	}
-	if kept && made.Key == "" {
+	if saved && made.Key == "" {
 		return "", keep("")
 	}
 	return made.Key, nil

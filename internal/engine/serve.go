@@ -26,10 +26,10 @@ type Call struct {
 // the form of the request, the root key, the request limit of the workspace, and
 // then the operation itself, which begins with its authorization. Every error is
 // a *latchkey.Error.
-func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Answer, error) {
+func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error) {
 	request, faults := op.read(call)
 	if len(faults) > 0 {
-		return Answer{}, invalid(faults...)
+		return Response{}, invalid(faults...)
 	}
 	if call.Trace != nil {
 		call.Trace.Checked = true
@@ -39,15 +39,15 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Answer, error) 
 		return e.run(ctx, op, &who, request)
 	}
 	who := Caller{Request: call.Request}
-	if err := e.identify(ctx, call, &who); err != nil {
-		return Answer{}, err
+	if err := e.authenticateCall(ctx, call, &who); err != nil {
+		return Response{}, err
 	}
-	quota, err := e.admit(ctx, &who)
+	quota, err := e.checkQuota(ctx, &who)
 	if call.Trace != nil {
 		call.Trace.Quota = quota
 	}
 	if err != nil {
-		return Answer{}, err
+		return Response{}, err
 	}
 	return e.run(ctx, op, &who, request)
 }
@@ -64,15 +64,15 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 }
 
 // identify finds the root key that came with a call, and makes it the caller's.
-func (e *Engine) identify(ctx context.Context, call *Call, who *Caller) (err error) {
+func (e *Engine) authenticateCall(ctx context.Context, call *Call, who *Caller) (err error) {
 	if call.Token == "" {
-		return malformed.because("The Authorization header must be the word Bearer, one space and a root key.")
+		return errMalformed.with("The Authorization header must be the word Bearer, one space and a root key.")
 	}
 	if who.root = call.Callers.reauthenticate(e, call.Lane, call.Token); who.root != nil {
 		return nil
 	}
 	if *who, err = e.authenticate(ctx, call.Token, call.Request); err == nil {
-		call.Callers.remember(call.Token, who.root)
+		call.Callers.save(call.Token, who.root)
 	}
 	return err
 }

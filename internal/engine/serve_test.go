@@ -95,7 +95,7 @@ func TestPublicAndGETAreTwoProperties(t *testing.T) {
 		{true, false, 400, 200, 200}, // a POST without a body is no request
 		{true, true, 200, 200, 200},
 	} {
-		op := answers((*Engine).Liveness)
+		op := bindData((*Engine).Liveness)
 		op.Name, op.Public, op.GET = "test", c.public, c.get
 		for what, call := range map[string]struct {
 			Call
@@ -121,10 +121,10 @@ func TestAnonymousCallersMayNothing(t *testing.T) {
 	if who.WorkspaceID() != "" || who.correlation() != "cor_1" || who.outlivedBy(never) {
 		t.Errorf("%+v is somebody", who)
 	}
-	if missing, lacking := who.notHeld([]string{"api.*.create_api"}); !lacking {
+	if missing, lacking := who.firstMissing([]string{"api.*.create_api"}); !lacking {
 		t.Errorf("it holds %s", missing)
 	}
-	if quota, err := w.admit(t.Context(), &who); err != nil || quota != nil {
+	if quota, err := w.checkQuota(t.Context(), &who); err != nil || quota != nil {
 		t.Errorf("admitted: %v, %v", quota, err)
 	}
 	for _, op := range Ops {

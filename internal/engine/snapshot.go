@@ -23,50 +23,50 @@ import (
 // and what most keys don't have takes no room in them.
 type keySnapshot struct {
 	coherence.Dependencies
-	*home
-	*belongings
+	*keyLocation
+	*grants
 	id, name     string
 	meta         latchkey.Meta
 	expires      int64        // unix ms, or never
 	refillAt     int64        // when the next refill is due; 0 for none
 	used         atomic.Int64 // when its use was last noted, unix ms; the only part that moves
-	gone         bool         // the key, its API or its workspace is deleted
+	deleted      bool         // the key, its API or its workspace is deleted
 	workspaceOff bool
 	enabled      bool
 	limited      bool // there is a balance
 }
 
 // home is where a key lives.
-type home struct{ api, keyspace, workspace string }
+type keyLocation struct{ api, keyspace, workspace string }
 
 // belongings is what a key holds, and what is asked of those who present it.
-type belongings struct {
+type grants struct {
 	permissions, roles []string // sorted
-	held               *rbac.Held
-	from               []netip.Prefix
+	permissionSet      *rbac.Held
+	allowedIPs         []netip.Prefix
 	identity           *latchkey.Identity
 	limits             []effectiveLimit
 }
 
 // nothing is what keys have that hold nothing.
-var nothing = &belongings{held: rbac.Hold(nil)}
+var noGrants = &grants{permissionSet: rbac.Hold(nil)}
 
 // effectiveLimit is a limit of the key or, where the key has none of that name,
 // of its identity.
 type effectiveLimit struct {
 	latchkey.Ratelimit
-	holder string // who shares its count
-	space  string // the namespace of its count
+	identifier string // who shares its count
+	namespace  string // the namespace of its count
 }
 
 // limitOn returns a limit whose count the holder shares. The text of its space
 // is made here, once, rather than at each verification; no id of a namespace has
 // a slash, so it can't meet those of ratelimit.limit.
-func limitOn(holder string, l latchkey.Ratelimit) effectiveLimit {
+func limitOn(identifier string, l latchkey.Ratelimit) effectiveLimit {
 	const prefix = "key/"
-	space := prefix + l.Name
-	l.Name = space[len(prefix):] // shares the text
-	return effectiveLimit{l, holder, space}
+	namespace := prefix + l.Name
+	l.Name = namespace[len(prefix):] // shares the text
+	return effectiveLimit{l, identifier, namespace}
 }
 
 // Unknown reports that there is no such key.
@@ -77,7 +77,7 @@ func (k *keySnapshot) Unknown() bool { return k.id == "" }
 func weighKey(_ keyHash, k *keySnapshot) uint32 {
 	const base, belonging, text, limit, identity = 290, 190, 20, 100, 110
 	n := base + len(k.meta) + len(k.name)
-	if b := k.belongings; b != nil && b != nothing {
+	if b := k.grants; b != nil && b != noGrants {
 		n += belonging + limit*len(b.limits)
 		for _, s := range b.permissions {
 			n += 2*text + len(s)
@@ -110,27 +110,27 @@ func (e *Engine) loadKey(ctx context.Context, asOf coherence.Version, hash strin
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	held, err := e.holding(ctx, &row.Key)
+	stored, err := e.loadGrants(ctx, &row.Key)
 	if err != nil {
 		return nil, err
 	}
-	return e.newSnapshot(asOf, &row, held)
+	return e.newSnapshot(asOf, &row, stored)
 }
 
 // newSnapshot makes a snapshot of what was read.
-func (e *Engine) newSnapshot(asOf coherence.Version, row *read.KeyByHashRow, held *holding) (*keySnapshot, error) {
-	b, err := belongingsOf(row, held)
+func (e *Engine) newSnapshot(asOf coherence.Version, row *read.KeyByHashRow, stored *storedGrants) (*keySnapshot, error) {
+	b, err := newGrants(row, stored)
 	if err != nil {
 		return nil, err
 	}
 	key := &row.Key
 	k := &keySnapshot{
-		Dependencies: asOf.DependsOn(append(held.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...),
-		home:         e.homes.one(home{key.APIID, row.KeyspaceID, key.WorkspaceID}),
-		belongings:   b,
+		Dependencies: asOf.DependsOn(append(stored.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...),
+		keyLocation:  e.locations.intern(keyLocation{key.APIID, row.KeyspaceID, key.WorkspaceID}),
+		grants:       b,
 		id:           key.ID, name: key.Name, meta: latchkey.Meta(key.Meta),
 		expires:      orElse(key.Expires, never),
-		gone:         key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
+		deleted:      key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
 		workspaceOff: !row.WorkspaceEnabled,
 		enabled:      key.Enabled,
 		limited:      key.Remaining.Valid,
@@ -142,25 +142,25 @@ func (e *Engine) newSnapshot(asOf coherence.Version, row *read.KeyByHashRow, hel
 	return k, nil
 }
 
-func belongingsOf(row *read.KeyByHashRow, held *holding) (*belongings, error) {
-	from, err := parsePrefixes(row.IPWhitelist)
+func newGrants(row *read.KeyByHashRow, stored *storedGrants) (*grants, error) {
+	allowedIPs, err := parsePrefixes(row.IPWhitelist)
 	if err != nil {
 		return nil, fmt.Errorf("API %s: addresses: %w", row.Key.APIID, err)
 	}
-	limits, identity := effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, held)
-	if from == nil && limits == nil && identity == nil && held.permissions == nil && held.roles == nil {
-		return nothing, nil
+	limits, identity := effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, stored)
+	if allowedIPs == nil && limits == nil && identity == nil && stored.permissions == nil && stored.roles == nil {
+		return noGrants, nil
 	}
-	return &belongings{
-		permissions: held.permissions, roles: held.roles, held: rbac.Hold(held.permissions),
-		from: from, identity: identity, limits: limits,
+	return &grants{
+		permissions: stored.permissions, roles: stored.roles, permissionSet: rbac.Hold(stored.permissions),
+		allowedIPs: allowedIPs, identity: identity, limits: limits,
 	}, nil
 }
 
 // effectiveLimits joins the limits of a key with those of its identity, a
 // limit of the key hiding one of the same name, and returns the identity with
 // the limits that are not hidden.
-func effectiveLimits(key *read.Key, externalID, meta string, h *holding) ([]effectiveLimit, *latchkey.Identity) {
+func effectiveLimits(key *read.Key, externalID, meta string, h *storedGrants) ([]effectiveLimit, *latchkey.Identity) {
 	var limits []effectiveLimit
 	for _, l := range h.limits {
 		limits = append(limits, limitOn(key.ID, l))

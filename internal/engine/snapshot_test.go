@@ -39,19 +39,19 @@ func TestAKeyWeighsWhatItTakes(t *testing.T) {
 	limit := func() latchkey.Ratelimit {
 		return latchkey.Ratelimit{ID: text("rl_123456789"), Name: text("requests"), Limit: 5, Duration: latchkey.Per(time.Minute)}
 	}
-	kinds := map[string]func(*read.KeyByHashRow, *holding){
-		"plain": func(*read.KeyByHashRow, *holding) {},
-		"named": func(r *read.KeyByHashRow, _ *holding) {
+	kinds := map[string]func(*read.KeyByHashRow, *storedGrants){
+		"plain": func(*read.KeyByHashRow, *storedGrants) {},
+		"named": func(r *read.KeyByHashRow, _ *storedGrants) {
 			r.Key.Name, r.Key.Meta = text("the key of the mobile app"), text(`{"plan":"pro","seats":12,"owner":"somebody"}`)
 		},
-		"limited": func(_ *read.KeyByHashRow, h *holding) { h.limits = []latchkey.Ratelimit{limit()} },
-		"granted": func(_ *read.KeyByHashRow, h *holding) {
+		"limited": func(_ *read.KeyByHashRow, h *storedGrants) { h.limits = []latchkey.Ratelimit{limit()} },
+		"granted": func(_ *read.KeyByHashRow, h *storedGrants) {
 			for i := range 10 {
 				h.permissions = append(h.permissions, text(fmt.Sprintf("documents.%d.read", i)))
 			}
 			h.roles, h.roleIDs = []string{text("reader")}, []string{text("role_123456789")}
 		},
-		"identified": func(r *read.KeyByHashRow, h *holding) {
+		"identified": func(r *read.KeyByHashRow, h *storedGrants) {
 			r.Key.IdentityID, r.ExternalID, r.IdentityMeta = text("id_123456789"), text("customer-17"), text(`{"plan":"pro"}`)
 			h.shared = []latchkey.Ratelimit{limit(), limit()}
 		},
@@ -67,7 +67,7 @@ func TestAKeyWeighsWhatItTakes(t *testing.T) {
 			c := coherence.NewCache(e.source, 1<<30, weighKey)
 			defer c.Close()
 			for i := range n {
-				row, held := rowOfKey(i, text), new(holding)
+				row, held := rowOfKey(i, text), new(storedGrants)
 				with(row, held)
 				hash := hashOf(row.Key.ID)
 				k, _, err := c.Get(t.Context(), 0, hash, func(_ context.Context, asOf coherence.Version) (*keySnapshot, error) {

@@ -26,41 +26,41 @@ import (
 func (e *Engine) VerifyKey(
 	ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest,
 ) (v latchkey.Verification, err error) {
-	var done verified
-	if err := e.verify(ctx, &who, r, &v, &done); err != nil {
+	var obs observation
+	if err := e.verify(ctx, &who, r, &v, &obs); err != nil {
 		return latchkey.Verification{}, err
 	}
-	done.code = v.Code
-	e.observe(who.Lane, &done)
+	obs.code = v.Code
+	e.observe(who.Lane, &obs)
 	return v, nil
 }
 
 // verified is what there is to know of a verification after it was made.
-type verified struct {
-	key  *keySnapshot // nil where there is none that the caller may verify
-	code latchkey.Code
-	at   int64 // unix ms
-	kept bool  // the answer is that of an earlier request, and nothing was done
+type observation struct {
+	key      *keySnapshot // nil where there is none that the caller may verify
+	code     latchkey.Code
+	at       int64 // unix ms
+	replayed bool  // the answer is that of an earlier request, and nothing was done
 }
 
 // observe counts a verification, on a lane, and notes the use of its key. It is
 // called once for each, when all that the verification changes is committed, and is
 // the only place that learns of it. Verifications that end in an error are not
 // observed.
-func (e *Engine) observe(lane uint32, done *verified) {
-	if done.kept {
+func (e *Engine) observe(lane uint32, obs *observation) {
+	if obs.replayed {
 		return
 	}
-	e.verdict(lane, done.code)
-	if done.code == latchkey.Valid {
-		e.used.note(done.key, done.at)
+	e.countVerification(lane, obs.code)
+	if obs.code == latchkey.Valid {
+		e.used.note(obs.key, obs.at)
 	}
 }
 
 // verify decides about a key. What it finds out goes into the answer, and what
 // there is to observe into done.
 func (e *Engine) verify(
-	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest, v *latchkey.Verification, done *verified,
+	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest, v *latchkey.Verification, obs *observation,
 ) error {
 	if err := checkAdHoc(r.Ratelimits); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (e *Engine) verify(
 		return err
 	}
 	now := e.now()
-	done.key, done.at = key, now
+	obs.key, obs.at = key, now
 	key.describe(v)
 	if v.Code = key.refusal(now, who.RemoteIP, query); v.Code != latchkey.Valid {
 		return e.showBalance(ctx, key, v)
@@ -88,17 +88,17 @@ func (e *Engine) verify(
 	if err != nil {
 		return err
 	}
-	if err := e.refillFirst(ctx, key); err != nil {
+	if err := e.refillIfDue(ctx, key); err != nil {
 		return err
 	}
 	if who.requestHash != "" {
-		done.kept, err = e.chargeOnce(ctx, who, key, limits, cost(r), v)
+		obs.replayed, err = e.chargeOnce(ctx, who, key, limits, cost(r), v)
 		return err
 	}
 	if err := e.count(ctx, now, key, limits, v); err != nil {
 		return err
 	}
-	return e.charge(ctx, e.till, key, cost(r), v)
+	return e.charge(ctx, e.credits, key, cost(r), v)
 }
 
 // chargeOnce counts and charges for a request with an Idempotency-Key, and reports
@@ -106,27 +106,27 @@ func (e *Engine) verify(
 func (e *Engine) chargeOnce(
 	ctx context.Context, who *Caller, key *keySnapshot, limits []checkedLimit, cost int64,
 	v *latchkey.Verification,
-) (kept bool, err error) {
+) (replayed bool, err error) {
 	now, described := e.now(), *v
 	copied := append([]checkedLimit(nil), limits...) // which leaves the caller's on its stack
-	counted := once(func(ctx context.Context) (latchkey.Verification, error) {
+	counting := once(func(ctx context.Context) (latchkey.Verification, error) {
 		if err := e.count(ctx, now, key, copied, &described); err != nil {
 			return latchkey.Verification{}, err
 		}
 		return described, nil
 	})
 	charge := func(ctx context.Context, c *Change) (latchkey.Verification, error) {
-		v, err := counted(ctx)
+		v, err := counting(ctx)
 		if err != nil {
 			return latchkey.Verification{}, err
 		}
-		if err := e.charge(ctx, purse{c.tx}, key, cost, &v); err != nil {
+		if err := e.charge(ctx, txCredits{c.tx}, key, cost, &v); err != nil {
 			return latchkey.Verification{}, err
 		}
 		return v, nil
 	}
-	*v, kept, err = changeOnce(ctx, e, *who, charge)
-	return kept, err
+	*v, replayed, err = changeOnce(ctx, e, *who, charge)
+	return replayed, err
 }
 
 // find returns the key that the request presents, or nil if there is none that
@@ -141,7 +141,7 @@ func (e *Engine) find(ctx context.Context, who *Caller, r *latchkey.VerifyKeyReq
 			return nil, err
 		}
 	}
-	if key.Unknown() || key.gone || key.workspace != who.root.workspace {
+	if key.Unknown() || key.deleted || key.workspace != who.root.workspace {
 		return nil, nil
 	}
 	if !who.permits("", ids{API: key.api, Keyspace: key.keyspace, Key: key.id}) {
@@ -156,7 +156,7 @@ func (e *Engine) parseQuery(text string) (*rbac.Query, error) {
 	}
 	query, err := e.queries.Parse(text)
 	if err != nil {
-		return nil, querySyntax.because("The permission query can't be read: %s.", err)
+		return nil, errQuerySyntax.with("The permission query can't be read: %s.", err)
 	}
 	return query, nil
 }
@@ -181,9 +181,9 @@ func (k *keySnapshot) refusal(now int64, remoteIP string, query *rbac.Query) lat
 		return latchkey.Disabled
 	case k.expires != never && now > k.expires:
 		return latchkey.Expired
-	case len(k.from) > 0 && !permitted(k.from, remoteIP):
+	case len(k.allowedIPs) > 0 && !containsAddress(k.allowedIPs, remoteIP):
 		return latchkey.Forbidden
-	case query != nil && !query.Allowed(k.held):
+	case query != nil && !query.Allowed(k.permissionSet):
 		return latchkey.InsufficientPermissions
 	}
 	return latchkey.Valid
@@ -199,7 +199,7 @@ func cost(r *latchkey.VerifyKeyRequest) int64 {
 
 // charge spends the credits, unless the rate limits were in the way, and
 // completes the answer.
-func (e *Engine) charge(ctx context.Context, from balances, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+func (e *Engine) charge(ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification) error {
 	if v.Code == latchkey.RateLimited {
 		return e.showBalance(ctx, key, v)
 	}
@@ -272,7 +272,7 @@ func (k *keySnapshot) limitsFor(limits []checkedLimit, asked []latchkey.VerifyKe
 	for _, a := range asked {
 		l, ok := k.limitNamed(a)
 		if !ok {
-			return nil, precondition.because("The key and its identity have no rate limit named %q, and the request gives no limit and duration for it.", a.Name)
+			return nil, errPrecondition.with("The key and its identity have no rate limit named %q, and the request gives no limit and duration for it.", a.Name)
 		}
 		l.cost = a.Cost.Or(1)
 		at := slices.IndexFunc(limits, func(have checkedLimit) bool { return have.Name == a.Name })
@@ -313,7 +313,7 @@ func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits 
 		if err != nil {
 			return err
 		}
-		decided(v, limits, []ratelimit.Decision{decision})
+		setRatelimits(v, limits, []ratelimit.Decision{decision})
 		return nil
 	}
 	requests := make([]ratelimit.Request, len(limits))
@@ -324,7 +324,7 @@ func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits 
 	if err != nil {
 		return err
 	}
-	decided(v, limits, decisions)
+	setRatelimits(v, limits, decisions)
 	return nil
 }
 
@@ -332,7 +332,7 @@ func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits 
 func (l *checkedLimit) request(key *keySnapshot) ratelimit.Request {
 	return ratelimit.Request{
 		Key: ratelimit.Key{
-			Workspace: key.workspace, Namespace: l.space, Identifier: l.holder,
+			Workspace: key.workspace, Namespace: l.namespace, Identifier: l.identifier,
 			Duration: l.Duration.Milliseconds(), Algorithm: algorithmNamed(string(l.Algorithm)),
 		},
 		Limit: l.Limit,
@@ -341,7 +341,7 @@ func (l *checkedLimit) request(key *keySnapshot) ratelimit.Request {
 }
 
 // decided puts into the answer what the limiter decided of each limit.
-func decided(v *latchkey.Verification, limits []checkedLimit, decisions []ratelimit.Decision) {
+func setRatelimits(v *latchkey.Verification, limits []checkedLimit, decisions []ratelimit.Decision) {
 	v.Ratelimits = make([]latchkey.RatelimitState, len(limits))
 	for i, d := range decisions {
 		l := &limits[i]

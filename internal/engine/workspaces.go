@@ -25,7 +25,7 @@ func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.Cr
 
 // insertWorkspace makes a workspace that is switched on.
 func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsPerMinute sql.NullInt64) error {
-	c.touch(id)
+	c.invalidate(id)
 	c.audit(workspaceCreated, workspaceTarget(id, name))
 	return c.tx.InsertWorkspace(ctx, write.InsertWorkspaceParams{
 		ID: id, Name: name, Search: searchText(id, name), Enabled: true,
@@ -38,7 +38,7 @@ func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsP
 func (e *Engine) GetWorkspace(ctx context.Context, who Caller, r *latchkey.GetWorkspaceRequest) (latchkey.Workspace, error) {
 	row, err := e.db.Workspace(ctx, r.WorkspaceID)
 	if err != nil {
-		return latchkey.Workspace{}, orMissing(err, unknownWorkspace())
+		return latchkey.Workspace{}, orNotFound(err, workspaceNotFound())
 	}
 	return workspaceOf(row), nil
 }
@@ -65,19 +65,19 @@ func (e *Engine) ListWorkspaces(ctx context.Context, who Caller, r *latchkey.Lis
 // undo that.
 func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.UpdateWorkspaceRequest) (latchkey.Workspace, error) {
 	if r.WorkspaceID == who.WorkspaceID() && !r.Enabled.Or(true) {
-		return latchkey.Workspace{}, protected.because("A root key can't switch off the workspace it works in.")
+		return latchkey.Workspace{}, errProtected.with("A root key can't switch off the workspace it works in.")
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Workspace, error) {
 		row, err := c.tx.Workspace(ctx, r.WorkspaceID)
 		if err != nil {
-			return latchkey.Workspace{}, orMissing(err, unknownWorkspace())
+			return latchkey.Workspace{}, orNotFound(err, workspaceNotFound())
 		}
 		row.Name = r.Name.Or(row.Name)
 		row.Enabled = r.Enabled.Or(row.Enabled)
 		if !r.RequestsPerMinute.IsZero() {
 			row.RequestsPerMinute = nullable(r.RequestsPerMinute)
 		}
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(workspaceUpdated, workspaceTarget(row.ID, row.Name))
 		err = c.tx.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
 			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
@@ -97,14 +97,14 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 // workspace that the caller itself works in 412: nobody could undo that.
 func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.DeleteWorkspaceRequest) error {
 	if r.WorkspaceID == who.WorkspaceID() {
-		return protected.because("A root key can't delete the workspace it works in.")
+		return errProtected.with("A root key can't delete the workspace it works in.")
 	}
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Workspace(ctx, r.WorkspaceID)
 		if err != nil {
-			return orMissing(err, unknownWorkspace())
+			return orNotFound(err, workspaceNotFound())
 		}
-		c.touch(row.ID)
+		c.invalidate(row.ID)
 		c.audit(workspaceDeleted, workspaceTarget(row.ID, row.Name))
 		return c.tx.MarkWorkspaceDeleted(ctx, row.ID, c.now)
 	})
@@ -118,7 +118,9 @@ func workspaceOf(row read.Workspace) latchkey.Workspace {
 	return w
 }
 
-func unknownWorkspace() *latchkey.Error { return wsNotFound.because("This workspace does not exist.") }
+func workspaceNotFound() *latchkey.Error {
+	return errWorkspaceNotFound.with("This workspace does not exist.")
+}
 
 func workspaceTarget(id, name string) latchkey.AuditTarget {
 	return target("workspace", id, name)
@@ -126,7 +128,7 @@ func workspaceTarget(id, name string) latchkey.AuditTarget {
 
 // reach returns the id of the workspace that a request names: the caller's own
 // by default, another one only for the operator.
-func (c *Caller) reach(
+func (c *Caller) resolveWorkspace(
 	ctx context.Context, id string, requireWhen func(latchkey.Condition, ids) error,
 	find func(context.Context, string) (read.Workspace, error),
 ) (string, error) {
@@ -137,7 +139,7 @@ func (c *Caller) reach(
 		return "", err
 	}
 	if _, err := find(ctx, id); err != nil {
-		return "", orMissing(err, unknownWorkspace())
+		return "", orNotFound(err, workspaceNotFound())
 	}
 	return id, nil
 }

@@ -37,7 +37,7 @@ func bodyTooLarge(limit int64) *latchkey.Error {
 }
 
 func refusal(status int, title, code, detail string) *latchkey.Error {
-	return engine.Refusal(status, title, "user/bad_request/"+code, detail)
+	return engine.NewError(status, title, "user/bad_request/"+code, detail)
 }
 
 func (x *exchange) notFound() { x.fail(routeNotFound) }
@@ -49,7 +49,7 @@ func (x *exchange) methodNotAllowed(allowed string) {
 
 // succeed sends what an operation returned. Clients refuse a member that is
 // null, so what there is none of is left out.
-func (x *exchange) succeed(a engine.Answer) {
+func (x *exchange) succeed(a engine.Response) {
 	x.open()
 	err := error(nil)
 	if a.Data != nil {

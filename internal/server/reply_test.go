@@ -130,7 +130,7 @@ func record(t *testing.T, log *syncBuffer, do func(*exchange)) answer {
 
 func TestAnswerThatCannotBeWrittenIsAFailure(t *testing.T) {
 	log := new(syncBuffer)
-	a := record(t, log, func(x *exchange) { x.succeed(engine.Answer{Data: func() {}}) })
+	a := record(t, log, func(x *exchange) { x.succeed(engine.Response{Data: func() {}}) })
 	same(t, "status", a.status, http.StatusInternalServerError)
 	same(t, "code", a.code(), "unexpected_error")
 	if !strings.Contains(log.String(), "unsupported type") {

@@ -23,14 +23,14 @@ func (x *exchange) operate(op *engine.Op) {
 }
 
 // serve reads the body and the headers, and hands the operation to the engine.
-func (x *exchange) serve() (engine.Answer, error) {
+func (x *exchange) serve() (engine.Response, error) {
 	if !x.op.GET {
 		if err := x.read(); err != nil {
-			return engine.Answer{}, err
+			return engine.Response{}, err
 		}
 	}
 	if err := x.checkHeaders(); err != nil {
-		return engine.Answer{}, err
+		return engine.Response{}, err
 	}
 	call := engine.Call{Request: x.request(), Token: bearer(x.header("Authorization")), Body: x.body.Bytes()}
 	return x.Engine.Serve(x.r.Context(), x.op, &call)

@@ -23,7 +23,7 @@ func (w *writer) operation(op *engine.Op) *operation {
 		return o
 	}
 	o.RequestBody = &requestBody{Required: true, Content: w.content(op, "request", w.value(op.Request, check.Rules{}), examples[op.Name].request)}
-	if op.Keeps() {
+	if op.SavesResponse() {
 		o.Parameters = []reference{{"#/components/parameters/IdempotencyKey"}}
 	}
 	return o
@@ -45,7 +45,7 @@ func (w *writer) describe(op *engine.Op) (summary, description string) {
 }
 
 func repeating(op *engine.Op) string {
-	if !op.Keeps() {
+	if !op.SavesResponse() {
 		return "**Repeating**: Safe. It changes nothing."
 	}
 	return "**Repeating**: Safe with an `Idempotency-Key`, which gets a repeated request the first answer again."
@@ -69,7 +69,7 @@ func statuses(op *engine.Op) []int {
 	if !op.Public {
 		all = append(all, 400, 401, 403, 429, 503)
 	}
-	if op.Keeps() {
+	if op.SavesResponse() {
 		all = append(all, 409) // an Idempotency-Key that was used for another request
 	}
 	slices.Sort(all)

@@ -117,8 +117,8 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 		if (o.RequestBody == nil) != op.GET || (o.Security != nil) != op.Public {
 			t.Errorf("%s: body or security do not fit: GET %v, public %v", op.Name, op.GET, op.Public)
 		}
-		if hasKey := len(o.Parameters) == 1; hasKey != op.Keeps() {
-			t.Errorf("%s: Idempotency-Key offered: %v, kept: %v", op.Name, hasKey, op.Keeps())
+		if hasKey := len(o.Parameters) == 1; hasKey != op.SavesResponse() {
+			t.Errorf("%s: Idempotency-Key offered: %v, kept: %v", op.Name, hasKey, op.SavesResponse())
 		}
 	}
 	if got := doc.Paths.Len(); got != len(engine.Ops) {

@@ -11,26 +11,26 @@ import (
 )
 
 // holding is what a key holds.
-type holding struct {
+type storedGrants struct {
 	permissions, roles []string // sorted, without repeats
 	roleIDs            []string
 	limits             []latchkey.Ratelimit // the key's own, in name order
 	shared             []latchkey.Ratelimit // its identity's, in name order
 }
 
-// holding reads what a key holds.
-func (e *Engine) holding(ctx context.Context, key *read.Key) (*holding, error) {
+// loadGrants reads what a key holds.
+func (e *Engine) loadGrants(ctx context.Context, key *read.Key) (*storedGrants, error) {
 	rows, err := e.db.KeyGrants(ctx, key.ID, key.IdentityID)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: grants: %w", key.ID, err)
 	}
-	return holdingOf(key.ID, rows), nil
+	return storedGrantsOf(key.ID, rows), nil
 }
 
 // holdings reads what the keys of a page hold, by key, with one query however
 // many they are. They are consecutive keys of an API or, if the page is of an
 // identity, of those that belong to it.
-func (e *Engine) holdings(ctx context.Context, page []read.KeysPageRow, ofIdentity bool) (map[string]*holding, error) {
+func (e *Engine) loadPageGrants(ctx context.Context, page []read.KeysPageRow, ofIdentity bool) (map[string]*storedGrants, error) {
 	if len(page) == 0 {
 		return nil, nil
 	}
@@ -50,16 +50,16 @@ func (e *Engine) holdings(ctx context.Context, page []read.KeysPageRow, ofIdenti
 			Amount: row.Amount, Duration: row.Duration, AutoApply: row.AutoApply, Algorithm: row.Algorithm,
 		})
 	}
-	held := make(map[string]*holding, len(page))
+	held := make(map[string]*storedGrants, len(page))
 	for _, row := range page {
-		held[row.Key.ID] = holdingOf(row.Key.ID, grants[row.Key.ID])
+		held[row.Key.ID] = storedGrantsOf(row.Key.ID, grants[row.Key.ID])
 	}
 	return held, nil
 }
 
 // holdingOf puts what a key holds in order.
-func holdingOf(keyID string, rows []read.KeyGrantsRow) *holding {
-	h := new(holding)
+func storedGrantsOf(keyID string, rows []read.KeyGrantsRow) *storedGrants {
+	h := new(storedGrants)
 	for _, row := range rows {
 		switch {
 		case row.Kind == "permission":

@@ -107,12 +107,12 @@ func TestWhatIsReadIsAsOldAsItsReadingsBegin(t *testing.T) {
 	loadKey := func(ctx context.Context, asOf coherence.Version, hash keyHash) (*keySnapshot, error) {
 		return w.loadKey(ctx, asOf, hash.String())
 	}
-	none, noSpace := hashOf("none"), spaceName{w.who.WorkspaceID(), "none"}
+	none, noSpace := hashOf("none"), namespaceRef{w.who.WorkspaceID(), "none"}
 	spoils(w, w.keys, "a key", key.KeyID, hashOf(key.Key), loadKey)
 	spoils(w, w.keys, "an unknown key", none.String(), none, loadKey)
 	spoils(w, w.roots, "a root key", w.who.root.id, hashOf(w.root), w.loadRootKey)
 	spoils(w, w.roots, "an unknown root key", none.String(), none, w.loadRootKey)
-	spoils(w, w.spaces, "a namespace", space.id, spaceName{w.who.WorkspaceID(), "space"}, w.loadNamespace)
+	spoils(w, w.spaces, "a namespace", space.id, namespaceRef{w.who.WorkspaceID(), "space"}, w.loadNamespace)
 	spoils(w, w.spaces, "an unknown namespace", noSpace.String(), noSpace, w.loadNamespace)
 }
 
