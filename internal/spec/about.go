@@ -8,43 +8,63 @@ import (
 // The parts of the document that concern all operations.
 
 var about = info{
-	Title:   "Latchkey",
-	Summary: "Issues, verifies and revokes API keys, and enforces identities, permissions, credits and rate limits.",
+	Title: "Latchkey",
+	Summary: "Issues, verifies and revokes API keys, and enforces identities, permissions, " +
+		"credits " +
+		"and rate limits.",
 	License: license{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 	Version: "2.0.0",
-	Description: "Latchkey issues, verifies and revokes API keys, and enforces identities, permissions, credits and rate limits. " +
-		"It speaks the Unkey v2 HTTP API, so the official Unkey SDKs work against it with another base URL.\n\n" +
+	Description: "Latchkey issues, verifies and revokes API keys, and enforces identities, " +
+		"permissions, credits and rate limits. It implements the Unkey v2 HTTP API, " +
+		"so the official Unkey SDKs work with it if you change their base URL.\n\n" +
 		"## Requests\n\n" +
-		"Every operation is a POST of one JSON body to `/v2/` and its name, with `Content-Type: application/json`. " +
-		"An operation without fields to send still needs the body `{}`. Unknown fields are refused where the schema does not allow them. " +
-		"Times are unix milliseconds, durations are milliseconds.\n\n" +
+		"To call an operation, send a POST with a JSON body and `Content-Type: application/json` " +
+		"to `/v2/<operation>`. An operation without fields still needs the body `{}`. " +
+		"Unknown fields are rejected unless the schema allows them. " +
+		"Times are Unix milliseconds; durations are milliseconds.\n\n" +
 		"## Root keys\n\n" +
-		"A request is let in by a root key: `Authorization: Bearer <root key>`. Each operation names the permission the root key must hold.\n\n" +
-		"## Answers\n\n" +
-		"An answer has the status 200, `meta.requestId` and `data`. Fields without a value are left out; null is sent only where it says something. " +
-		"Any other status is an error, which says in `error.type` what kind it is and in `error.detail` what happened. " +
-		"Errors come as `application/problem+json` to a client whose Accept header names that or a wildcard, else in the media type shown here.\n\n" +
+		"Authenticate with a root key: `Authorization: Bearer <root key>`. " +
+		"Each operation lists the permissions that the root key needs.\n\n" +
+		"## Responses\n\n" +
+		"A successful response has status 200, `meta.requestId` and `data`. " +
+		"Fields without a value are omitted; null is sent only where it has a meaning. " +
+		"Any other status is an error: `error.type` is its kind and `error.detail` says what " +
+		"happened. " +
+		"The media type of an error is `application/problem+json` if the Accept header names it " +
+		"or a wildcard, and otherwise the one that is listed here.\n\n" +
 		"## Lists\n\n" +
-		"A list comes in pages. While `pagination.hasMore` is true, send the same request again with `cursor` set to `pagination.cursor` to get the next page. " +
-		"A cursor belongs to the request that it came with.\n\n" +
-		"## Repeating a request\n\n" +
-		"Operations that read are safe to repeat. With the others, send an `Idempotency-Key`: " +
-		"a repeated request then gets the first answer again for 24 hours, and nothing happens twice.",
+		"Lists are paginated. While `pagination.hasMore` is true, send the same request with " +
+		"`cursor` " +
+		"set to `pagination.cursor` to get the next page. " +
+		"A cursor is valid only for the request that returned it.\n\n" +
+		"## Retrying a request\n\n" +
+		"Operations that only read are safe to retry. With all others, send an " +
+		"`Idempotency-Key`: " +
+		"for 24 hours, a retry then gets the first response again and has no further effect.",
 }
 
 // groups describes the groups of operations.
 var groups = map[string]string{
-	"apis":        "An API is a service of yours whose keys are managed together. Every key belongs to one.",
-	"keys":        "A key lets its holder use an API. Create keys, verify them with each request, and change or revoke them at any time.",
-	"identities":  "An identity is who keys belong to: a user, a customer, a service. Its rate limits are shared by all its keys.",
-	"permissions": "A permission is something a key may be allowed to do, and a role is a named set of permissions.",
-	"ratelimit":   "Rate limits for anything that has a name, without a key. Overrides give some identifiers another limit.",
-	"analytics":   "Questions in SQL about what happened to keys and rate limits.",
-	"workspaces":  "A workspace is a tenant: nothing in one can be seen or touched from another. These operations are the operator's.",
-	"rootKeys":    "A root key lets a program call this API. It can hand on only what it holds itself.",
-	"migrations":  "Bring the keys of another system in by their hashes, so that their users notice nothing.",
-	"auditLogs":   "Who changed what, when and from where.",
-	"liveness":    "Whether the service answers.",
+	"apis": "An API is one of your services. Its keys are managed together, " +
+		"and every key belongs to one API.",
+	"keys": "A key gives its holder access to an API. Create keys, verify them on each request, " +
+		"and change or revoke them at any time.",
+	"identities": "An identity is the owner of keys: a user, a customer or a service. " +
+		"All its keys share its rate limits.",
+	"permissions": "A permission is an action that a key can be allowed to do. " +
+		"A role is a named set of permissions.",
+	"ratelimit": "Rate limits for any identifier, without a key. " +
+		"Overrides give some identifiers another limit.",
+	"analytics": "SQL queries on the history of keys and rate limits.",
+	"workspaces": "A workspace is a tenant: it can't see or change anything in another " +
+		"workspace. " +
+		"Only the operator can call these operations.",
+	"rootKeys": "A root key lets a program call this API. " +
+		"It can grant only permissions that it has.",
+	"migrations": "Import the keys of another system by their hashes. Their holders keep " +
+		"using them.",
+	"auditLogs": "Who changed what, when and from where.",
+	"liveness":  "Reports whether the service is running.",
 }
 
 var bearer = securityScheme{
@@ -54,21 +74,27 @@ var bearer = securityScheme{
 
 var idempotencyKey = parameter{
 	Name: "Idempotency-Key", In: "header",
-	Description: "Any text that is new for each thing to be done, for example a random UUID. " +
-		"A repeated request with the same key and the same body gets the first answer again for 24 hours; with another body it is refused with 409.",
+	Description: "A unique text for each request, for example a random UUID. For 24 hours, " +
+		"a retry with the same key and the same body gets the first response again; " +
+		"with another body it fails with 409.",
 	Schema: &schema{Type: "string", MaxLength: new(int64(255))},
 }
 
 var headers = map[string]header{
-	"RequestId":          {"The request id of `meta`.", &schema{Type: "string"}},
-	"RateLimitLimit":     {"How many requests the workspace may make in a minute. Sent for a workspace with such a limit, like the other two.", &schema{Type: "integer"}},
-	"RateLimitRemaining": {"How many requests are left in this minute.", &schema{Type: "integer"}},
-	"RateLimitReset":     {"Seconds until the minute ends.", &schema{Type: "integer"}},
-	"RetryAfter":         {"Seconds to wait before the next request.", &schema{Type: "integer"}},
+	"RequestId": {"The request id, as in `meta`.", &schema{Type: "string"}},
+	"RateLimitLimit": integerHeader("The maximum number of requests a minute of the workspace. " +
+		"The `RateLimit-*` headers are present only if the workspace has a limit."),
+	"RateLimitRemaining": integerHeader("The number of requests left in this minute."),
+	"RateLimitReset":     integerHeader("Seconds until the minute ends."),
+	"RetryAfter":         integerHeader("Seconds to wait before the next request."),
 }
 
-// headersOf lists the headers of an answer. A request that is refused before it
-// is known whose it is does not count towards a workspace's limit.
+func integerHeader(description string) header {
+	return header{description, &schema{Type: "integer"}}
+}
+
+// headersOf lists the headers of a response. A request that fails before it is
+// authenticated doesn't count toward a workspace's limit.
 func headersOf(status int) object {
 	refs := object{{"X-Request-Id", headerRef("RequestId")}}
 	early := []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusRequestEntityTooLarge}

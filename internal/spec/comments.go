@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// comments are the doc comments that the document is worded with, as Markdown.
+// comments are the doc comments that become the text of the document, as Markdown.
 type comments struct {
 	types      map[string]typeComment // of the root package, by name
 	operations map[string]string      // of the engine's methods, by name
@@ -48,7 +48,7 @@ func readComments(root string) (*comments, error) {
 	return c, nil
 }
 
-// readPackage reads the declarations of the package in dir, its tests left out.
+// readPackage reads the declarations of the package in dir, without its tests.
 func readPackage(dir string) (*doc.Package, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -87,7 +87,7 @@ func readType(pkg *doc.Package, t *doc.Type) typeComment {
 	return c
 }
 
-// jsonNames returns what the fields of a struct are called in JSON, by Go name.
+// jsonNames returns the JSON names of the fields of a struct, by Go name.
 func jsonNames(body *ast.StructType) map[string]string {
 	names := map[string]string{}
 	for _, f := range body.Fields.List {
@@ -102,9 +102,9 @@ func jsonNames(body *ast.StructType) map[string]string {
 	return names
 }
 
-// withoutName takes from a Go comment the name that it begins with, because a
-// reader of the API sees another one beside it: "APIID is the API to read." is
-// "The API to read."
+// withoutName removes the name at the start of a Go comment, because a reader of
+// the API sees the JSON name beside it: "APIID is the API to read." becomes "The
+// API to read."
 func withoutName(name, text string) string {
 	rest, found := strings.CutPrefix(text, name+" ")
 	if !found || rest == "" {
@@ -118,8 +118,8 @@ func withoutName(name, text string) string {
 
 var capitalWord = regexp.MustCompile(`[a-z,;:] [A-Z]\w*`)
 
-// inJSON calls the fields of a struct as JSON does where a comment speaks of
-// them, which is told from prose by a capital inside a sentence.
+// inJSON replaces the Go names of fields in a comment by their JSON names. A
+// capital inside a sentence tells a name from prose.
 func inJSON(text string, names map[string]string) string {
 	return capitalWord.ReplaceAllStringFunc(text, func(m string) string {
 		if name := names[m[2:]]; name != "" {

@@ -13,13 +13,12 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// contractFile has the facts of the Unkey v2 API that ours is compared with: which
-// operations there are, and for each place in a request or response its type,
-// whether it is required, and its bounds. Each line is a fact and its value.
+// contractFile has the facts of the Unkey v2 API that ours is compared with: the
+// operations, and for each place in a request or response its type, whether it is
+// required, and its bounds. Each line is a fact and its value.
 const contractFile = "testdata/contract.txt"
 
-// description is an OpenAPI document of the Unkey v2 API, from which contractFile
-// is written anew.
+// description is an OpenAPI document of the Unkey v2 API, to update contractFile from.
 var description = flag.String("contract", "", "OpenAPI `file` to write "+contractFile+" from")
 
 func TestOperationsKeepTheContract(t *testing.T) {
@@ -29,8 +28,9 @@ func TestOperationsKeepTheContract(t *testing.T) {
 	theirs, ours := contract(t), factsOf(load(t))
 	for fact := range ours {
 		operation, rest, _ := strings.Cut(fact, " ")
-		if theirs[operation+" method"] == "" || strings.HasPrefix(rest, "answers ") && theirs[fact] == "" {
-			delete(ours, fact) // ours alone: no client of theirs asks for it
+		if theirs[operation+" method"] == "" ||
+			strings.HasPrefix(rest, "answers ") && theirs[fact] == "" {
+			delete(ours, fact) // ours alone: their clients don't use it
 		}
 		for _, field := range added {
 			if strings.Contains(fact, "."+field+" ") && theirs[fact] == "" {
@@ -71,7 +71,7 @@ func contract(t *testing.T) map[string]string {
 	for line := range strings.Lines(string(text)) {
 		fact, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		if !ok {
-			t.Fatalf("%s: no fact: %q", contractFile, line)
+			t.Fatalf("%s: not a fact: %q", contractFile, line)
 		}
 		facts[fact] = value
 	}
@@ -96,7 +96,7 @@ func writeContract(t *testing.T, description string) {
 	}
 }
 
-// factsOf returns what a document says of its operations, by where it says it.
+// factsOf returns the facts of a document: their values by operation and place.
 func factsOf(doc *openapi3.T) map[string]string {
 	facts := map[string]string{}
 	for path, item := range doc.Paths.Map() {
@@ -111,7 +111,7 @@ func factsOf(doc *openapi3.T) map[string]string {
 				facts[fmt.Sprintf("%s answers %v", name, status)] = "true"
 			}
 			flatten(facts, name+" request", requestSchema(o), requestKeywords)
-			flatten(facts, name+" answer", answerSchema(o), answerKeywords)
+			flatten(facts, name+" answer", responseSchema(o), responseKeywords)
 		}
 	}
 	return facts
@@ -124,13 +124,15 @@ func requestSchema(o *openapi3.Operation) *openapi3.Schema {
 	return o.RequestBody.Value.Content["application/json"].Schema.Value
 }
 
-func answerSchema(o *openapi3.Operation) *openapi3.Schema {
+func responseSchema(o *openapi3.Operation) *openapi3.Schema {
 	return o.Responses.Value("200").Value.Content["application/json"].Schema.Value
 }
 
-// flatten collects what a schema says of each place in a value: one fact a place
-// and keyword, as text.
-func flatten(facts map[string]string, where string, s *openapi3.Schema, keywords func(*openapi3.Schema) map[string]any) {
+// flatten adds the facts of a schema: one for each place in a value and keyword.
+func flatten(
+	facts map[string]string, where string, s *openapi3.Schema,
+	keywords func(*openapi3.Schema) map[string]any,
+) {
 	if len(s.AnyOf) == 2 { // ours for a component or null
 		facts[where+" null"] = "true"
 		s = s.AnyOf[0].Value
@@ -151,16 +153,18 @@ func flatten(facts map[string]string, where string, s *openapi3.Schema, keywords
 	}
 }
 
-// answerKeywords are what clients read an answer by.
-func answerKeywords(s *openapi3.Schema) map[string]any {
-	kinds := slices.DeleteFunc(slices.Clone(s.Type.Slice()), func(k string) bool { return k == "null" })
+// responseKeywords are the keywords that matter to a reader of a response.
+func responseKeywords(s *openapi3.Schema) map[string]any {
+	kinds := slices.DeleteFunc(slices.Clone(s.Type.Slice()), func(k string) bool {
+		return k == "null"
+	})
 	required := slices.Sorted(slices.Values(s.Required))
 	return map[string]any{"type": strings.Join(kinds, " "), "required": required, "enum": s.Enum}
 }
 
-// requestKeywords are what decides over a request.
+// requestKeywords are the keywords that decide whether a request is valid.
 func requestKeywords(s *openapi3.Schema) map[string]any {
-	all := answerKeywords(s)
+	all := responseKeywords(s)
 	maps.Copy(all, map[string]any{
 		"pattern": s.Pattern, "default": s.Default,
 		"minLength": s.MinLength, "maxLength": pointed(s.MaxLength),
@@ -183,7 +187,7 @@ func pointed[T any](p *T) string {
 	return fmt.Sprintf("%v!", *p)
 }
 
-// looseness says whether an object may have fields that it does not list.
+// looseness says whether an object can have fields that it doesn't list.
 func looseness(s *openapi3.Schema) string {
 	if !s.Type.Includes("object") {
 		return ""
@@ -194,23 +198,25 @@ func looseness(s *openapi3.Schema) string {
 	return "allowed"
 }
 
-// added are the fields that the contract doesn't have. They may be left out of
-// requests, and are absent from answers unless a request has set them.
+// added are the fields that the contract doesn't have. They are optional in
+// requests, and absent from responses unless a request has set them.
 var added = []string{"algorithm"}
 
-// deliberate are the differences from the contract that we want, with the reason.
+const noDefault = "a required field has no default"
+
+// deliberate are the intended differences from the contract, with the reason.
 var deliberate = map[string]string{
 	"ratelimit.listOverrides request.limit default: 10, ours 50": "its servers answer with 50",
 
-	"identities.createIdentity request.ratelimits[].autoApply default: false, ours none": "a required field has no default",
-	"identities.updateIdentity request.ratelimits[].autoApply default: false, ours none": "a required field has no default",
-	"keys.createKey request.ratelimits[].autoApply default: false, ours none":            "a required field has no default",
-	"keys.updateKey request.ratelimits[].autoApply default: false, ours none":            "a required field has no default",
-	"keys.migrateKeys request.keys[].ratelimits[].autoApply default: false, ours none":   "a required field has no default",
+	"identities.createIdentity request.ratelimits[].autoApply default: false, ours none": noDefault,
+	"identities.updateIdentity request.ratelimits[].autoApply default: false, ours none": noDefault,
+	"keys.createKey request.ratelimits[].autoApply default: false, ours none":            noDefault,
+	"keys.updateKey request.ratelimits[].autoApply default: false, ours none":            noDefault,
+	"keys.migrateKeys request.keys[].ratelimits[].autoApply default: false, ours none":   noDefault,
 
 	"keys.verifyKey answers 404: true, ours none":        "an unknown key is a result",
-	"ratelimit.limit answers 404: true, ours none":       "an unknown namespace is made",
-	"ratelimit.multiLimit answers 404: true, ours none":  "an unknown namespace is made",
+	"ratelimit.limit answers 404: true, ours none":       "an unknown namespace is created",
+	"ratelimit.multiLimit answers 404: true, ours none":  "an unknown namespace is created",
 	"permissions.listRoles answers 404: true, ours none": "a list without roles is empty",
 	"liveness answers 412: true, ours none":              "it has no precondition",
 }

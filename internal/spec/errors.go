@@ -11,49 +11,69 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// refusal is what an answer with a status other than 200 means, with an example.
-type refusal struct {
+// errorDoc describes a kind of error, with an example.
+type errorDoc struct {
 	status int
 	name   string // of its component
-	means  string
+	text   string // its description
 	kind   string // the end of the example's type
 	title  string
 	detail string
 }
 
-// refusals are all that an operation can be refused with. The first one that fits
-// an operation describes a status: a conflict of names only fits operations that
-// make something with a name.
-var refusals = []refusal{
-	{400, "BadRequest", "The request breaks a rule of its fields, or the Authorization header has no root key in it. `errors` has each fault.",
-		"unkey/application/invalid_input", "Bad Request", "The request has 1 invalid or missing value(s), beginning with: name must have at least 3 characters"},
+// errorDocs are the errors of all operations. The first one that applies to an
+// operation describes a status: Conflict applies only to operations that list 409.
+var errorDocs = []errorDoc{
+	{400, "BadRequest", "A field is invalid, or the Authorization header has no root key. " +
+		"`errors` lists each problem.",
+		"unkey/application/invalid_input", "Bad Request", "The request has 1 invalid or missing " +
+			"value(s), beginning with: name must have at least 3 characters"},
 	{401, "Unauthorized", "The root key does not exist.",
 		"unkey/authentication/key_not_found", "Unauthorized", "This root key does not exist."},
-	{403, "Forbidden", "The root key lacks a permission, has expired or is disabled, or its workspace is.",
-		"unkey/authorization/insufficient_permissions", "Insufficient Permissions", "Missing permission: 'api.*.create_api'"},
-	{404, "NotFound", "What the request names does not exist, or the root key may not know that it does.",
+	{403, "Forbidden", "The root key lacks a permission, has expired or is disabled, " +
+		"or its workspace is disabled.",
+		"unkey/authorization/insufficient_permissions", "Insufficient Permissions",
+		"Missing permission: 'api.*.create_api'"},
+	{404, "NotFound", "The resource does not exist, or the root key is not allowed to know " +
+		"that it " +
+		"does.",
 		"unkey/data/key_not_found", "Not Found", "There is no key with this id."},
 	{409, "Conflict", "The name is taken, or the `Idempotency-Key` was used for another request.",
-		"unkey/data/identity_already_exists", "Conflicting Resource", "An identity with this external id exists already in this workspace."},
+		"unkey/data/identity_already_exists", "Conflicting Resource",
+		"An identity with this external id exists already in this workspace."},
 	{409, "KeyReused", "The `Idempotency-Key` was used for another request.",
-		"user/conflict/idempotency_key_reused", "Conflicting Resource", "This Idempotency-Key was used for another request. Use a new key for a new request."},
+		"user/conflict/idempotency_key_reused", "Conflicting Resource",
+		"This Idempotency-Key was used for another request. Use a new key for a new request."},
 	{410, "Gone", "The namespace was deleted.",
-		"unkey/data/ratelimit_namespace_gone", "Resource Gone", "This namespace has been deleted. Its name can't be used again."},
-	{412, "PreconditionFailed", "The service or the resource is not set up for this request, for example because it is protected from deletion.",
-		"unkey/application/protected_resource", "Resource is protected", "This API is protected from deletion. Switch its delete protection off first."},
-	{413, "ContentTooLarge", "The request body is longer than the service reads.",
-		"user/bad_request/request_body_too_large", "Request Entity Too Large", "The request body is longer than 10485760 bytes."},
-	{422, "UnprocessableContent", "The query took too much time, memory or rows.",
-		"user/unprocessable_entity/query_execution_timeout", "Unprocessable Entity", "The query took longer than it may. Ask for a shorter time range."},
-	{429, "TooManyRequests", "The workspace has used up its requests for this minute. `Retry-After` says when to go on.",
-		"user/too_many_requests/workspace_rate_limited", "Too Many Requests", "The workspace has used up its requests for this minute."},
-	{500, "InternalServerError", "Something went wrong on the side of the service. Its log has the reason under the request id.",
-		"unkey/application/unexpected_error", "Internal Server Error", "Something went wrong on our side. The log has the reason under this request id."},
-	{503, "ServiceUnavailable", "The service can't reach its database at the moment. `Retry-After` says when to ask again; with an `Idempotency-Key` nothing is done twice.",
-		"unkey/application/service_unavailable", "Service Unavailable", "The service can't reach its database at the moment. Send the request again in a moment; with an Idempotency-Key nothing is done twice."},
+		"unkey/data/ratelimit_namespace_gone", "Resource Gone",
+		"This namespace has been deleted. Its name can't be used again."},
+	{412, "PreconditionFailed", "The service or the resource is not configured for this request, " +
+		"for example because the resource is protected from deletion.",
+		"unkey/application/protected_resource", "Resource is protected",
+		"This API is protected from deletion. Switch its delete protection off first."},
+	{413, "ContentTooLarge", "The request body is longer than the service's limit.",
+		"user/bad_request/request_body_too_large", "Request Entity Too Large",
+		"The request body is longer than 10485760 bytes."},
+	{422, "UnprocessableContent", "The query needs too much time, too much memory or too many " +
+		"rows.",
+		"user/unprocessable_entity/query_execution_timeout", "Unprocessable Entity",
+		"The query ran into its timeout. Query a shorter time range."},
+	{429, "TooManyRequests", "The workspace has used up its requests for this minute. " +
+		"`Retry-After` is the time to wait.",
+		"user/too_many_requests/workspace_rate_limited", "Too Many Requests",
+		"The workspace has used up its requests for this minute."},
+	{500, "InternalServerError", "An internal error. The service's log has its cause under the " +
+		"request id.",
+		"unkey/application/unexpected_error", "Internal Server Error",
+		"Something went wrong on our side. The log has the reason under this request id."},
+	{503, "ServiceUnavailable", "The service can't reach its database at the moment. " +
+		"`Retry-After` is the time to wait; with an `Idempotency-Key` the retry is safe.",
+		"unkey/application/service_unavailable", "Service Unavailable",
+		"The service can't reach its database at the moment. Send the request again in a moment; " +
+			"with an Idempotency-Key nothing is done twice."},
 }
 
-// problem is the error part of an answer's envelope.
+// problem is the error in the envelope of a response.
 type problem struct {
 	Title  string           `json:"title"`
 	Detail string           `json:"detail"`
@@ -62,26 +82,28 @@ type problem struct {
 	Errors []latchkey.Fault `json:"errors,omitzero"`
 }
 
-// envelopes makes the components around data and errors, which have no Go type
-// of their own in the root package.
+// envelopes adds the components around data and errors, which have no Go type in
+// the root package.
 func (w *writer) envelopes() {
-	w.own("ResponseMeta", fixed("What is known about the request itself.",
-		member{"requestId", stringOf("Names the request in the log of the service, for example `req_6hT2xKp0a`.")}))
+	w.own("ResponseMeta", fixed("Information on the request.",
+		member{"requestId", stringOf("The id of the request in the service's log, " +
+			"for example `req_6hT2xKp0a`.")}))
 	parts := []member{
 		{"title", stringOf("The kind of error in a few words.")},
-		{"detail", stringOf("What happened this time, for a person.")},
+		{"detail", stringOf("What happened, for people.")},
 		{"status", integerOf("The HTTP status.")},
 		{"type", stringOf("A stable URL that names the kind of error.")},
 	}
-	w.own("Problem", fixed("What was refused, and why.", parts...))
-	faults := &schema{Type: "array", Description: "Each thing that is wrong with the request, as far as known.", Items: w.faults()}
-	w.own("BadRequestProblem", fixed("What is wrong with the request.", append(parts, member{"errors", faults})...))
-	w.own("ErrorResponse", errorResponse("Problem"))
-	w.own("BadRequestResponse", errorResponse("BadRequestProblem"))
+	w.own("Problem", fixed("An error.", parts...))
+	faults := &schema{Type: "array", Items: w.faults(),
+		Description: "The problems of the request. It can be incomplete or empty."}
+	w.own("BadRequestProblem", fixed("An error in the request.",
+		append(parts, member{"errors", faults})...))
+	w.own("ErrorResponse", errorEnvelope("Problem"))
+	w.own("BadRequestResponse", errorEnvelope("BadRequestProblem"))
 }
 
-// own adds a component that is not made from a Go type, and so must not have the
-// name of one.
+// own adds a component that has no Go type, so its name must not be that of one.
 func (w *writer) own(name string, s *schema) {
 	if _, taken := w.words.types[name]; taken {
 		w.fail("the component %s and a type of the root package have one name", name)
@@ -96,16 +118,17 @@ func (w *writer) faults() *schema {
 	return ref
 }
 
-func errorResponse(problem string) *schema {
-	return fixed("The answer to a request that was refused.", member{"meta", refTo("ResponseMeta")}, member{"error", refTo(problem)})
+func errorEnvelope(problem string) *schema {
+	return fixed("The response to a request that failed.",
+		member{"meta", refTo("ResponseMeta")}, member{"error", refTo(problem)})
 }
 
-// refusals describes each refusal once, in the media type that most operations
-// send it in.
-func (w *writer) refusals() map[string]*response {
+// errorResponses describes each kind of error once, in the media type that most
+// operations send it in.
+func (w *writer) errorResponses() map[string]*response {
 	all := map[string]*response{}
-	for _, r := range refusals {
-		all[r.name] = w.refusal(r, "application/json")
+	for _, e := range errorDocs {
+		all[e.name] = e.response("application/json")
 	}
 	all["TooManyRequests"].Content[0].name = problemJSON
 	return all
@@ -113,44 +136,49 @@ func (w *writer) refusals() map[string]*response {
 
 const problemJSON = "application/problem+json"
 
-// refused is how an operation is refused with a status. Clients know each error
-// by its media type: 429 and all errors of some operations are typed
-// only as problem+json, all others only as json.
-func (w *writer) refused(op *engine.Op, status int) any {
-	for _, r := range refusals {
-		if r.status != status || r.name == "Conflict" && !slices.Contains(op.Refusals, status) {
+// errorResponse describes the error of an operation with a status. The official
+// clients type an error only in the media type that their document names:
+// problem+json for 429 and for all errors of some operations, json for all others.
+func (w *writer) errorResponse(op *engine.Op, status int) any {
+	for _, e := range errorDocs {
+		if e.status != status || e.name == "Conflict" && !slices.Contains(op.Refusals, status) {
 			continue
 		}
 		if op.Problems {
-			return w.refusal(r, problemJSON)
+			return e.response(problemJSON)
 		}
-		return reference{"#/components/responses/" + r.name}
+		return reference{"#/components/responses/" + e.name}
 	}
 	w.fail("%s: status %d has no description", op.Name, status)
 	return reference{}
 }
 
-func (w *writer) refusal(r refusal, media string) *response {
-	body := mediaType{Schema: refTo("ErrorResponse"), Example: r.example()}
-	if r.hasFaults() {
+func (e errorDoc) response(media string) *response {
+	body := mediaType{Schema: refTo("ErrorResponse"), Example: e.example()}
+	if e.hasFaults() {
 		body.Schema = refTo("BadRequestResponse")
 	}
-	return &response{Description: r.means, Headers: headersOf(r.status), Content: object{{media, body}}}
+	return &response{
+		Description: e.text, Headers: headersOf(e.status), Content: object{{media, body}},
+	}
 }
 
-// hasFaults reports whether the error has a list of faults, empty or not.
-func (r refusal) hasFaults() bool {
-	return r.status == http.StatusBadRequest || r.status == http.StatusRequestEntityTooLarge
+// hasFaults reports whether the error has a list of faults, which can be empty.
+func (e errorDoc) hasFaults() bool {
+	return e.status == http.StatusBadRequest || e.status == http.StatusRequestEntityTooLarge
 }
 
-func (r refusal) example() json.RawMessage {
-	p := problem{Title: r.title, Detail: r.detail, Status: r.status, Type: engine.ErrorDocs + r.kind}
-	if r.hasFaults() {
+func (e errorDoc) example() json.RawMessage {
+	p := problem{
+		Title: e.title, Detail: e.detail, Status: e.status, Type: engine.ErrorDocs + e.kind,
+	}
+	if e.hasFaults() {
 		p.Errors = []latchkey.Fault{}
 	}
-	if r.status == http.StatusBadRequest {
-		_, message, _ := strings.Cut(r.detail, ": ")
-		p.Errors = append(p.Errors, latchkey.Fault{Location: "/properties/name/minLength", Message: message})
+	if e.status == http.StatusBadRequest {
+		_, message, _ := strings.Cut(e.detail, ": ")
+		p.Errors = append(p.Errors,
+			latchkey.Fault{Location: "/properties/name/minLength", Message: message})
 	}
 	text, err := encode(object{{"meta", exampleMeta}, {"error", p}}, "")
 	if err != nil {

@@ -5,36 +5,38 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// example is a request and its answer. They tell of one installation: a service
-// of tide forecasts, its API "Tide forecasts" and its customer "harbour_17".
+// example is a request and its response. All are of one installation: a service
+// of tide forecasts, its API "Tide forecasts" and its customer "harbor_17".
 type example struct {
-	request any    // of the operation's request type
-	answer  any    // of its response type; nil where that has no data
-	cursor  string // of a list that goes on: where
+	request  any    // of the operation's request type
+	response any    // of its response type; nil where that has no data
+	cursor   string // of the next page, or ""
 }
 
-// envelope is the whole answer of an operation.
+// envelope is the whole response of an operation.
 func (e example) envelope(op *engine.Op) any {
 	all := object{{"meta", exampleMeta}}
 	if op.Response != nil {
-		all = append(all, member{"data", e.answer})
+		all = append(all, member{"data", e.response})
 	}
 	if op.Paged {
-		all = append(all, member{"pagination", latchkey.Pagination{Cursor: e.cursor, HasMore: e.cursor != ""}})
+		all = append(all, member{
+			"pagination", latchkey.Pagination{Cursor: e.cursor, HasMore: e.cursor != ""},
+		})
 	}
 	return all
 }
 
 var exampleMeta = object{{"requestId", "req_6hT2xKp0a"}}
 
-// The things that the examples speak of.
+// The resources in the examples.
 const (
 	theAPI       = "api_4tK9mZq2X"
 	theKey       = "key_7Hc2VbN5e"
 	theSecret    = "tide_Qm4ZtR8xVhK2yWbN6cJ5sD"
 	theNewSecret = "tide_F7uPq3LdXe9TgYk2MvBn5r"
 	theIdentity  = "id_2wQ8LxTz4"
-	theCustomer  = "harbour_17"
+	theCustomer  = "harbor_17"
 	theRootKey   = "rk_5pJ3nVt9A"
 	theWorkspace = "ws_8Rb4yGm1D"
 	theNamespace = "rlns_3sX7fHk6U"
@@ -49,317 +51,443 @@ const (
 )
 
 var (
-	readPermission = latchkey.Permission{ID: "perm_6eM1rKd7Y", Name: "Read forecasts", Slug: "forecasts.read", Description: "See forecasts of any port."}
-	sendPermission = latchkey.Permission{ID: "perm_0uS4bTq5H", Name: "alerts.send", Slug: "alerts.send"}
-	readerRole     = latchkey.Role{ID: "role_8kF2gPw3N", Name: "reader", Description: "Sees everything and changes nothing.", Permissions: []latchkey.Permission{readPermission}}
-	alertsRole     = latchkey.Role{ID: "role_4zD9hCv6L", Name: "alerts", Permissions: []latchkey.Permission{sendPermission}}
+	readPermission = latchkey.Permission{
+		ID: "perm_6eM1rKd7Y", Name: "Read forecasts", Slug: "forecasts.read",
+		Description: "See forecasts of any port.",
+	}
+	sendPermission = latchkey.Permission{
+		ID: "perm_0uS4bTq5H", Name: "alerts.send", Slug: "alerts.send",
+	}
+	readerRole = latchkey.Role{
+		ID: "role_8kF2gPw3N", Name: "reader", Description: "Sees everything and changes nothing.",
+		Permissions: []latchkey.Permission{readPermission},
+	}
+	alertsRole = latchkey.Role{
+		ID: "role_4zD9hCv6L", Name: "alerts", Permissions: []latchkey.Permission{sendPermission},
+	}
 
-	// requestsWanted is a limit as it is asked for, requestsLimit as it is kept.
-	requestsWanted = latchkey.RatelimitRequest{Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute), AutoApply: latchkey.Set(true)}
-	requestsLimit  = latchkey.Ratelimit{ID: "rl_7xG3qBn8S", Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute), AutoApply: true}
+	// requestsLimitRequest is a limit in requests, requestsLimit the same in responses.
+	requestsLimitRequest = latchkey.RatelimitRequest{
+		Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute),
+		AutoApply: latchkey.Set(true),
+	}
+	requestsLimit = latchkey.Ratelimit{
+		ID: "rl_7xG3qBn8S", Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute),
+		AutoApply: true,
+	}
 
-	monthly  = latchkey.Credits{Remaining: latchkey.Set[int64](9_874), Refill: &latchkey.Refill{Interval: latchkey.Monthly, Amount: 10_000, RefillDay: 1}}
-	customer = latchkey.Identity{ID: theIdentity, ExternalID: theCustomer, Meta: `{"plan":"pro"}`, Ratelimits: []latchkey.Ratelimit{requestsLimit}}
+	monthly = latchkey.Credits{
+		Remaining: latchkey.Set[int64](9_874),
+		Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 10_000, RefillDay: 1},
+	}
+	customer = latchkey.Identity{
+		ID: theIdentity, ExternalID: theCustomer, Meta: `{"plan":"pro"}`,
+		Ratelimits: []latchkey.Ratelimit{requestsLimit},
+	}
 
 	key = latchkey.Key{
-		KeyID: theKey, Start: "tide_Qm4Z", Enabled: true, Name: "Harbour office", Meta: `{"port":"Hoorn"}`,
-		CreatedAt: latchkey.AtMilli(march2), LastUsedAt: latchkey.AtMilli(march9), Expires: latchkey.AtMilli(april1),
+		KeyID: theKey, Start: "tide_Qm4Z", Enabled: true, Name: "Harbor office",
+		Meta:      `{"port":"Hoorn"}`,
+		CreatedAt: latchkey.AtMilli(march2), LastUsedAt: latchkey.AtMilli(march9),
+		Expires:     latchkey.AtMilli(april1),
 		Permissions: []string{"alerts.send", "forecasts.read"}, Roles: []string{"reader"},
 		Credits: &monthly, Identity: &customer,
 	}
 
 	settings = latchkey.APISettings{
 		ID: theAPI, Name: "Tide forecasts", CreatedAt: latchkey.AtMilli(march2),
-		DeleteProtection: true, DefaultPrefix: "tide", DefaultBytes: 16, IPWhitelist: []string{"203.0.113.0/24"},
+		DeleteProtection: true, DefaultPrefix: "tide", DefaultBytes: 16,
+		IPWhitelist: []string{"203.0.113.0/24"},
 	}
 
-	uploads = latchkey.Override{OverrideID: theOverride, Identifier: "harbour_*", Limit: 500, Duration: latchkey.PerMilli(minute)}
+	uploads = latchkey.Override{
+		OverrideID: theOverride, Identifier: "harbor_*", Limit: 500,
+		Duration: latchkey.PerMilli(minute),
+	}
 
-	uploadLimits = latchkey.Namespace{ID: theNamespace, Name: "uploads", CreatedAt: latchkey.AtMilli(march2), WhenDegraded: latchkey.WhenDegradedRefuse}
+	uploadLimits = latchkey.Namespace{
+		ID: theNamespace, Name: "uploads", CreatedAt: latchkey.AtMilli(march2),
+		WhenDegraded: latchkey.WhenDegradedRefuse,
+	}
 
-	workspace = latchkey.Workspace{ID: theWorkspace, Name: "Tideline", Enabled: true, RequestsPerMinute: latchkey.Set[int64](6_000), CreatedAt: latchkey.AtMilli(march2)}
+	workspace = latchkey.Workspace{
+		ID: theWorkspace, Name: "Tideline", Enabled: true,
+		RequestsPerMinute: latchkey.Set[int64](6_000),
+		CreatedAt:         latchkey.AtMilli(march2),
+	}
 
 	rootKey = latchkey.RootKey{
 		ID: theRootKey, WorkspaceID: theWorkspace, Name: "Gateway", Start: "latchkey_3yRm",
-		Permissions: []string{"api.*.read_key", "api.*.verify_key"}, Enabled: true, CreatedAt: latchkey.AtMilli(march2),
+		Permissions: []string{"api.*.read_key", "api.*.verify_key"}, Enabled: true,
+		CreatedAt: latchkey.AtMilli(march2),
 	}
 )
 
-// examples has one example an operation, by its name.
+// examples has one example for each operation, by its name.
 var examples = map[string]example{
 	"apis.createApi": {
-		request: latchkey.CreateAPIRequest{Name: "Tide forecasts"},
-		answer:  latchkey.CreatedAPI{APIID: theAPI},
+		request:  latchkey.CreateAPIRequest{Name: "Tide forecasts"},
+		response: latchkey.CreatedAPI{APIID: theAPI},
 	},
 	"apis.getApi": {
-		request: latchkey.GetAPIRequest{APIID: theAPI},
-		answer:  latchkey.API{ID: theAPI, Name: "Tide forecasts"},
+		request:  latchkey.GetAPIRequest{APIID: theAPI},
+		response: latchkey.API{ID: theAPI, Name: "Tide forecasts"},
 	},
 	"apis.deleteApi": {
-		request: latchkey.DeleteAPIRequest{APIID: theAPI},
-		answer:  latchkey.Empty{},
+		request:  latchkey.DeleteAPIRequest{APIID: theAPI},
+		response: latchkey.Empty{},
 	},
 	"apis.listKeys": {
-		request: latchkey.ListKeysRequest{APIID: theAPI, Limit: 1, ExternalID: theCustomer},
-		answer:  []latchkey.Key{key},
-		cursor:  "key_9Bd6MkQ1y",
+		request:  latchkey.ListKeysRequest{APIID: theAPI, Limit: 1, ExternalID: theCustomer},
+		response: []latchkey.Key{key},
+		cursor:   "key_9Bd6MkQ1y",
 	},
 	"apis.listApis": {
-		request: latchkey.ListAPIsRequest{Search: "tide"},
-		answer:  []latchkey.APISettings{settings},
+		request:  latchkey.ListAPIsRequest{Search: "tide"},
+		response: []latchkey.APISettings{settings},
 	},
 	"apis.updateApi": {
 		request: latchkey.UpdateAPIRequest{
 			APIID: theAPI, DeleteProtection: latchkey.Set(true),
-			DefaultPrefix: latchkey.Set("tide"), IPWhitelist: latchkey.Set([]string{"203.0.113.0/24"}),
+			DefaultPrefix: latchkey.Set("tide"),
+			IPWhitelist:   latchkey.Set([]string{"203.0.113.0/24"}),
 		},
-		answer: settings,
+		response: settings,
 	},
 
 	"keys.createKey": {
 		request: latchkey.CreateKeyRequest{
-			APIID: theAPI, Prefix: "tide", Name: "Harbour office", ExternalID: theCustomer, Meta: `{"port":"Hoorn"}`,
-			Roles: []string{"reader"}, Permissions: []string{"alerts.send"}, Expires: latchkey.AtMilli(april1),
-			Credits:    &latchkey.Credits{Remaining: latchkey.Set[int64](10_000), Refill: monthly.Refill},
-			Ratelimits: []latchkey.RatelimitRequest{requestsWanted},
+			APIID: theAPI, Prefix: "tide", Name: "Harbor office", ExternalID: theCustomer,
+			Meta:  `{"port":"Hoorn"}`,
+			Roles: []string{"reader"}, Permissions: []string{"alerts.send"},
+			Expires: latchkey.AtMilli(april1),
+			Credits: &latchkey.Credits{
+				Remaining: latchkey.Set[int64](10_000), Refill: monthly.Refill,
+			},
+			Ratelimits: []latchkey.RatelimitRequest{requestsLimitRequest},
 		},
-		answer: latchkey.CreatedKey{KeyID: theKey, Key: theSecret},
+		response: latchkey.CreatedKey{KeyID: theKey, Key: theSecret},
 	},
 	"keys.getKey": {
-		request: latchkey.GetKeyRequest{KeyID: theKey},
-		answer:  key,
+		request:  latchkey.GetKeyRequest{KeyID: theKey},
+		response: key,
 	},
 	"keys.whoami": {
-		request: latchkey.WhoamiRequest{Key: theSecret},
-		answer:  key,
+		request:  latchkey.WhoamiRequest{Key: theSecret},
+		response: key,
 	},
 	"keys.updateKey": {
 		request: latchkey.UpdateKeyRequest{
-			KeyID: theKey, Name: latchkey.Set("Harbour office, new"), Expires: latchkey.Null[latchkey.Time](),
-			Roles: latchkey.Set([]string{"reader", "alerts"}),
+			KeyID: theKey, Name: latchkey.Set("Harbor office, new"),
+			Expires: latchkey.Null[latchkey.Time](),
+			Roles:   latchkey.Set([]string{"reader", "alerts"}),
 		},
-		answer: latchkey.Empty{},
+		response: latchkey.Empty{},
 	},
 	"keys.deleteKey": {
-		request: latchkey.DeleteKeyRequest{KeyID: theKey},
-		answer:  latchkey.Empty{},
+		request:  latchkey.DeleteKeyRequest{KeyID: theKey},
+		response: latchkey.Empty{},
 	},
 	"keys.verifyKey": {
 		request: latchkey.VerifyKeyRequest{
-			Key: theSecret, Tags: []string{"path=/v1/forecasts"}, Permissions: "forecasts.read AND alerts.send",
-			Credits: &latchkey.VerifyKeyCredits{Cost: 2},
+			Key: theSecret, Tags: []string{"path=/v1/forecasts"},
+			Permissions: "forecasts.read AND alerts.send",
+			Credits:     &latchkey.VerifyKeyCredits{Cost: 2},
 		},
-		answer: latchkey.Verification{
-			Valid: true, Code: latchkey.Valid, KeyID: theKey, Name: "Harbour office", Meta: `{"port":"Hoorn"}`,
-			Expires: latchkey.AtMilli(april1), Credits: latchkey.Set[int64](9_872), Enabled: latchkey.Set(true),
+		response: latchkey.Verification{
+			Valid: true, Code: latchkey.Valid, KeyID: theKey, Name: "Harbor office",
+			Meta:    `{"port":"Hoorn"}`,
+			Expires: latchkey.AtMilli(april1), Credits: latchkey.Set[int64](9_872),
+			Enabled:     latchkey.Set(true),
 			Permissions: key.Permissions, Roles: key.Roles, Identity: &customer,
 			Ratelimits: []latchkey.RatelimitState{{
-				ID: requestsLimit.ID, Name: "requests", Limit: 100, Duration: latchkey.PerMilli(minute),
-				Reset: latchkey.AtMilli(march9 + minute), Remaining: 98, AutoApply: true,
+				ID: requestsLimit.ID, Name: "requests", Limit: 100,
+				Duration: latchkey.PerMilli(minute),
+				Reset:    latchkey.AtMilli(march9 + minute), Remaining: 98, AutoApply: true,
 			}},
 		},
 	},
 	"keys.rerollKey": {
-		request: latchkey.RerollKeyRequest{KeyID: theKey, Expiration: latchkey.Set(latchkey.PerMilli(60 * minute))},
-		answer:  latchkey.CreatedKey{KeyID: "key_9Bd6MkQ1y", Key: theNewSecret},
+		request: latchkey.RerollKeyRequest{
+			KeyID: theKey, Expiration: latchkey.Set(latchkey.PerMilli(60 * minute)),
+		},
+		response: latchkey.CreatedKey{KeyID: "key_9Bd6MkQ1y", Key: theNewSecret},
 	},
 	"keys.updateCredits": {
-		request: latchkey.UpdateCreditsRequest{KeyID: theKey, Operation: latchkey.IncrementCredits, Value: latchkey.Set[int64](500)},
-		answer:  latchkey.Credits{Remaining: latchkey.Set[int64](10_374), Refill: monthly.Refill},
+		request: latchkey.UpdateCreditsRequest{
+			KeyID: theKey, Operation: latchkey.IncrementCredits, Value: latchkey.Set[int64](500),
+		},
+		response: latchkey.Credits{Remaining: latchkey.Set[int64](10_374), Refill: monthly.Refill},
 	},
 	"keys.addPermissions": {
-		request: latchkey.AddPermissionsRequest{KeyID: theKey, Permissions: []string{"forecasts.read"}},
-		answer:  []latchkey.Permission{sendPermission, readPermission},
+		request: latchkey.AddPermissionsRequest{
+			KeyID: theKey, Permissions: []string{"forecasts.read"},
+		},
+		response: []latchkey.Permission{sendPermission, readPermission},
 	},
 	"keys.removePermissions": {
-		request: latchkey.RemovePermissionsRequest{KeyID: theKey, Permissions: []string{"forecasts.read"}},
-		answer:  []latchkey.Permission{sendPermission},
+		request: latchkey.RemovePermissionsRequest{
+			KeyID: theKey, Permissions: []string{"forecasts.read"},
+		},
+		response: []latchkey.Permission{sendPermission},
 	},
 	"keys.setPermissions": {
-		request: latchkey.SetPermissionsRequest{KeyID: theKey, Permissions: []string{"alerts.send", "forecasts.read"}},
-		answer:  []latchkey.Permission{sendPermission, readPermission},
+		request: latchkey.SetPermissionsRequest{
+			KeyID: theKey, Permissions: []string{"alerts.send", "forecasts.read"},
+		},
+		response: []latchkey.Permission{sendPermission, readPermission},
 	},
 	"keys.addRoles": {
-		request: latchkey.AddRolesRequest{KeyID: theKey, Roles: []string{"alerts"}},
-		answer:  []latchkey.Role{alertsRole, readerRole},
+		request:  latchkey.AddRolesRequest{KeyID: theKey, Roles: []string{"alerts"}},
+		response: []latchkey.Role{alertsRole, readerRole},
 	},
 	"keys.removeRoles": {
-		request: latchkey.RemoveRolesRequest{KeyID: theKey, Roles: []string{"alerts"}},
-		answer:  []latchkey.Role{readerRole},
+		request:  latchkey.RemoveRolesRequest{KeyID: theKey, Roles: []string{"alerts"}},
+		response: []latchkey.Role{readerRole},
 	},
 	"keys.setRoles": {
-		request: latchkey.SetRolesRequest{KeyID: theKey, Roles: []string{"reader"}},
-		answer:  []latchkey.Role{readerRole},
+		request:  latchkey.SetRolesRequest{KeyID: theKey, Roles: []string{"reader"}},
+		response: []latchkey.Role{readerRole},
 	},
 	"keys.migrateKeys": {
 		request: latchkey.MigrateKeysRequest{
 			MigrationID: theMigration, APIID: theAPI,
-			Keys: []latchkey.MigrateKey{{Hash: theHash, Name: "Lighthouse", ExternalID: theCustomer, Ratelimits: []latchkey.RatelimitRequest{requestsWanted}}},
+			Keys: []latchkey.MigrateKey{
+				{
+					Hash: theHash, Name: "Lighthouse", ExternalID: theCustomer,
+					Ratelimits: []latchkey.RatelimitRequest{requestsLimitRequest},
+				},
+			},
 		},
-		answer: latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{{Hash: theHash, KeyID: "key_0Gf8TsW3c"}}, Failed: []string{}},
+		response: latchkey.MigratedKeys{
+			Migrated: []latchkey.MigratedKey{{Hash: theHash, KeyID: "key_0Gf8TsW3c"}},
+			Failed:   []string{},
+		},
 	},
 
 	"identities.createIdentity": {
-		request: latchkey.CreateIdentityRequest{ExternalID: theCustomer, Meta: customer.Meta, Ratelimits: []latchkey.RatelimitRequest{requestsWanted}},
-		answer:  latchkey.CreatedIdentity{IdentityID: theIdentity},
+		request: latchkey.CreateIdentityRequest{
+			ExternalID: theCustomer, Meta: customer.Meta,
+			Ratelimits: []latchkey.RatelimitRequest{requestsLimitRequest},
+		},
+		response: latchkey.CreatedIdentity{IdentityID: theIdentity},
 	},
 	"identities.getIdentity": {
-		request: latchkey.GetIdentityRequest{Identity: theCustomer},
-		answer:  customer,
+		request:  latchkey.GetIdentityRequest{Identity: theCustomer},
+		response: customer,
 	},
 	"identities.listIdentities": {
-		request: latchkey.ListIdentitiesRequest{Limit: 1, Search: "harbour"},
-		answer:  []latchkey.Identity{customer},
-		cursor:  "id_6yE0pUh5J",
+		request:  latchkey.ListIdentitiesRequest{Limit: 1, Search: "harbor"},
+		response: []latchkey.Identity{customer},
+		cursor:   "id_6yE0pUh5J",
 	},
 	"identities.updateIdentity": {
-		request: latchkey.UpdateIdentityRequest{Identity: theCustomer, Meta: latchkey.Set(customer.Meta), Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{requestsWanted})},
-		answer:  customer,
+		request: latchkey.UpdateIdentityRequest{
+			Identity: theCustomer, Meta: latchkey.Set(customer.Meta),
+			Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{requestsLimitRequest}),
+		},
+		response: customer,
 	},
 	"identities.deleteIdentity": {
 		request: latchkey.DeleteIdentityRequest{Identity: theCustomer},
 	},
 
 	"permissions.createPermission": {
-		request: latchkey.CreatePermissionRequest{Name: readPermission.Name, Slug: readPermission.Slug, Description: readPermission.Description},
-		answer:  latchkey.CreatedPermission{PermissionID: readPermission.ID},
+		request: latchkey.CreatePermissionRequest{
+			Name: readPermission.Name, Slug: readPermission.Slug,
+			Description: readPermission.Description,
+		},
+		response: latchkey.CreatedPermission{PermissionID: readPermission.ID},
 	},
 	"permissions.getPermission": {
-		request: latchkey.GetPermissionRequest{Permission: readPermission.Slug},
-		answer:  readPermission,
+		request:  latchkey.GetPermissionRequest{Permission: readPermission.Slug},
+		response: readPermission,
 	},
 	"permissions.listPermissions": {
-		request: latchkey.ListPermissionsRequest{Search: "forecast"},
-		answer:  []latchkey.Permission{readPermission},
+		request:  latchkey.ListPermissionsRequest{Search: "forecast"},
+		response: []latchkey.Permission{readPermission},
 	},
 	"permissions.updatePermission": {
-		request: latchkey.UpdatePermissionRequest{Permission: readPermission.ID, Slug: latchkey.Set(readPermission.Slug)},
-		answer:  readPermission,
+		request: latchkey.UpdatePermissionRequest{
+			Permission: readPermission.ID, Slug: latchkey.Set(readPermission.Slug),
+		},
+		response: readPermission,
 	},
 	"permissions.deletePermission": {
-		request: latchkey.DeletePermissionRequest{Permission: sendPermission.Slug},
-		answer:  latchkey.Empty{},
+		request:  latchkey.DeletePermissionRequest{Permission: sendPermission.Slug},
+		response: latchkey.Empty{},
 	},
 	"permissions.createRole": {
-		request: latchkey.CreateRoleRequest{Name: readerRole.Name, Description: readerRole.Description, Permissions: []string{readPermission.Slug}},
-		answer:  latchkey.CreatedRole{RoleID: readerRole.ID},
+		request: latchkey.CreateRoleRequest{
+			Name: readerRole.Name, Description: readerRole.Description,
+			Permissions: []string{readPermission.Slug},
+		},
+		response: latchkey.CreatedRole{RoleID: readerRole.ID},
 	},
 	"permissions.getRole": {
-		request: latchkey.GetRoleRequest{Role: readerRole.Name},
-		answer:  readerRole,
+		request:  latchkey.GetRoleRequest{Role: readerRole.Name},
+		response: readerRole,
 	},
 	"permissions.listRoles": {
-		request: latchkey.ListRolesRequest{Limit: 2},
-		answer:  []latchkey.Role{alertsRole, readerRole},
+		request:  latchkey.ListRolesRequest{Limit: 2},
+		response: []latchkey.Role{alertsRole, readerRole},
 	},
 	"permissions.updateRole": {
-		request: latchkey.UpdateRoleRequest{Role: readerRole.ID, Description: latchkey.Set(readerRole.Description)},
-		answer:  readerRole,
+		request: latchkey.UpdateRoleRequest{
+			Role: readerRole.ID, Description: latchkey.Set(readerRole.Description),
+		},
+		response: readerRole,
 	},
 	"permissions.deleteRole": {
-		request: latchkey.DeleteRoleRequest{Role: alertsRole.Name},
-		answer:  latchkey.Empty{},
+		request:  latchkey.DeleteRoleRequest{Role: alertsRole.Name},
+		response: latchkey.Empty{},
 	},
 	"permissions.setRolePermissions": {
-		request: latchkey.SetRolePermissionsRequest{RoleID: readerRole.ID, Permissions: []string{readPermission.Slug}},
-		answer:  []latchkey.Permission{readPermission},
+		request: latchkey.SetRolePermissionsRequest{
+			RoleID: readerRole.ID, Permissions: []string{readPermission.Slug},
+		},
+		response: []latchkey.Permission{readPermission},
 	},
 
 	"ratelimit.limit": {
-		request: latchkey.LimitRequest{Namespace: "uploads", Identifier: theCustomer, Limit: 20, Duration: latchkey.PerMilli(minute), Cost: latchkey.Set[int64](3)},
-		answer:  latchkey.LimitResult{Success: true, Limit: 20, Remaining: 17, Reset: latchkey.AtMilli(march9 + minute)},
+		request: latchkey.LimitRequest{
+			Namespace: "uploads", Identifier: theCustomer, Limit: 20,
+			Duration: latchkey.PerMilli(minute),
+			Cost:     latchkey.Set[int64](3),
+		},
+		response: latchkey.LimitResult{
+			Success: true, Limit: 20, Remaining: 17, Reset: latchkey.AtMilli(march9 + minute),
+		},
 	},
 	"ratelimit.multiLimit": {
 		request: latchkey.MultiLimitRequest{
-			{Namespace: "uploads", Identifier: theCustomer, Limit: 20, Duration: latchkey.PerMilli(minute)},
-			{Namespace: "uploads.daily", Identifier: theCustomer, Limit: 1_000, Duration: latchkey.PerMilli(24 * 60 * minute)},
+			{
+				Namespace: "uploads", Identifier: theCustomer, Limit: 20,
+				Duration: latchkey.PerMilli(minute),
+			},
+			{
+				Namespace: "uploads.daily", Identifier: theCustomer, Limit: 1_000,
+				Duration: latchkey.PerMilli(24 * 60 * minute),
+			},
 		},
-		answer: latchkey.MultiLimitResult{Passed: true, Limits: []latchkey.LimitCheck{
-			{Namespace: "uploads", Identifier: theCustomer, Limit: 500, Remaining: 496, Reset: latchkey.AtMilli(march9 + minute), Passed: true, OverrideID: theOverride},
-			{Namespace: "uploads.daily", Identifier: theCustomer, Limit: 1_000, Remaining: 871, Reset: latchkey.AtMilli(1773100800000), Passed: true},
+		response: latchkey.MultiLimitResult{Passed: true, Limits: []latchkey.LimitCheck{
+			{
+				Namespace: "uploads", Identifier: theCustomer, Limit: 500, Remaining: 496,
+				Reset: latchkey.AtMilli(march9 + minute), Passed: true, OverrideID: theOverride,
+			},
+			{
+				Namespace: "uploads.daily", Identifier: theCustomer, Limit: 1_000, Remaining: 871,
+				Reset: latchkey.AtMilli(1773100800000), Passed: true,
+			},
 		}},
 	},
 	"ratelimit.setOverride": {
-		request: latchkey.SetOverrideRequest{Namespace: "uploads", Identifier: uploads.Identifier, Limit: uploads.Limit, Duration: uploads.Duration},
-		answer:  latchkey.SetOverrideResult{OverrideID: theOverride},
+		request: latchkey.SetOverrideRequest{
+			Namespace: "uploads", Identifier: uploads.Identifier, Limit: uploads.Limit,
+			Duration: uploads.Duration,
+		},
+		response: latchkey.SetOverrideResult{OverrideID: theOverride},
 	},
 	"ratelimit.getOverride": {
-		request: latchkey.GetOverrideRequest{Namespace: "uploads", Identifier: theCustomer},
-		answer:  uploads,
+		request:  latchkey.GetOverrideRequest{Namespace: "uploads", Identifier: theCustomer},
+		response: uploads,
 	},
 	"ratelimit.listOverrides": {
-		request: latchkey.ListOverridesRequest{Namespace: theNamespace},
-		answer:  []latchkey.Override{uploads},
+		request:  latchkey.ListOverridesRequest{Namespace: theNamespace},
+		response: []latchkey.Override{uploads},
 	},
 	"ratelimit.deleteOverride": {
-		request: latchkey.DeleteOverrideRequest{Namespace: "uploads", Identifier: uploads.Identifier},
-		answer:  latchkey.Empty{},
+		request: latchkey.DeleteOverrideRequest{
+			Namespace: "uploads", Identifier: uploads.Identifier,
+		},
+		response: latchkey.Empty{},
 	},
 	"ratelimit.listNamespaces": {
-		request: latchkey.ListNamespacesRequest{Search: "upload"},
-		answer:  []latchkey.Namespace{uploadLimits},
+		request:  latchkey.ListNamespacesRequest{Search: "upload"},
+		response: []latchkey.Namespace{uploadLimits},
 	},
 	"ratelimit.updateNamespace": {
-		request: latchkey.UpdateNamespaceRequest{Namespace: "uploads", WhenDegraded: latchkey.Set(latchkey.WhenDegradedRefuse)},
-		answer:  uploadLimits,
+		request: latchkey.UpdateNamespaceRequest{
+			Namespace: "uploads", WhenDegraded: latchkey.Set(latchkey.WhenDegradedRefuse),
+		},
+		response: uploadLimits,
 	},
 	"ratelimit.deleteNamespace": {
-		request: latchkey.DeleteNamespaceRequest{Namespace: "uploads"},
-		answer:  latchkey.Empty{},
+		request:  latchkey.DeleteNamespaceRequest{Namespace: "uploads"},
+		response: latchkey.Empty{},
 	},
 
 	"analytics.getVerifications": {
-		request: latchkey.AnalyticsRequest{Query: "SELECT outcome, SUM(count) AS total FROM key_verifications_per_day_v1 GROUP BY outcome"},
-		answer:  []latchkey.AnalyticsRow{{"outcome": "VALID", "total": 48_211}, {"outcome": "RATE_LIMITED", "total": 307}},
+		request: latchkey.AnalyticsRequest{
+			Query: "SELECT outcome, SUM(count) AS total FROM key_verifications_per_day_v1 " +
+				"GROUP BY outcome",
+		},
+		response: []latchkey.AnalyticsRow{
+			{"outcome": "VALID", "total": 48_211}, {"outcome": "RATE_LIMITED", "total": 307},
+		},
 	},
 	"analytics.getRatelimits": {
-		request: latchkey.AnalyticsRequest{Query: "SELECT identifier, COUNT(*) AS refused FROM ratelimits_v1 WHERE passed = false GROUP BY identifier"},
-		answer:  []latchkey.AnalyticsRow{{"identifier": theCustomer, "refused": 12}},
+		request: latchkey.AnalyticsRequest{
+			Query: "SELECT identifier, COUNT(*) AS refused FROM ratelimits_v1 WHERE passed = " +
+				"false GROUP " +
+				"BY identifier",
+		},
+		response: []latchkey.AnalyticsRow{{"identifier": theCustomer, "refused": 12}},
 	},
 
 	"workspaces.createWorkspace": {
-		request: latchkey.CreateWorkspaceRequest{Name: "Tideline", RequestsPerMinute: latchkey.Set[int64](6_000)},
-		answer:  latchkey.CreatedWorkspace{WorkspaceID: theWorkspace},
+		request: latchkey.CreateWorkspaceRequest{
+			Name: "Tideline", RequestsPerMinute: latchkey.Set[int64](6_000),
+		},
+		response: latchkey.CreatedWorkspace{WorkspaceID: theWorkspace},
 	},
 	"workspaces.getWorkspace": {
-		request: latchkey.GetWorkspaceRequest{WorkspaceID: theWorkspace},
-		answer:  workspace,
+		request:  latchkey.GetWorkspaceRequest{WorkspaceID: theWorkspace},
+		response: workspace,
 	},
 	"workspaces.listWorkspaces": {
-		request: latchkey.ListWorkspacesRequest{Limit: 20},
-		answer:  []latchkey.Workspace{workspace},
+		request:  latchkey.ListWorkspacesRequest{Limit: 20},
+		response: []latchkey.Workspace{workspace},
 	},
 	"workspaces.updateWorkspace": {
-		request: latchkey.UpdateWorkspaceRequest{WorkspaceID: theWorkspace, RequestsPerMinute: latchkey.Set[int64](6_000)},
-		answer:  workspace,
+		request: latchkey.UpdateWorkspaceRequest{
+			WorkspaceID: theWorkspace, RequestsPerMinute: latchkey.Set[int64](6_000),
+		},
+		response: workspace,
 	},
 	"workspaces.deleteWorkspace": {
-		request: latchkey.DeleteWorkspaceRequest{WorkspaceID: theWorkspace},
-		answer:  latchkey.Empty{},
+		request:  latchkey.DeleteWorkspaceRequest{WorkspaceID: theWorkspace},
+		response: latchkey.Empty{},
 	},
 
 	"rootKeys.createRootKey": {
 		request: latchkey.CreateRootKeyRequest{Name: "Gateway", Permissions: rootKey.Permissions},
-		answer:  latchkey.CreatedRootKey{RootKeyID: theRootKey, Key: "latchkey_3yRmW9bKtVxQ5nZcH7dPfJ2sLgTe8u"},
+		response: latchkey.CreatedRootKey{
+			RootKeyID: theRootKey, Key: "latchkey_3yRmW9bKtVxQ5nZcH7dPfJ2sLgTe8u",
+		},
 	},
 	"rootKeys.listRootKeys": {
-		request: latchkey.ListRootKeysRequest{Limit: 20},
-		answer:  []latchkey.RootKey{rootKey},
+		request:  latchkey.ListRootKeysRequest{Limit: 20},
+		response: []latchkey.RootKey{rootKey},
 	},
 	"rootKeys.updateRootKey": {
-		request: latchkey.UpdateRootKeyRequest{RootKeyID: theRootKey, Name: latchkey.Set("Gateway"), Permissions: latchkey.Set(rootKey.Permissions)},
-		answer:  rootKey,
+		request: latchkey.UpdateRootKeyRequest{
+			RootKeyID: theRootKey, Name: latchkey.Set("Gateway"),
+			Permissions: latchkey.Set(rootKey.Permissions),
+		},
+		response: rootKey,
 	},
 	"rootKeys.deleteRootKey": {
-		request: latchkey.DeleteRootKeyRequest{RootKeyID: theRootKey},
-		answer:  latchkey.Empty{},
+		request:  latchkey.DeleteRootKeyRequest{RootKeyID: theRootKey},
+		response: latchkey.Empty{},
 	},
 
 	"rootKeys.whoami": {
 		request: latchkey.WhoamiRootKeyRequest{},
-		answer: latchkey.RootKeyWhoami{
-			RootKeyID: theRootKey, Name: "Gateway", WorkspaceID: theWorkspace, WorkspaceName: "Tideline",
-			Permissions: []string{"api." + theAPI + ".read_key", "api.*.verify_key"},
+		response: latchkey.RootKeyWhoami{
+			RootKeyID: theRootKey, Name: "Gateway", WorkspaceID: theWorkspace,
+			WorkspaceName: "Tideline",
+			Permissions:   []string{"api." + theAPI + ".read_key", "api.*.verify_key"},
 			Operations: []latchkey.CallableOperation{
 				{Operation: "keys.getKey", For: latchkey.CallableForSome},
 				{Operation: "keys.whoami", For: latchkey.CallableForSome},
@@ -371,21 +499,26 @@ var examples = map[string]example{
 	},
 
 	"migrations.createMigration": {
-		request: latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256},
-		answer:  latchkey.CreatedMigration{MigrationID: theMigration},
+		request:  latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256},
+		response: latchkey.CreatedMigration{MigrationID: theMigration},
 	},
 	"auditLogs.listAuditLogs": {
 		request: latchkey.ListAuditLogsRequest{Limit: 1, Event: "key.create"},
-		answer: []latchkey.AuditLog{{
-			ID: "log_7rY2kXe4V", Time: latchkey.AtMilli(march2), Event: "key.create", Description: "Created the key " + theKey,
-			Actor:    latchkey.AuditActor{Type: "rootkey", ID: theRootKey, Name: "Gateway"},
-			Targets:  []latchkey.AuditTarget{{Type: "key", ID: theKey, Name: "Harbour office"}, {Type: "api", ID: theAPI, Name: "Tide forecasts"}},
-			RemoteIP: "203.0.113.9", UserAgent: "tideline-gateway/3.1", CorrelationID: "cor_5dO8iFs1Q",
+		response: []latchkey.AuditLog{{
+			ID: "log_7rY2kXe4V", Time: latchkey.AtMilli(march2), Event: "key.create",
+			Description: "Created the key " + theKey,
+			Actor:       latchkey.AuditActor{Type: "rootkey", ID: theRootKey, Name: "Gateway"},
+			Targets: []latchkey.AuditTarget{
+				{Type: "key", ID: theKey, Name: "Harbor office"},
+				{Type: "api", ID: theAPI, Name: "Tide forecasts"},
+			},
+			RemoteIP: "203.0.113.9", UserAgent: "tideline-gateway/3.1",
+			CorrelationID: "cor_5dO8iFs1Q",
 		}},
 		cursor: "1772443799120000",
 	},
 	"liveness": {
-		request: latchkey.LivenessRequest{},
-		answer:  latchkey.Liveness{Message: "ok"},
+		request:  latchkey.LivenessRequest{},
+		response: latchkey.Liveness{Message: "ok"},
 	},
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// satisfies returns what keeps a JSON text from satisfying a schema.
+// satisfies returns an error if a JSON text doesn't satisfy a schema.
 func satisfies(t *testing.T, s *openapi3.SchemaRef, text []byte) error {
 	t.Helper()
 	var value any
@@ -23,7 +23,7 @@ func satisfies(t *testing.T, s *openapi3.SchemaRef, text []byte) error {
 	return s.Value.VisitJSON(value)
 }
 
-func TestExamplesAreOfTheTypesOfTheirOperations(t *testing.T) {
+func TestExamplesHaveTheTypesOfTheirOperations(t *testing.T) {
 	for _, op := range engine.Ops {
 		e, ok := examples[op.Name]
 		if !ok {
@@ -31,13 +31,13 @@ func TestExamplesAreOfTheTypesOfTheirOperations(t *testing.T) {
 			continue
 		}
 		if got := reflect.TypeOf(e.request); got != op.Request {
-			t.Errorf("%s: the request is a %v, not a %v", op.Name, got, op.Request)
+			t.Errorf("%s: the request is a %v, want a %v", op.Name, got, op.Request)
 		}
-		if got := reflect.TypeOf(e.answer); got != op.Response {
-			t.Errorf("%s: the answer is a %v, not a %v", op.Name, got, op.Response)
+		if got := reflect.TypeOf(e.response); got != op.Response {
+			t.Errorf("%s: the response is a %v, want a %v", op.Name, got, op.Response)
 		}
 		if e.cursor != "" && !op.Paged {
-			t.Errorf("%s has a cursor and no pages", op.Name)
+			t.Errorf("%s has a cursor but isn't paginated", op.Name)
 		}
 	}
 	if len(examples) != len(engine.Ops) {
@@ -52,8 +52,8 @@ func TestExamplesSatisfyTheirSchemas(t *testing.T) {
 		if o.RequestBody != nil {
 			checkExample(t, op.Name+" request", o.RequestBody.Value.Content)
 		}
-		for status, answer := range o.Responses.Map() {
-			checkExample(t, op.Name+" "+status, answer.Value.Content)
+		for status, response := range o.Responses.Map() {
+			checkExample(t, op.Name+" "+status, response.Value.Content)
 		}
 	}
 }
@@ -71,9 +71,9 @@ func checkExample(t *testing.T, where string, content openapi3.Content) {
 	}
 }
 
-// A client that checks its requests against the document must come to the same
-// result as the service does with the check tags. Each example is bent in all
-// ways that a field can be wrong.
+// A client that validates its requests with the document must get the same result
+// as the service with the check tags. Each example is mutated in all ways that a
+// field can be wrong.
 func TestSchemasAgreeWithTheChecks(t *testing.T) {
 	doc := load(t)
 	for _, op := range engine.Ops {
@@ -81,7 +81,7 @@ func TestSchemasAgreeWithTheChecks(t *testing.T) {
 			continue
 		}
 		schema := described(t, doc, op).RequestBody.Value.Content["application/json"].Schema
-		for _, body := range bend(t, examples[op.Name].request) {
+		for _, body := range mutations(t, examples[op.Name].request) {
 			_, faults := op.Decode(body)
 			err := satisfies(t, schema, body)
 			if (err == nil) != (len(faults) == 0) {
@@ -91,9 +91,9 @@ func TestSchemasAgreeWithTheChecks(t *testing.T) {
 	}
 }
 
-// bend returns a request as it is and with each of its fields, in turn, left out
-// or replaced, and with a field that nobody knows.
-func bend(t *testing.T, request any) [][]byte {
+// mutations returns a request as it is, with each of its fields left out or
+// replaced, and with an unknown field.
+func mutations(t *testing.T, request any) [][]byte {
 	t.Helper()
 	text, err := json.Marshal(request)
 	if err != nil {
@@ -105,9 +105,9 @@ func bend(t *testing.T, request any) [][]byte {
 		return bodies
 	}
 	with := func(change func(map[string]any)) {
-		bent := maps.Clone(fields)
-		change(bent)
-		body, err := json.Marshal(bent)
+		mutated := maps.Clone(fields)
+		change(mutated)
+		body, err := json.Marshal(mutated)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,15 +116,17 @@ func bend(t *testing.T, request any) [][]byte {
 	with(func(m map[string]any) { m["surprise"] = 1 })
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		with(func(m map[string]any) { delete(m, name) })
-		for _, value := range bentValues {
+		for _, value := range mutatedValues {
 			with(func(m map[string]any) { m[name] = value })
 		}
 	}
 	return bodies
 }
 
-// bentValues are on both sides of the bounds that fields have.
-var bentValues = []any{
-	nil, true, "", "x", "wrong id!", strings.Repeat("é", 2000), 0, -1, 1, 15, 101, 999, 5_000_000_000_000,
-	[]any{}, []any{"ok"}, []any{""}, []any{1}, make([]any, 1001), map[string]any{}, map[string]any{"surprise": 1},
+// mutatedValues are on both sides of the bounds of fields.
+var mutatedValues = []any{
+	nil, true, "", "x", "wrong id!", strings.Repeat("é", 2000), 0, -1, 1, 15, 101, 999,
+	5_000_000_000_000,
+	[]any{}, []any{"ok"}, []any{""}, []any{1}, make([]any, 1001), map[string]any{},
+	map[string]any{"surprise": 1},
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// markdown turns a Go comment into Markdown: one line a paragraph, and code spans
-// around what is code.
+// markdown turns a Go comment into Markdown: each paragraph is one line, and code is
+// in code spans.
 func markdown(pkg *doc.Package, text string) string {
 	var blocks []string
 	for _, block := range pkg.Parser().Parse(text).Content {
@@ -47,8 +47,8 @@ func listText(list *comment.List) string {
 	return strings.Join(lines, "\n")
 }
 
-// plain is text on one line. Links to Go declarations mean nothing to a reader
-// of the API and become plain words.
+// plain returns the text on one line. Links to Go declarations become plain words,
+// because a reader of the API can't follow them.
 func plain(text []comment.Text) string {
 	var b strings.Builder
 	for _, t := range text {
@@ -66,10 +66,9 @@ func plain(text []comment.Text) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// codeText finds what is code in prose: what stands between quotes; names with
-// dots, such as keys.verifyKey and api.*.read_key, and paths; placeholders and
-// what is joined to them; names with underscores; words in capitals, which are
-// codes; asterisks.
+// codeText matches the code in prose: quoted text; names with dots, such as
+// keys.verifyKey and api.*.read_key, and paths; placeholders and the text joined to
+// them; names with underscores; words in capitals, which are codes; asterisks.
 var codeText = regexp.MustCompile(strings.Join([]string{
 	`"[^"]+"`,
 	`\b[a-z][a-zA-Z_]+(\.([a-zA-Z_]+|\*|<\w+>))+(/[\w.-]*\w)*`,
@@ -79,8 +78,8 @@ var codeText = regexp.MustCompile(strings.Join([]string{
 	`\*`,
 }, "|"))
 
-// code puts code spans around the code in a line of prose, where its asterisks,
-// underscores and angle brackets mean nothing to Markdown.
+// code puts the code in a line of prose into code spans, so that Markdown doesn't
+// interpret its asterisks, underscores and angle brackets.
 func code(line string) string {
 	return codeText.ReplaceAllStringFunc(line, func(m string) string {
 		return "`" + strings.Trim(m, `"`) + "`"

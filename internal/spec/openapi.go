@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 )
 
-// The types of this file are the parts of OpenAPI 3.1 that the document uses,
-// named as its specification names them (https://spec.openapis.org/oas/v3.1.0).
+// The types of this file are the parts of OpenAPI 3.1 that the document uses, with
+// the names of its specification (https://spec.openapis.org/oas/v3.1.0).
 
 type document struct {
 	OpenAPI    string     `json:"openapi"`
@@ -36,7 +36,7 @@ type server struct {
 	Description string `json:"description"`
 }
 
-// security names the schemes that together let a request in, with their scopes.
+// security lists the schemes that together authenticate a request, with their scopes.
 type security map[string][]string
 
 type tag struct {
@@ -101,8 +101,8 @@ type mediaType struct {
 	Example json.RawMessage `json:"example"`
 }
 
-// object is a JSON object whose members keep their order, which is that of the
-// Go declarations they come from.
+// object is a JSON object that keeps the order of its members, which is the order
+// of the Go declarations they come from.
 type object []member
 
 type member struct {
@@ -132,7 +132,7 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// encode writes JSON for people: with < and > as they are, and a newline at the end.
+// encode writes JSON for people: it doesn't escape < and >, and ends with a newline.
 func encode(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -22,14 +22,18 @@ func (w *writer) operation(op *engine.Op) *operation {
 	if op.GET {
 		return o
 	}
-	o.RequestBody = &requestBody{Required: true, Content: w.content(op, "request", w.value(op.Request, check.Rules{}), examples[op.Name].request)}
+	o.RequestBody = &requestBody{
+		Required: true,
+		Content: w.content(op, "request", w.value(op.Request, check.Rules{}),
+			examples[op.Name].request),
+	}
 	if op.SavesResponse() {
 		o.Parameters = []reference{{"#/components/parameters/IdempotencyKey"}}
 	}
 	return o
 }
 
-// describe words an operation with the comment of the engine's method.
+// describe returns the texts of an operation, from the comment of the engine's method.
 func (w *writer) describe(op *engine.Op) (summary, description string) {
 	summary, rest := sentence(w.words.operations[op.Method])
 	if summary == "" {
@@ -46,21 +50,22 @@ func (w *writer) describe(op *engine.Op) (summary, description string) {
 
 func repeating(op *engine.Op) string {
 	if !op.SavesResponse() {
-		return "**Repeating**: Safe. It changes nothing."
+		return "**Retrying**: Safe. The operation changes nothing."
 	}
-	return "**Repeating**: Safe with an `Idempotency-Key`, which gets a repeated request the first answer again."
+	return "**Retrying**: Safe with an `Idempotency-Key`. " +
+		"A retry with the same key gets the first response again."
 }
 
-// responses are the answers of an operation by status, success first.
+// responses are the responses of an operation by status, success first.
 func (w *writer) responses(op *engine.Op) object {
 	all := object{{"200", w.success(op)}}
 	for _, status := range statuses(op) {
-		all = append(all, member{strconv.Itoa(status), w.refused(op, status)})
+		all = append(all, member{strconv.Itoa(status), w.errorResponse(op, status)})
 	}
 	return all
 }
 
-// statuses are those an operation can be refused with, ascending.
+// statuses are the error statuses of an operation, ascending.
 func statuses(op *engine.Op) []int {
 	all := append([]int{500}, op.Refusals...)
 	if !op.GET {
@@ -76,8 +81,8 @@ func statuses(op *engine.Op) []int {
 	return slices.Compact(all)
 }
 
-// success is the answer of an operation that did what it was asked for: its
-// envelope written out, so that a generated client has one type an operation.
+// success is the response with status 200. Its envelope is written out, so that
+// generated clients have one type for each operation.
 func (w *writer) success(op *engine.Op) *response {
 	envelope := fixed("", member{"meta", refTo("ResponseMeta")})
 	add := func(name string, s *schema) {
@@ -92,17 +97,17 @@ func (w *writer) success(op *engine.Op) *response {
 	}
 	done := &response{Description: "Done.", Headers: headersOf(http.StatusOK)}
 	if op.Public {
-		done.Headers = done.Headers[:1] // nobody's request, so no workspace's limit
+		done.Headers = done.Headers[:1] // without a root key there is no workspace's limit
 	}
-	done.Content = w.content(op, "answer", envelope, examples[op.Name].envelope(op))
+	done.Content = w.content(op, "response", envelope, examples[op.Name].envelope(op))
 	return done
 }
 
-// content is a body in JSON with its example.
-func (w *writer) content(op *engine.Op, what string, s *schema, shown any) object {
-	text, err := encode(shown, "")
-	if err != nil || shown == nil {
-		w.fail("%s has no example of its %s that can be encoded: %v", op.Name, what, err)
+// content is a JSON body with its example.
+func (w *writer) content(op *engine.Op, body string, s *schema, example any) object {
+	text, err := encode(example, "")
+	if err != nil || example == nil {
+		w.fail("%s has no example of its %s that can be encoded: %v", op.Name, body, err)
 	}
 	return object{{"application/json", mediaType{Schema: s, Example: text}}}
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// permission words what an operation asks of its caller.
+// permission describes the permissions that an operation needs.
 func permission(op *engine.Op) string {
 	switch {
 	case op.Public:
-		return "**Permission**: None. It needs no root key."
+		return "**Permission**: None. The operation needs no root key."
 	case len(op.Rules) == 0:
-		return "**Permission**: None. Every root key may call it."
+		return "**Permission**: None. Every root key can call the operation."
 	}
 	var needed []string
 	for _, rule := range op.Rules {
@@ -25,19 +25,20 @@ func permission(op *engine.Op) string {
 		needed = append(needed, text)
 	}
 	if op.HandsOn {
-		needed = append(needed, "every permission that is handed on or that the root key holds")
+		needed = append(needed, "every permission that the other root key has or gets")
 	}
 	text := "**Permission**: " + needed[0] + "."
 	if len(needed) > 1 {
 		text = "**Permission**: All of\n\n- " + strings.Join(needed, "\n- ") + "\n\n"
 	}
 	if op.Rules[0].Masked {
-		text = strings.TrimSpace(text) + "\n\nWithout it the answer is that for something that does not exist."
+		text = strings.TrimSpace(text) +
+			"\n\nWithout it, the response is the one for a resource that does not exist."
 	}
 	return strings.TrimSpace(text)
 }
 
-// alternatives words a rule: any one of its alternatives will do.
+// alternatives describes a rule, of which any one alternative is enough.
 func alternatives(rule latchkey.Rule) string {
 	var any []string
 	for _, all := range rule.AnyOf {

@@ -10,11 +10,11 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/check"
 )
 
-// schema is as much of JSON Schema as the types need. Its zero value allows anything.
+// schema is the part of JSON Schema that the types need. The zero value allows anything.
 type schema struct {
 	Ref                  string          `json:"$ref,omitempty"`
 	Description          string          `json:"description,omitempty"`
-	Type                 any             `json:"type,omitempty"` // a string, or a list of a type and "null"
+	Type                 any             `json:"type,omitempty"` // a string, or a list of it and "null"
 	AnyOf                []*schema       `json:"anyOf,omitempty"`
 	Format               string          `json:"format,omitempty"`
 	Enum                 []string        `json:"enum,omitempty"`
@@ -34,13 +34,20 @@ type schema struct {
 	AdditionalProperties *bool           `json:"additionalProperties,omitempty"`
 }
 
-// The kinds of schema that need no Go type.
-func stringOf(description string) *schema  { return &schema{Type: "string", Description: description} }
-func integerOf(description string) *schema { return &schema{Type: "integer", Description: description} }
+// Schemas without a Go type.
+func stringOf(description string) *schema {
+	return &schema{Type: "string", Description: description}
+}
+func integerOf(description string) *schema {
+	return &schema{Type: "integer", Description: description}
+}
 
 // fixed is an object that has these properties, all required, and no others.
 func fixed(description string, properties ...member) *schema {
-	s := &schema{Type: "object", Description: description, Properties: properties, AdditionalProperties: new(false)}
+	s := &schema{
+		Type: "object", Description: description, Properties: properties,
+		AdditionalProperties: new(false),
+	}
 	for _, p := range properties {
 		s.Required = append(s.Required, p.name)
 	}
@@ -50,9 +57,9 @@ func fixed(description string, properties ...member) *schema {
 // refTo refers to a component by its name.
 func refTo(name string) *schema { return &schema{Ref: "#/components/schemas/" + name} }
 
-// value is the schema of a value of type t that must obey rules.
+// value is the schema of a value of type t with these rules.
 func (w *writer) value(t reflect.Type, rules check.Rules) *schema {
-	s := w.bare(held(t), rules)
+	s := w.bare(elem(t), rules)
 	s.Enum, s.Pattern = rules.Enum, rules.Regexp
 	if rules.Default != "" {
 		s.Default = literal(s, rules.Default)
@@ -63,25 +70,29 @@ func (w *writer) value(t reflect.Type, rules check.Rules) *schema {
 	return s
 }
 
-// held is the type of the value in an Opt or behind a pointer, else t itself.
-func held(t reflect.Type) reflect.Type {
+// elem is the type of the value in an Opt or behind a pointer, and otherwise t itself.
+func elem(t reflect.Type) reflect.Type {
 	if t.Kind() == reflect.Pointer {
 		return t.Elem()
 	}
-	if t.PkgPath() == reflect.TypeFor[latchkey.Time]().PkgPath() && strings.HasPrefix(t.Name(), "Opt[") {
+	if t.PkgPath() == reflect.TypeFor[latchkey.Time]().PkgPath() &&
+		strings.HasPrefix(t.Name(), "Opt[") {
 		get, _ := t.MethodByName("Get")
 		return get.Type.Out(0)
 	}
 	return t
 }
 
-// bare is the schema of a value without what all kinds of values share.
+// bare is the schema of a value without the keywords that all types share.
 func (w *writer) bare(t reflect.Type, r check.Rules) *schema {
 	switch t {
 	case reflect.TypeFor[latchkey.Time](), reflect.TypeFor[latchkey.Duration]():
 		return &schema{Type: "integer", Format: "int64", Minimum: r.Min, Maximum: r.Max}
 	case reflect.TypeFor[latchkey.Meta]():
-		return &schema{Type: "object", MinProperties: r.Min, MaxProperties: r.Max, AdditionalProperties: new(true)}
+		return &schema{
+			Type: "object", MinProperties: r.Min, MaxProperties: r.Max,
+			AdditionalProperties: new(true),
+		}
 	}
 	switch t.Kind() {
 	case reflect.String:
@@ -108,7 +119,7 @@ func (w *writer) list(t reflect.Type, r check.Rules) *schema {
 	return &schema{Type: "array", MinItems: r.Min, MaxItems: r.Max, Items: items}
 }
 
-// nullable allows null besides what s allows.
+// nullable returns s with null allowed too.
 func nullable(s *schema) *schema {
 	if s.Ref != "" {
 		return &schema{AnyOf: []*schema{s, {Type: "null"}}}
@@ -117,7 +128,7 @@ func nullable(s *schema) *schema {
 	return s
 }
 
-// literal is a default value in JSON. Only strings need quotes.
+// literal is a default value in JSON. Only strings are quoted.
 func literal(s *schema, text string) json.RawMessage {
 	if s.Type == "string" {
 		text = `"` + text + `"`
@@ -125,7 +136,7 @@ func literal(s *schema, text string) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-// component makes the schema of a named type, once, and refers to it.
+// component adds the schema of a named type, once, and returns a reference to it.
 func (w *writer) component(t reflect.Type) *schema {
 	if _, known := w.schemas[t.Name()]; !known {
 		s := &schema{}
@@ -151,11 +162,11 @@ func (w *writer) define(t reflect.Type) *schema {
 	case reflect.Map:
 		return &schema{Type: "object", AdditionalProperties: new(true)}
 	}
-	w.fail("type %s: a %s is no component", t.Name(), t.Kind())
+	w.fail("type %s: a %s can't be a component", t.Name(), t.Kind())
 	return &schema{}
 }
 
-// fields is the schema of a struct: its fields that travel in JSON.
+// fields is the schema of a struct. Fields without a JSON name are left out.
 func (w *writer) fields(t reflect.Type) *schema {
 	s := &schema{Type: "object"}
 	for f := range t.Fields() {

@@ -1,11 +1,10 @@
-// Package spec writes the OpenAPI document of the API. Nothing in it is written
-// by hand that stands somewhere already: the operations come from engine.Ops,
-// their words from the comments of the engine's methods, the schemas from the
-// Go types of the root package with their check tags and comments. Only the
-// examples and what concerns all operations stand here.
+// Package spec generates the OpenAPI document of the API. The operations come from
+// engine.Ops, their texts from the comments of the engine's methods, the schemas
+// from the Go types of the root package with their check tags and comments. This
+// package has only the examples and the texts that concern all operations.
 //
 // The document is committed as internal/server/openapi.json. After a change of a
-// type, a comment or the table, write it anew with
+// type, a comment or the table, regenerate it with
 //
 //	go generate ./internal/spec
 package spec
@@ -20,9 +19,9 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// Document returns the OpenAPI document as indented JSON, the same bytes for the
-// same sources. The comments are read from the Go files below root, the
-// directory of the module. A missing comment or example is an error.
+// Document returns the OpenAPI document as indented JSON. The same sources give the
+// same bytes. It reads the comments from the Go files below root, the directory of
+// the module. A missing comment or example is an error.
 func Document(root string) ([]byte, error) {
 	words, err := readComments(root)
 	if err != nil {
@@ -36,11 +35,11 @@ func Document(root string) ([]byte, error) {
 	return encode(doc, "  ")
 }
 
-// writer makes the parts of one document. What is wrong with the sources is
-// gathered in errs, so that all of it is told at once.
+// writer generates the parts of one document. It collects the errors of the sources,
+// to report them all at once.
 type writer struct {
 	words   *comments
-	schemas map[string]*schema // the components made so far, by name
+	schemas map[string]*schema // the components so far, by name
 	errs    []error
 }
 
@@ -51,15 +50,18 @@ func (w *writer) fail(format string, args ...any) {
 func (w *writer) document() *document {
 	w.envelopes()
 	return &document{
-		OpenAPI:  "3.1.0",
-		Info:     about,
-		Servers:  []server{{URL: "http://127.0.0.1:7070", Description: "The service on this machine, as it starts by default."}},
+		OpenAPI: "3.1.0",
+		Info:    about,
+		Servers: []server{{
+			URL:         "http://127.0.0.1:7070",
+			Description: "The service on this machine, at its default address.",
+		}},
 		Security: []security{{"bearer": {}}},
 		Tags:     w.tags(),
 		Paths:    w.paths(),
 		Components: components{
 			Schemas:         w.schemas,
-			Responses:       w.refusals(),
+			Responses:       w.errorResponses(),
 			Parameters:      map[string]parameter{"IdempotencyKey": idempotencyKey},
 			Headers:         headers,
 			SecuritySchemes: map[string]securityScheme{"bearer": bearer},
@@ -67,7 +69,7 @@ func (w *writer) document() *document {
 	}
 }
 
-// tags returns the groups that the operations are in, in the order of the table.
+// tags returns the groups of the operations, in the order of the table.
 func (w *writer) tags() []tag {
 	var tags []tag
 	seen := map[string]bool{}
@@ -98,8 +100,8 @@ func (w *writer) paths() object {
 	return paths
 }
 
-// group is what stands before the dot of an operation's name, or all of a name
-// without a dot.
+// group is the part of an operation's name before the dot, or all of a name without
+// one.
 func group(op *engine.Op) string {
 	if ext := path.Ext(op.Name); ext != "" {
 		return op.Name[:len(op.Name)-len(ext)]

@@ -20,7 +20,7 @@ const (
 	committed = "../server/openapi.json"
 )
 
-// loaded is the document as the sources produce it now. Tests only read it.
+// loaded is the document of the current sources. Tests must not change it.
 var loaded = sync.OnceValues(func() (*openapi3.T, error) {
 	text, err := Document(module)
 	if err != nil {
@@ -38,7 +38,7 @@ func load(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// described returns what the document says of an operation.
+// described returns an operation as the document describes it.
 func described(t *testing.T, doc *openapi3.T, op *engine.Op) *openapi3.Operation {
 	t.Helper()
 	item := doc.Paths.Value("/v2/" + op.Name)
@@ -61,11 +61,12 @@ func TestCommittedDocumentIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is stale: run go generate ./internal/spec\n%s", committed, firstDifference(got, want))
+		t.Errorf("%s is stale: run go generate ./internal/spec\n%s", committed,
+			firstDifference(got, want))
 	}
 }
 
-// firstDifference shows the lines in which two texts begin to differ.
+// firstDifference returns the first lines that differ.
 func firstDifference(got, want []byte) string {
 	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
 	for i := range min(len(g), len(w)) {
@@ -73,7 +74,7 @@ func firstDifference(got, want []byte) string {
 			return "line " + strconv.Itoa(i+1) + ":\n- " + g[i] + "\n+ " + w[i]
 		}
 	}
-	return "one goes on where the other ends"
+	return "one is the beginning of the other"
 }
 
 func TestDocumentIsTheSameEachTime(t *testing.T) {
@@ -92,7 +93,9 @@ func TestDocumentIsTheSameEachTime(t *testing.T) {
 
 func TestDocumentIsValidOpenAPI(t *testing.T) {
 	doc := load(t)
-	if err := doc.Validate(t.Context(), openapi3.IsOpenAPI31OrLater(), openapi3.EnableExamplesValidation()); err != nil {
+	if err := doc.Validate(
+		t.Context(), openapi3.IsOpenAPI31OrLater(), openapi3.EnableExamplesValidation(),
+	); err != nil {
 		t.Error(err)
 	}
 	if !doc.IsOpenAPI31OrLater() {
@@ -108,17 +111,19 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 			t.Errorf("%s is not described as itself: %+v", op.Name, o)
 			continue
 		}
-		if o.Summary == "" || !strings.Contains(o.Description, "**Permission**") || !strings.Contains(o.Description, "**Repeating**") {
-			t.Errorf("%s lacks words: %q, %q", op.Name, o.Summary, o.Description)
+		if o.Summary == "" || !strings.Contains(o.Description, "**Permission**") ||
+			!strings.Contains(o.Description, "**Retrying**") {
+			t.Errorf("%s lacks a text: %q, %q", op.Name, o.Summary, o.Description)
 		}
 		if doc.Tags.Get(o.Tags[0]) == nil {
-			t.Errorf("%s is in %v, which is no group", op.Name, o.Tags)
+			t.Errorf("%s is in %v, which isn't a group", op.Name, o.Tags)
 		}
 		if (o.RequestBody == nil) != op.GET || (o.Security != nil) != op.Public {
-			t.Errorf("%s: body or security do not fit: GET %v, public %v", op.Name, op.GET, op.Public)
+			t.Errorf("%s: body or security is wrong: GET %v, public %v", op.Name, op.GET, op.Public)
 		}
 		if hasKey := len(o.Parameters) == 1; hasKey != op.SavesResponse() {
-			t.Errorf("%s: Idempotency-Key offered: %v, kept: %v", op.Name, hasKey, op.SavesResponse())
+			t.Errorf("%s: Idempotency-Key documented: %v, supported: %v", op.Name, hasKey,
+				op.SavesResponse())
 		}
 	}
 	if got := doc.Paths.Len(); got != len(engine.Ops) {
@@ -126,7 +131,7 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalOfTheTableIsDescribed(t *testing.T) {
+func TestEveryErrorStatusOfTheTableIsDescribed(t *testing.T) {
 	doc := load(t)
 	for _, op := range engine.Ops {
 		var got []string
@@ -141,17 +146,17 @@ func TestEveryRefusalOfTheTableIsDescribed(t *testing.T) {
 	}
 }
 
-// The official clients know an error only by these media types.
-func TestErrorsHaveTheMediaTypeThatClientsKnowThemBy(t *testing.T) {
+// The official clients type an error only in these media types.
+func TestErrorsHaveTheMediaTypeThatClientsExpect(t *testing.T) {
 	doc := load(t)
 	for _, op := range engine.Ops {
-		for status, answer := range described(t, doc, op).Responses.Map() {
+		for status, response := range described(t, doc, op).Responses.Map() {
 			want := "application/json"
 			if status == "429" || op.Name == "identities.deleteIdentity" && status != "200" {
 				want = "application/problem+json"
 			}
 			var got []string
-			for media := range answer.Value.Content {
+			for media := range response.Value.Content {
 				got = append(got, media)
 			}
 			if diff := cmp.Diff([]string{want}, got); diff != "" {
@@ -164,8 +169,8 @@ func TestErrorsHaveTheMediaTypeThatClientsKnowThemBy(t *testing.T) {
 func TestBadRequestsAlwaysListFaults(t *testing.T) {
 	doc := load(t)
 	for _, status := range []string{"400", "413"} {
-		answer := doc.Paths.Value("/v2/keys.createKey").Post.Responses.Value(status)
-		problem := answer.Value.Content["application/json"].Schema.Value.Properties["error"].Value
+		response := doc.Paths.Value("/v2/keys.createKey").Post.Responses.Value(status)
+		problem := response.Value.Content["application/json"].Schema.Value.Properties["error"].Value
 		if !slices.Contains(problem.Required, "errors") {
 			t.Errorf("%s requires only %v", status, problem.Required)
 		}
@@ -174,6 +179,6 @@ func TestBadRequestsAlwaysListFaults(t *testing.T) {
 
 func TestDocumentNeedsItsSources(t *testing.T) {
 	if _, err := Document(t.TempDir()); err == nil {
-		t.Error("a document was written from no sources")
+		t.Error("got a document without sources")
 	}
 }

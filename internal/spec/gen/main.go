@@ -1,5 +1,5 @@
-// Command gen writes the OpenAPI document to where the server embeds it from. It
-// runs in internal/spec, as go generate does.
+// Command gen writes the OpenAPI document that the server embeds. go generate runs
+// it in internal/spec.
 package main
 
 import (
