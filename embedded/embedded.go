@@ -188,11 +188,13 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies, MaxBody: cfg.MaxBody,
 		Ready: s.ready,
 	})
-	rootKey := s.operator(cfg.Data)
 	s.Client, err = latchkey.New(latchkey.Config{
 		Transport: s, Retry: latchkey.NoRetry, // no call is lost on the way
-		RootKeyFunc: func(context.Context) (string, error) { return rootKey, nil },
+		RootKeyFunc: func(context.Context) (string, error) { return "", nil },
 	})
+	if err == nil {
+		s.Client.SetRootKey(s.operator(cfg.Data)) // New rejects an empty one
+	}
 	return err
 }
 
