@@ -123,7 +123,8 @@ func directly(b *testing.B, s *Service, key string) {
 	op, _ := engine.Lookup("keys.verifyKey")
 	request := &latchkey.VerifyKeyRequest{Key: key}
 	answer, err := s.engine.Serve(b.Context(), op, &engine.Call{
-		Request: engine.Request{RequestID: engine.NewID("req")}, Token: s.RootKey, Value: request,
+		Caller: engine.Caller{Request: engine.Request{RequestID: engine.NewID("req")}},
+		Token:  s.RootKey, Value: request,
 	})
 	if err != nil || !answer.Data.(latchkey.Verification).Valid {
 		b.Fatal(answer.Data, err)

@@ -95,37 +95,35 @@ const (
 // WorkspaceID is the workspace the caller works in.
 func (c Caller) WorkspaceID() string { return c.root.workspace }
 
-// anonymous is the caller of a public operation: it belongs to no workspace and
-// holds no permission.
-func anonymous(request Request) Caller { return Caller{Request: request, root: anonymousRootKey} }
-
-// nobody is the root key of anonymous callers.
+// anonymousRootKey is the root key of callers of public operations: it belongs to no workspace
+// and has no permissions.
 var anonymousRootKey = &rootKey{grants: new(rbac.Grants), expires: never, requestsPerMinute: unbounded}
 
-// authenticate finds the root key that a caller presents.
-func (e *Engine) authenticate(ctx context.Context, token string, request Request) (Caller, error) {
+// authenticate finds the root key that a caller presents, and makes it the caller's.
+func (e *Engine) authenticate(ctx context.Context, token string, who *Caller) error {
 	hash := hashOf(token)
-	root, age, err := e.roots.Get(ctx, request.Lane, hash, func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
+	load := func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
 		return e.loadRootKey(ctx, asOf, hash)
-	})
-	who := Caller{Request: request, root: root}
-	if err != nil {
-		return who, e.public(ctx, who, "authentication", err)
 	}
-	e.noteStaleness(&who, age)
+	root, age, err := e.roots.Get(ctx, who.Lane, hash, load)
+	who.root = root
+	if err != nil {
+		return e.public(ctx, *who, "authentication", err)
+	}
+	e.noteStaleness(who, age)
 	switch {
 	case root.Unknown():
-		return who, errRootKeyNotFound.with("This root key does not exist.")
+		return errRootKeyNotFound.with("This root key does not exist.")
 	case root.workspaceGone:
-		return who, errWorkspaceNotFound.with("The workspace of this root key does not exist.")
+		return errWorkspaceNotFound.with("The workspace of this root key does not exist.")
 	case root.workspaceOff:
-		return who, errWorkspaceDisabled.with("The workspace of this root key is disabled.")
+		return errWorkspaceDisabled.with("The workspace of this root key is disabled.")
 	case !root.enabled:
-		return who, errRootKeyDisabled.with("This root key is disabled.")
+		return errRootKeyDisabled.with("This root key is disabled.")
 	case root.expires != never && e.now() > root.expires:
-		return who, errForbidden.with("This root key has expired.")
+		return errForbidden.with("This root key has expired.")
 	}
-	return who, nil
+	return nil
 }
 
 // CallerCache remembers the first root key that a door was called with, and

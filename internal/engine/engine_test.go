@@ -140,8 +140,8 @@ func (w *world) advance(d time.Duration) {
 // caller is who presents a root key.
 func (w *world) caller(token string) Caller {
 	w.t.Helper()
-	who, err := w.authenticate(w.t.Context(), token, Request{RequestID: "req_test", RemoteIP: "192.0.2.1", UserAgent: "test"})
-	if err != nil {
+	who := Caller{Request: Request{RequestID: "req_test", RemoteIP: "192.0.2.1", UserAgent: "test"}}
+	if err := w.authenticate(w.t.Context(), token, &who); err != nil {
 		w.t.Fatalf("authenticate: %v", err)
 	}
 	return who

@@ -90,7 +90,7 @@ func TestAChangeIsInForceOnEveryNodeWithinASecond(t *testing.T) {
 	limit := func() string { return fmt.Sprint(b.limit(b.who, ask("space", "u", 9)).Limit) }
 	status := func(token string) func() string {
 		return func() string {
-			_, err := b.authenticate(t.Context(), token, Request{})
+			err := b.authenticate(t.Context(), token, new(Caller))
 			var e *latchkey.Error
 			if errors.As(err, &e) {
 				return fmt.Sprint(e.Status)
@@ -313,13 +313,14 @@ func TestWithoutTheDatabase(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond)
 
 	begun := time.Now()
-	_, err = closed.authenticate(t.Context(), root, Request{})
+	err = closed.authenticate(t.Context(), root, new(Caller))
 	var refused *latchkey.Error
 	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable || refused.RetryAfter == 0 {
 		t.Errorf("closed: %v, want a 503", err)
 	}
 	var trace Trace
-	who, err := stale.authenticate(t.Context(), root, Request{Trace: &trace})
+	who := Caller{Request: Request{Trace: &trace}}
+	err = stale.authenticate(t.Context(), root, &who)
 	if err != nil {
 		t.Fatalf("stale: %v", err)
 	}
@@ -342,8 +343,9 @@ func TestWithoutTheDatabase(t *testing.T) {
 	proxy.Heal()
 	patience := time.Now().Add(20 * time.Second)
 	for {
-		v, err := closed.authenticate(t.Context(), root, Request{})
-		if err == nil && v.root.id != "" {
+		var who Caller
+		err := closed.authenticate(t.Context(), root, &who)
+		if err == nil && who.root.id != "" {
 			break
 		}
 		if time.Now().After(patience) {

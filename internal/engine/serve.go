@@ -9,7 +9,8 @@ import (
 
 // Call is a request for one operation as a door received it.
 type Call struct {
-	Request
+	// Caller is who calls. A door fills in its Request; Serve adds the root key.
+	Caller
 	// Token is the root key that came with the request, or "" if what came is not one.
 	Token string
 	// Callers remembers who called last, where a door has few callers; else nil.
@@ -35,21 +36,20 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 		call.Trace.Checked = true
 	}
 	if op.Public {
-		who := anonymous(call.Request)
-		return e.run(ctx, op, &who, request)
+		call.root = anonymousRootKey
+		return e.run(ctx, op, &call.Caller, request)
 	}
-	who := Caller{Request: call.Request}
-	if err := e.authenticateCall(ctx, call, &who); err != nil {
+	if err := e.authenticateCall(ctx, call); err != nil {
 		return Response{}, err
 	}
-	quota, err := e.checkQuota(ctx, &who)
+	quota, err := e.checkQuota(ctx, &call.Caller)
 	if call.Trace != nil {
 		call.Trace.Quota = quota
 	}
 	if err != nil {
 		return Response{}, err
 	}
-	return e.run(ctx, op, &who, request)
+	return e.run(ctx, op, &call.Caller, request)
 }
 
 // read returns the request of a call, or what is wrong with it.
@@ -63,16 +63,18 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	return op.Decode(call.Body)
 }
 
-// identify finds the root key that came with a call, and makes it the caller's.
-func (e *Engine) authenticateCall(ctx context.Context, call *Call, who *Caller) (err error) {
+// authenticateCall finds the root key that came with a call, and makes it the
+// caller's.
+func (e *Engine) authenticateCall(ctx context.Context, call *Call) error {
 	if call.Token == "" {
 		return errMalformed.with("The Authorization header must be the word Bearer, one space and a root key.")
 	}
-	if who.root = call.Callers.reauthenticate(e, call.Lane, call.Token); who.root != nil {
+	if call.root = call.Callers.reauthenticate(e, call.Lane, call.Token); call.root != nil {
 		return nil
 	}
-	if *who, err = e.authenticate(ctx, call.Token, call.Request); err == nil {
-		call.Callers.save(call.Token, who.root)
+	if err := e.authenticate(ctx, call.Token, &call.Caller); err != nil {
+		return err
 	}
-	return err
+	call.Callers.save(call.Token, call.root)
+	return nil
 }

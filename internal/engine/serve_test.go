@@ -34,7 +34,7 @@ func TestTheFirstFailureDecides(t *testing.T) {
 			latchkey.UpdateWorkspaceRequest{WorkspaceID: limited, RequestsPerMinute: latchkey.Null[int64]()})
 	}
 	var trace Trace
-	call := &Call{Request: Request{Trace: &trace}, Body: []byte(`{"name":1}`)}
+	call := &Call{Caller: Caller{Request: Request{Trace: &trace}}, Body: []byte(`{"name":1}`)}
 	for _, step := range []struct {
 		mend    func()
 		status  int
@@ -117,7 +117,7 @@ func TestPublicAndGETAreTwoProperties(t *testing.T) {
 // operations ask a caller, and calls every operation with one.
 func TestAnonymousCallersMayNothing(t *testing.T) {
 	w := newWorld(t)
-	who := anonymous(Request{RequestID: "req_1"})
+	who := Caller{Request: Request{RequestID: "req_1"}, root: anonymousRootKey}
 	if who.WorkspaceID() != "" || who.correlation() != "cor_1" || who.outlivedBy(never) {
 		t.Errorf("%+v is somebody", who)
 	}

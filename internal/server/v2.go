@@ -32,7 +32,7 @@ func (x *exchange) serve() (engine.Response, error) {
 	if err := x.checkHeaders(); err != nil {
 		return engine.Response{}, err
 	}
-	call := engine.Call{Request: x.request(), Token: bearer(x.header("Authorization")), Body: x.body.Bytes()}
+	call := engine.Call{Caller: engine.Caller{Request: x.request()}, Token: bearer(x.header("Authorization")), Body: x.body.Bytes()}
 	return x.Engine.Serve(x.r.Context(), x.op, &call)
 }
 
