@@ -6,11 +6,11 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// GetVerifications asks the event store about key verifications, in SQL.
+// GetVerifications queries key verifications in the event store with SQL.
 //
-// The root key needs api.*.read_analytics, or api.<apiId>.read_analytics for the
-// events of those APIs only. Without an event store that understands SQL it
-// answers 412.
+// The root key needs api.*.read_analytics, or api.<apiId>.read_analytics for
+// the events of those APIs only. Without an event store that supports SQL the
+// operation returns 412.
 func (e *Engine) GetVerifications(ctx context.Context, who Caller, r *latchkey.AnalyticsRequest) ([]latchkey.AnalyticsRow, error) {
 	if err := who.requireSome(ctx, e.db.APIIDs, func(id string) ids { return ids{API: id} }); err != nil {
 		return nil, err
@@ -18,11 +18,11 @@ func (e *Engine) GetVerifications(ctx context.Context, who Caller, r *latchkey.A
 	return nil, errAnalyticsNotConfigured.with("Analytics is not configured on this installation.")
 }
 
-// GetRatelimits asks the event store about rate-limit decisions, in SQL.
+// GetRatelimits queries rate-limit decisions in the event store with SQL.
 //
 // The root key needs ratelimit.*.read_analytics, or
 // ratelimit.<namespaceId>.read_analytics for the events of those namespaces
-// only. Without an event store that understands SQL it answers 412.
+// only. Without an event store that supports SQL the operation returns 412.
 func (e *Engine) GetRatelimits(ctx context.Context, who Caller, r *latchkey.AnalyticsRequest) ([]latchkey.AnalyticsRow, error) {
 	if err := who.requireSome(ctx, e.db.NamespaceIDs, func(id string) ids { return ids{Namespace: id} }); err != nil {
 		return nil, err
@@ -30,8 +30,9 @@ func (e *Engine) GetRatelimits(ctx context.Context, who Caller, r *latchkey.Anal
 	return nil, errAnalyticsNotConfigured.with("Analytics is not configured on this installation.")
 }
 
-// requireSome refuses a caller that satisfies the rules for none of the things in
-// its workspace, which it lists only if it must.
+// requireSome returns an error unless the caller satisfies the rules for at
+// least one object of its workspace. It lists the objects only if no rule
+// covers all of them.
 func (c *Caller) requireSome(
 	ctx context.Context, list func(context.Context, string) ([]string, error), on func(id string) ids,
 ) error {

@@ -9,9 +9,9 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// CreateAPI makes a new API without keys. Names need not be unique: the id in
-// the answer is what every later request uses. Keys of the new API have no
-// default prefix and are not recoverable until apis.updateApi says otherwise.
+// CreateAPI creates an API without keys. Names need not be unique; later
+// requests use the returned id. Keys of the new API have no default prefix and
+// are not recoverable until apis.updateApi changes that.
 //
 // The root key needs api.*.create_api.
 func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAPIRequest) (latchkey.CreatedAPI, error) {
@@ -31,8 +31,9 @@ func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAP
 
 // GetAPI returns the id and the name of an API.
 //
-// The root key needs api.*.read_api, or api.<apiId>.read_api for this one. An
-// API that does not exist, was deleted or belongs to another workspace is a 404.
+// The root key needs api.*.read_api, or api.<apiId>.read_api for this API. An
+// API that does not exist, is deleted or belongs to another workspace returns
+// 404.
 func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIRequest) (latchkey.API, error) {
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.API{}, err
@@ -44,12 +45,12 @@ func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIReque
 	return latchkey.API{ID: row.ID, Name: row.Name}, nil
 }
 
-// DeleteAPI deletes an API. From that moment none of its keys verifies, and
-// none can be read or changed. Identities, roles and permissions stay.
+// DeleteAPI deletes an API. Its keys stop verifying at once and can no longer
+// be read or changed. Identities, roles and permissions stay.
 //
-// The root key needs api.*.delete_api, or api.<apiId>.delete_api for this one.
-// An unknown API is a 404. One with delete protection is a 412; switch the
-// protection off with apis.updateApi first.
+// The root key needs api.*.delete_api, or api.<apiId>.delete_api for this API.
+// An unknown API returns 404. An API with delete protection returns 412; turn
+// the protection off with apis.updateApi first.
 func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAPIRequest) error {
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return err
@@ -69,8 +70,8 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 }
 
 // ListAPIs returns the APIs of the workspace with their settings, in the order
-// of their ids, page by page. A search keeps those whose id or name contains
-// the text, in any letter case.
+// of their ids, page by page. A search returns the APIs whose id or name
+// contains the text, in any letter case.
 //
 // The root key needs api.*.read_api.
 func (e *Engine) ListAPIs(ctx context.Context, who Caller, r *latchkey.ListAPIsRequest) (latchkey.Page[latchkey.APISettings], error) {
@@ -85,14 +86,14 @@ func (e *Engine) ListAPIs(ctx context.Context, who Caller, r *latchkey.ListAPIsR
 }
 
 // UpdateAPI changes the settings of an API and returns all of them. Absent
-// fields stay as they are, null brings a default back. Delete protection makes
-// apis.deleteApi answer 412. Prefix and byte length apply to keys made from now
-// on. With an IP list, the keys of the API verify only for these addresses and
-// CIDR blocks, which are kept in their shortest form.
+// fields keep their values; null restores the default. With delete protection,
+// apis.deleteApi returns 412. The prefix and the byte length apply to keys
+// created afterwards. With an IP list, the keys of the API verify only for
+// these addresses and CIDR blocks, which are stored in their shortest form.
 //
-// The root key needs api.*.update_api, or api.<apiId>.update_api for this one.
-// An unknown API is a 404, an entry of the IP list that is neither an address
-// nor a CIDR block a 400.
+// The root key needs api.*.update_api, or api.<apiId>.update_api for this API.
+// An unknown API returns 404. An entry of the IP list that is neither an
+// address nor a CIDR block returns 400.
 func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAPIRequest) (latchkey.APISettings, error) {
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.APISettings{}, err
@@ -120,8 +121,9 @@ func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAP
 	})
 }
 
-// applySettings puts what a request names into the row. The whitelist counts
-// only if the request has one.
+// applySettings sets the columns that the request names. Whitelist is the
+// stored form of the request's IP list, which is used only if the request has
+// one.
 func applySettings(row *read.API, r *latchkey.UpdateAPIRequest, whitelist string) {
 	row.DeleteProtection = r.DeleteProtection.Or(row.DeleteProtection)
 	row.StoreEncrypted = r.StoreEncryptedKeys.Or(row.StoreEncrypted)
@@ -151,8 +153,8 @@ func apiTarget(row *read.API) latchkey.AuditTarget {
 	return target("api", row.ID, row.Name)
 }
 
-// unknownAPI is the one refusal for an API that does not exist, and for one
-// whose existence must not be told.
+// apiNotFound is the error for an API that does not exist and for one whose
+// existence the caller may not learn.
 func apiNotFound() *latchkey.Error {
 	return errAPINotFound.with("There is no API with this id in this workspace.")
 }

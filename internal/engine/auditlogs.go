@@ -11,12 +11,13 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// ListAuditLogs reads one page of the audit log of the workspace, newest first,
-// of one kind of event or of all. Every change is in it, from the moment it was
-// answered; reads and refused requests are not.
+// ListAuditLogs returns one page of the audit log of the workspace, newest
+// first, optionally of one event only. The log has a record of every change as
+// soon as the change's response is sent. It has no records of reads or rejected
+// requests.
 //
-// The root key needs audit_log.*.read_audit_log. A cursor that did not come from a
-// page of this list answers 400.
+// The root key needs audit_log.*.read_audit_log. A cursor that did not come
+// from a page of this list returns 400.
 func (e *Engine) ListAuditLogs(ctx context.Context, who Caller, r *latchkey.ListAuditLogsRequest) (latchkey.Page[latchkey.AuditLog], error) {
 	var none latchkey.Page[latchkey.AuditLog]
 	from, err := auditPlace(r.Cursor)
@@ -34,7 +35,8 @@ func (e *Engine) ListAuditLogs(ctx context.Context, who Caller, r *latchkey.List
 	return tryPageOf(rows, size, place, auditLogOf)
 }
 
-// auditPlace reads a cursor: the place in the log of the first record of the page.
+// auditPlace parses a cursor: the sequence number of the first record of the
+// page.
 func auditPlace(cursor string) (int64, error) {
 	if cursor == "" {
 		return math.MaxInt64, nil

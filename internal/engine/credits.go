@@ -238,10 +238,11 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 	})
 }
 
-// UpdateCredits changes a key's balance: set makes it the value, or unlimited
-// where the value is null or absent; increment and decrement change it by the
-// value, never below 0. The schedule of refills stays, except that an unlimited
-// key has none. The answer is the new balance.
+// UpdateCredits changes the balance of a key and returns the new one. The
+// operation set stores the value, or makes the key unlimited if the value is
+// null or absent; increment and decrement change the balance by the value,
+// never below 0. The refill schedule stays, except that an unlimited key has
+// none.
 func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.UpdateCreditsRequest) (latchkey.Credits, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Credits, error) {
 		row, err := c.managedKey(ctx, r.KeyID)

@@ -11,13 +11,14 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// CreateIdentity makes an identity: someone or something that keys belong to,
-// under your own name for it, the external id. Its rate limits are shared by
-// all its keys, its metadata is shown with each verification. Of a rate limit
-// name that repeats, the last definition counts. Unknown properties are ignored.
+// CreateIdentity creates an identity: a person, team or service that owns keys.
+// You name it with an external id of your own. All keys of the identity share
+// its rate limits, and each verification returns its metadata. If a rate limit
+// name repeats, the last definition applies. Unknown properties are ignored.
 //
-// The root key needs identity.*.create_identity. An external id that is taken
-// is a 409; letter case counts. Metadata of more than 1 MiB is a 400.
+// The root key needs identity.*.create_identity. An external id that already
+// exists returns 409; letter case is significant. Metadata of more than 1 MiB
+// returns 400.
 func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.CreateIdentityRequest) (latchkey.CreatedIdentity, error) {
 	meta, err := metaText(r.Meta)
 	if err != nil {
@@ -38,12 +39,12 @@ func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.Cre
 	})
 }
 
-// GetIdentity returns an identity, found by its id or its external id; an id
-// comes before an external id of the same text.
+// GetIdentity returns an identity by its id or its external id. If both match,
+// the id wins.
 //
 // The root key needs identity.*.read_identity, or
-// identity.<identityId>.read_identity for this one. An unknown identity is a
-// 404, whatever the root key may do.
+// identity.<identityId>.read_identity for this identity. An unknown identity
+// returns 404, whatever permissions the root key has.
 func (e *Engine) GetIdentity(ctx context.Context, who Caller, r *latchkey.GetIdentityRequest) (latchkey.Identity, error) {
 	row, err := e.db.Identity(ctx, who.WorkspaceID(), r.Identity)
 	if err != nil {
@@ -60,12 +61,12 @@ func (e *Engine) GetIdentity(ctx context.Context, who Caller, r *latchkey.GetIde
 }
 
 // ListIdentities returns the identities of the workspace in the order of their
-// ids, page by page. A search keeps those whose id or external id contains the
-// text, in any letter case.
+// ids, page by page. A search returns the identities whose id or external id
+// contains the text, in any letter case.
 //
 // The root key needs identity.*.read_identity, or
-// identity.<identityId>.read_identity for each identity on the page; one that
-// it may not read refuses the page. An empty page needs no permission.
+// identity.<identityId>.read_identity for every identity on the page; otherwise
+// the page returns 403. An empty page needs no permission.
 func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.ListIdentitiesRequest) (latchkey.Page[latchkey.Identity], error) {
 	size, pattern := pageSize(r.Limit, 100), searchPattern(r.Search)
 	rows, err := e.db.IdentitiesPage(ctx, read.IdentitiesPageParams{
@@ -87,14 +88,16 @@ func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.Lis
 	}), nil
 }
 
-// UpdateIdentity changes metadata and rate limits of an identity; its external
-// id can't change. Metadata is replaced as a whole, an empty object clears it.
-// Rate limits are replaced by name: a kept name keeps its id and what was
-// counted, an empty list removes all. Absent fields stay as they are. The
-// answer shows all rate limits, but metadata only if the request set some.
+// UpdateIdentity changes the metadata and the rate limits of an identity. The
+// external id cannot change. Metadata is replaced as a whole; an empty object
+// clears it. Rate limits are replaced by name: a limit whose name is kept keeps
+// its id and its count, and an empty list removes all. Absent fields keep their
+// values. The response has all rate limits, but metadata only if the request
+// set it.
 //
 // The root key needs identity.*.update_identity. A rate limit name that repeats
-// is a 400, as is metadata of more than 1 MiB; an unknown identity is a 404.
+// returns 400, as does metadata of more than 1 MiB. An unknown identity returns
+// 404.
 func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.UpdateIdentityRequest) (latchkey.Identity, error) {
 	if err := distinctNames(r.Ratelimits.Or(nil)); err != nil {
 		return latchkey.Identity{}, err
@@ -112,8 +115,8 @@ func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.Upd
 	})
 }
 
-// updateIdentity does what the request asks for. The text of its metadata has
-// been checked already.
+// updateIdentity applies the request to the identity. Meta is the stored form
+// of the request's metadata.
 func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latchkey.UpdateIdentityRequest, meta string) (latchkey.Identity, error) {
 	identity := latchkey.Identity{ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(meta)}
 	c.invalidate(row.ID)
@@ -140,10 +143,11 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 }
 
 // DeleteIdentity deletes an identity and its rate limits. Its keys stay valid;
-// they lose the identity and with it its limits. The external id is free at
+// they lose the identity and its limits. The external id can be used again at
 // once, but keys do not join a new identity of that name.
 //
-// The root key needs identity.*.delete_identity. An unknown identity is a 404.
+// The root key needs identity.*.delete_identity. An unknown identity returns
+// 404.
 func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
@@ -162,8 +166,8 @@ func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.Del
 	})
 }
 
-// identityFor returns the id of the identity with that external id, which is
-// made where the caller's workspace has none.
+// identityFor returns the id of the identity with that external id in the
+// caller's workspace, which it creates if there is none.
 func (c *Change) identityFor(ctx context.Context, externalID string) (string, error) {
 	row, err := c.tx.IdentityByExternalID(ctx, c.who.WorkspaceID(), externalID)
 	if err == nil {
@@ -179,7 +183,7 @@ func (c *Change) identityFor(ctx context.Context, externalID string) (string, er
 	return made.ID, nil
 }
 
-// insertIdentity makes an identity without rate limits.
+// insertIdentity creates an identity without rate limits.
 func (c *Change) insertIdentity(ctx context.Context, externalID, meta string) (latchkey.AuditTarget, error) {
 	made := identityTarget(NewID("id"), externalID)
 	c.audit(identityCreated, made)
@@ -193,8 +197,8 @@ func (c *Change) insertIdentity(ctx context.Context, externalID, meta string) (l
 	return made, nil
 }
 
-// limitsOf returns the rate limits of the identities of a page by identity. The
-// pattern is the one that the page was read with.
+// limitsOf returns the rate limits of a page of identities, by identity.
+// Pattern is the search pattern that selected the page.
 func (e *Engine) limitsOf(ctx context.Context, who Caller, page []read.Identity, pattern string) (map[string][]latchkey.Ratelimit, error) {
 	if len(page) == 0 {
 		return nil, nil
@@ -212,8 +216,8 @@ func (e *Engine) limitsOf(ctx context.Context, who Caller, page []read.Identity,
 	return limits, nil
 }
 
-// mayRead refuses identities of which the caller may not read every one. The
-// refusal names none of them.
+// requireEach returns an error unless the caller can read every one of the
+// identities. The error names none of them.
 func (c *Caller) requireEach(rows []read.Identity) error {
 	for _, row := range rows {
 		if !c.permits("", ids{Identity: row.ID}) {
@@ -223,7 +227,7 @@ func (c *Caller) requireEach(rows []read.Identity) error {
 	return nil
 }
 
-// distinctNames refuses rate limits of which two have one name.
+// distinctNames rejects rate limits that share a name.
 func distinctNames(requests []latchkey.RatelimitRequest) error {
 	seen := make(map[string]bool, len(requests))
 	for _, r := range requests {

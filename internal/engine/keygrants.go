@@ -8,9 +8,9 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// AddPermissions gives a key permissions. Slugs that don't exist are created;
-// what the key holds already is passed over. The answer is all that it holds
-// directly, sorted by slug.
+// AddPermissions grants permissions to a key and returns all permissions that
+// the key has directly, sorted by slug. Slugs that don't exist are created.
+// Permissions that the key already has are ignored.
 func (e *Engine) AddPermissions(ctx context.Context, who Caller, r *latchkey.AddPermissionsRequest) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
@@ -22,9 +22,9 @@ func (e *Engine) AddPermissions(ctx context.Context, who Caller, r *latchkey.Add
 		})
 }
 
-// RemovePermissions takes permissions that a key holds directly. All slugs must
-// exist; what the key doesn't hold is passed over, and so is what it holds
-// through a role. The answer is all that it still holds directly.
+// RemovePermissions revokes permissions that a key has directly and returns the
+// rest, sorted by slug. All slugs must exist. Permissions that the key doesn't
+// have, or has only through a role, are ignored.
 func (e *Engine) RemovePermissions(ctx context.Context, who Caller, r *latchkey.RemovePermissionsRequest) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
@@ -36,9 +36,9 @@ func (e *Engine) RemovePermissions(ctx context.Context, who Caller, r *latchkey.
 		})
 }
 
-// SetPermissions makes the slugs all that a key holds directly. Those that
-// don't exist are created; an empty list removes all. What the key holds
-// through roles is not touched.
+// SetPermissions replaces the permissions that a key has directly and returns
+// them, sorted by slug. Slugs that don't exist are created; an empty list
+// removes all. Permissions that the key has through roles don't change.
 func (e *Engine) SetPermissions(ctx context.Context, who Caller, r *latchkey.SetPermissionsRequest) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
@@ -81,7 +81,7 @@ func (c *Change) disconnectPermissions(ctx context.Context, key latchkey.AuditTa
 	return c.updateLinks(ctx, keyPermissionDisconnected, key, targets(permissions, permissionTarget), c.tx.DeleteKeyPermission)
 }
 
-// replacePermissions makes the slugs all that the key holds directly.
+// replacePermissions replaces the permissions that the key has directly.
 func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarget, slugs []string) error {
 	wanted, err := c.permissionsFor(ctx, slugs)
 	if err != nil {
@@ -97,8 +97,9 @@ func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarge
 	return c.connectPermissions(ctx, key, wanted)
 }
 
-// AddRoles gives a key roles, which must exist; those it has are passed over.
-// The answer is all its roles, each with its permissions.
+// AddRoles assigns roles to a key and returns all roles of the key, each with
+// its permissions. The roles must exist. Roles that the key already has are
+// ignored.
 func (e *Engine) AddRoles(ctx context.Context, who Caller, r *latchkey.AddRolesRequest) ([]latchkey.Role, error) {
 	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
@@ -110,8 +111,9 @@ func (e *Engine) AddRoles(ctx context.Context, who Caller, r *latchkey.AddRolesR
 		})
 }
 
-// RemoveRoles takes roles from a key. All must exist; those it doesn't have are
-// passed over. The answer is the roles it still has.
+// RemoveRoles removes roles from a key and returns the rest, each with its
+// permissions. The roles must exist. Roles that the key doesn't have are
+// ignored.
 func (e *Engine) RemoveRoles(ctx context.Context, who Caller, r *latchkey.RemoveRolesRequest) ([]latchkey.Role, error) {
 	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
@@ -123,8 +125,9 @@ func (e *Engine) RemoveRoles(ctx context.Context, who Caller, r *latchkey.Remove
 		})
 }
 
-// SetRoles makes the named roles all that a key has. They must exist; an empty
-// list removes all. The permissions it holds directly are not touched.
+// SetRoles replaces the roles of a key and returns them, each with its
+// permissions. The roles must exist; an empty list removes all. Permissions
+// that the key has directly don't change.
 func (e *Engine) SetRoles(ctx context.Context, who Caller, r *latchkey.SetRolesRequest) ([]latchkey.Role, error) {
 	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
@@ -175,7 +178,7 @@ func (c *Change) disconnectRoles(ctx context.Context, key latchkey.AuditTarget, 
 	return c.updateLinks(ctx, keyRoleDisconnected, key, targets(roles, roleTarget), c.tx.DeleteKeyRole)
 }
 
-// replaceRoles makes the named roles all that the key has.
+// replaceRoles replaces the roles of the key.
 func (c *Change) replaceRoles(ctx context.Context, key latchkey.AuditTarget, names []string) error {
 	wanted, err := c.rolesNamed(ctx, names)
 	if err != nil {
@@ -194,8 +197,8 @@ func (c *Change) replaceRoles(ctx context.Context, key latchkey.AuditTarget, nam
 	return c.connectRoles(ctx, key, wanted)
 }
 
-// relink connects a key with things, or disconnects it from them, and records
-// the event for those that this changed anything for.
+// updateLinks connects a key with objects or disconnects it from them, and
+// audits each link that changed.
 func (c *Change) updateLinks(
 	ctx context.Context, what event, key latchkey.AuditTarget, things []latchkey.AuditTarget,
 	write func(ctx context.Context, keyID, thingID string) (int64, error),
@@ -212,7 +215,7 @@ func (c *Change) updateLinks(
 	return nil
 }
 
-// targets names things for the audit log.
+// targets returns the audit targets of the objects.
 func targets[T any](things []T, name func(T) latchkey.AuditTarget) []latchkey.AuditTarget {
 	named := make([]latchkey.AuditTarget, len(things))
 	for i, thing := range things {

@@ -14,12 +14,13 @@ import (
 // defaultBytes is how many random bytes a key has where nobody says.
 const defaultBytes = 16
 
-// CreateKey makes a new key and returns its secret, which is shown this once.
+// CreateKey creates a key and returns its secret, which is shown only in this
+// response.
 //
-// The identity and the permissions it names are made if they don't exist; its
-// roles must exist. A recoverable key is also kept encrypted; its API must
-// permit that. An API that does not exist and one that the root key may not
-// make keys in answer the same 404.
+// Identities and permissions that don't exist are created; roles must exist. A
+// recoverable key is also stored encrypted, which its API must allow. An API
+// that does not exist and an API in which the root key cannot create keys
+// return the same 404.
 func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKeyRequest) (latchkey.CreatedKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedKey, error) {
 		api, err := c.apiForNewKeys(ctx, r.APIID)
@@ -45,8 +46,8 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 	})
 }
 
-// apiForNewKeys returns the API if the caller may make keys in it. Otherwise
-// the answer is that of an API that does not exist.
+// apiForNewKeys returns the API if the caller can create keys in it, and else
+// the error of an API that does not exist.
 func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error) {
 	api, err := c.tx.LiveAPI(ctx, id, c.who.root.workspace)
 	if err != nil {
@@ -58,7 +59,8 @@ func (c *Change) apiForNewKeys(ctx context.Context, id string) (read.API, error)
 	return api, nil
 }
 
-// mayStore refuses to keep a key encrypted where caller or API don't permit it.
+// requireEncryptedStorage returns an error unless the caller and the API allow
+// recoverable keys.
 func (c *Change) requireEncryptedStorage(api read.API) error {
 	err := c.requireWhen(latchkey.WhenRecoverable, ids{API: api.ID, Keyspace: api.KeyspaceID})
 	if err != nil {
@@ -70,9 +72,9 @@ func (c *Change) requireEncryptedStorage(api read.API) error {
 	return nil
 }
 
-// createKey stores the key that a request asks for, with all that belongs to it,
-// and returns its id. The row k has what the request doesn't say: the hash that
-// the key is found by, and its start. RolesFor finds the roles that it names.
+// createKey stores the key of a request with its identity, limits, permissions
+// and roles, and returns its id. The row k has what the request doesn't have:
+// the hash and the start of the key. RolesFor finds the roles by name.
 func (c *Change) createKey(
 	ctx context.Context, api read.API, k read.Key, r *latchkey.CreateKeyRequest,
 	rolesFor func(context.Context, []string) ([]latchkey.Role, error),
@@ -116,15 +118,17 @@ func (c *Change) createKey(
 // keyTarget names a stored key for the audit log.
 func keyTarget(k *read.Key) latchkey.AuditTarget { return target("key", k.ID, k.Name) }
 
-// noKey is the one answer for keys that don't exist, whatever the reason.
+// keyNotFound is the error for a key id that does not exist, whatever the
+// reason.
 func keyNotFound() *latchkey.Error { return errKeyNotFound.with("There is no key with this id.") }
 
-// noSuchKey is the one answer for a presented key that the caller can't read.
+// presentedKeyNotFound is the error for a presented key that the caller cannot
+// read.
 func presentedKeyNotFound() *latchkey.Error { return errKeyNotFound.with("There is no such key.") }
 
-// managedKey returns a key of the caller's workspace on which the caller may do
-// what it calls. Inside a workspace it is no secret that a key exists, so what is
-// missing is a permission (403), not the key.
+// managedKey returns a key of the caller's workspace if the caller can call its
+// operation on it. Within a workspace the existence of a key is no secret, so a
+// missing permission is a 403 rather than a 404.
 func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, error) {
 	row, err := c.tx.LiveKey(ctx, id, c.who.root.workspace)
 	if err != nil {
@@ -136,14 +140,14 @@ func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, er
 	return row, nil
 }
 
-// onKey are the ids that a rule about a key binds.
+// onKey returns the ids that a rule about a key binds.
 func onKey(row read.LiveKeyRow) ids {
 	return ids{API: row.Key.APIID, Keyspace: row.KeyspaceID, Key: row.Key.ID}
 }
 
-// GetKey returns what is known about a key. With decrypt, a recoverable key
-// comes with its plaintext; that takes the permission decrypt_key and an API
-// that stores encrypted keys.
+// GetKey returns a key without its secret. With decrypt, the response has the
+// plaintext of a recoverable key; this needs the permission decrypt_key and an
+// API that stores encrypted keys.
 func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyRequest) (latchkey.Key, error) {
 	row, err := e.db.LiveKey(ctx, r.KeyID, who.root.workspace)
 	if err != nil {
@@ -169,8 +173,8 @@ func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyReque
 	return key, nil
 }
 
-// mayDecrypt refuses plaintext to those without the permission, and where no
-// plaintext is kept.
+// requireDecrypt returns an error unless the caller can read plaintext and the
+// API stores it.
 func (c *Caller) requireDecrypt(on ids, stored bool) error {
 	if err := c.requireWhen(latchkey.WhenDecrypt, on); err != nil {
 		return err
@@ -181,9 +185,9 @@ func (c *Caller) requireDecrypt(on ids, stored bool) error {
 	return nil
 }
 
-// Whoami returns what is known about the key that is presented. It spends
-// nothing and works for disabled and expired keys too. A key that the root key
-// may not read answers like one that does not exist.
+// Whoami returns the key with the presented secret. It spends no credits and
+// also works for disabled and expired keys. A key that the root key cannot read
+// returns the same 404 as one that does not exist.
 func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiRequest) (latchkey.Key, error) {
 	found, err := e.db.KeyByHash(ctx, hashText(r.Key))
 	if errors.Is(err, store.ErrNotFound) {
@@ -202,10 +206,10 @@ func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiReque
 	return e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
 }
 
-// ListKeys returns the keys of an API in a fixed order, page by page: disabled
-// and expired ones too, deleted ones not. With an external id, only the keys of
-// that identity. An API that the root key may not read, keys and all, answers
-// like one that does not exist.
+// ListKeys returns the keys of an API in a fixed order, page by page. Disabled
+// and expired keys are listed, deleted ones are not. With an external id, only
+// the keys of that identity are listed. An API whose keys the root key cannot
+// read returns the same 404 as one that does not exist.
 func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysRequest) (latchkey.Page[latchkey.Key], error) {
 	var none latchkey.Page[latchkey.Key]
 	api, err := e.db.LiveAPI(ctx, r.APIID, who.root.workspace)
@@ -244,8 +248,8 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 		})
 }
 
-// keysPage reads the rows of a page of keys and one more, of the whole API or
-// of one identity. An identity that doesn't exist has no keys.
+// keysPage reads one row more than a page of keys of an API, or of one identity
+// in it. An identity that doesn't exist has no keys.
 func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKeysRequest) ([]read.KeysPageRow, error) {
 	most := int64(pageSize(r.Limit, 100)) + 1
 	if r.ExternalID == "" {
@@ -271,7 +275,7 @@ func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKey
 	return rows, nil
 }
 
-// describe shows a stored key with all that it holds.
+// describe returns a stored key with its grants.
 func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identityMeta string) (latchkey.Key, error) {
 	h, err := e.loadGrants(ctx, k)
 	if err != nil {
@@ -280,9 +284,9 @@ func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identity
 	return keyOf(k, externalID, identityMeta, h), nil
 }
 
-// UpdateKey changes a key. Absent fields stay as they are, null removes what
-// can be removed; lists replace what was there. All of it happens or nothing
-// does, and the next verification sees it.
+// UpdateKey changes a key. Absent fields keep their values, null removes a
+// value, and lists are replaced. Either all of it is applied or nothing, and
+// the next verification uses it.
 func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.managedKey(ctx, r.KeyID)
@@ -317,9 +321,10 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 	})
 }
 
-// DeleteKey deletes a key; it stops verifying with the next request. Without
-// permanent its record stays behind, unreachable; with permanent it and all its
-// links are removed. Identity, roles and permissions stay either way.
+// DeleteKey deletes a key, which fails from its next verification on. The
+// record of the key stays in the database, unreachable; with permanent it is
+// removed with all its links. The identity, the roles and the permissions
+// always stay.
 func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKeyRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.managedKey(ctx, r.KeyID)
@@ -335,7 +340,7 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 	})
 }
 
-// deleteKey deletes the row of a key and all that other tables have of it.
+// deleteKey deletes a key and its rows in other tables.
 func (c *Change) deleteKey(ctx context.Context, id string) error {
 	for _, del := range []func(context.Context, string) error{
 		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits, c.tx.DeleteSealedKey, c.tx.DeleteKey,

@@ -6,7 +6,7 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Liveness answers as long as the service runs. Anyone may ask.
+// Liveness returns 200 while the service runs. It needs no root key.
 func (e *Engine) Liveness(context.Context, Caller, *latchkey.LivenessRequest) (latchkey.Liveness, error) {
 	return latchkey.Liveness{Message: "ok"}, nil
 }

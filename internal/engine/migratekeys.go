@@ -13,11 +13,11 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// MigrateKeys brings keys of another system in by their hashes, all in one
-// transaction. Hashes that are here already are reported as failed and left
-// alone; of a hash that comes twice in one request the first counts; identities, permissions and roles that
-// don't exist are made. The migration says how the hashes were made: see
-// migrations.createMigration.
+// MigrateKeys imports keys of another system by their hashes, in one
+// transaction. A hash that already exists is reported as failed and not
+// changed. If a hash repeats within the request, its first key is imported.
+// Identities, permissions and roles that don't exist are created. The migration
+// states how the hashes were computed: see migrations.createMigration.
 func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest) (latchkey.MigratedKeys, error) {
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.MigratedKeys{}, err
@@ -70,9 +70,8 @@ func (c *Change) migrateKeys(
 	return done, nil
 }
 
-// findMigrated finds a key that still waits under the hash of its migration,
-// and gives it our own hash, by which it is found from then on. An unknown
-// migration finds nothing.
+// findMigrated finds a key by the hash of its migration, and stores our own
+// hash for later requests. An unknown migration finds no key.
 func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
 	unknown := new(keySnapshot)
 	migration, err := e.db.KeyMigration(ctx, r.MigrationID, who.root.workspace)
@@ -106,7 +105,7 @@ func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.Veri
 	return e.snapshot(ctx, who, hash)
 }
 
-// rehash gives a migrated key our own hash, once.
+// rehash stores our own hash of a migrated key, once.
 func (e *Engine) rehash(ctx context.Context, who Caller, id, hash, start string) error {
 	return e.change(ctx, e.system(who.root.workspace), func(ctx context.Context, c *Change) error {
 		n, err := c.tx.RehashKey(ctx, hash, start, id)
@@ -121,8 +120,8 @@ func (e *Engine) rehash(ctx context.Context, who Caller, id, hash, start string)
 	})
 }
 
-// splitPrefixed takes a key of the form prefix_short_long apart; the prefix may
-// have underscores of its own.
+// splitPrefixed splits a key of the form prefix_short_long; the prefix can have
+// underscores of its own.
 func splitPrefixed(key string) (prefix, short, long string, ok bool) {
 	at := strings.LastIndexByte(key, '_')
 	if at < 0 {

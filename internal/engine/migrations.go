@@ -7,9 +7,9 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// CreateMigration prepares to bring in the keys of another system: it notes how
-// that system made its hashes and returns the id by which keys.migrateKeys and
-// keys.verifyKey ask for it.
+// CreateMigration prepares the import of keys from another system. It records
+// how that system hashes its keys and returns the id that keys.migrateKeys and
+// keys.verifyKey refer to.
 //
 // The root key needs migration.*.create_migration.
 func (e *Engine) CreateMigration(ctx context.Context, who Caller, r *latchkey.CreateMigrationRequest) (latchkey.CreatedMigration, error) {

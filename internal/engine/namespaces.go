@@ -177,8 +177,8 @@ func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace
 	return row, nil
 }
 
-// ListNamespaces reads one page of the namespaces of the workspace, in the order
-// of their ids, without the deleted ones.
+// ListNamespaces returns one page of the namespaces of the workspace, in the
+// order of their ids, without deleted ones.
 //
 // The root key needs ratelimit.*.read_namespace.
 func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.ListNamespacesRequest) (latchkey.Page[latchkey.Namespace], error) {
@@ -194,15 +194,15 @@ func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.Lis
 }
 
 // UpdateNamespace changes the settings of a namespace and returns it. Absent
-// fields stay as they are. The setting whenDegraded is for services of several
-// nodes: while the counters that these share are out of reach, "share" lets each
-// node decide alone with its share of the limit, and "refuse" refuses. The setting
-// algorithm is how limits count that ask for no algorithm and have no override that
-// does: "sliding_window", the default, or "token_bucket".
+// fields keep their values. WhenDegraded applies to installations of several
+// nodes while their shared counters are unreachable: "share" lets each node
+// enforce its share of the limit, and "refuse" rejects all requests. Algorithm
+// is the default for limits without an algorithm in the request or in an
+// override: "sliding_window", the initial value, or "token_bucket".
 //
 // The root key needs ratelimit.*.update_namespace or
 // ratelimit.<namespaceId>.update_namespace. An unknown or deleted namespace
-// answers 404, also to callers that lack the permission.
+// returns 404, even to callers that lack the permission.
 func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.UpdateNamespaceRequest) (latchkey.Namespace, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Namespace, error) {
 		row, err := c.liveNamespace(ctx, r.Namespace)
@@ -227,11 +227,11 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 }
 
 // DeleteNamespace deletes a namespace. From the next request on its limits
-// answer 410. Its name stays taken.
+// return 410. Its name cannot be used again.
 //
 // The root key needs ratelimit.*.delete_namespace or
 // ratelimit.<namespaceId>.delete_namespace. An unknown or deleted namespace
-// answers 404, also to callers that lack the permission.
+// returns 404, even to callers that lack the permission.
 func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.DeleteNamespaceRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.liveNamespace(ctx, r.Namespace)

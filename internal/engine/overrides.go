@@ -8,15 +8,16 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// SetOverride makes an override, or replaces limit, duration and algorithm of the
-// one with the same identifier text, which keeps its id. In the identifier a * stands for
-// any run of characters. An identifier is limited by the override with its exact
-// text, else by the matching one with the most literal characters. It holds from
-// the next request on; a limit of 0 blocks.
+// SetOverride creates an override, or replaces the limit, the duration and the
+// algorithm of the override with the same identifier text, which keeps its id.
+// In the identifier, * matches any run of characters. The override with the
+// exact text of an identifier applies to it, else the matching one with the
+// most literal characters. It takes effect with the next request; a limit of 0
+// blocks.
 //
 // The root key needs ratelimit.*.set_override or
-// ratelimit.<namespaceId>.set_override. An unknown or deleted namespace answers
-// 404, also to callers that lack the permission.
+// ratelimit.<namespaceId>.set_override. An unknown or deleted namespace returns
+// 404, even to callers that lack the permission.
 func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOverrideRequest) (latchkey.SetOverrideResult, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.SetOverrideResult, error) {
 		space, err := c.liveNamespace(ctx, r.Namespace)
@@ -39,14 +40,14 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 	})
 }
 
-// GetOverride reads the override that applies to an identifier. The text of a
-// pattern names that very override.
+// GetOverride returns the override that applies to an identifier. The text of a
+// pattern returns that pattern's override.
 //
 // The root key needs ratelimit.*.read_override,
 // ratelimit.<namespaceId>.read_override, or read_override on the resource
-// ratelimits/namespaces/<namespaceId>/overrides/<overrideId>; to others the
-// override is as unknown as one that isn't there, and both answer 404, as does
-// an unknown or deleted namespace.
+// ratelimits/namespaces/<namespaceId>/overrides/<overrideId>. Without it the
+// operation returns the same 404 as for an override that does not exist. An
+// unknown or deleted namespace also returns 404.
 func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOverrideRequest) (latchkey.Override, error) {
 	space, err := e.namespace(ctx, &who, r.Namespace)
 	if err != nil {
@@ -68,11 +69,11 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 	}, nil
 }
 
-// ListOverrides reads one page of the overrides of a namespace, in the order of
-// their ids. Those of a deleted namespace can still be read.
+// ListOverrides returns one page of the overrides of a namespace, in the order
+// of their ids. Overrides of a deleted namespace can still be read.
 //
 // The root key needs ratelimit.*.read_override or
-// ratelimit.<namespaceId>.read_override. An unknown namespace answers 404, also
+// ratelimit.<namespaceId>.read_override. An unknown namespace returns 404, even
 // to callers that lack the permission.
 func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.ListOverridesRequest) (latchkey.Page[latchkey.Override], error) {
 	var none latchkey.Page[latchkey.Override]
@@ -94,13 +95,13 @@ func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.List
 	return pageOf(rows, size, func(row read.Override) string { return row.ID }, overrideOf), nil
 }
 
-// DeleteOverride deletes one override; what it overrode holds again from the
-// next request on. It is named by exactly the text that it was set with: an
-// identifier that only a pattern matches names none.
+// DeleteOverride deletes an override. From the next request on, the limit that
+// it replaced applies again. The identifier must be exactly the text that the
+// override was set with; an identifier that only matches a pattern returns 404.
 //
 // The root key needs ratelimit.*.delete_override or
 // ratelimit.<namespaceId>.delete_override. An unknown or deleted namespace
-// answers 404, also to callers that lack the permission, and so does an unknown
+// returns 404, even to callers that lack the permission, as does an unknown
 // override.
 func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.DeleteOverrideRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {

@@ -12,13 +12,13 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// CreatePermission makes a permission. The slug is what keys and roles hold and
-// what verification asks for; the name is for people and need not be unique.
-// Permissions that keys or roles are given are made on the way, so this is
-// needed only for a name or a description of their own.
+// CreatePermission creates a permission. Keys and roles have permissions by
+// slug, and verification queries ask for slugs; the name is for people and need
+// not be unique. Granting a slug that doesn't exist creates its permission, so
+// this operation is needed only to set a name or a description.
 //
-// The root key needs rbac.*.create_permission. A slug that is taken, in any
-// letter case, is a 409.
+// The root key needs rbac.*.create_permission. A slug that already exists, in
+// any letter case, returns 409.
 func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.CreatePermissionRequest) (latchkey.CreatedPermission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedPermission, error) {
 		p := latchkey.Permission{ID: NewID("perm"), Name: r.Name, Slug: r.Slug, Description: r.Description}
@@ -33,10 +33,10 @@ func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.C
 	})
 }
 
-// GetPermission returns a permission, found by its id or by its slug in any
-// letter case.
+// GetPermission returns a permission by its id, or by its slug in any letter
+// case.
 //
-// The root key needs rbac.*.read_permission. An unknown permission is a 404.
+// The root key needs rbac.*.read_permission. An unknown permission returns 404.
 func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetPermissionRequest) (latchkey.Permission, error) {
 	row, err := e.db.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 	if err != nil {
@@ -46,8 +46,8 @@ func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetP
 }
 
 // ListPermissions returns the permissions of the workspace in the order of
-// their ids, page by page. A search keeps those whose id, name, slug or
-// description contains the text, in any letter case.
+// their ids, page by page. A search returns the permissions whose id, name,
+// slug or description contains the text, in any letter case.
 //
 // The root key needs rbac.*.read_permission.
 func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.ListPermissionsRequest) (latchkey.Page[latchkey.Permission], error) {
@@ -61,13 +61,13 @@ func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.Li
 	return pageOf(rows, size, func(row read.Permission) string { return row.ID }, storedPermission), nil
 }
 
-// UpdatePermission changes a permission and returns it as it is then. Fields
-// that are absent stay; a description of null is removed. With another slug it
-// is still the same permission: keys and roles keep it, and verification knows
-// it by the new slug from the next request on.
+// UpdatePermission changes a permission and returns it. Absent fields keep
+// their values; a description of null is removed. Keys and roles keep the
+// permission when its slug changes, and verification uses the new slug from the
+// next request on.
 //
-// The root key needs rbac.*.update_permission. An unknown permission is a 404,
-// and a slug that another one has, in any letter case, a 409.
+// The root key needs rbac.*.update_permission. An unknown permission returns
+// 404. A slug of another permission, in any letter case, returns 409.
 func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.UpdatePermissionRequest) (latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Permission, error) {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
@@ -97,10 +97,11 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 	})
 }
 
-// DeletePermission deletes a permission and takes it from every key and role
-// at once. A new permission with the same slug is another one: nothing holds it.
+// DeletePermission deletes a permission and revokes it from every key and role
+// at once. A new permission with the same slug is granted to none of them.
 //
-// The root key needs rbac.*.delete_permission. An unknown permission is a 404.
+// The root key needs rbac.*.delete_permission. An unknown permission returns
+// 404.
 func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
@@ -121,7 +122,7 @@ func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.D
 	})
 }
 
-// touchHolders touches the keys and the roles that have a permission.
+// invalidateHolders invalidates the keys and the roles that have a permission.
 func (c *Change) invalidateHolders(ctx context.Context, permissionID string) error {
 	keys, err := c.tx.KeysWithPermission(ctx, permissionID)
 	if err != nil {
@@ -136,9 +137,9 @@ func (c *Change) invalidateHolders(ctx context.Context, permissionID string) err
 	return nil
 }
 
-// permissionsFor returns the permissions with these slugs, in slug order. Those
-// that don't exist are made, with the slug as their name, which takes a permission
-// where the operation declares one. Slugs that differ only in letter case are one.
+// permissionsFor returns the permissions with these slugs, in slug order. It
+// creates those that don't exist, named after their slug; some operations
+// declare a rule for that. Slugs that differ only in letter case are one.
 func (c *Change) permissionsFor(ctx context.Context, slugs []string) ([]latchkey.Permission, error) {
 	permissions, absent, err := c.findPermissions(ctx, slugs)
 	if err != nil {
@@ -161,7 +162,7 @@ func (c *Change) permissionsFor(ctx context.Context, slugs []string) ([]latchkey
 }
 
 // permissionsNamed returns the permissions with these slugs, in slug order. All
-// have to exist.
+// must exist.
 func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchkey.Permission, error) {
 	permissions, absent, err := c.findPermissions(ctx, slugs)
 	if err != nil {
@@ -174,8 +175,8 @@ func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchk
 	return permissions, nil
 }
 
-// findPermissions looks slugs up, each once whatever its letter case, and also
-// returns those that don't exist, in the order in which they were given.
+// findPermissions looks up each slug once, whatever its letter case. Absent has
+// the slugs that don't exist, in the order of the request.
 func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []latchkey.Permission, absent []string, err error) {
 	found = make([]latchkey.Permission, 0, len(slugs))
 	for folded, slug := range distinct(slugs, foldSlug) {
@@ -203,8 +204,8 @@ func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) er
 // foldSlug returns the form in which slugs are compared. They are ASCII.
 func foldSlug(slug string) string { return strings.ToLower(slug) }
 
-// eachOnce yields the folded and the given form of each text, the first of
-// those whose folded forms are equal.
+// distinct yields each text with its folded form. Of texts with the same folded
+// form it yields the first.
 func distinct(texts []string, fold func(string) string) func(yield func(folded, text string) bool) {
 	return func(yield func(folded, text string) bool) {
 		seen := make(map[string]bool, len(texts))

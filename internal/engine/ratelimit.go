@@ -8,24 +8,26 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 )
 
-// Limit asks whether something may be done now, and counts it if so. Whether it
-// may is in the answer, which is 200 either way. The window slides: what was
-// used in the window before still counts for the part of it that lies less than
-// one duration back. A refused call uses nothing, and a cost of 0 only asks.
+// Limit checks a rate limit and, if the request passes, counts it. The status
+// is 200 either way; look at success. The window slides: usage of the previous
+// window still counts in proportion to the part of it that is less than one
+// duration old. A rejected request counts nothing, and a cost of 0 only reads
+// the limit.
 //
-// With the algorithm "token_bucket" the identifier has a bucket of limit tokens,
-// which gains limit tokens per duration, evenly (GCRA). A call passes if there are
-// as many tokens as it costs: a burst of the whole limit, and then one unit each
-// duration/limit. Reset is when the bucket is full again.
+// With the algorithm "token_bucket" each identifier has a bucket of limit
+// tokens, which refills evenly at limit tokens per duration (GCRA). A request
+// passes if the bucket has as many tokens as it costs: a burst of the whole
+// limit, then one unit each duration/limit. Reset is when the bucket is full
+// again.
 //
-// Limits, durations and algorithms that an override sets take the place of those
-// that were asked for. A request without an algorithm takes that of its namespace.
-// Requests with different limits but the same namespace, identifier, duration and
-// algorithm share one count; of a token bucket a cost takes cost/limit.
+// An override replaces the limit, the duration and the algorithm of the
+// request. A request without an algorithm uses that of its namespace. Requests
+// with the same namespace, identifier, duration and algorithm share one count,
+// even if their limits differ; a token bucket counts cost/limit.
 //
-// The root key needs ratelimit.*.limit or ratelimit.<namespaceId>.limit. A name
-// that is used for the first time makes a namespace, which takes
-// ratelimit.*.create_namespace. A deleted namespace answers 410.
+// The root key needs ratelimit.*.limit or ratelimit.<namespaceId>.limit. The
+// first use of a name creates its namespace, which needs
+// ratelimit.*.create_namespace. A deleted namespace returns 410.
 func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
 	space, err := e.namespaceOrNew(ctx, &who, r.Namespace)
 	if err != nil {
@@ -63,14 +65,14 @@ func (e *Engine) limit(ctx context.Context, now int64, workspace string, space *
 	}, nil
 }
 
-// MultiLimit asks for several limits at once: all are counted if all pass, and
-// none otherwise. Each is answered by itself in the order of the request, so
-// that a caller sees which one was in the way. Checks of one count see those
-// before them: two of cost 1 need room for 2.
+// MultiLimit checks several rate limits at once: all are counted if all pass,
+// and none otherwise. The response has a result for each, in the order of the
+// request, so you can see which one was exceeded. Checks of the same count add
+// up: two of cost 1 need 2.
 //
-// The root key needs ratelimit.*.limit, or ratelimit.<namespaceId>.limit of every
-// namespace. Names that are used for the first time make namespaces, which takes
-// ratelimit.*.create_namespace. A deleted namespace answers 410.
+// The root key needs ratelimit.*.limit, or ratelimit.<namespaceId>.limit of
+// every namespace. The first use of a name creates its namespace, which needs
+// ratelimit.*.create_namespace. A deleted namespace returns 410.
 func (e *Engine) MultiLimit(ctx context.Context, who Caller, r *latchkey.MultiLimitRequest) (latchkey.MultiLimitResult, error) {
 	names := make([]string, len(*r))
 	for i, limit := range *r {

@@ -13,11 +13,10 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// RerollKey makes a new key that stands for the same as an old one: name,
-// metadata, identity, roles, permissions, limits, balance and expiry are copied.
-// The old key goes on for the time that the request gives it, but never beyond
-// the expiry it has; with 0 it stops at once. From then on the two are
-// independent of each other.
+// RerollKey creates a key that replaces another one. It copies the name,
+// metadata, identity, roles, permissions, limits, balance and expiry. The old
+// key stays valid for the requested time, but never beyond its own expiry; with
+// 0 it stops at once. After that the two keys are independent.
 func (e *Engine) RerollKey(
 	ctx context.Context, who Caller, r *latchkey.RerollKeyRequest,
 ) (latchkey.CreatedKey, error) {
@@ -50,8 +49,8 @@ func (e *Engine) RerollKey(
 	})
 }
 
-// isSealed reports whether the key is recoverable, and refuses a caller that
-// may not make another such key.
+// isSealed reports whether the key is recoverable, and returns an error if it
+// is and the caller cannot create another recoverable key.
 func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error) {
 	if _, err := c.tx.SealedKey(ctx, row.Key.ID); errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -65,8 +64,8 @@ func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error
 	return true, nil
 }
 
-// rerollPrefix is the whole prefix of the old key, or the API's. A start is the
-// prefix, an underscore and four characters in which there is none.
+// rerollPrefix returns the prefix of the old key, or the API's. A start is the
+// prefix, an underscore and four characters without underscores.
 func rerollPrefix(start, byDefault string) string {
 	if at := strings.LastIndexByte(start, '_'); at > 0 {
 		return start[:at]
@@ -81,9 +80,10 @@ func bytesOr(n int64) int {
 	return int(n)
 }
 
-// endOfGrace is when the old key expires: after the grace, but not later than it
-// would have, so that an expired key stays expired. A key stops verifying the
-// millisecond after its expiry; without grace that must be now.
+// endOfGrace returns when the old key expires: after the grace period, but no
+// later than before, so that an expired key stays expired. A key stops
+// verifying one millisecond after its expiry, so without grace the expiry is
+// one millisecond ago.
 func endOfGrace(expires sql.NullInt64, now, grace int64) int64 {
 	end := now + min(grace, math.MaxInt64-now)
 	if grace == 0 {
@@ -92,8 +92,8 @@ func endOfGrace(expires sql.NullInt64, now, grace int64) int64 {
 	return min(end, orElse(expires, end))
 }
 
-// copyKey stores a new key with all that the old one has: each column but those
-// that are set here, and what other tables have of it.
+// copyKey stores a copy of a key: every column except those set here, and its
+// rows in other tables.
 func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, error) {
 	k := old
 	k.ID, k.Hash, k.Start, k.MigrationID = NewID("key"), s.hash, s.start, ""

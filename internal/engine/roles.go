@@ -14,14 +14,15 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// CreateRole makes a role, which grants its permissions to every key that has
-// the role. Permissions are given by slug; those that don't exist are made,
-// with the slug as their name. A slug given twice, in whatever letter case,
-// counts once. All of it happens, or none.
+// CreateRole creates a role, which grants its permissions to every key that has
+// the role. Permissions are given by slug; slugs that don't exist are created,
+// with the slug as the name. A slug that repeats, in any letter case, counts
+// once. Either all of it is applied or nothing.
 //
 // The root key needs rbac.*.create_role, with permissions also
 // rbac.*.add_permission_to_role, and with new slugs also
-// rbac.*.create_permission. A name that is taken, in any letter case, is a 409.
+// rbac.*.create_permission. A name that already exists, in any letter case,
+// returns 409.
 func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateRoleRequest) (latchkey.CreatedRole, error) {
 	if len(r.Permissions) > 0 {
 		if err := who.requireWhen(latchkey.WhenPermissions, everything); err != nil {
@@ -48,10 +49,10 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 	})
 }
 
-// GetRole returns a role with its permissions, found by its id or by its name
-// in any letter case.
+// GetRole returns a role with its permissions, by its id or by its name in any
+// letter case.
 //
-// The root key needs rbac.*.read_role. An unknown role is a 404.
+// The root key needs rbac.*.read_role. An unknown role returns 404.
 func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleRequest) (latchkey.Role, error) {
 	row, err := e.db.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 	if err != nil {
@@ -65,8 +66,8 @@ func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleReq
 }
 
 // ListRoles returns the roles of the workspace with their permissions in the
-// order of their ids, page by page. A search keeps those whose id, name or
-// description contains the text, in any letter case.
+// order of their ids, page by page. A search returns the roles whose id, name
+// or description contains the text, in any letter case.
 //
 // The root key needs rbac.*.read_role.
 func (e *Engine) ListRoles(ctx context.Context, who Caller, r *latchkey.ListRolesRequest) (latchkey.Page[latchkey.Role], error) {
@@ -86,8 +87,8 @@ func (e *Engine) ListRoles(ctx context.Context, who Caller, r *latchkey.ListRole
 	}), nil
 }
 
-// grantedBy returns the permissions of the roles of a page by role. The pattern
-// is the one that the page was read with.
+// grantedBy returns the permissions of a page of roles, by role. Pattern is the
+// search pattern that selected the page.
 func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pattern string) (map[string][]latchkey.Permission, error) {
 	if len(page) == 0 {
 		return nil, nil
@@ -105,12 +106,12 @@ func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pa
 	return granted, nil
 }
 
-// UpdateRole changes name or description of a role and returns it, with its
-// permissions, as it is then. Fields that are absent stay; a description of null
-// is removed. Keys keep the role under its new name.
+// UpdateRole changes the name or the description of a role and returns it with
+// its permissions. Absent fields keep their values; a description of null is
+// removed. Keys keep the role under its new name.
 //
-// The root key needs rbac.*.update_role. An unknown role is a 404, and a name
-// that another one has, in any letter case, a 409.
+// The root key needs rbac.*.update_role. An unknown role returns 404. A name of
+// another role, in any letter case, returns 409.
 func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateRoleRequest) (latchkey.Role, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Role, error) {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
@@ -142,10 +143,10 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 	})
 }
 
-// DeleteRole deletes a role and takes it, and what it granted, from every key
-// at once. Its permissions stay.
+// DeleteRole deletes a role and removes it, with the permissions it grants,
+// from every key at once. The permissions themselves stay.
 //
-// The root key needs rbac.*.delete_role. An unknown role is a 404.
+// The root key needs rbac.*.delete_role. An unknown role returns 404.
 func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
@@ -164,15 +165,15 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 	})
 }
 
-// SetRolePermissions replaces what a role grants and returns the new set,
-// sorted by slug. Permissions are given by slug; those that don't exist are
-// made, with the slug as their name. An empty list leaves the role without any.
-// The role is named by its id; its name is not accepted. Keys that have the
-// role gain and lose at once; what they hold directly stays.
+// SetRolePermissions replaces the permissions of a role and returns them,
+// sorted by slug. Permissions are given by slug; slugs that don't exist are
+// created, with the slug as the name. An empty list removes all. The role is
+// given by its id; a name is not accepted. Keys that have the role gain and
+// lose the permissions at once; permissions that they have directly stay.
 //
 // The root key needs rbac.*.add_permission_to_role and
 // rbac.*.remove_permission_from_role, and with new slugs also
-// rbac.*.create_permission. An unknown role is a 404.
+// rbac.*.create_permission. An unknown role returns 404.
 func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey.SetRolePermissionsRequest) ([]latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
 		row, err := c.tx.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
@@ -190,7 +191,7 @@ func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey
 	})
 }
 
-// setRole makes a role grant exactly the wanted permissions.
+// setRole replaces the permissions of a role.
 func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latchkey.Permission) error {
 	rows, err := c.tx.RolePermissions(ctx, role.ID)
 	if err != nil {
@@ -204,7 +205,7 @@ func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latch
 	return c.connect(ctx, role, without(wanted, had))
 }
 
-// connect gives a role permissions that it doesn't have.
+// connect grants permissions to a role.
 func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionConnected, roleTarget(role), permissionTarget(p))
@@ -215,7 +216,7 @@ func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []
 	return nil
 }
 
-// disconnect takes permissions from a role.
+// disconnect revokes permissions from a role.
 func (c *Change) disconnect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionDisconnected, roleTarget(role), permissionTarget(p))
@@ -236,12 +237,12 @@ func without(a, b []latchkey.Permission) []latchkey.Permission {
 }
 
 // rolesNamed returns the roles with these names and their permissions, in name
-// order. Names that differ only in letter case are one; all have to exist.
+// order. Names that differ only in letter case are one. All must exist.
 func (c *Change) rolesNamed(ctx context.Context, names []string) ([]latchkey.Role, error) {
 	return c.roles(ctx, names, func(name string) (latchkey.Role, error) { return latchkey.Role{}, roleNotFound(name) })
 }
 
-// rolesFor is rolesNamed, but makes the roles that don't exist.
+// rolesFor is rolesNamed, but creates the roles that don't exist.
 func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role, error) {
 	return c.roles(ctx, names, func(name string) (latchkey.Role, error) {
 		role := latchkey.Role{ID: NewID("role"), Name: name}
@@ -252,7 +253,7 @@ func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role,
 	})
 }
 
-// roles looks up each name once and hands those of no role to absent.
+// roles looks up each name once and calls absent with those that don't exist.
 func (c *Change) roles(ctx context.Context, names []string, absent func(name string) (latchkey.Role, error)) ([]latchkey.Role, error) {
 	roles := make([]latchkey.Role, 0, len(names))
 	for folded, name := range distinct(names, foldName) {

@@ -13,13 +13,13 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// CreateRootKey makes a root key and returns its secret, which is shown nowhere
-// else and not saved. It works at once.
+// CreateRootKey creates a root key and returns its secret, which is shown only
+// in this response and not stored. The root key works at once.
 //
-// The root key needs root_key.*.create_root_key and can hand on only what it
-// holds itself: a permission among its own, or a resource name that one of its
-// own covers, and no longer than it lives itself; anything else answers 403. Another workspace than the caller's
-// takes the operator and answers 404 to everyone else.
+// The root key needs root_key.*.create_root_key. It can grant only permissions
+// that it has or that one of its resource names covers, and no expiry after its
+// own; otherwise the operation returns 403. Only the operator can create root
+// keys in another workspace; everyone else gets a 404.
 func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest) (latchkey.CreatedRootKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
 		workspace, err := who.resolveWorkspace(ctx, r.WorkspaceID, c.requireWhen, c.tx.Workspace)
@@ -36,8 +36,8 @@ func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.Crea
 	})
 }
 
-// insertRootKey makes a root key. The hash is touched too, because it may be
-// cached as one that doesn't exist.
+// insertRootKey creates a root key. It also invalidates the hash, which may be
+// cached as unknown.
 func (c *Change) insertRootKey(ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64) (latchkey.CreatedRootKey, error) {
 	const prefix, length = "latchkey", 24
 	id, made := NewID("rk"), newSecret(prefix, length)
@@ -53,11 +53,11 @@ func (c *Change) insertRootKey(ctx context.Context, workspace, name string, perm
 	return latchkey.CreatedRootKey{RootKeyID: id, Key: made.text}, nil
 }
 
-// ListRootKeys reads one page of the root keys of a workspace, in the order of
-// their ids. Secrets are not among what it shows; they are not saved.
+// ListRootKeys returns one page of the root keys of a workspace, in the order
+// of their ids. It has no secrets, because they are not stored.
 //
-// The root key needs root_key.*.read_root_key. Another workspace than the
-// caller's takes the operator and answers 404 to everyone else.
+// The root key needs root_key.*.read_root_key. Only the operator can list the
+// root keys of another workspace; everyone else gets a 404.
 func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListRootKeysRequest) (latchkey.Page[latchkey.RootKey], error) {
 	var none latchkey.Page[latchkey.RootKey]
 	workspace, err := who.resolveWorkspace(ctx, r.WorkspaceID, who.requireWhen, e.db.Workspace)
@@ -72,13 +72,14 @@ func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListR
 	return tryPageOf(rows, size, func(row read.RootKey) string { return row.ID }, rootKeyOf)
 }
 
-// UpdateRootKey changes a root key and returns it as it is then. What it may
-// do, and whether, changes with its next request.
+// UpdateRootKey changes a root key and returns it. The change applies from its
+// next request on.
 //
-// The root key needs root_key.*.update_root_key and every permission that the
-// root key holds, before and after; otherwise it answers 403. A root key of
-// another workspace answers 404 to everyone but the operator. None can switch
-// itself off (412), so there is always one left that could undo it.
+// The root key needs root_key.*.update_root_key. You can change a root key only
+// if you have all of its permissions, before and after; otherwise the operation
+// returns 403. A root key of another workspace returns 404 to everyone but the
+// operator. A root key cannot disable itself (412), so one that can undo the
+// change always remains.
 func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.UpdateRootKeyRequest) (latchkey.RootKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.RootKey, error) {
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
@@ -119,12 +120,13 @@ func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.
 	return rootKeyOf(row)
 }
 
-// DeleteRootKey deletes a root key; its next request answers 401. There is no
-// way back.
+// DeleteRootKey deletes a root key, whose next request returns 401. This cannot
+// be undone.
 //
-// The root key needs root_key.*.delete_root_key and every permission that the
-// root key holds; otherwise it answers 403. A root key of another workspace
-// answers 404 to everyone but the operator. None can delete itself (412).
+// The root key needs root_key.*.delete_root_key. You can delete a root key only
+// if you have all of its permissions; otherwise the operation returns 403. A
+// root key of another workspace returns 404 to everyone but the operator. A
+// root key cannot delete itself (412).
 func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
@@ -140,9 +142,10 @@ func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.Dele
 	})
 }
 
-// manageableRootKey finds a root key that the caller may change: it is within
-// reach and holds nothing that the caller doesn't hold. The refusal doesn't say
-// what that is, for the caller may not be allowed to know.
+// manageableRootKey returns a root key that the caller can change: it is in a
+// workspace that the caller can reach, and the caller has all of its
+// permissions. The error does not name a missing permission, which the caller
+// may not be allowed to know.
 func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey, error) {
 	row, err := c.tx.RootKey(ctx, id)
 	if err != nil {
@@ -163,7 +166,7 @@ func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey
 	return row, nil
 }
 
-// mayHandOn refuses a caller that would hand on what it doesn't hold.
+// requireGrantable returns an error if the caller lacks one of the permissions.
 func (c *Change) requireGrantable(permissions []string) error {
 	if len(permissions) > 0 {
 		c.checks = append(c.checks, authCheck{HandsOn: permissions})
@@ -174,7 +177,8 @@ func (c *Change) requireGrantable(permissions []string) error {
 	return nil
 }
 
-// mayOutlive refuses a caller that would hand on more time than it has.
+// requireExpiry returns an error if a root key with that expiry would outlive
+// the caller.
 func (c *Change) requireExpiry(expires latchkey.Time) error {
 	until := orElse(nullableTime(expires), never)
 	c.checks = append(c.checks, authCheck{Expires: until})
@@ -192,11 +196,11 @@ func exceedsCaller() *latchkey.Error {
 	return errNotPermitted.with("This root key holds permissions that you do not hold. Only a root key that holds all of them can change it.")
 }
 
-// weighRootKey is how many bytes a root key takes with its share of the cache:
-// an ample estimate for one that holds every permission there is.
+// weighRootKey estimates the bytes of a cached root key, as an upper bound: one
+// with every permission.
 func weighRootKey(keyHash, *rootKey) uint32 { return 8 << 10 }
 
-// permissionList is the stored form of permissions: sorted, each once.
+// permissionList returns the stored form of permissions: sorted and distinct.
 func permissionList(permissions []string) string {
 	sorted := append([]string{}, permissions...)
 	slices.Sort(sorted)
@@ -236,12 +240,12 @@ func rootKeyTarget(id, name string) latchkey.AuditTarget {
 	return target("rootKey", id, name)
 }
 
-// WhoamiRootKey returns the root key that the request was sent with, and which
-// operations it may call: every one for which it satisfies the rules that always
-// apply, for all ids or for some. An operation can still refuse a request that
-// needs more, for example one that creates permissions on the way.
+// WhoamiRootKey returns the root key of the request and the operations that it
+// can call: those whose unconditional rules it satisfies, for all ids or for
+// some. An operation can still reject a request that needs more, for example
+// one that creates permissions.
 //
-// Every root key may call it.
+// Every root key can call it.
 func (e *Engine) WhoamiRootKey(
 	ctx context.Context, who Caller, _ *latchkey.WhoamiRootKeyRequest,
 ) (latchkey.RootKeyWhoami, error) {
@@ -265,12 +269,13 @@ func (e *Engine) WhoamiRootKey(
 	return me, nil
 }
 
-// FirstRootKey makes the first workspace and the operator's root key where
-// there is no workspace yet, and returns the root key, or "" if there was one.
-// Of several nodes that start together one makes them. It gives the root key to
-// keep before it counts: a root key that couldn't be saved, or was lost in a
-// crash, has never existed and is made again. Keep may be called more than once;
-// the last root key that it was given is the one, and "" says that none of them is.
+// FirstRootKey creates the first workspace and the operator's root key in an
+// installation without workspaces, and returns the root key, or "" if a
+// workspace exists. Of several nodes that start together, one creates them. It
+// calls keep before the commit, so that a root key that could not be saved, or
+// that a crash lost, never existed and is created again. Keep may be called
+// more than once: the last root key is the valid one, and "" means that none of
+// them is.
 func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) error) (string, error) {
 	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
 		return "", err

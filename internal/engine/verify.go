@@ -12,17 +12,17 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
-// VerifyKey answers whether a key may pass. Whatever the answer, the status is
-// 200; look at valid and code.
+// VerifyKey checks a key. The status is 200 whatever the result; look at valid
+// and code.
 //
-// The questions are asked in this order, and the first no decides: is there
-// such a key that the root key may verify (NOT_FOUND); are workspace, key and
-// expiry in order (FORBIDDEN, DISABLED, EXPIRED); does the request come from a
-// permitted address (FORBIDDEN); does the key satisfy the permission query
-// (INSUFFICIENT_PERMISSIONS); is there room in the rate limits (RATE_LIMITED);
-// is the balance enough (USAGE_EXCEEDED). Only VALID spends credits, and only
-// VALID and USAGE_EXCEEDED count in the rate limits. The balance is on disk
-// before the answer is sent.
+// Checks run in this order, and the first failure decides: the key exists and
+// the root key can verify it (NOT_FOUND); the workspace is enabled (FORBIDDEN);
+// the key is enabled (DISABLED) and not expired (EXPIRED); the request comes
+// from an allowed address (FORBIDDEN); the key satisfies the permission query
+// (INSUFFICIENT_PERMISSIONS); the rate limits are not exceeded (RATE_LIMITED);
+// the balance covers the cost (USAGE_EXCEEDED). Only VALID spends credits, and
+// only VALID and USAGE_EXCEEDED count in the rate limits. The new balance is on
+// disk before the response is sent.
 func (e *Engine) VerifyKey(
 	ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest,
 ) (v latchkey.Verification, err error) {

@@ -9,10 +9,10 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// CreateWorkspace makes a new, empty workspace. It has no root key yet; the
-// operator makes the first one with rootKeys.createRootKey.
+// CreateWorkspace creates an empty workspace. It has no root key; the operator
+// creates its first one with rootKeys.createRootKey.
 //
-// Only the operator may. Names need not be unique.
+// Only the operator can call it. Names need not be unique.
 func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.CreateWorkspaceRequest) (latchkey.CreatedWorkspace, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedWorkspace, error) {
 		id := NewID("ws")
@@ -23,7 +23,7 @@ func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.Cr
 	})
 }
 
-// insertWorkspace makes a workspace that is switched on.
+// insertWorkspace creates an enabled workspace.
 func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsPerMinute sql.NullInt64) error {
 	c.invalidate(id)
 	c.audit(workspaceCreated, workspaceTarget(id, name))
@@ -33,8 +33,8 @@ func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsP
 	})
 }
 
-// GetWorkspace reads one workspace. Only the operator may. A deleted workspace
-// answers 404 like one that never was.
+// GetWorkspace returns a workspace. Only the operator can call it. A deleted
+// workspace returns the same 404 as one that does not exist.
 func (e *Engine) GetWorkspace(ctx context.Context, who Caller, r *latchkey.GetWorkspaceRequest) (latchkey.Workspace, error) {
 	row, err := e.db.Workspace(ctx, r.WorkspaceID)
 	if err != nil {
@@ -43,8 +43,8 @@ func (e *Engine) GetWorkspace(ctx context.Context, who Caller, r *latchkey.GetWo
 	return workspaceOf(row), nil
 }
 
-// ListWorkspaces reads one page of the workspaces of the installation, in the
-// order of their ids, without the deleted ones. Only the operator may.
+// ListWorkspaces returns one page of the workspaces of the installation, in the
+// order of their ids, without deleted ones. Only the operator can call it.
 func (e *Engine) ListWorkspaces(ctx context.Context, who Caller, r *latchkey.ListWorkspacesRequest) (latchkey.Page[latchkey.Workspace], error) {
 	var none latchkey.Page[latchkey.Workspace]
 	size := pageSize(r.Limit, 100)
@@ -55,14 +55,13 @@ func (e *Engine) ListWorkspaces(ctx context.Context, who Caller, r *latchkey.Lis
 	return pageOf(rows, size, func(row read.Workspace) string { return row.ID }, workspaceOf), nil
 }
 
-// UpdateWorkspace changes the name of a workspace, switches it on or off, or
-// bounds its API requests, and returns it as it is then. While a workspace is
-// switched off its root keys are refused and its keys verify as FORBIDDEN; both
-// begin with the next request.
+// UpdateWorkspace renames, enables or disables a workspace or sets its request
+// limit, and returns it. While a workspace is disabled, its root keys are
+// rejected and its keys verify as FORBIDDEN, from the next request on.
 //
-// Only the operator may. An unknown or deleted workspace answers 404, and
-// switching off the workspace that the caller itself works in 412: nobody could
-// undo that.
+// Only the operator can call it. An unknown or deleted workspace returns 404.
+// Disabling the caller's own workspace returns 412, because nobody could undo
+// it.
 func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.UpdateWorkspaceRequest) (latchkey.Workspace, error) {
 	if r.WorkspaceID == who.WorkspaceID() && !r.Enabled.Or(true) {
 		return latchkey.Workspace{}, errProtected.with("A root key can't switch off the workspace it works in.")
@@ -90,11 +89,12 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 	})
 }
 
-// DeleteWorkspace deletes a workspace. From the next request on its root keys
-// are refused and its keys verify as NOT_FOUND. There is no way back.
+// DeleteWorkspace deletes a workspace. From the next request on, its root keys
+// are rejected and its keys verify as NOT_FOUND. This cannot be undone.
 //
-// Only the operator may. An unknown or deleted workspace answers 404, and the
-// workspace that the caller itself works in 412: nobody could undo that.
+// Only the operator can call it. An unknown or deleted workspace returns 404.
+// Deleting the caller's own workspace returns 412, because nobody could undo
+// it.
 func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.DeleteWorkspaceRequest) error {
 	if r.WorkspaceID == who.WorkspaceID() {
 		return errProtected.with("A root key can't delete the workspace it works in.")
@@ -126,8 +126,8 @@ func workspaceTarget(id, name string) latchkey.AuditTarget {
 	return target("workspace", id, name)
 }
 
-// reach returns the id of the workspace that a request names: the caller's own
-// by default, another one only for the operator.
+// resolveWorkspace returns the id of the workspace that a request names. The
+// default is the caller's own; only the operator can name another one.
 func (c *Caller) resolveWorkspace(
 	ctx context.Context, id string, requireWhen func(latchkey.Condition, ids) error,
 	find func(context.Context, string) (read.Workspace, error),
