@@ -33,7 +33,11 @@ func (d *denyCache) find(identifier string, cost int64, now time.Time) (Decision
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	known, ok := d.of[identifier]
-	return known.decision, ok && cost >= known.cost && now.Before(known.until)
+	decision := known.decision
+	if decision.RetryAfter = known.until.Sub(now); cost > decision.Limit {
+		decision.RetryAfter = 0 // never
+	}
+	return decision, ok && cost >= known.cost && now.Before(known.until)
 }
 
 // note caches a denial. There is one for each identifier: the latest, unless it

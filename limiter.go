@@ -26,10 +26,10 @@ type LimiterConfig struct {
 	// Return Decision{Allowed: true} to allow some identifiers or some errors.
 	OnError func(ctx context.Context, identifier string, err error) Decision
 	// BlockDenied is the number of denied identifiers to cache; 0 for none. A
-	// cached identifier is denied without a request until its window ends, unless
-	// it asks for less than was denied. That saves requests of callers who keep
-	// trying. It is stricter than the service, whose window slides or whose
-	// bucket refills, and a raised override takes effect only when the window ends.
+	// cached identifier is denied without a request until what it asked for would
+	// fit, but at most for two windows, unless it asks for less than was denied. That
+	// saves requests of callers who keep trying. An override that is raised meanwhile
+	// takes effect only then.
 	BlockDenied int
 }
 
@@ -53,6 +53,10 @@ type Decision struct {
 	// Reset is the end of the window, or when the token bucket is full again, by the
 	// clock of the service.
 	Reset time.Time
+	// RetryAfter is how long to wait until the call would be allowed, if nothing else
+	// is counted until then. It is 0 if the call is allowed, and if it never will be
+	// because it asks for more than Limit. Of a Local denial it is when the cache ends.
+	RetryAfter time.Duration
 	// Local reports that the denial came from the cache of BlockDenied.
 	Local bool
 	// Err is the reason why the service could not be asked; OnError has decided.
@@ -104,20 +108,39 @@ func (l *Limiter) AllowN(ctx context.Context, identifier string, n int64) Decisi
 		return d
 	}
 	d := Decision{
-		Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining,
-		Reset: result.Reset.Time,
+		Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining, Reset: result.Reset.Time,
+		RetryAfter: l.retryAfter(&result, n),
 	}
 	if !d.Allowed {
-		l.denied.note(identifier, n, d, l.until(d.Reset))
+		l.denied.note(identifier, n, d, time.Now().Add(l.blockFor(&d)))
 	}
 	return d
 }
 
-// until is when to ask again after a denial: at its reset, but at most a window
-// from now, in case the clocks of service and program differ.
-func (l *Limiter) until(reset time.Time) time.Time {
-	if latest := time.Now().Add(l.cfg.Window); latest.Before(reset) {
-		return latest
+// retryAfter returns when to ask for n again. A service that doesn't say gets the
+// time until its reset.
+func (l *Limiter) retryAfter(result *LimitResult, n int64) time.Duration {
+	switch {
+	case result.Success || n > result.Limit:
+		return 0
+	case result.RetryAfter.Milliseconds() > 0:
+		return result.RetryAfter.Duration()
 	}
-	return reset
+	return max(l.untilReset(result.Reset.Time), time.Millisecond) // 0 would mean never
+}
+
+// untilReset returns the time until a reset, but at most a window, in case the clocks
+// of service and program differ.
+func (l *Limiter) untilReset(reset time.Time) time.Duration {
+	return min(time.Until(reset), l.cfg.Window)
+}
+
+// blockFor returns how long to deny without a request. A limit is free again after two
+// windows at most; an override can have longer ones, and can be changed. What never
+// fits is asked for again when the window ends, as an override can be raised.
+func (l *Limiter) blockFor(d *Decision) time.Duration {
+	if d.RetryAfter == 0 {
+		return l.untilReset(d.Reset)
+	}
+	return min(d.RetryAfter, 2*l.cfg.Window)
 }

@@ -186,6 +186,42 @@ func TestDeniedAreRefusedHereUntilReset(t *testing.T) {
 	})
 }
 
+// TestDeniedAreRefusedHereUntilTheyFit: the service says how long a call waits, which can
+// be less than until its window ends, or more.
+func TestDeniedAreRefusedHereUntilTheyFit(t *testing.T) {
+	const never = 0
+	for _, c := range []struct {
+		n           int64
+		wait, block time.Duration
+	}{
+		{1, 1500 * time.Millisecond, 1500 * time.Millisecond},
+		{1, 80 * time.Second, 80 * time.Second},
+		{1, time.Hour, 2 * time.Minute}, // of an override
+		{11, never, 20 * time.Second},
+	} {
+		inBubble(t, func(t *testing.T) {
+			s := &limits{decide: func(*latchkey.LimitRequest) (latchkey.LimitResult, error) {
+				return latchkey.LimitResult{
+					Limit: 10, Reset: latchkey.At(time.Now().Add(20 * time.Second)),
+					RetryAfter: latchkey.Per(c.wait),
+				}, nil
+			}}
+			l := limiter(t, s, latchkey.LimiterConfig{BlockDenied: 1})
+			same(t, "wait", l.AllowN(t.Context(), "a", c.n).RetryAfter, c.wait)
+			time.Sleep(c.block - time.Second)
+			d := l.AllowN(t.Context(), "a", c.n)
+			same(t, "refused here", d.Local, true)
+			if c.wait == never {
+				same(t, "wait while refused here", d.RetryAfter, 0)
+			} else {
+				same(t, "wait while refused here", d.RetryAfter, time.Second)
+			}
+			time.Sleep(time.Second)
+			same(t, "refused here afterwards", l.AllowN(t.Context(), "a", c.n).Local, false)
+		})
+	}
+}
+
 // TestLateRefusalsSayNoLess: of two uses under way at once the cheaper was
 // refused first; that the dearer is refused too takes nothing back.
 func TestLateRefusalsSayNoLess(t *testing.T) {
@@ -319,4 +355,27 @@ func TestHandlerTellsWhereOneStands(t *testing.T) {
 		}
 		same(t, "served", served, 3)
 	})
+}
+
+// TestRetryAfterIsWhenARequestFits: not when the window ends, and absent if it never will.
+func TestRetryAfterIsWhenARequestFits(t *testing.T) {
+	for _, c := range []struct {
+		result latchkey.LimitResult
+		want   string
+	}{
+		{latchkey.LimitResult{Limit: 10, RetryAfter: latchkey.Per(1500 * time.Millisecond)}, "2"},
+		{latchkey.LimitResult{Limit: 10, RetryAfter: latchkey.Per(90 * time.Second)}, "90"},
+		{latchkey.LimitResult{}, ""}, // an override of 0
+	} {
+		s := &limits{decide: func(*latchkey.LimitRequest) (latchkey.LimitResult, error) {
+			c.result.Reset = latchkey.At(time.Now().Add(30 * time.Second))
+			return c.result, nil
+		}}
+		w := httptest.NewRecorder()
+		handler := limiter(t, s, latchkey.LimiterConfig{}).Handler(
+			func(*http.Request) string { return "a" }, http.NotFoundHandler())
+		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		same(t, "status", w.Code, http.StatusTooManyRequests)
+		same(t, "Retry-After", w.Header().Get("Retry-After"), c.want)
+	}
 }

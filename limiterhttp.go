@@ -12,15 +12,15 @@ import (
 //
 // Every response has the headers RateLimit-Limit, RateLimit-Remaining and
 // RateLimit-Reset, which is in seconds. A denied request gets status 429 with
-// Retry-After, or 503 if the service could not be asked.
+// Retry-After, which is when it would be allowed and can be before or after the reset,
+// or 503 if the service could not be asked. With a limit of 0 there is no Retry-After.
 func (l *Limiter) Handler(identify func(*http.Request) string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d := l.Allow(r.Context(), identify(r))
-		wait := l.seconds(d.Reset)
 		if d.Limit > 0 {
 			w.Header().Set("RateLimit-Limit", strconv.FormatInt(d.Limit, 10))
 			w.Header().Set("RateLimit-Remaining", strconv.FormatInt(d.Remaining, 10))
-			w.Header().Set("RateLimit-Reset", wait)
+			w.Header().Set("RateLimit-Reset", wholeSeconds(l.untilReset(d.Reset)))
 		}
 		switch {
 		case d.Allowed:
@@ -28,15 +28,16 @@ func (l *Limiter) Handler(identify func(*http.Request) string, next http.Handler
 		case d.Err != nil:
 			http.Error(w, "The rate limit can't be checked at the moment.", http.StatusServiceUnavailable)
 		default:
-			w.Header().Set("Retry-After", wait)
+			if d.RetryAfter > 0 {
+				w.Header().Set("Retry-After", wholeSeconds(d.RetryAfter))
+			}
 			http.Error(w, "Too many requests.", http.StatusTooManyRequests)
 		}
 	})
 }
 
-// seconds returns the time until a window ends in whole seconds, rounded up. It is
-// at least 1 and at most a window, in case clocks differ.
-func (l *Limiter) seconds(reset time.Time) string {
-	left := min(max(time.Until(reset), time.Second), l.cfg.Window)
-	return strconv.FormatInt(int64((left+time.Second-1)/time.Second), 10)
+// wholeSeconds returns a time in whole seconds, rounded up and at least 1, so that who
+// waits that long has waited long enough.
+func wholeSeconds(d time.Duration) string {
+	return strconv.FormatInt(int64((max(d, 1)+time.Second-1)/time.Second), 10)
 }

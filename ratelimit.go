@@ -33,6 +33,10 @@ type LimitResult struct {
 	// Reset is the end of the current window, or when the token bucket is full again, in
 	// unix milliseconds.
 	Reset Time `json:"reset" check:"required"`
+	// RetryAfter is how long to wait until the call fits, if nothing else is counted until
+	// then, in milliseconds. It is absent if the call fits, if it never will because it costs
+	// more than the limit, or if that is unknown.
+	RetryAfter Duration `json:"retryAfter,omitzero"`
 	// OverrideID identifies the override that applied; absent if none did.
 	OverrideID string `json:"overrideId,omitempty"`
 }
@@ -64,6 +68,10 @@ type LimitCheck struct {
 	// Reset is the end of the current window, or when the token bucket is full again, in
 	// unix milliseconds.
 	Reset Time `json:"reset" check:"required"`
+	// RetryAfter is how long to wait until the call fits, if nothing else is counted until
+	// then, in milliseconds. It is absent if the call fits, if it never will because it costs
+	// more than the limit, or if that is unknown.
+	RetryAfter Duration `json:"retryAfter,omitzero"`
 	// Passed reports whether this check alone passes.
 	Passed bool `json:"passed" check:"required"`
 	// OverrideID identifies the override that applied; absent if none did.

@@ -55,6 +55,9 @@ func (d Duration) Duration() time.Duration {
 	return time.Duration(max(-most, min(d.ms, most))) * time.Millisecond
 }
 
+// Equal reports whether two durations are the same. Package cmp calls it.
+func (d Duration) Equal(e Duration) bool { return d == e }
+
 // String returns the duration in the format of time.Duration, for example "1m0s".
 func (d Duration) String() string { return d.Duration().String() }
 

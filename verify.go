@@ -121,6 +121,10 @@ type RatelimitState struct {
 	// Reset is the end of the current window, or when the token bucket is full again, in
 	// unix milliseconds.
 	Reset Time `json:"reset" check:"required"`
+	// RetryAfter is how long to wait until the call fits under this limit, if nothing else
+	// is counted until then, in milliseconds. It is absent if the call fits, if it never will
+	// because it costs more than the limit, or if that is unknown.
+	RetryAfter Duration `json:"retryAfter,omitzero"`
 	// Remaining is how much is left.
 	Remaining int64 `json:"remaining" check:"required"`
 	// AutoApply reports whether every verification checks the limit.

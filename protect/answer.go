@@ -80,11 +80,10 @@ func refusal(d *Denied) Answer {
 	case a.Status == http.StatusUnauthorized: // RFC 6750, section 3.1
 		a.Header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}
-	if l, ok := d.exceeded(); ok {
+	if l, ok := d.slowest(); ok {
 		a.Header.Set("RateLimit-Limit", strconv.FormatInt(l.Limit, 10))
 		a.Header.Set("RateLimit-Remaining", strconv.FormatInt(l.Remaining, 10))
-		a.Header.Set("RateLimit-Reset", seconds(d.RetryAfter))
-		a.RetryAfter = max(d.RetryAfter, time.Second) // an immediate retry would be denied, too
+		a.Header.Set("RateLimit-Reset", seconds(untilReset(l)))
 	}
 	a.complete()
 	return a

@@ -120,6 +120,22 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 				"Ratelimit-Reset": {"3600"},
 			},
 		},
+		"as the service says, which is not when the window ends": {
+			[]latchkey.RatelimitState{
+				waiting(state(true, 10, 30*second), 1500*time.Millisecond),
+				waiting(state(true, 500, 20*second), 45*second),
+			},
+			http.Header{
+				"Retry-After": {"45"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
+				"Ratelimit-Reset": {"30"},
+			},
+		},
+		"never, if the request costs more than the limit": {
+			[]latchkey.RatelimitState{waiting(state(true, 500, 20*second), 45*second), state(true, 0, 30*second)},
+			http.Header{
+				"Ratelimit-Limit": {"0"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"30"},
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -145,6 +161,11 @@ func state(exceeded bool, limit int64, in time.Duration) latchkey.RatelimitState
 		Exceeded: exceeded, Limit: limit, Duration: latchkey.Per(time.Hour),
 		Reset: latchkey.AtMilli(in.Milliseconds()),
 	}
+}
+
+func waiting(l latchkey.RatelimitState, wait time.Duration) latchkey.RatelimitState {
+	l.RetryAfter = latchkey.Per(wait)
+	return l
 }
 
 func TestOtherDenialsDontTalkAboutLimits(t *testing.T) {

@@ -17,14 +17,14 @@ import (
 // other error says that it could not be verified; its text can quote the service.
 func (g *Guard) Check(ctx context.Context, key string) (latchkey.Verification, error) {
 	if key == "" {
-		return latchkey.Verification{}, denied(latchkey.Verification{Code: NoKey})
+		return latchkey.Verification{}, &Denied{Verification: latchkey.Verification{Code: NoKey}}
 	}
 	v, err := g.verify(ctx, key)
 	switch {
 	case err != nil:
 		return latchkey.Verification{}, g.failed(ctx, err)
 	case !v.Valid:
-		return latchkey.Verification{}, denied(v)
+		return latchkey.Verification{}, denied(v, g.ask)
 	}
 	return v, nil
 }
@@ -60,7 +60,7 @@ func (g *Guard) verify(ctx context.Context, key string) (latchkey.Verification, 
 func (g *Guard) failed(ctx context.Context, err error) error {
 	switch {
 	case unfit(err):
-		return denied(latchkey.Verification{Code: latchkey.NotFound})
+		return &Denied{Verification: latchkey.Verification{Code: latchkey.NotFound}}
 	case g.onError.open && outage(err):
 		g.onError.logger().WarnContext(ctx,
 			"protect: a request passes although its key could not be verified", "error", err)

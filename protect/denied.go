@@ -2,7 +2,9 @@ package protect
 
 import (
 	"fmt"
+	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
@@ -18,8 +20,10 @@ type Denied struct {
 	// Verification is the result of the service. Its Code is always set: NoKey if
 	// there was no key, and NOT_FOUND also for text that can't be a key.
 	Verification latchkey.Verification
-	// RetryAfter is how long to wait before the next try, if the code is
-	// RATE_LIMITED; zero if that is unknown.
+	// RetryAfter is how long to wait until all exceeded limits have room for the
+	// request, if nothing else is counted until then. It is zero if the code is not
+	// RATE_LIMITED, and if there is no such time because the request costs more than
+	// a limit.
 	RetryAfter time.Duration
 }
 
@@ -44,13 +48,43 @@ var denials = map[latchkey.Code]denial{
 // unknown is the response to a code of a newer service.
 var unknown = denial{http.StatusForbidden, "the API key may not be used"}
 
-func denied(v latchkey.Verification) *Denied {
+// denied returns the denial of a key for which asked was asked.
+func denied(v latchkey.Verification, asked latchkey.VerifyKeyRequest) *Denied {
 	d := &Denied{Verification: v}
-	if l, ok := d.exceeded(); ok {
-		// If clocks differ, the caller must still not wait longer than a window.
-		d.RetryAfter = max(0, min(time.Until(l.Reset.Time), l.Duration.Duration()))
+	for l := range d.exceeded() {
+		if costOf(asked, l.Name) > l.Limit {
+			d.RetryAfter = 0
+			break
+		}
+		d.RetryAfter = max(d.RetryAfter, retryAfter(l))
 	}
 	return d
+}
+
+// costOf returns what a request uses of a limit: as of a limit that is named twice, the
+// last one counts.
+func costOf(asked latchkey.VerifyKeyRequest, limit string) int64 {
+	for _, l := range slices.Backward(asked.Ratelimits) {
+		if l.Name == limit {
+			return l.Cost.Or(1)
+		}
+	}
+	return 1
+}
+
+// retryAfter returns when an exceeded limit has room again. A service that doesn't say
+// gets the time until its reset.
+func retryAfter(l latchkey.RatelimitState) time.Duration {
+	if wait := l.RetryAfter.Duration(); wait > 0 {
+		return wait
+	}
+	return max(untilReset(l), time.Second) // an immediate retry would be denied, too
+}
+
+// untilReset returns the time until a limit resets: if clocks differ, not more than a
+// window.
+func untilReset(l latchkey.RatelimitState) time.Duration {
+	return max(0, min(time.Until(l.Reset.Time), l.Duration.Duration()))
 }
 
 // Status returns the HTTP status of the denial: 401, 402, 403 or 429.
@@ -68,13 +102,26 @@ func (d *Denied) denial() denial {
 	return unknown
 }
 
-// exceeded returns the exceeded rate limit that resets last.
-func (d *Denied) exceeded() (latchkey.RatelimitState, bool) {
-	var longest latchkey.RatelimitState
-	for _, l := range d.Verification.Ratelimits {
-		if l.Exceeded && (!longest.Exceeded || l.Reset.After(longest.Reset.Time)) {
-			longest = l
+// exceeded iterates over the exceeded limits of a rate limited request.
+func (d *Denied) exceeded() iter.Seq[latchkey.RatelimitState] {
+	return func(yield func(latchkey.RatelimitState) bool) {
+		if d.Verification.Code != latchkey.RateLimited {
+			return
+		}
+		for _, l := range d.Verification.Ratelimits {
+			if l.Exceeded && !yield(l) {
+				return
+			}
 		}
 	}
-	return longest, longest.Exceeded && d.Verification.Code == latchkey.RateLimited
+}
+
+// slowest returns the exceeded limit that resets last.
+func (d *Denied) slowest() (slowest latchkey.RatelimitState, ok bool) {
+	for l := range d.exceeded() {
+		if !ok || l.Reset.After(slowest.Reset.Time) {
+			slowest, ok = l, true
+		}
+	}
+	return slowest, ok
 }

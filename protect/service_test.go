@@ -2,6 +2,7 @@ package protect_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/embedded"
+	"github.com/latchkeyhq/latchkey/latchkeytest"
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
@@ -104,4 +106,37 @@ func newService(t *testing.T) (*latchkey.Client, string) {
 		t.Fatal(err)
 	}
 	return client, server.URL
+}
+
+// TestWhoWaitsForRetryAfterGetsIn: a caller that waits as long as it is told is not denied
+// again, whatever its request costs.
+func TestWhoWaitsForRetryAfterGetsIn(t *testing.T) {
+	s := latchkeytest.New(t)
+	for _, algorithm := range []latchkey.Algorithm{latchkey.SlidingWindow, latchkey.TokenBucket} {
+		for _, cost := range []int64{1, 4, 10} {
+			key := s.NewKey(latchkey.CreateKeyRequest{}).Key
+			guard := protect.New(protect.Config{Verifier: s.Client.Keys}).Limits(latchkey.VerifyKeyRatelimit{
+				Name: "burst", Limit: latchkey.Int(10), Cost: latchkey.Int(cost),
+				Duration: latchkey.Set(latchkey.Per(3 * time.Second)), Algorithm: algorithm,
+			})
+			s.Clock.Advance(500 * time.Millisecond)
+			var denied *protect.Denied
+			for range 11 {
+				if _, err := guard.Check(t.Context(), key); err != nil && !errors.As(err, &denied) {
+					t.Fatal(err)
+				}
+			}
+			if denied == nil {
+				t.Fatalf("%s, cost %d: nothing was denied", algorithm, cost)
+			}
+			s.Clock.Advance(denied.RetryAfter - time.Millisecond)
+			if _, err := guard.Check(t.Context(), key); err == nil {
+				t.Errorf("%s, cost %d: passed before %v", algorithm, cost, denied.RetryAfter)
+			}
+			s.Clock.Advance(time.Millisecond)
+			if _, err := guard.Check(t.Context(), key); err != nil {
+				t.Errorf("%s, cost %d: denied after waiting %v", algorithm, cost, denied.RetryAfter)
+			}
+		}
+	}
 }

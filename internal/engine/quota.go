@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -44,7 +45,7 @@ func (e *Engine) checkQuota(ctx context.Context, who *Caller) (*Quota, error) {
 		return quota, nil
 	}
 	refusal := errTooManyRequests.with("This workspace has used up its %d requests per minute.", limit)
-	refusal.RetryAfter = quota.Reset
+	refusal.RetryAfter = cmp.Or(time.Duration(d.Wait)*time.Millisecond, quota.Reset)
 	return quota, refusal
 }
 

@@ -61,7 +61,8 @@ func (e *Engine) limit(ctx context.Context, now int64, workspace string, space *
 		return latchkey.LimitResult{}, err
 	}
 	return latchkey.LimitResult{
-		Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining, Reset: latchkey.AtMilli(d.Reset), OverrideID: overrideID,
+		Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining, Reset: latchkey.AtMilli(d.Reset),
+		RetryAfter: latchkey.PerMilli(d.Wait), OverrideID: overrideID,
 	}, nil
 }
 
@@ -121,6 +122,7 @@ func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*n
 		check := &result.Limits[i]
 		check.Namespace, check.Identifier, check.Limit = batch[i].Namespace, batch[i].Identifier, asked[i].Limit
 		check.Passed, check.Remaining, check.Reset = d.Passed, d.Remaining, latchkey.AtMilli(d.Reset)
+		check.RetryAfter = latchkey.PerMilli(d.Wait)
 		result.Passed = result.Passed && d.Passed
 	}
 	return result, nil

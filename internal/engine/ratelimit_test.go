@@ -50,10 +50,10 @@ func TestLimitCountsWhatPassesAndNothingElse(t *testing.T) {
 		want latchkey.LimitResult
 	}{
 		{2, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 3, Reset: minute}},
-		{4, latchkey.LimitResult{Success: false, Limit: 5, Remaining: 0, Reset: minute}},
+		{4, latchkey.LimitResult{Success: false, Limit: 5, Remaining: 0, Reset: minute, RetryAfter: latchkey.PerMilli(45_001)}},
 		{0, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 3, Reset: minute}},
 		{3, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 0, Reset: minute}},
-		{1, latchkey.LimitResult{Success: false, Limit: 5, Remaining: 0, Reset: minute}},
+		{1, latchkey.LimitResult{Success: false, Limit: 5, Remaining: 0, Reset: minute, RetryAfter: latchkey.PerMilli(45_001)}},
 		{0, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 0, Reset: minute}},
 	} {
 		if diff := cmp.Diff(step.want, w.limit(w.who, asking(ask("api", "u", 5), step.cost))); diff != "" {
@@ -147,6 +147,58 @@ func TestParallelFirstUseMakesOneNamespaceAndCountsExactly(t *testing.T) {
 		t.Errorf("%d of %d calls passed, want %d", passed.Load(), calls, limit)
 	}
 	w.wantEvents(w.who.WorkspaceID(), "ratelimitNamespace.create")
+}
+
+// TestRetryAfterIsWhenTheCallFits waits as long as it is told, and a millisecond less.
+func TestRetryAfterIsWhenTheCallFits(t *testing.T) {
+	w := newWorld(t)
+	type use func(of string, r latchkey.LimitRequest) (passed bool, wait latchkey.Duration)
+	ways := map[string]use{
+		"limit": func(of string, r latchkey.LimitRequest) (bool, latchkey.Duration) {
+			got := w.limit(w.who, r)
+			return got.Success, got.RetryAfter
+		},
+		"multiLimit": func(of string, r latchkey.LimitRequest) (bool, latchkey.Duration) {
+			got := must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit",
+				latchkey.MultiLimitRequest{ask("other", of, 99), r})
+			return got.Passed, got.Limits[1].RetryAfter
+		},
+		"verifyKey": func(of string, r latchkey.LimitRequest) (bool, latchkey.Duration) {
+			got := must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+				Key: of, Ratelimits: []latchkey.VerifyKeyRatelimit{{
+					Name: "burst", Limit: latchkey.Int(r.Limit), Cost: r.Cost,
+					Duration: latchkey.Set(r.Duration), Algorithm: r.Algorithm,
+				}},
+			})
+			return got.Valid, got.Ratelimits[0].RetryAfter
+		},
+	}
+	for name, use := range ways {
+		for _, algorithm := range []latchkey.Algorithm{latchkey.SlidingWindow, latchkey.TokenBucket} {
+			for _, cost := range []int64{1, 4, 10} {
+				key := w.newKey(latchkey.CreateKeyRequest{}).Key
+				take := func(cost int64) (bool, latchkey.Duration) {
+					r := asking(ask("api", key, 10), cost)
+					r.Algorithm = algorithm
+					return use(key, r)
+				}
+				wants := func(what string, cost int64, passed bool, wait latchkey.Duration) {
+					if got, left := take(cost); got != passed || left != wait {
+						t.Errorf("%s, %s, %s of cost %d: passed %v and waits %v, want %v and %v",
+							name, algorithm, what, cost, got, left, passed, wait)
+					}
+				}
+				w.advance(15 * time.Second)
+				wants("the first call", 10, true, latchkey.Duration{})
+				wants("a call above the limit", 11, false, latchkey.Duration{})
+				_, wait := take(cost)
+				w.advance(wait.Duration() - time.Millisecond)
+				wants("a call too early", cost, false, latchkey.PerMilli(1))
+				w.advance(time.Millisecond)
+				wants("a call in time", cost, true, latchkey.Duration{})
+			}
+		}
+	}
 }
 
 func TestMultiLimitCountsAllOrNothing(t *testing.T) {

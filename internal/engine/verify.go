@@ -350,7 +350,8 @@ func setRatelimits(v *latchkey.Verification, limits []checkedLimit, decisions []
 		}
 		v.Ratelimits[i] = latchkey.RatelimitState{
 			Exceeded: !d.Passed, ID: l.ID, Name: l.Name, Limit: l.Limit, Duration: l.Duration,
-			Reset: latchkey.AtMilli(d.Reset), Remaining: d.Remaining, AutoApply: l.AutoApply,
+			Reset: latchkey.AtMilli(d.Reset), RetryAfter: latchkey.PerMilli(d.Wait),
+			Remaining: d.Remaining, AutoApply: l.AutoApply,
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package ratelimit
 
+import "math"
+
 // batch is the requests of one call, sorted out by the counters they name.
 type batch struct {
 	requests []Request
@@ -73,17 +75,25 @@ func (b *batch) take(now int64, states []state) []Decision {
 }
 
 // refund corrects the decisions of a refused batch, of which nothing is counted:
-// all report when their counter resets without it, and those that passed report
-// what remains, which is what a request of no cost would be told.
+// all report when their counter resets without it. Those that passed report what
+// remains, which is what a request of no cost would be told, and the others how long
+// to wait until there is room for them and for those before them on their counter.
 func (b *batch) refund(decisions []Decision, take func(of int, r Request) Decision) {
-	for i := range decisions {
-		r := b.requests[i]
-		r.Cost = min(r.Cost, 0)
-		free := take(b.of[i], r)
-		decisions[i].Reset = free.Reset
+	asked := make([]uint64, len(b.counters))
+	for i, r := range b.requests {
+		of := b.of[i]
+		asked[of] = add(asked[of], uint64(max(r.Cost, 0)))
+		none, together := r, r
+		none.Cost = min(r.Cost, 0)
+		free := take(of, none)
 		if decisions[i].Passed {
 			decisions[i] = free
+			continue
 		}
+		if !r.invalid() {
+			together.Cost = int64(min(asked[of], math.MaxInt64))
+		}
+		decisions[i].Reset, decisions[i].Wait = free.Reset, take(of, together).Wait
 	}
 }
 

@@ -66,6 +66,12 @@ type Decision struct {
 	// current window; what was used in it still weighs on the one after it. Of a
 	// token bucket it is when the bucket is full again, now at the earliest.
 	Reset int64
+	// Wait is the number of milliseconds until the request passes if nothing else
+	// is counted until then, together with those before it in its batch. It is 0 if
+	// the request passed, if it never will (its cost is above its limit), and if
+	// nobody knows, because the shared counters are out of reach. It is an estimate
+	// for requests of one batch that give one token bucket different limits.
+	Wait int64
 }
 
 // Limiter decides requests and counts those that pass.

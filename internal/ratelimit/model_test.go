@@ -140,6 +140,56 @@ func (h history) take(now int64, requests []Request) ([]Decision, history) {
 	return decisions, h
 }
 
+// decided compares the decisions about a batch with those of the history, and returns
+// the history after them.
+func (h history) decided(t *rapid.T, now int64, batch []Request, got []Decision) history {
+	want, after := h.take(now, batch)
+	if diff := cmp.Diff(want, got, ignoreWait); diff != "" {
+		t.Fatalf("at %d, decisions (-want +got):\n%s", now, diff)
+	}
+	for i, d := range got {
+		if d.Passed {
+			if d.Wait != 0 {
+				t.Fatalf("at %d, a request that passed waits %d ms", now, d.Wait)
+			}
+			continue
+		}
+		h.mustWait(t, now, d.Wait, upTo(batch, i))
+	}
+	return after
+}
+
+// upTo returns a request of a batch, after those before it on the same counter.
+func upTo(batch []Request, i int) []Request {
+	var same []Request
+	for _, r := range batch[:i+1] {
+		if r.Key == batch[i].Key {
+			same = append(same, r)
+		}
+	}
+	return same
+}
+
+// mustWait checks that the last of some requests on one counter passes after a wait and
+// no earlier, or never if the wait is 0.
+func (h history) mustWait(t *rapid.T, now, wait int64, same []Request) {
+	for _, r := range same {
+		if r.Algorithm == TokenBucket && r.Limit != same[0].Limit {
+			return // of which it is an estimate
+		}
+	}
+	passes := func(after int64) bool {
+		d, _ := h.take(min(now, math.MaxInt64-after)+after, same)
+		return d[len(same)-1].Passed
+	}
+	switch {
+	case wait == 0 && passes(min(2*second, math.MaxInt64-1-now)):
+		t.Fatalf("at %d, %+v never passes, but does after two seconds", now, same)
+	case wait > 0 && (passes(wait-1) || !passes(wait)):
+		t.Fatalf("at %d, %+v waits %d ms, which is not when it first passes", now, same, wait)
+	}
+}
+
 // counted leaves out the calls on keys on which nothing is counted.
 func (h history) counted(after history, requests []Request) history {
 	for _, r := range requests {
@@ -185,11 +235,7 @@ func TestDecisionsMatchTheHistory(t *testing.T) {
 		now := rapid.SampledFrom([]int64{0, 1_700_000_000_123, math.MaxInt64 - 5_000}).Draw(t, "start")
 		forward := rapid.Bool().Draw(t, "forward")
 		decide := func(t *rapid.T, batch []Request) {
-			want, after := model.take(now, batch)
-			if diff := cmp.Diff(want, take(m, now, batch...)); diff != "" {
-				t.Fatalf("at %d, decisions (-want +got):\n%s", now, diff)
-			}
-			model = after
+			model = model.decided(t, now, batch, take(m, now, batch...))
 		}
 		one := func(t *rapid.T) { decide(t, []Request{requests.Draw(t, "request")}) }
 		t.Repeat(map[string]func(*rapid.T){

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/latchkeyhq/latchkey/internal/testenv"
@@ -92,11 +91,7 @@ func matchesHistory(t *rapid.T, nodes []Limiter, report func()) {
 			batch[i].Workspace = workspace
 		}
 		node := nodes[rapid.IntRange(0, len(nodes)-1).Draw(t, "node")]
-		want, after := model.take(now, batch)
-		if diff := cmp.Diff(want, take(node, now, batch...)); diff != "" {
-			t.Fatalf("at %d, decisions (-want +got):\n%s", now, diff)
-		}
-		model = after
+		model = model.decided(t, now, batch, take(node, now, batch...))
 	}
 	one := func(t *rapid.T) { decide(t, []Request{scriptRequests.Draw(t, "request")}) }
 	t.Repeat(map[string]func(*rapid.T){

@@ -133,6 +133,18 @@ func TestRowsOutOfReach(t *testing.T) {
 	if n := count(nodes[1], rowsStart, q); n != (100-21)/2 {
 		t.Errorf("%d passed at the other, want %d", n, (100-21)/2)
 	}
+	if d, _ := nodes[0].TakeOne(t.Context(), rowsStart, refuse); d.Wait != 0 {
+		t.Errorf("what asked to be refused waits %d ms, though nobody knows how long", d.Wait)
+	}
+	told, _ := nodes[0].TakeOne(t.Context(), rowsStart, q)
+	late := rowsStart + told.Wait + q.Duration/50 // each node rounds its share down
+	if early, _ := nodes[0].TakeOne(t.Context(), rowsStart+told.Wait-1, q); early.Passed {
+		t.Errorf("%d passed before a wait of %d ms was over", early.Remaining, told.Wait)
+	}
+	free := q
+	if free.Cost = 0; told.Wait == 0 || !nodes[0].passes(t, late, free) {
+		t.Errorf("refused long after a wait of %d ms", told.Wait)
+	}
 	d.gone.Store(false)
 	want := uint64(22 + 39 + 39)
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {

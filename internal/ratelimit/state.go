@@ -1,6 +1,9 @@
 package ratelimit
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Algorithm is how a counter counts and what fits in it.
 type Algorithm uint8
@@ -86,7 +89,24 @@ func (r *Request) take(s state, now int64) (state, Decision) {
 	if r.invalid() {
 		return s, Decision{Reset: now}
 	}
-	return r.rules().take(s, now, r.terms())
+	after, d := r.rules().take(s, now, r.terms())
+	if !d.Passed {
+		d.Wait = r.wait(s, now)
+	}
+	return after, d
+}
+
+// wait returns how many milliseconds after now the request passes on a state, 0
+// for never.
+func (r *Request) wait(s state, now int64) int64 {
+	if r.invalid() {
+		return 0
+	}
+	free := r.rules().freeAt(s, now, r.terms())
+	if free == math.MaxInt64 {
+		return 0
+	}
+	return free - now
 }
 
 // invalid reports whether the request is denied whatever is counted.

@@ -1,5 +1,10 @@
 package ratelimit
 
+import (
+	"math"
+	"math/bits"
+)
+
 // tally is what a node knows of a counter that nodes share.
 type tally struct {
 	heard state // the shared count as it last heard it
@@ -63,7 +68,24 @@ func (t *tally) decide(
 		}
 	}
 	_, free := rules.take(rules.join(t.heard, before, terms.duration, 1), now, terms)
-	return Decision{Reset: free.Reset}, false, exact
+	wait := int64(0)
+	if !degraded || !r.Refuse {
+		wait = aloneFor(r, rules.join(t.heard, before, terms.duration, others), now, others)
+	}
+	return Decision{Reset: free.Reset, Wait: wait}, false, exact
+}
+
+// aloneFor returns how long a request waits if each of so many nodes asks for as much
+// on a state that counts what all of them have admitted. With several nodes it is a
+// few units of the limit inexact, because each node rounds its share down.
+func aloneFor(r *Request, s state, now int64, nodes int) int64 {
+	each := *r
+	hi, cost := bits.Mul64(uint64(r.Cost), uint64(nodes))
+	if hi > 0 || cost > math.MaxInt64 {
+		return 0
+	}
+	each.Cost = int64(cost)
+	return each.wait(s, now)
 }
 
 // decideAlone decides the batch by what a node knows of its counters, and returns

@@ -210,7 +210,7 @@ func TestQuotaIsToldAndKept(t *testing.T) {
 	same(t, "status", a.status, 429)
 	same(t, "code", a.code(), "workspace_rate_limited")
 	same(t, "remaining", a.header.Get("RateLimit-Remaining"), "0")
-	same(t, "retry", a.header.Get("Retry-After"), "45")
+	same(t, "retry", a.header.Get("Retry-After"), "46") // the next window begins full
 	same(t, "unlimited", w.call("apis.createApi", `{"name":"an api"}`).header.Get("RateLimit-Limit"), "")
 }
 

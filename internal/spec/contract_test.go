@@ -199,8 +199,9 @@ func looseness(s *openapi3.Schema) string {
 }
 
 // added are the fields that the contract doesn't have. They are optional in
-// requests, and absent from responses unless a request has set them.
-var added = []string{"algorithm"}
+// requests, and absent from responses unless a request has set them or a limit is
+// exceeded.
+var added = []string{"algorithm", "retryAfter"}
 
 const noDefault = "a required field has no default"
 

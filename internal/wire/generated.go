@@ -2276,6 +2276,11 @@ func appendRatelimitState(b []byte, v *latchkey.RatelimitState) []byte {
 	b = append(b, `,"reset":`...)
 	b = appendTime(b, v.Reset)
 
+	if v.RetryAfter.Milliseconds() != 0 {
+		b = append(b, `,"retryAfter":`...)
+		b = appendSpan(b, v.RetryAfter)
+	}
+
 	b = append(b, `,"remaining":`...)
 	b = appendWhole(b, v.Remaining)
 
@@ -2349,6 +2354,10 @@ func appendLimitResult(b []byte, v *latchkey.LimitResult) []byte {
 	b = append(b, `,"reset":`...)
 	b = appendTime(b, v.Reset)
 
+	if v.RetryAfter.Milliseconds() != 0 {
+		b = append(b, `,"retryAfter":`...)
+		b = appendSpan(b, v.RetryAfter)
+	}
 	if v.OverrideID != "" {
 		b = append(b, `,"overrideId":`...)
 		b = appendText(b, v.OverrideID)
@@ -2407,6 +2416,11 @@ func appendLimitCheck(b []byte, v *latchkey.LimitCheck) []byte {
 
 	b = append(b, `,"reset":`...)
 	b = appendTime(b, v.Reset)
+
+	if v.RetryAfter.Milliseconds() != 0 {
+		b = append(b, `,"retryAfter":`...)
+		b = appendSpan(b, v.RetryAfter)
+	}
 
 	b = append(b, `,"passed":`...)
 	b = appendBool(b, v.Passed)
