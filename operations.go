@@ -24,6 +24,8 @@ type Operation struct {
 	// Refusals are the statuses of its errors besides those that all operations
 	// share: 400, 401, 403, 413, 429, 500 and 503.
 	Refusals []int
+	// maxBody is what MaxBody returns, if it isn't the default.
+	maxBody int64
 	// Rules are what it asks of the root key. All that apply must be satisfied.
 	Rules []Rule
 	// HandsOn says that the root key needs every permission that the operation
@@ -45,6 +47,26 @@ const (
 	// answer the service has to write it to disk, and these calls must be fast.
 	EffectCounts
 )
+
+// The largest request bodies in bytes, if an operation has no other.
+const (
+	maxShortBody = 64 << 10        // of operations that read or count
+	maxLongBody  = 1<<20 + 256<<10 // of changes: 1 MiB of metadata and everything else
+)
+
+// MaxBody returns the largest request body of the operation in bytes. The service
+// responds to a longer one with 413.
+func (op *Operation) MaxBody() int64 {
+	switch {
+	case op.GET:
+		return 0
+	case op.maxBody > 0:
+		return op.maxBody
+	case op.Effect == EffectWrites:
+		return maxLongBody
+	}
+	return maxShortBody
+}
 
 // Rule is one thing that an operation asks of a root key.
 //
@@ -321,7 +343,10 @@ var operations = []Operation{
 	{Name: "keys.addRoles", Refusals: []int{404}, Rules: onGrants("rbac.*.add_role_to_key")},
 	{Name: "keys.removeRoles", Refusals: []int{404}, Rules: onGrants()},
 	{Name: "keys.setRoles", Refusals: []int{404}, Rules: onGrants()},
-	{Name: "keys.migrateKeys", Refusals: []int{404}, Rules: []Rule{onAPI("create_key")}},
+	{
+		Name: "keys.migrateKeys", Refusals: []int{404}, maxBody: 10 << 20,
+		Rules: []Rule{onAPI("create_key")},
+	},
 
 	{
 		Name: "identities.createIdentity", Refusals: []int{409},
@@ -406,6 +431,7 @@ var operations = []Operation{
 	},
 	{
 		Name: "ratelimit.multiLimit", Effect: EffectCounts, Refusals: []int{410},
+		maxBody: 512 << 10, // 100 limits with names of any script
 		Rules: []Rule{
 			onNamespace("limit"),
 			newNamespace(),

@@ -41,17 +41,15 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return result, nil
 }
 
-// maxBody is the maximum size of a body over HTTP. In process there is no maximum.
-const maxBody = 10 << 20
-
-// attempt converts a request to an attempt of a call, if possible.
+// attempt converts a request to an attempt of a call, if possible. In process there is no
+// maximum size of a body.
 func attempt(r *http.Request, body []byte) (*latchkey.Attempt, bool) {
 	operation, under := strings.CutPrefix(r.URL.Path, "/v2/")
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	op, known := engine.Lookup(operation)
 	ok := under && known && bearer && token == strings.TrimSpace(token) && token != "" && !op.GET &&
 		r.Method == http.MethodPost && !negotiates(r) &&
-		r.Header.Get("Content-Type") == "application/json" && len(body) <= maxBody &&
+		r.Header.Get("Content-Type") == "application/json" && int64(len(body)) <= op.MaxBody() &&
 		json.Valid(body)
 	header := r.Header.Clone()
 	if header.Get("X-Forwarded-For") == "" {

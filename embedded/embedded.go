@@ -103,8 +103,6 @@ type Config struct {
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used. By
 	// default (nil) these are loopback addresses; an empty slice trusts none.
 	TrustedProxies []netip.Prefix
-	// MaxBody is the largest request body in bytes; 10 MiB by default.
-	MaxBody int64
 }
 
 // Service is a running service.
@@ -185,7 +183,7 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 		return errors.Join(fmt.Errorf("latchkey: first root key: %w", err), s.engine.Close(ctx))
 	}
 	s.Handler = server.New(server.Config{
-		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies, MaxBody: cfg.MaxBody,
+		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies,
 		Ready: s.ready,
 	})
 	s.Client, err = latchkey.New(latchkey.Config{

@@ -52,6 +52,15 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 	return e.run(ctx, op, &call.Caller, request)
 }
 
+// Authenticate checks the root key of a call as Serve does, for callers that must know it
+// before they read a long request. It returns the workspace of the root key.
+func (e *Engine) Authenticate(ctx context.Context, call *Call) (workspace string, err error) {
+	if err := e.authenticateCall(ctx, call); err != nil {
+		return "", err
+	}
+	return call.WorkspaceID(), nil
+}
+
 // read returns the request of a call, or what is wrong with it.
 func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	switch {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/engine"
@@ -28,12 +29,21 @@ var (
 	routeNotFound  = refusal(http.StatusNotFound, "Not Found", "route_not_found", "There is nothing at this path. Operations stand under /v2/, for example POST /v2/keys.verifyKey; /openapi.json lists them.")
 	wrongMethod    = refusal(http.StatusMethodNotAllowed, "Method Not Allowed", "method_not_allowed", "This path answers other methods; the header Allow lists them.")
 	bodyTimeout    = refusal(http.StatusRequestTimeout, "Request Timeout", "request_timeout", "The request body took too long to arrive.")
+	tooManyBodies  = serverBusy("Too many long requests are in progress.")
 	bodyUnreadable = refusal(http.StatusBadRequest, "Bad Request", "request_body_unreadable", "The request body ended before it was complete.")
 )
 
 func bodyTooLarge(limit int64) *latchkey.Error {
 	return refusal(http.StatusRequestEntityTooLarge, "Request Entity Too Large", "request_body_too_large",
 		fmt.Sprintf("The request body is longer than %d bytes.", limit))
+}
+
+// serverBusy is a refusal of a request that can succeed a second later.
+func serverBusy(detail string) *latchkey.Error {
+	e := engine.NewError(http.StatusServiceUnavailable, "Service Unavailable",
+		"unkey/application/service_unavailable", detail+" Send the request again in a second.")
+	e.RetryAfter = time.Second
+	return e
 }
 
 func refusal(status int, title, code, detail string) *latchkey.Error {

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"bufio"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -54,30 +52,5 @@ func TestLongAnswersHaveALength(t *testing.T) {
 		if length := a.header.Get("Content-Length"); a.status != http.StatusOK || length == "" {
 			t.Errorf("%d with length %q: %.100s", a.status, length, a.text)
 		}
-	}
-}
-
-func TestTheLargestLimitIsOne(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.MaxBody = math.MaxInt64 })
-	w.ok("apiId", "apis.createApi", `{"name":"an api"}`)
-}
-
-// The rest of a body that is too long is not worth reading, so the connection
-// can't go on.
-func TestBodyThatIsTooLongEndsTheConnection(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.MaxBody = 10 })
-	for body, want := range map[string]bool{"12345678901": true, "1234567890": false} {
-		conn := dial(t, w.url, "POST /v2/apis.createApi HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-		for _, part := range []string{map[bool]string{true: "b", false: "a"}[want] + "\r\n" + body + "\r\n", "0\r\n\r\n"} {
-			if _, err := conn.Write([]byte(part)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		same(t, "too large", read(t, res).status == http.StatusRequestEntityTooLarge, want)
-		same(t, "closes", res.Close, want)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -29,7 +28,6 @@ type Config struct {
 	Engine         *engine.Engine                  // runs the operations
 	Log            *slog.Logger                    // one line a request, slog.Default by default
 	TrustedProxies []netip.Prefix                  // whose X-Forwarded-For is believed; nil means loopback, empty means nobody
-	MaxBody        int64                           // the longest request body in bytes, 10 MiB by default
 	Ready          func(ctx context.Context) error // why requests should go elsewhere; nil means they never should
 }
 
@@ -39,6 +37,7 @@ type server struct {
 	mux     *http.ServeMux
 	posts   map[string]http.HandlerFunc // by path; mux has them too
 	metrics *metrics
+	bodies  *bodyBudget
 	buffers sync.Pool
 }
 
@@ -87,10 +86,7 @@ func newServer(cfg Config) *server {
 	if s.TrustedProxies == nil {
 		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
-	if s.MaxBody == 0 {
-		s.MaxBody = 10 << 20
-	}
-	s.MaxBody = min(s.MaxBody, math.MaxInt64-1) // a byte more must be countable
+	s.bodies = newBodyBudget(bodyMemory)
 	if s.Ready == nil {
 		s.Ready = func(context.Context) error { return nil }
 	}
@@ -121,6 +117,7 @@ type exchange struct {
 	id      string     // names the request in the answer and in the log
 	begun   time.Time
 	trace   engine.Trace // what the engine says of how it was answered
+	taken   taken        // of the memory for long bodies
 	figures *figures     // of the operation
 	status  int          // what was answered, 0 before that
 	cause   error        // what went wrong here, for the log alone
@@ -144,6 +141,7 @@ func (x *exchange) end() {
 	}
 	x.figures.note(x.status, time.Since(x.begun))
 	x.log()
+	x.bodies.give(x.taken)
 	if x.keepable() {
 		x.server.buffers.Put(x.buffers)
 	}

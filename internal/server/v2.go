@@ -1,9 +1,6 @@
 package server
 
 import (
-	"errors"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -24,15 +21,18 @@ func (x *exchange) operate(op *engine.Op) {
 
 // serve reads the body and the headers, and hands the operation to the engine.
 func (x *exchange) serve() (engine.Response, error) {
+	call := engine.Call{
+		Caller: engine.Caller{Request: x.request()}, Token: bearer(x.header("Authorization")),
+	}
 	if !x.op.GET {
-		if err := x.read(); err != nil {
+		if err := x.readBody(&call); err != nil {
 			return engine.Response{}, err
 		}
 	}
 	if err := x.checkHeaders(); err != nil {
 		return engine.Response{}, err
 	}
-	call := engine.Call{Caller: engine.Caller{Request: x.request()}, Token: bearer(x.header("Authorization")), Body: x.body.Bytes()}
+	call.Body = x.body.Bytes()
 	return x.Engine.Serve(x.r.Context(), x.op, &call)
 }
 
@@ -57,23 +57,4 @@ func (x *exchange) checkHeaders() error {
 func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.EqualFold(strings.TrimSpace(media), "application/json")
-}
-
-// read reads the body up to the longest that is allowed, and a byte more to see
-// that it goes on. It does what http.MaxBytesReader is for with a reader that
-// the exchange has already: a connection whose request was not read to its end
-// is closed after the answer.
-func (x *exchange) read() error {
-	x.limited = io.LimitedReader{R: x.r.Body, N: x.MaxBody + 1}
-	_, err := x.body.ReadFrom(&x.limited)
-	switch {
-	case err == nil && x.limited.N > 0:
-		return nil
-	case err == nil:
-		x.w.Header()["Connection"] = []string{"close"}
-		return bodyTooLarge(x.MaxBody)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return bodyTimeout
-	}
-	return bodyUnreadable
 }

@@ -51,9 +51,9 @@ var errorDocs = []errorDoc{
 		"for example because the resource is protected from deletion.",
 		"unkey/application/protected_resource", "Resource is protected",
 		"This API is protected from deletion. Switch its delete protection off first."},
-	{413, "ContentTooLarge", "The request body is longer than the service's limit.",
+	{413, "ContentTooLarge", "The request body is longer than the operation's limit.",
 		"user/bad_request/request_body_too_large", "Request Entity Too Large",
-		"The request body is longer than 10485760 bytes."},
+		"The request body is longer than 65536 bytes."},
 	{422, "UnprocessableContent", "The query needs too much time, too much memory or too many " +
 		"rows.",
 		"user/unprocessable_entity/query_execution_timeout", "Unprocessable Entity",
