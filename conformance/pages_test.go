@@ -211,7 +211,9 @@ func newClient(t *rapid.T, target Target) *latchkey.Client {
 	workspace := must(operator.Workspaces.Create(t.Context(),
 		latchkey.CreateWorkspaceRequest{Name: "pages"})).WorkspaceID
 	root := must(operator.RootKeys.Create(t.Context(),
-		latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: latchkey.AllPermissions()}))
+		latchkey.CreateRootKeyRequest{
+			WorkspaceID: workspace, Permissions: latchkey.AllPermissions(),
+		}))
 	return as(root.Key)
 }
 

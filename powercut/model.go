@@ -86,7 +86,9 @@ func (w *worker) step(ctx context.Context, s *service, apiID string, r *rand.Ran
 	switch n := r.IntN(10); {
 	case n < 6 && !k.before.disabled:
 		next.spent++
-		call = func() error { return verified(s.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: k.secret})) }
+		call = func() error {
+			return verified(s.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: k.secret}))
+		}
 	case n < 9:
 		next.disabled, next.name = !k.before.disabled, fmt.Sprint("name ", r.IntN(1000))
 		call = func() error {
@@ -119,8 +121,14 @@ func (w *worker) create(ctx context.Context, s *service, apiID string) error {
 		APIID: apiID, Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](credits)},
 		Permissions: []string{"documents.read", "documents.write"},
 		Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: credits, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
-			{Name: "tokens", Limit: credits, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(false)},
+			{
+				Name: "requests", Limit: credits, Duration: latchkey.Per(time.Minute),
+				AutoApply: latchkey.Set(true),
+			},
+			{
+				Name: "tokens", Limit: credits, Duration: latchkey.Per(time.Hour),
+				AutoApply: latchkey.Set(false),
+			},
 		},
 	})
 	if err == nil {
@@ -158,7 +166,8 @@ func (k *key) audit(ctx context.Context, s *service) error {
 	case got == k.before:
 	case k.after != nil && got == *k.after:
 	default:
-		return breach("key %s is %+v after the cut; acknowledged was %+v, under way %+v", k.id, got, k.before, k.after)
+		return breach("key %s is %+v after the cut; acknowledged was %+v, under way %+v", k.id,
+			got, k.before, k.after)
 	}
 	k.before, k.after = got, nil
 	return k.verify(ctx, s)
@@ -178,7 +187,9 @@ func (k *key) read(ctx context.Context, s *service) (state, error) {
 	if len(got.Permissions) != 2 || len(got.Ratelimits) != 2 || got.Credits == nil {
 		return state{}, breach("key %s came back in part: %+v", k.id, got)
 	}
-	return state{disabled: !got.Enabled, name: got.Name, spent: credits - got.Credits.Remaining.Or(0)}, nil
+	return state{
+		disabled: !got.Enabled, name: got.Name, spent: credits - got.Credits.Remaining.Or(0),
+	}, nil
 }
 
 // verify asks the service about the secret; a revoked key must not pass.

@@ -54,7 +54,9 @@ func (m *mount) locked(answer func() fuse.Status) fuse.Status {
 	return answer()
 }
 
-func (m *mount) Lookup(_ <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
+func (m *mount) Lookup(
+	_ <-chan struct{}, h *fuse.InHeader, name string, out *fuse.EntryOut,
+) fuse.Status {
 	return m.locked(func() fuse.Status {
 		number, found := m.folder(h.NodeId).names[name]
 		if !found {
@@ -86,14 +88,18 @@ func (m *mount) SetAttr(_ <-chan struct{}, in *fuse.SetAttrIn, out *fuse.AttrOut
 	})
 }
 
-func (m *mount) Mkdir(_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
+func (m *mount) Mkdir(
+	_ <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut,
+) fuse.Status {
 	return m.locked(func() fuse.Status {
 		m.entry(m.add(m.folder(in.NodeId), name, newFolder(in.Mode&0o7777)), out)
 		return fuse.OK
 	})
 }
 
-func (m *mount) Create(_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
+func (m *mount) Create(
+	_ <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut,
+) fuse.Status {
 	return m.locked(func() fuse.Status {
 		m.entry(m.add(m.folder(in.NodeId), name, newFile(in.Mode&0o7777)), &out.EntryOut)
 		return fuse.OK
@@ -132,7 +138,9 @@ func (m *mount) Open(_ <-chan struct{}, in *fuse.OpenIn, _ *fuse.OpenOut) fuse.S
 	})
 }
 
-func (m *mount) Read(_ <-chan struct{}, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
+func (m *mount) Read(
+	_ <-chan struct{}, in *fuse.ReadIn, buf []byte,
+) (fuse.ReadResult, fuse.Status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	data := m.files[in.NodeId].data
@@ -169,7 +177,9 @@ func (m *mount) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLi
 				continue
 			}
 			number := names[name]
-			entry := fuse.DirEntry{Name: name, Ino: number, Mode: m.files[number].mode, Off: uint64(i) + 1}
+			entry := fuse.DirEntry{
+				Name: name, Ino: number, Mode: m.files[number].mode, Off: uint64(i) + 1,
+			}
 			if !out.AddDirEntry(entry) {
 				break
 			}
@@ -179,6 +189,8 @@ func (m *mount) ReadDir(_ <-chan struct{}, in *fuse.ReadIn, out *fuse.DirEntryLi
 }
 
 func (m *mount) StatFs(_ <-chan struct{}, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
-	*out = fuse.StatfsOut{Blocks: 1 << 20, Bfree: 1 << 20, Bavail: 1 << 20, Bsize: 4096, NameLen: 255}
+	*out = fuse.StatfsOut{
+		Blocks: 1 << 20, Bfree: 1 << 20, Bavail: 1 << 20, Bsize: 4096, NameLen: 255,
+	}
 	return fuse.OK
 }

@@ -14,7 +14,8 @@ import (
 
 var (
 	cuts = flag.Int("cuts", 12, "how often TestAcknowledgedSurvivesPowerCuts cuts the power")
-	seed = flag.Uint64("seed", 0, "what makes a run repeatable as far as time allows; 0 takes one of the clock")
+	seed = flag.Uint64("seed", 0,
+		"what makes a run repeatable as far as time allows; 0 takes one of the clock")
 )
 
 // TestAcknowledgedSurvivesPowerCuts holds the promise of docs/configuration.md:
@@ -39,8 +40,10 @@ func TestAcknowledgedSurvivesPowerCuts(t *testing.T) {
 func TestMissingSyncsAreCaught(t *testing.T) {
 	const most = 20
 	for name, change := range map[string]patch{
-		"synchronous NORMAL": {"internal/store/sqlite.go", `"synchronous(FULL)"`, `"synchronous(NORMAL)"`},
-		"no folder sync":     {"embedded/durable.go", `return syncFolder(dir)`, `_ = syncFolder; return nil`},
+		"synchronous NORMAL": {"internal/store/sqlite.go", `"synchronous(FULL)"`,
+			`"synchronous(NORMAL)"`},
+		"no folder sync": {"embedded/durable.go", `return syncFolder(dir)`,
+			`_ = syncFolder; return nil`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := trialOf(t, build(t, &change)).repeat(t.Context(), most, t.Logf)

@@ -77,7 +77,9 @@ func (s *service) await(data string) (printed string, err error) {
 	s.RootKey = strings.TrimSpace(string(rootKey))
 	s.Client, err = latchkey.New(latchkey.Config{
 		BaseURL: line.URL, RootKey: s.RootKey, Retry: latchkey.NoRetry,
-		HTTPClient: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		HTTPClient: &http.Client{
+			Timeout: 10 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+		},
 	})
 	return line.RootKey, err
 }

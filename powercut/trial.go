@@ -65,7 +65,9 @@ func (t *trial) run(ctx context.Context) error {
 		return err
 	}
 	if first := t.model.rootKey == ""; first {
-		time.AfterFunc(time.Duration(t.random.IntN(400))*time.Millisecond, func() { _ = s.cmd.Process.Kill() })
+		time.AfterFunc(time.Duration(t.random.IntN(400))*time.Millisecond, func() {
+			_ = s.cmd.Process.Kill()
+		})
 	}
 	printed, err := s.await(t.data())
 	if printed != "" {
@@ -76,7 +78,9 @@ func (t *trial) run(ctx context.Context) error {
 		return nil
 	}
 	if t.model.rootKey != "" && t.model.prepare(ctx, s) == nil {
-		time.AfterFunc(time.Duration(20+t.random.IntN(300))*time.Millisecond, func() { _ = s.cmd.Process.Kill() })
+		time.AfterFunc(time.Duration(20+t.random.IntN(300))*time.Millisecond, func() {
+			_ = s.cmd.Process.Kill()
+		})
 		err = t.model.work(ctx, s, t.random.Uint64())
 	}
 	s.kill()
@@ -149,7 +153,9 @@ func (t *trial) integrity() error {
 // repeat cuts the power count times, half of the times losing all that was not
 // synced and half of the times keeping a random part, and begins with an empty
 // disk each fourth time.
-func (t *trial) repeat(ctx context.Context, count int, tell func(format string, args ...any)) error {
+func (t *trial) repeat(
+	ctx context.Context, count int, tell func(format string, args ...any),
+) error {
 	for n := range count {
 		if n%4 == 0 {
 			t.renew()

@@ -24,7 +24,9 @@ func TestADeadDatabaseIsAskedSeldom(t *testing.T) {
 			r := newReader(shared(0))
 			defer r.Close()
 			for i := range 200 {
-				_, _, err := r.read(name(fmt.Sprint(i)), "", func(context.Context) error { return fault })
+				_, _, err := r.read(name(fmt.Sprint(i)), "", func(context.Context) error {
+					return fault
+				})
 				if !errors.Is(err, fault) {
 					t.Fatal(err)
 				}

@@ -114,7 +114,10 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				got, _, err := r.read("a", "here", func(context.Context) error { <-release; return nil })
+				got, _, err := r.read("a", "here", func(context.Context) error {
+					<-release
+					return nil
+				})
 				if err != nil || got != "here" {
 					t.Errorf("%q %v", got, err)
 				}
@@ -187,10 +190,12 @@ func TestALoadThatIsTooSlowIsNotUsed(t *testing.T) {
 			func(context.Context) error { time.Sleep(1100 * time.Millisecond); return nil },
 			func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 		} {
-			time.Sleep(time.Second) // the breaker that the one before opened lets the next one through
+			// the breaker that the one before opened lets the next one through
+			time.Sleep(time.Second)
 			begun := time.Now()
 			_, _, err := r.read("a", "here", slow)
-			if took := time.Since(begun); !errors.Is(err, ErrTimeout) || took > 1100*time.Millisecond {
+			if took := time.Since(begun); !errors.Is(err, ErrTimeout) ||
+				took > 1100*time.Millisecond {
 				t.Errorf("after %v: %v", took, err)
 			}
 			if n := r.Stats().Known; n != 0 {

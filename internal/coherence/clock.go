@@ -30,7 +30,8 @@ type Clock struct {
 
 	version atomic.Uint64 // of the latest change
 	floor   atomic.Uint64 // values read before this version depend on what may have changed unseen
-	applied atomic.Int64  // up to when the change log is applied, in nanoseconds since the clock began
+	// up to when the change log is applied, in nanoseconds since the clock began
+	applied atomic.Int64
 	seed    maphash.Seed
 	slots   [1 << 15]atomic.Uint64 // the version of the latest change of their entities
 

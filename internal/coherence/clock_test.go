@@ -60,7 +60,8 @@ func TestNothingIsUsedForLongerThanASecondUnheard(t *testing.T) {
 				c.Apply(LogReading{At: time.Now()})
 			}
 			if c.usable(&d) != step.usable || c.Lag() != step.lag {
-				t.Errorf("after %v: usable %v, lag %v, want %+v", c.now(), c.usable(&d), c.Lag(), step)
+				t.Errorf("after %v: usable %v, lag %v, want %+v", c.now(), c.usable(&d), c.Lag(),
+					step)
 			}
 		}
 	})
@@ -105,7 +106,9 @@ func TestALogReadingOfUnknownTimeRenewsNothing(t *testing.T) {
 		began := time.Now()
 		d := c.Version().DependsOn("key")
 		time.Sleep(2 * time.Second)
-		for _, at := range []time.Time{{}, began.Add(-time.Minute), began.Add(999 * time.Millisecond)} {
+		for _, at := range []time.Time{
+			{}, began.Add(-time.Minute), began.Add(999 * time.Millisecond),
+		} {
 			if c.Apply(LogReading{At: at}); c.usable(&d) {
 				t.Errorf("a reading of %v is as good as one of now", at)
 			}
@@ -133,7 +136,8 @@ func TestAGapMakesEverythingOutOfDate(t *testing.T) {
 				t.Error("what was read before is still used")
 			}
 			if age, current := c.age(&before); !current || age != time.Second {
-				t.Errorf("it was right %v ago, or is known to be wrong (%v), want a second", age, !current)
+				t.Errorf("it was right %v ago, or is known to be wrong (%v), want a second", age,
+					!current)
 			}
 			if after := c.Version().DependsOn("key"); !c.usable(&after) {
 				t.Error("what was read after is not used")

@@ -16,7 +16,10 @@ func requestsOn(keys int) []Request {
 	requests := make([]Request, keys)
 	for i := range requests {
 		requests[i] = Request{
-			Key:   Key{Workspace: "ws_1", Namespace: "api.requests", Identifier: fmt.Sprintf("user_%d", i), Duration: 60_000},
+			Key: Key{
+				Workspace: "ws_1", Namespace: "api.requests", Identifier: fmt.Sprintf("user_%d", i),
+				Duration: 60_000,
+			},
 			Limit: math.MaxInt64, Cost: 1,
 		}
 	}
@@ -101,7 +104,9 @@ func BenchmarkSweep(b *testing.B) {
 func BenchmarkResolve(b *testing.B) {
 	var list []Override
 	for i := range 50 {
-		list = append(list, Override{Pattern: fmt.Sprintf("tenant_%d_*", i)}, Override{Pattern: fmt.Sprintf("user_%d", i)})
+		list = append(list,
+			Override{Pattern: fmt.Sprintf("tenant_%d_*", i)},
+			Override{Pattern: fmt.Sprintf("user_%d", i)})
 	}
 	overrides := NewOverrides(list)
 	for _, identifier := range []string{"user_7", "tenant_49_x", "nobody"} {

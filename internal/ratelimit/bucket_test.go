@@ -77,15 +77,18 @@ func TestARefusedCallTakesNoTokens(t *testing.T) {
 			passed(2, 600), refused(0), passed(5, 0), refused(0))
 		wantTake(t, m, 0, []Request{dip("a", 5, 1), dip("a", 5, 1), dip("a", 5, 1)},
 			passed(2, 600), passed(2, 600), refused(600))
-		wantTake(t, m, 0, []Request{dip("a", 5, 1), dip("a", 5, 1)}, passed(1, 800), passed(0, 1_000))
+		wantTake(t, m, 0, []Request{dip("a", 5, 1), dip("a", 5, 1)}, passed(1, 800),
+			passed(0, 1_000))
 	})
 }
 
 func TestAlgorithmsCountApart(t *testing.T) {
 	eachShared(t, func(t *testing.T, open func() Limiter) {
 		m := open()
-		wantTake(t, m, 0, []Request{ask("a", 1, 1), dip("a", 1, 1)}, passed(0, 1_000), passed(0, 1_000))
-		wantTake(t, m, 1_000, []Request{ask("a", 1, 0), dip("a", 1, 0)}, passed(0, 2_000), passed(1, 1_000))
+		wantTake(t, m, 0, []Request{ask("a", 1, 1), dip("a", 1, 1)}, passed(0, 1_000),
+			passed(0, 1_000))
+		wantTake(t, m, 1_000, []Request{ask("a", 1, 0), dip("a", 1, 0)}, passed(0, 2_000),
+			passed(1, 1_000))
 	})
 }
 
@@ -107,7 +110,8 @@ func TestABucketOutlivesARestart(t *testing.T) {
 	save(m)
 	for range 2 {
 		m = d.restart()
-		wantTake(t, m, 200, []Request{dip("a", 7, 0), ask("a", 7, 0)}, passed(2, 815), passed(5, 1_000))
+		wantTake(t, m, 200, []Request{dip("a", 7, 0), ask("a", 7, 0)}, passed(2, 815),
+			passed(5, 1_000))
 		save(m)
 	}
 	m.Sweep(814)
@@ -150,7 +154,10 @@ func TestABucketIsFreeAtTheFirstMomentThatPasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		duration, now, s := rapid.Int64Range(1, 50).Draw(t, "duration"), int64(0), state{}
 		draw := func(now int64) terms {
-			return terms{duration, rapid.Int64Range(-1, 40).Draw(t, "limit"), rapid.Int64Range(0, 42).Draw(t, "cost")}
+			return terms{
+				duration, rapid.Int64Range(-1, 40).Draw(t, "limit"),
+				rapid.Int64Range(0, 42).Draw(t, "cost"),
+			}
 		}
 		for range rapid.IntRange(0, 5).Draw(t, "calls") {
 			now += rapid.Int64Range(0, 20).Draw(t, "pause")
@@ -180,14 +187,18 @@ func TestNodesTogetherTakeExactlyTheBucket(t *testing.T) {
 	for range 3 {
 		nodes["rows"] = append(nodes["rows"], openRows(t, rows, 3))
 	}
-	for _, r := range fleet(t, 3, RedisConfig{URL: testenv.Redis(t), roundTripTimeout: time.Minute}) {
+	for _, r := range fleet(t, 3, RedisConfig{
+		URL: testenv.Redis(t), roundTripTimeout: time.Minute,
+	}) {
 		nodes["redis"] = append(nodes["redis"], r)
 	}
 	for name, nodes := range nodes {
 		var got atomic.Int64
 		inParallel(3*callers, func(i int) bool {
 			for range limit / 10 {
-				if allPassed(take(nodes[i%len(nodes)], 0, dip("a", limit, 1), dip("b", 2*limit, 1))) {
+				if allPassed(take(
+					nodes[i%len(nodes)], 0, dip("a", limit, 1), dip("b", 2*limit, 1),
+				)) {
 					got.Add(1)
 				}
 			}
@@ -201,11 +212,14 @@ func TestNodesTogetherTakeExactlyTheBucket(t *testing.T) {
 
 func TestFastBucketsStayInTheirBound(t *testing.T) {
 	const n, callers, limit = 3, 8, 3_000
-	nodes := fleet(t, n, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
+	nodes := fleet(t, n, RedisConfig{
+		URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute,
+	})
 	var got atomic.Int64
 	inParallel(n*callers, func(i int) bool {
 		for range limit / 10 {
-			if d, err := nodes[i%n].TakeOne(t.Context(), 0, dip("a", limit, 1)); err == nil && d.Passed {
+			if d, err := nodes[i%n].TakeOne(t.Context(), 0, dip("a", limit, 1)); err == nil &&
+				d.Passed {
 				got.Add(1)
 			}
 		}
@@ -291,7 +305,8 @@ func TestAFullBucketExpiresInRedis(t *testing.T) {
 	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), roundTripTimeout: time.Minute})
 	request := dip("a", 3, 1)
 	take(r, 5_300, request)
-	got, err := r.client.Do(context.Background(), r.client.B().Pttl().Key(name(&request.Key)).Build()).AsInt64()
+	got, err := r.client.Do(context.Background(),
+		r.client.B().Pttl().Key(name(&request.Key)).Build()).AsInt64()
 	if want := int64(334 + 60_000); err != nil || got > want || got < want-1_000 {
 		t.Errorf("expires in %d ms, %v, want %d", got, err, want)
 	}

@@ -39,7 +39,9 @@ func each(t *testing.T, test func(t *testing.T, open func() Limiter)) {
 	for name, fast := range map[string]bool{"exact": false, "fast": true} {
 		t.Run(name, func(t *testing.T) {
 			test(t, func() Limiter {
-				return openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute})
+				return openRedis(t, RedisConfig{
+					URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute,
+				})
 			})
 		})
 	}
@@ -109,7 +111,10 @@ func newDisk() *disk {
 var errDisk = errors.New("the disk is out of reach")
 
 func keyColumns(r Row) Row {
-	return Row{Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier, Duration: r.Duration}
+	return Row{
+		Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier,
+		Duration: r.Duration,
+	}
 }
 
 func (d *disk) Saved(_ context.Context, row func(Row), segment func(Segment) error) error {
@@ -175,7 +180,9 @@ func (d *disk) DropExpired(_ context.Context, now int64) error {
 	defer d.mu.Unlock()
 	maps.DeleteFunc(d.rows, func(_, r Row) bool { return r.Expires <= now })
 	for shard := range d.segments {
-		d.segments[shard] = slices.DeleteFunc(d.segments[shard], func(s Segment) bool { return s.Expires <= now })
+		d.segments[shard] = slices.DeleteFunc(d.segments[shard], func(s Segment) bool {
+			return s.Expires <= now
+		})
 	}
 	return nil
 }

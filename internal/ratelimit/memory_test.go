@@ -43,7 +43,9 @@ func TestParallelCallsPassExactlyTheLimit(t *testing.T) {
 			t.Run(c.name, func(t *testing.T) {
 				for range 8 {
 					m := open()
-					got := inParallel(200, func(int) bool { return allPassed(take(m, 0, c.batch...)) })
+					got := inParallel(200, func(int) bool {
+						return allPassed(take(m, 0, c.batch...))
+					})
 					if got != c.want {
 						t.Fatalf("%d of 200 calls passed, want %d", got, c.want)
 					}
@@ -171,7 +173,8 @@ func TestVisitsLetCallsThrough(t *testing.T) {
 	})
 	waiting.Wait()
 	if visited != windows || visitedBefore == windows {
-		t.Errorf("of %d windows, %d were visited, %d before the call that waited", windows, visited, visitedBefore)
+		t.Errorf("of %d windows, %d were visited, %d before the call that waited", windows,
+			visited, visitedBefore)
 	}
 }
 

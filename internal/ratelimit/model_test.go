@@ -19,14 +19,18 @@ type call struct{ now, limit, cost int64 }
 
 // oracles are the algorithms: what is left of a limit after calls on a key, false
 // if it is exceeded, and when that resets.
-var oracles = map[Algorithm]func(calls []call, key Key, now, limit int64) (remaining int64, within bool, reset int64){
+var oracles = map[Algorithm]func(
+	calls []call, key Key, now, limit int64,
+) (remaining int64, within bool, reset int64){
 	SlidingWindow: windowAfter,
 	TokenBucket:   bucketAfter,
 }
 
 // windowAfter counts the calls in the last window that one was in, or that now is
 // in, and those in the window before it.
-func windowAfter(calls []call, key Key, now, limit int64) (remaining int64, within bool, reset int64) {
+func windowAfter(
+	calls []call, key Key, now, limit int64,
+) (remaining int64, within bool, reset int64) {
 	sequences, last := make([]int64, len(calls)), int64(0)
 	for i, c := range calls {
 		last = max(last, c.now/key.Duration)
@@ -64,7 +68,9 @@ func windowAfter(calls []call, key Key, now, limit int64) (remaining int64, with
 
 // bucketAfter takes the calls from a bucket that is full in the beginning, in
 // fractions. The bucket is full again at a time in parts of the last limit.
-func bucketAfter(calls []call, key Key, now, limit int64) (remaining int64, within bool, reset int64) {
+func bucketAfter(
+	calls []call, key Key, now, limit int64,
+) (remaining int64, within bool, reset int64) {
 	duration := big.NewInt(min(key.Duration, exact-1))
 	full := new(big.Rat)
 	for _, c := range calls {
@@ -75,7 +81,8 @@ func bucketAfter(calls []call, key Key, now, limit int64) (remaining int64, with
 			continue
 		}
 		full = notBefore(inPartsOf(full, c.limit), c.now)
-		full.Add(full, new(big.Rat).SetFrac(new(big.Int).Mul(big.NewInt(c.cost), duration), big.NewInt(c.limit)))
+		spent := new(big.Int).Mul(big.NewInt(c.cost), duration)
+		full.Add(full, new(big.Rat).SetFrac(spent, big.NewInt(c.limit)))
 	}
 	reset = ceil(notBefore(full, now))
 	if limit <= 0 {
@@ -134,7 +141,8 @@ func (h history) take(now int64, requests []Request) ([]Decision, history) {
 	}
 	for i, r := range requests {
 		if decisions[i].Passed {
-			decisions[i].Remaining, _, decisions[i].Reset = oracles[r.Algorithm](h[r.Key], r.Key, now, r.Limit)
+			decisions[i].Remaining, _, decisions[i].Reset = oracles[r.Algorithm](h[r.Key], r.Key,
+				now, r.Limit)
 		}
 	}
 	return decisions, h
@@ -193,7 +201,9 @@ func (h history) mustWait(t *rapid.T, now, wait int64, same []Request) {
 // counted leaves out the calls on keys on which nothing is counted.
 func (h history) counted(after history, requests []Request) history {
 	for _, r := range requests {
-		if !slices.ContainsFunc(requests, func(q Request) bool { return q.Key == r.Key && q.Cost > 0 }) {
+		if !slices.ContainsFunc(requests, func(q Request) bool {
+			return q.Key == r.Key && q.Cost > 0
+		}) {
 			after[r.Key] = h[r.Key]
 		}
 	}
@@ -212,13 +222,16 @@ var anyAlgorithm = rapid.SampledFrom([]Algorithm{SlidingWindow, TokenBucket})
 
 var keys = rapid.Custom(func(t *rapid.T) Key {
 	key := keyOf(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "identifier"))
-	key.Duration = rapid.SampledFrom([]int64{1, 7, second, 1 << 62, math.MaxInt64}).Draw(t, "duration")
+	durations := rapid.SampledFrom([]int64{1, 7, second, 1 << 62, math.MaxInt64})
+	key.Duration = durations.Draw(t, "duration")
 	key.Algorithm = anyAlgorithm.Draw(t, "algorithm")
 	return key
 })
 
 var requests = rapid.Custom(func(t *rapid.T) Request {
-	r := Request{Key: keys.Draw(t, "key"), Limit: amounts.Draw(t, "limit"), Cost: amounts.Draw(t, "cost")}
+	r := Request{
+		Key: keys.Draw(t, "key"), Limit: amounts.Draw(t, "limit"), Cost: amounts.Draw(t, "cost"),
+	}
 	if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
 		r.Limit = -1
 	}
@@ -232,7 +245,9 @@ func TestDecisionsMatchTheHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m, saved := newSaved()
 		model := history{}
-		now := rapid.SampledFrom([]int64{0, 1_700_000_000_123, math.MaxInt64 - 5_000}).Draw(t, "start")
+		now := rapid.SampledFrom([]int64{
+			0, 1_700_000_000_123, math.MaxInt64 - 5_000,
+		}).Draw(t, "start")
 		forward := rapid.Bool().Draw(t, "forward")
 		decide := func(t *rapid.T, batch []Request) {
 			model = model.decided(t, now, batch, take(m, now, batch...))
@@ -241,7 +256,9 @@ func TestDecisionsMatchTheHistory(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"one":       one,
 			"one again": one,
-			"batch":     func(t *rapid.T) { decide(t, rapid.SliceOfN(requests, 0, 6).Draw(t, "batch")) },
+			"batch": func(t *rapid.T) {
+				decide(t, rapid.SliceOfN(requests, 0, 6).Draw(t, "batch"))
+			},
 			"clock": func(t *rapid.T) {
 				span := rapid.SampledFrom([]int64{1, 7, second}).Draw(t, "span")
 				step := rapid.Int64Range(-3*span, 3*span).Draw(t, "step")
@@ -261,7 +278,8 @@ func TestDecisionsMatchTheHistory(t *testing.T) {
 				}
 			},
 			"failing save": func(t *rapid.T) {
-				saved.failures, saved.reached = 1, rapid.Bool().Draw(t, "reached") // and only the answer was lost
+				// and only the answer was lost
+				saved.failures, saved.reached = 1, rapid.Bool().Draw(t, "reached")
 				save(m)
 				saved.failures = 0
 			},

@@ -35,7 +35,8 @@ func use(m Limiter, calls int, r Request) int {
 func notice(t *testing.T, r *Redis) {
 	t.Helper()
 	began := time.Now()
-	take(r, 0, hourly("notice", 1, 0), hourly("notice", 1, math.MaxInt64)) // asks in exact mode, and is refused anyway
+	// asks in exact mode, and is refused anyway
+	take(r, 0, hourly("notice", 1, 0), hourly("notice", 1, math.MaxInt64))
 	if !r.down.Load() {
 		r.report(context.Background(), []counter{{Key: keyOf("notice")}})
 	}
@@ -113,7 +114,8 @@ func TestAnOutageIsSharedAndDoesNotJump(t *testing.T) {
 		a, b := nodes[0], nodes[1]
 		used := use(a, 20, hourly("used", 100, 1)) + use(b, 20, hourly("used", 100, 1))
 		hearAll(t, nodes)
-		left := int(take(a, 0, hourly("used", 100, 0))[0].Remaining) // 60, or less if a call was late
+		// 60, or less if a call was late
+		left := int(take(a, 0, hourly("used", 100, 0))[0].Remaining)
 		lose()
 		notice(t, a)
 		notice(t, b)
@@ -135,13 +137,15 @@ func TestAnOutageIsSharedAndDoesNotJump(t *testing.T) {
 		end()
 		recovered(t, nodes...)
 		hearAll(t, nodes)
-		if n := use(a, 10, hourly("used", 100, 1)) + use(b, 10, hourly("used", 100, 1)); used+n > 100 {
+		if n := use(a, 10, hourly("used", 100, 1)) +
+			use(b, 10, hourly("used", 100, 1)); used+n > 100 {
 			t.Errorf("%d were admitted in the window, want 100", used+n)
 		}
 		if n := use(a, 10, hourly("new", 101, 1)) + use(b, 10, hourly("new", 101, 1)); n > 1 {
 			t.Errorf("%d more were admitted of 101 after twice 50", n)
 		}
-		if n := use(a, 10, hourly("later", 4, 1)) + use(b, 10, hourly("later", 4, 1)); n < 4 || n > 6 {
+		if n := use(a, 10, hourly("later", 4, 1)) + use(b, 10, hourly("later", 4, 1)); n < 4 ||
+			n > 6 {
 			t.Errorf("%d were admitted of a new 4, want 4 to 6", n)
 		}
 	})
@@ -245,7 +249,8 @@ func TestABatchInAnOutageIsAllOrNothing(t *testing.T) {
 	server.Kill()
 	notice(t, r)
 	const reset = 3_600_000
-	wantTake(t, r, 0, []Request{hourly("a", 10, 4), hourly("b", 10, 6)}, passed(5, reset), refused(reset))
+	wantTake(t, r, 0, []Request{hourly("a", 10, 4), hourly("b", 10, 6)}, passed(5, reset),
+		refused(reset))
 	wantTake(t, r, 0, []Request{hourly("a", 10, 4), hourly("b", 10, 5), hourly("a", 10, 1)},
 		passed(1, reset), passed(0, reset), passed(0, reset))
 	wantTake(t, r, 0, []Request{hourly("a", 10, 1)}, refused(reset))
@@ -278,7 +283,9 @@ func TestAServerThatCannotCountIsOutOfReach(t *testing.T) {
 	r := openRedis(t, RedisConfig{URL: server.URL})
 	command := func(words ...string) {
 		t.Helper()
-		if err := r.client.Do(t.Context(), r.client.B().Arbitrary(words...).Build()).Error(); err != nil {
+		if err := r.client.Do(
+			t.Context(), r.client.B().Arbitrary(words...).Build(),
+		).Error(); err != nil {
 			t.Fatal(err)
 		}
 	}

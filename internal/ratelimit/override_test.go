@@ -11,13 +11,16 @@ import (
 func overridesOf(patterns ...string) []Override {
 	var list []Override
 	for i, pattern := range patterns {
-		list = append(list, Override{ID: "rlor_" + pattern, Pattern: pattern, Limit: int64(i), Duration: second})
+		list = append(list, Override{
+			ID: "rlor_" + pattern, Pattern: pattern, Limit: int64(i), Duration: second,
+		})
 	}
 	return list
 }
 
 func TestTheMostSpecificOverrideApplies(t *testing.T) {
-	list := overridesOf("*", "a*", "*b", "a*b", "ab", "user_*", "user_1*", "user_12", "é*", "*éé", "x**", "", "B*")
+	list := overridesOf("*", "a*", "*b", "a*b", "ab", "user_*", "user_1*", "user_12", "é*",
+		"*éé", "x**", "", "B*")
 	for identifier, want := range map[string]string{
 		"zzz":      "*",
 		"ab":       "ab",  // its own text before every pattern
@@ -69,7 +72,9 @@ func TestEqualSpecificityIsDecidedByText(t *testing.T) {
 }
 
 func TestWithoutAMatchNoOverrideApplies(t *testing.T) {
-	for _, overrides := range []*Overrides{{}, NewOverrides(nil), NewOverrides(overridesOf("a", "b*", "*C"))} {
+	for _, overrides := range []*Overrides{
+		{}, NewOverrides(nil), NewOverrides(overridesOf("a", "b*", "*C")),
+	} {
 		for _, identifier := range []string{"", "A", "aa", "c", "xb"} {
 			if got, found := overrides.Resolve(identifier); found {
 				t.Errorf("%q resolves to %+v, want none", identifier, got)
@@ -101,7 +106,8 @@ func FuzzResolve(f *testing.F) {
 		got, found := NewOverrides(list).Resolve(identifier)
 		want, wantFound := resolveNaively(list, identifier)
 		if got != want || found != wantFound {
-			t.Errorf("of %q, %q resolves to %+v, %v, want %+v, %v", texts, identifier, got, found, want, wantFound)
+			t.Errorf("of %q, %q resolves to %+v, %v, want %+v, %v", texts, identifier, got,
+				found, want, wantFound)
 		}
 	})
 }

@@ -103,10 +103,10 @@ type RedisConfig struct {
 // A call that fails or has no answer after 250 ms opens the breaker. From then on
 // calls are decided at once: by the rule above where it admits, and refused where
 // it doesn't, so that the calls that a node admits alone in a window that begins
-// meanwhile, or of the tokens that a bucket gains, are an even share. Requests with Refuse are refused. A
-// probe each 100 ms closes the breaker. Before a counter is decided by Redis
-// again, what this node has admitted on it is added there, in the same call; and
-// right after the breaker closes, everything is reported in the background.
+// meanwhile, or of the tokens that a bucket gains, are an even share. Requests with Refuse are
+// refused. A probe each 100 ms closes the breaker. Before a counter is decided by Redis again, what
+// this node has admitted on it is added there, in the same call; and right after the breaker
+// closes, everything is reported in the background.
 //
 // What can be admitted above a limit in such a time, in both modes:
 //
@@ -159,7 +159,9 @@ func OpenRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Redis{cfg: cfg, client: client, calls: make(chan struct{}, callsAtOnce), table: newTable[tally]()}
+	r := &Redis{
+		cfg: cfg, client: client, calls: make(chan struct{}, callsAtOnce), table: newTable[tally](),
+	}
 	r.metrics = newRedisMetrics(r)
 	if _, _, err := r.run(ctx, 0, batch{}, &exchange{}); err != nil {
 		client.Close()

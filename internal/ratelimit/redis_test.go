@@ -39,13 +39,18 @@ var scriptAmounts = rapid.OneOf(
 
 var scriptKeys = rapid.Custom(func(t *rapid.T) Key {
 	key := keyOf(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "identifier"))
-	key.Duration = rapid.SampledFrom([]int64{1, 7, second, 2_592_000_000, 1 << 52, 1 << 62, math.MaxInt64}).Draw(t, "duration")
+	key.Duration = rapid.SampledFrom([]int64{
+		1, 7, second, 2_592_000_000, 1 << 52, 1 << 62, math.MaxInt64,
+	}).Draw(t, "duration")
 	key.Algorithm = anyAlgorithm.Draw(t, "algorithm")
 	return key
 })
 
 var scriptRequests = rapid.Custom(func(t *rapid.T) Request {
-	r := Request{Key: scriptKeys.Draw(t, "key"), Limit: scriptAmounts.Draw(t, "limit"), Cost: scriptAmounts.Draw(t, "cost")}
+	r := Request{
+		Key: scriptKeys.Draw(t, "key"), Limit: scriptAmounts.Draw(t, "limit"),
+		Cost: scriptAmounts.Draw(t, "cost"),
+	}
 	if rapid.IntRange(0, 9).Draw(t, "kind") == 0 {
 		r.Limit = -1
 	}
@@ -56,7 +61,8 @@ var scriptRequests = rapid.Custom(func(t *rapid.T) Request {
 // who remembers every call; so does one node in fast mode, whenever it reports.
 func TestDecisionsOverRedisMatchTheHistory(t *testing.T) {
 	url := testenv.Redis(t)
-	exact, fast := fleet(t, 3, RedisConfig{URL: url, roundTripTimeout: time.Minute}), fleet(t, 1, RedisConfig{URL: url, Fast: true, roundTripTimeout: time.Minute})
+	exact := fleet(t, 3, RedisConfig{URL: url, roundTripTimeout: time.Minute})
+	fast := fleet(t, 1, RedisConfig{URL: url, Fast: true, roundTripTimeout: time.Minute})
 	for name, redis := range map[string][]*Redis{"exact": exact, "fast": fast} {
 		var nodes []Limiter
 		for _, node := range redis {
@@ -97,8 +103,10 @@ func matchesHistory(t *rapid.T, nodes []Limiter, report func()) {
 	t.Repeat(map[string]func(*rapid.T){
 		"one":       one,
 		"one again": one,
-		"batch":     func(t *rapid.T) { decide(t, rapid.SliceOfN(scriptRequests, 0, 6).Draw(t, "batch")) },
-		"report":    func(*rapid.T) { report() },
+		"batch": func(t *rapid.T) {
+			decide(t, rapid.SliceOfN(scriptRequests, 0, 6).Draw(t, "batch"))
+		},
+		"report": func(*rapid.T) { report() },
 		"clock": func(t *rapid.T) {
 			span := rapid.SampledFrom([]int64{1, 7, second, 2_592_000_000}).Draw(t, "span")
 			now = min(max(0, now+rapid.Int64Range(-3*span, 3*span).Draw(t, "step")), exact-2)
@@ -108,7 +116,9 @@ func matchesHistory(t *rapid.T, nodes []Limiter, report func()) {
 
 func TestNumbersBeyondTheScriptAreTakenStrictly(t *testing.T) {
 	for _, fast := range []bool{false, true} {
-		r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute})
+		r := openRedis(t, RedisConfig{
+			URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute,
+		})
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, math.MaxInt64), refused(1_000))
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, exact), refused(1_000))
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, exact-2), passed(1, 1_000))
@@ -117,7 +127,10 @@ func TestNumbersBeyondTheScriptAreTakenStrictly(t *testing.T) {
 		wantAsk(t, r, 0, ask("a", math.MaxInt64, 1), refused(1_000))
 		wantAsk(t, r, math.MinInt64, ask("b", 1, 1), passed(0, 1_000))
 		wantAsk(t, r, math.MaxInt64, ask("b", 1, 1), passed(0, (exact-2)/1_000*1_000+1_000))
-		eternal := Request{Key: Key{Workspace: "ws", Namespace: "ns", Identifier: "a", Duration: math.MaxInt64}, Limit: 1, Cost: 1}
+		eternal := Request{
+			Key:   Key{Workspace: "ws", Namespace: "ns", Identifier: "a", Duration: math.MaxInt64},
+			Limit: 1, Cost: 1,
+		}
 		wantAsk(t, r, 1_700_000_000_000, eternal, passed(0, math.MaxInt64))
 		wantAsk(t, r, 1_700_000_000_000, eternal, refused(math.MaxInt64))
 	}
@@ -131,7 +144,8 @@ func TestNodesTogetherPassExactlyTheLimit(t *testing.T) {
 	for round := range 3 {
 		for _, batch := range [][]Request{
 			{ask(fmt.Sprint("one", round), limit, 1)},
-			{ask(fmt.Sprint("a", round), 2*limit, 2), ask(fmt.Sprint("b", round), 3*limit, 1), ask(fmt.Sprint("a", round), 5*limit, 0)},
+			{ask(fmt.Sprint("a", round), 2*limit, 2), ask(fmt.Sprint("b", round), 3*limit, 1),
+				ask(fmt.Sprint("a", round), 5*limit, 0)},
 		} {
 			var got atomic.Int64
 			inParallel(3*callers, func(i int) bool {
@@ -153,7 +167,9 @@ func TestNodesTogetherPassExactlyTheLimit(t *testing.T) {
 // others know nothing of it and then use their shares.
 func TestFastModeAdmitsAtMostItsBound(t *testing.T) {
 	const n, limit, bound = 3, 999, 999 + 666
-	nodes := fleet(t, n, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
+	nodes := fleet(t, n, RedisConfig{
+		URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute,
+	})
 	worst := 0
 	for round := range 24 {
 		rng := rand.New(rand.NewPCG(7, uint64(round)))
@@ -194,7 +210,9 @@ func TestFastModeAdmitsAtMostItsBound(t *testing.T) {
 
 func TestFastModeStaysInItsBoundUnderLoad(t *testing.T) {
 	const n, callers, limit = 3, 8, 3_000
-	nodes := fleet(t, n, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
+	nodes := fleet(t, n, RedisConfig{
+		URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute,
+	})
 	for round := range 3 {
 		var got atomic.Int64
 		single := ask(fmt.Sprint("a", round), limit, 1)
@@ -215,13 +233,17 @@ func TestFastModeStaysInItsBoundUnderLoad(t *testing.T) {
 }
 
 func TestFastModeHearsOfOthersSoon(t *testing.T) {
-	nodes := fleet(t, 2, RedisConfig{URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute})
+	nodes := fleet(t, 2, RedisConfig{
+		URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute,
+	})
 	wantAsk(t, nodes[0], 0, ask("a", 100, 40), passed(60, 1_000))
 	eventually(t, "the first node reports", func() bool { return nodes[0].unreported() == 0 })
 	wantAsk(t, nodes[1], 0, ask("a", 100, 61), refused(1_000)) // more than a share, so it asks
 	wantAsk(t, nodes[1], 0, ask("a", 100, 60), passed(0, 1_000))
 	wantAsk(t, nodes[1], 0, ask("a", 100, 1), refused(1_000))
-	eventually(t, "the first node hears of all", func() bool { return !take(nodes[0], 0, ask("a", 100, 1))[0].Passed })
+	eventually(t, "the first node hears of all", func() bool {
+		return !take(nodes[0], 0, ask("a", 100, 1))[0].Passed
+	})
 }
 
 // Local decisions of fast mode allocate nothing.
@@ -239,13 +261,17 @@ func TestTakeOneLocallyAllocatesNothing(t *testing.T) {
 
 // Nodes whose clocks differ by hours count in the windows of the server's clock.
 func TestOwnClockIsTheServersForAll(t *testing.T) {
-	nodes := fleet(t, 2, RedisConfig{URL: testenv.Redis(t), OwnClock: true, roundTripTimeout: time.Minute})
+	nodes := fleet(t, 2, RedisConfig{
+		URL: testenv.Redis(t), OwnClock: true, roundTripTimeout: time.Minute,
+	})
 	request := ask("a", 10, 6)
 	request.Duration = 24 * 3_600_000
 	now := time.Now().UnixMilli()
-	first, second := take(nodes[0], now-5*3_600_000, request)[0], take(nodes[1], now+40*3_600_000, request)[0]
+	first := take(nodes[0], now-5*3_600_000, request)[0]
+	second := take(nodes[1], now+40*3_600_000, request)[0]
 	if !first.Passed || second.Passed || first.Reset != second.Reset {
-		t.Errorf("decisions %+v, %+v, want the second refused in the window of the first", first, second)
+		t.Errorf("decisions %+v, %+v, want the second refused in the window of the first", first,
+			second)
 	}
 	if end := first.Reset; end <= now || end > now+request.Duration {
 		t.Errorf("the window ends at %d, not in the day after %d", end, now)
@@ -256,7 +282,8 @@ func TestCountersExpireAMinuteAfterTheyMatter(t *testing.T) {
 	r := openRedis(t, RedisConfig{URL: testenv.Redis(t), roundTripTimeout: time.Minute})
 	request := ask("a", 10, 1)
 	take(r, 5_300, request)
-	got, err := r.client.Do(t.Context(), r.client.B().Pttl().Key(name(&request.Key)).Build()).AsInt64()
+	got, err := r.client.Do(t.Context(),
+		r.client.B().Pttl().Key(name(&request.Key)).Build()).AsInt64()
 	if want := int64(7_000 - 5_300 + 60_000); err != nil || got > want || got < want-1_000 {
 		t.Errorf("expires in %d ms, %v, want %d", got, err, want)
 	}
@@ -264,7 +291,9 @@ func TestCountersExpireAMinuteAfterTheyMatter(t *testing.T) {
 
 func TestOnlyCountedCostTakesRoom(t *testing.T) {
 	for _, fast := range []bool{false, true} {
-		r := openRedis(t, RedisConfig{URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute})
+		r := openRedis(t, RedisConfig{
+			URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute,
+		})
 		take(r, 0, ask("refused", 1, 2))
 		take(r, 0, ask("free", 1, 0))
 		take(r, 0, ask("meaningless", 1, -1))
@@ -272,7 +301,8 @@ func TestOnlyCountedCostTakesRoom(t *testing.T) {
 		r.report(t.Context(), r.owing())
 		keys, err := r.client.Do(t.Context(), r.client.B().Dbsize().Build()).AsInt64()
 		if n := r.table.size(); n != 1 || keys != 1 || err != nil {
-			t.Errorf("fast %v: %d counters are remembered and %d stored, %v, want 1", fast, n, keys, err)
+			t.Errorf("fast %v: %d counters are remembered and %d stored, %v, want 1", fast, n,
+				keys, err)
 		}
 		r.clock(1_999 + 60_000)
 		if r.sweep(); r.table.size() != 1 {
@@ -293,7 +323,10 @@ func TestCountersOfAWorkspaceShareASlot(t *testing.T) {
 		for _, namespace := range []string{"", "ns", "{x}", "}", "a", "a:b", "1:a"} {
 			for _, identifier := range []string{"", "id", "b:id", "{y}", "a:b", "1:a:b"} {
 				for _, duration := range []int64{1, 1_000} {
-					key := Key{Workspace: workspace, Namespace: namespace, Identifier: identifier, Duration: duration}
+					key := Key{
+						Workspace: workspace, Namespace: namespace, Identifier: identifier,
+						Duration: duration,
+					}
 					n := name(&key)
 					if other, taken := names[n]; taken {
 						t.Errorf("%+v and %+v are both %q", key, other, n)

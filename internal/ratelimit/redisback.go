@@ -9,15 +9,18 @@ import (
 )
 
 const (
-	reportSize    = 100 // counters that one call reports, so that it occupies Redis for well under a millisecond
+	// counters that one call reports, so that it occupies Redis for well under a millisecond
+	reportSize    = 100
 	reportsAtOnce = 16
 )
 
 // background reports, probes and sweeps until the Redis is closed.
 func (r *Redis) background() {
-	report, probe, sweep := time.NewTicker(reportInterval), time.NewTicker(probeInterval), time.NewTicker(sweepInterval)
+	report := time.NewTicker(reportInterval)
 	defer report.Stop()
+	probe := time.NewTicker(probeInterval)
 	defer probe.Stop()
+	sweep := time.NewTicker(sweepInterval)
 	defer sweep.Stop()
 	for {
 		select {
@@ -42,7 +45,8 @@ func (r *Redis) background() {
 func (r *Redis) lost(err error, workspace string) {
 	if r.ctx.Err() == nil && r.down.CompareAndSwap(false, true) {
 		r.probed.Store(string(tag(workspace)))
-		r.cfg.Log.Warn("rate limits: the shared counters are out of reach; this node decides with its share", "error", err)
+		r.cfg.Log.Warn("rate limits: the shared counters are out of reach; "+
+			"this node decides with its share", "error", err)
 	}
 }
 
@@ -57,7 +61,8 @@ func (r *Redis) probe() {
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.roundTripTimeout)
 	defer cancel()
 	began := time.Now()
-	err := r.client.Do(ctx, r.client.B().Set().Key(key).Value("").PxMilliseconds(1000).Build()).Error()
+	err := r.client.Do(ctx,
+		r.client.B().Set().Key(key).Value("").PxMilliseconds(1000).Build()).Error()
 	if err != nil || time.Since(began) > r.cfg.roundTripTimeout {
 		return
 	}
@@ -95,7 +100,9 @@ func (r *Redis) known() []counter {
 // report tells Redis what this node knows of the counters, and hears the counts.
 // What can't be told stays to be reported.
 func (r *Redis) report(ctx context.Context, counters []counter) {
-	slices.SortFunc(counters, func(a, b counter) int { return strings.Compare(a.Workspace, b.Workspace) })
+	slices.SortFunc(counters, func(a, b counter) int {
+		return strings.Compare(a.Workspace, b.Workspace)
+	})
 	var reports sync.WaitGroup
 	room := make(chan struct{}, reportsAtOnce)
 	for len(counters) > 0 {

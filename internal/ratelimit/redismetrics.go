@@ -12,7 +12,8 @@ type redisMetrics struct {
 func newRedisMetrics(r *Redis) *redisMetrics {
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "latchkey_ratelimit_decisions_total",
-		Help: "Calls by how they were decided: redis asked Redis, local knew enough, degraded had Redis out of reach.",
+		Help: "Calls by how they were decided: redis asked Redis, local knew enough, degraded " +
+			"had Redis out of reach.",
 	}, []string{"path"})
 	m := &redisMetrics{
 		shared:    decisions.WithLabelValues("redis"),
@@ -27,7 +28,8 @@ func newRedisMetrics(r *Redis) *redisMetrics {
 	m.all = []prometheus.Collector{decisions, m.script,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "latchkey_ratelimit_unreported",
-			Help: "What this node has admitted by itself and not reported, over all counters: what other nodes can't know of yet.",
+			Help: "What this node has admitted by itself and not reported, over all counters: " +
+				"what other nodes can't know of yet.",
 		}, r.unreported),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "latchkey_ratelimit_degraded",

@@ -57,7 +57,8 @@ func TestMetricsTellWhatHappens(t *testing.T) {
 	r := openRedis(t, RedisConfig{URL: server.URL})
 	want := func(text string) {
 		t.Helper()
-		err := testutil.CollectAndCompare(r, strings.NewReader(text+"\n"), "latchkey_ratelimit_degraded", "latchkey_ratelimit_unreported")
+		err := testutil.CollectAndCompare(r, strings.NewReader(text+"\n"),
+			"latchkey_ratelimit_degraded", "latchkey_ratelimit_unreported")
 		if err != nil {
 			t.Error(err)
 		}
@@ -78,7 +79,9 @@ latchkey_ratelimit_unreported ` + unreported
 	server.Start()
 	recovered(t, r)
 	want(state("0", "0"))
-	if shared, degraded := testutil.ToFloat64(r.metrics.shared), testutil.ToFloat64(r.metrics.withShare); shared != 1 || degraded != 1 {
+	shared := testutil.ToFloat64(r.metrics.shared)
+	degraded := testutil.ToFloat64(r.metrics.withShare)
+	if shared != 1 || degraded != 1 {
 		t.Errorf("%v calls were decided by Redis and %v without, want 1 and 1", shared, degraded)
 	}
 }
@@ -88,7 +91,9 @@ func TestThePasswordIsNeverShown(t *testing.T) {
 	const password = "s3cr3t"
 	server := testenv.StartRedis(t)
 	open := openRedis(t, RedisConfig{URL: server.URL})
-	if err := open.client.Do(t.Context(), open.client.B().ConfigSet().ParameterValue().ParameterValue("requirepass", "another").Build()).Error(); err != nil {
+	setPassword := open.client.B().ConfigSet().ParameterValue().
+		ParameterValue("requirepass", "another").Build()
+	if err := open.client.Do(t.Context(), setPassword).Error(); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
@@ -104,7 +109,9 @@ func TestThePasswordIsNeverShown(t *testing.T) {
 		password,
 		"redis://u:" + password + "@127.0.0.1:1,127.0.0.1:2/0",
 	} {
-		_, err := OpenRedis(t.Context(), RedisConfig{URL: url, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		_, err := OpenRedis(t.Context(), RedisConfig{
+			URL: url, Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		if err == nil || strings.Contains(err.Error(), password) {
 			t.Errorf("the error for %s is %v", url, err)
 		}

@@ -12,11 +12,13 @@ import (
 // What goes wrong with a URL is not told in detail, because the details quote
 // it, and it may hold a password.
 var (
-	errURL  = errors.New("rate limits: the URL of Redis can't be read; it is to look like redis://user:password@host:port/0, with characters that mean something in a URL written as %XX")
+	errURL = errors.New("rate limits: the URL of Redis can't be read; it must look like " +
+		"redis://user:password@host:port/0, with special characters percent-encoded")
 	errOpen = errors.New("rate limits: Redis can't be used")
 )
 
-// optionsOf reads a URL, for a server that answers within roundTripTimeout. A script must not be repeated, so nothing is.
+// optionsOf reads a URL, for a server that answers within roundTripTimeout. A script must not be
+// repeated, so nothing is.
 func optionsOf(url string, roundTripTimeout time.Duration) (rueidis.ClientOption, error) {
 	first, others := addresses(url)
 	options, err := rueidis.ParseURL(first)
@@ -31,7 +33,8 @@ func optionsOf(url string, roundTripTimeout time.Duration) (rueidis.ClientOption
 	}
 	options.DisableRetry = true
 	options.DisableCache = true
-	options.Dialer.KeepAlive = roundTripTimeout // the pause between pings on a connection that is silent
+	// the pause between pings on a connection that is silent
+	options.Dialer.KeepAlive = roundTripTimeout
 	options.ConnWriteTimeout = roundTripTimeout
 	// One connection to each server, on which calls are pipelined: the one that
 	// the probe finds working is the one that is used next.

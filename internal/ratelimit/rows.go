@@ -215,7 +215,8 @@ func (r *Rows) count(states map[Key]state, group []*rowsTake) error {
 // update reads the rows of the keys into states, each changed by add, calls work,
 // and saves the states that have changed, all in one transaction.
 func update(
-	ctx context.Context, store Store, states map[Key]state, add func(*Key, state) state, work func(),
+	ctx context.Context, store Store, states map[Key]state, add func(*Key, state) state,
+	work func(),
 ) error {
 	keys, wanted := sortedRows(states)
 	return store.Update(ctx, wanted, func(rows []Row) []Row {
@@ -301,7 +302,8 @@ func rowsBatchOf(requests []Request) batch {
 // lost begins to decide alone, and to look for the rows.
 func (r *Rows) lost(err error) {
 	if r.ctx.Err() == nil {
-		r.cfg.Log.Warn("rate limits: the shared counters are out of reach; each node decides with its share", "error", err)
+		r.cfg.Log.Warn("rate limits: the shared counters are out of reach; "+
+			"each node decides with its share", "error", err)
 	}
 	r.gone = true
 	r.metrics.gone.Store(true)

@@ -27,7 +27,8 @@ func openRowsNodes(t *testing.T, n int) ([]*Rows, *disk) {
 func openRows(t *testing.T, d *disk, nodes int) *Rows {
 	t.Helper()
 	r, err := OpenRows(t.Context(), RowsConfig{
-		Store: d, Nodes: func() int { return nodes }, Now: func() int64 { return 0 }, Log: slog.New(slog.DiscardHandler),
+		Store: d, Nodes: func() int { return nodes }, Now: func() int64 { return 0 },
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +49,10 @@ func (r *Rows) passes(t *testing.T, now int64, requests ...Request) bool {
 const rowsStart = 16_666_666 * 60_000 // the beginning of a window of a minute
 
 func rowsRequest(identifier string, limit int64) Request {
-	return Request{Key: Key{Workspace: "w", Namespace: "n", Identifier: identifier, Duration: 60_000}, Limit: limit, Cost: 1}
+	return Request{
+		Key:   Key{Workspace: "w", Namespace: "n", Identifier: identifier, Duration: 60_000},
+		Limit: limit, Cost: 1,
+	}
 }
 
 // TestRowsAreExact: however many nodes and calls, single and in batches that
@@ -74,8 +78,10 @@ func TestRowsAreExact(t *testing.T) {
 		}
 	}
 	all.Wait()
-	if n := passed.Load(); n != 300 || d.counter(a.Key).current != 300 || d.counter(b.Key).current != 300 {
-		t.Errorf("%d batches passed, %d and %d are counted, want 300", n, d.counter(a.Key).current, d.counter(b.Key).current)
+	if n := passed.Load(); n != 300 || d.counter(a.Key).current != 300 ||
+		d.counter(b.Key).current != 300 {
+		t.Errorf("%d batches passed, %d and %d are counted, want 300", n,
+			d.counter(a.Key).current, d.counter(b.Key).current)
 	}
 }
 
@@ -85,7 +91,10 @@ func TestRowsDecideAsMemory(t *testing.T) {
 	m := NewMemory()
 	for i := range int64(2000) {
 		now := rowsStart + i*127 + i%7*1000 // with steps back
-		batch := []Request{rowsRequest([]string{"a", "b", "c"}[i%3], 20+i%5), rowsRequest([]string{"a", "b"}[i%2], 25)}
+		batch := []Request{
+			rowsRequest([]string{"a", "b", "c"}[i%3], 20+i%5),
+			rowsRequest([]string{"a", "b"}[i%2], 25),
+		}
 		batch[0].Cost = i % 3
 		if i%4 > 0 {
 			batch = batch[:1]

@@ -14,9 +14,13 @@ type rowsMetrics struct {
 }
 
 var (
-	descRowsTakes   = prometheus.NewDesc("latchkey_ratelimit_rows_calls_total", "Calls by where they were decided: on the shared rows, or alone with this node's share.", []string{"path"}, nil)
-	descRowsCommits = prometheus.NewDesc("latchkey_ratelimit_rows_transactions_total", "Transactions in which calls were counted together.", nil, nil)
-	descRowsUp      = prometheus.NewDesc("latchkey_ratelimit_rows_up", "Whether the shared rows are in reach.", nil, nil)
+	descRowsTakes = prometheus.NewDesc("latchkey_ratelimit_rows_calls_total",
+		"Calls by where they were decided: on the shared rows, or alone with this node's share.",
+		[]string{"path"}, nil)
+	descRowsCommits = prometheus.NewDesc("latchkey_ratelimit_rows_transactions_total",
+		"Transactions in which calls were counted together.", nil, nil)
+	descRowsUp = prometheus.NewDesc("latchkey_ratelimit_rows_up",
+		"Whether the shared rows are in reach.", nil, nil)
 )
 
 // Describe makes a Rows a prometheus.Collector, together with Collect.
@@ -28,8 +32,11 @@ func (r *Rows) Collect(ch chan<- prometheus.Metric) {
 	if m.gone.Load() {
 		up = 0
 	}
-	ch <- prometheus.MustNewConstMetric(descRowsTakes, prometheus.CounterValue, float64(m.shared.Load()), "shared")
-	ch <- prometheus.MustNewConstMetric(descRowsTakes, prometheus.CounterValue, float64(m.alone.Load()), "alone")
-	ch <- prometheus.MustNewConstMetric(descRowsCommits, prometheus.CounterValue, float64(m.commits.Load()))
+	ch <- prometheus.MustNewConstMetric(descRowsTakes, prometheus.CounterValue,
+		float64(m.shared.Load()), "shared")
+	ch <- prometheus.MustNewConstMetric(descRowsTakes, prometheus.CounterValue,
+		float64(m.alone.Load()), "alone")
+	ch <- prometheus.MustNewConstMetric(descRowsCommits, prometheus.CounterValue,
+		float64(m.commits.Load()))
 	ch <- prometheus.MustNewConstMetric(descRowsUp, prometheus.GaugeValue, up)
 }

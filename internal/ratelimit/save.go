@@ -58,9 +58,10 @@ const mark = "\x01"
 // row returns the saved form of a counter.
 func (k *Key) row(s state) Row {
 	r := Row{
-		Workspace: k.Workspace, Namespace: k.Namespace, Identifier: k.Identifier, Duration: k.Duration,
-		Words:   [3]int64{int64(s.a), int64(s.b), int64(s.c)},
-		Expires: k.rules().expires(s, k.Duration),
+		Workspace: k.Workspace, Namespace: k.Namespace, Identifier: k.Identifier,
+		Duration: k.Duration,
+		Words:    [3]int64{int64(s.a), int64(s.b), int64(s.c)},
+		Expires:  k.rules().expires(s, k.Duration),
 	}
 	if k.Algorithm != SlidingWindow || strings.HasPrefix(k.Namespace, mark) {
 		r.Namespace = mark + k.Algorithm.String() + mark + k.Namespace
@@ -72,7 +73,8 @@ func (k *Key) row(s state) Row {
 // a later release knows is an error.
 func (r *Row) counter() (key Key, s state, err error) {
 	key = Key{
-		Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier, Duration: r.Duration,
+		Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier,
+		Duration: r.Duration,
 	}
 	if marked, ok := strings.CutPrefix(r.Namespace, mark); ok {
 		var name string
@@ -351,7 +353,8 @@ func sweepStore(ctx context.Context, store Store, now func() int64, log *slog.Lo
 		}
 		err := store.DropExpired(ctx, now()-sweepInterval.Milliseconds())
 		if err != nil && ctx.Err() == nil {
-			log.Error("rate limits: expired counters can't be dropped; it will be tried again", "error", err)
+			log.Error("rate limits: expired counters can't be dropped; it will be tried again",
+				"error", err)
 		}
 	}
 }

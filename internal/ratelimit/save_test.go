@@ -23,7 +23,9 @@ func wantSaved(t *testing.T, m *Memory, d *disk, want ...saved) {
 		t.Fatal("saving failed")
 	}
 	got := d.list()
-	slices.SortFunc(got, func(a, b saved) int { return strings.Compare(a.Identifier, b.Identifier) })
+	slices.SortFunc(got, func(a, b saved) int {
+		return strings.Compare(a.Identifier, b.Identifier)
+	})
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(saved{}, state{})); diff != "" {
 		t.Errorf("saved (-want +got):\n%s", diff)
 	}
@@ -178,7 +180,9 @@ func TestARestartLosesNoCounts(t *testing.T) {
 func TestCloseSaves(t *testing.T) {
 	d := newDisk()
 	open := func() *Memory {
-		m, err := OpenMemory(t.Context(), MemoryConfig{Store: d, Keep: true, Now: func() int64 { return 0 }})
+		m, err := OpenMemory(t.Context(), MemoryConfig{
+			Store: d, Keep: true, Now: func() int64 { return 0 },
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,9 +202,10 @@ func TestCloseSaves(t *testing.T) {
 
 // oldSegment was written by the first release with segments: four sliding windows
 // of two workspaces.
-const oldSegment = "0577735f3107726c6e735f3107757365725f31c0a907aad4821bc0bab7fef9620e06000007757365725f320000" +
-	"00feffffffffffffffff0100000d6b65792f7265717565737473066b65795f31bed6f8ffffffffffff01a9d4821bbec5c881869d" +
-	"ffffff0104020577735f320a776f726b73706163650577735f32bdd6f8ffffffffffff01a8d4821bfdeecf81869dffffff011618"
+const oldSegment = "0577735f3107726c6e735f3107757365725f31c0a907aad4821bc0bab7fef9620e060000" +
+	"07757365725f32000000feffffffffffffffff0100000d6b65792f7265717565737473066b65795f31" +
+	"bed6f8ffffffffffff01a9d4821bbec5c881869dffffff0104020577735f320a776f726b7370616365" +
+	"0577735f32bdd6f8ffffffffffff01a8d4821bfdeecf81869dffffff011618"
 
 // TestWhatAnEarlierReleaseSavedIsLoaded: segments and rows, of which the larger
 // count of each window stands.
@@ -217,10 +222,19 @@ func TestWhatAnEarlierReleaseSavedIsLoaded(t *testing.T) {
 	}
 	d.rows[keyColumns(row)] = row
 	want := []saved{
-		{Key{Workspace: "ws_1", Namespace: "key/requests", Identifier: "key_1", Duration: math.MaxInt64}, state{0, 2, 1}},
-		{Key{Workspace: "ws_1", Namespace: "rlns_1", Identifier: "user_1", Duration: 60_000}, state{28333333, 7, 9}},
-		{Key{Workspace: "ws_1", Namespace: "rlns_1", Identifier: "user_2", Duration: 60_000}, state{28333333, math.MaxInt64, 0}},
-		{Key{Workspace: "ws_2", Namespace: "workspace", Identifier: "ws_2", Duration: 60_000}, state{28333332, 11, 12}},
+		{
+			Key{
+				Workspace: "ws_1", Namespace: "key/requests", Identifier: "key_1",
+				Duration: math.MaxInt64,
+			},
+			state{0, 2, 1},
+		},
+		{Key{Workspace: "ws_1", Namespace: "rlns_1", Identifier: "user_1", Duration: 60_000},
+			state{28333333, 7, 9}},
+		{Key{Workspace: "ws_1", Namespace: "rlns_1", Identifier: "user_2", Duration: 60_000},
+			state{28333333, math.MaxInt64, 0}},
+		{Key{Workspace: "ws_2", Namespace: "workspace", Identifier: "ws_2", Duration: 60_000},
+			state{28333332, 11, 12}},
 	}
 	m := d.restart()
 	wantSaved(t, m, d, want...)
@@ -250,8 +264,9 @@ func rowAtRandom(rt *rapid.T) Row {
 	word := rapid.OneOf(rapid.SampledFrom([]string{"", "a", "ws_1"}), rapid.String())
 	number := rapid.OneOf(rapid.Int64Range(0, 3), rapid.Int64())
 	r := Row{
-		Workspace: word.Draw(rt, "workspace"), Namespace: word.Draw(rt, "namespace"), Identifier: word.Draw(rt, "identifier"),
-		Duration: number.Draw(rt, "duration"), Expires: number.Draw(rt, "expires"),
+		Workspace: word.Draw(rt, "workspace"), Namespace: word.Draw(rt, "namespace"),
+		Identifier: word.Draw(rt, "identifier"),
+		Duration:   number.Draw(rt, "duration"), Expires: number.Draw(rt, "expires"),
 	}
 	for i := range r.Words {
 		r.Words[i] = number.Draw(rt, "word")
@@ -325,7 +340,10 @@ func TestADamagedSegmentIsAnErrorThatNamesIt(t *testing.T) {
 // Rows of different counters have different keys, whatever texts are in them.
 func TestRowsTellCountersApart(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		word := rapid.SampledFrom([]string{"", "a", mark, mark + "a", mark + "sliding_window", mark + "sliding_window" + mark, mark + "token_bucket" + mark})
+		word := rapid.SampledFrom([]string{
+			"", "a", mark, mark + "a", mark + "sliding_window", mark + "sliding_window" + mark,
+			mark + "token_bucket" + mark,
+		})
 		key := rapid.Custom(func(rt *rapid.T) Key {
 			return Key{
 				Namespace: word.Draw(rt, "namespace") + word.Draw(rt, "rest"), Duration: second,
@@ -356,7 +374,9 @@ func TestLoadKeepsTheLargerCount(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			key, d := keyOf("a"), newDisk()
-			d.segments[1] = []Segment{{Shard: 1, Data: segmentOf(key.row(c.first), key.row(c.after))}}
+			d.segments[1] = []Segment{
+				{Shard: 1, Data: segmentOf(key.row(c.first), key.row(c.after))},
+			}
 			m := d.restart()
 			wantSaved(t, m, d, saved{key, c.want})
 			wantSaved(t, m, d)
@@ -375,7 +395,8 @@ func TestExpiresIsTwoDurationsAfterTheStart(t *testing.T) {
 		{math.MaxInt64 - 3, 1, math.MaxInt64 - 1},
 	} {
 		if got := (windows{}).expires(state{a: uint64(c.sequence)}, c.duration); got != c.want {
-			t.Errorf("window %d of %d ms expires at %d, want %d", c.sequence, c.duration, got, c.want)
+			t.Errorf("window %d of %d ms expires at %d, want %d", c.sequence, c.duration, got,
+				c.want)
 		}
 	}
 }

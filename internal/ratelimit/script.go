@@ -105,7 +105,8 @@ func (r *Redis) arguments(now int64, b batch, x *exchange) []string {
 	}
 	for i := range b.counters {
 		key := &b.counters[i].Key
-		args = append(args, key.Algorithm.String(), strconv.FormatInt(min(key.Duration, exact-1), 10))
+		args = append(args, key.Algorithm.String(),
+			strconv.FormatInt(min(key.Duration, exact-1), 10))
 		args = appendState(args, x.heard[i])
 		args = appendState(args, x.owed[i])
 	}
@@ -114,11 +115,13 @@ func (r *Redis) arguments(now int64, b batch, x *exchange) []string {
 	}
 	for i := range b.requests {
 		q := &b.requests[i]
-		args = append(args, strconv.Itoa(b.of[i]+1), strconv.FormatInt(q.Limit, 10), strconv.FormatInt(q.Cost, 10))
+		args = append(args, strconv.Itoa(b.of[i]+1), strconv.FormatInt(q.Limit, 10),
+			strconv.FormatInt(q.Cost, 10))
 	}
 	return args
 }
 
 func appendState(args []string, s state) []string {
-	return append(args, strconv.FormatUint(s.a, 10), strconv.FormatUint(s.b, 10), strconv.FormatUint(s.c, 10))
+	return append(args, strconv.FormatUint(s.a, 10), strconv.FormatUint(s.b, 10),
+		strconv.FormatUint(s.c, 10))
 }

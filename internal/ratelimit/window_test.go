@@ -62,8 +62,10 @@ func TestMeaninglessRequestsAreRefused(t *testing.T) {
 				t.Errorf("%+v got %+v", r, d)
 			}
 		}
-		wantTake(t, m, 500, []Request{ask("a", 5, -1), ask("a", 5, 5)}, refused(500), passed(5, 1_000))
-		wantTake(t, m, 500, []Request{ask("unused", 0, 0), ask("a", 5, 5)}, refused(1_000), passed(5, 1_000))
+		wantTake(t, m, 500, []Request{ask("a", 5, -1), ask("a", 5, 5)}, refused(500),
+			passed(5, 1_000))
+		wantTake(t, m, 500, []Request{ask("unused", 0, 0), ask("a", 5, 5)}, refused(1_000),
+			passed(5, 1_000))
 		wantAsk(t, m, 500, ask("a", 5, 5), passed(0, 1_000))
 	})
 }
@@ -135,10 +137,16 @@ func TestLargeNumbersNeverWrap(t *testing.T) {
 	// A thousandth of 2^63-1 is gone: 9223372036854775.807, and the rest is floored.
 	wantAsk(t, m, 1_001, ask("cost", most, 0), passed(9_223_372_036_854_776, 2_000))
 
-	batch := []Request{ask("batch", most, most), ask("batch", most, most), ask("batch", most, most), ask("batch", most, 0)}
+	batch := []Request{
+		ask("batch", most, most), ask("batch", most, most), ask("batch", most, most),
+		ask("batch", most, 0),
+	}
 	wantTake(t, m, 0, batch, passed(most, 1_000), refused(1_000), refused(1_000), refused(1_000))
 
-	eternal := Request{Key: Key{Workspace: "ws", Namespace: "ns", Identifier: "a", Duration: most}, Limit: 2, Cost: 1}
+	eternal := Request{
+		Key: Key{Workspace: "ws", Namespace: "ns", Identifier: "a", Duration: most}, Limit: 2,
+		Cost: 1,
+	}
 	wantAsk(t, m, 1_700_000_000_000, eternal, passed(1, most))
 	wantAsk(t, m, most-1, eternal, passed(0, most))
 	wantAsk(t, m, most-1, eternal, refused(most))
@@ -165,7 +173,8 @@ func TestAcceptedLoadStaysNearTheLimit(t *testing.T) {
 				rng := rand.New(rand.NewPCG(uint64(limit), uint64(load*10)))
 				share := acceptedShare(limit, c.arrive(rng, int(load*loadWindows*float64(limit))))
 				if share < 0.95 || share > 1.20 {
-					t.Errorf("%s load of %.1f × %d: %.1f %% of the limit accepted", c.name, load, limit, 100*share)
+					t.Errorf("%s load of %.1f × %d: %.1f %% of the limit accepted", c.name, load,
+						limit, 100*share)
 				}
 			}
 		}
@@ -208,9 +217,15 @@ func TestFreeAtIsTheFirstMomentThatPasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		duration := rapid.Int64Range(1, 50).Draw(t, "duration")
 		count := rapid.Uint64Range(0, 30)
-		w := window{rapid.Uint64Range(0, 4).Draw(t, "sequence"), count.Draw(t, "current"), count.Draw(t, "previous")}
+		w := window{
+			rapid.Uint64Range(0, 4).Draw(t, "sequence"), count.Draw(t, "current"),
+			count.Draw(t, "previous"),
+		}
 		now := rapid.Int64Range(0, 5*duration).Draw(t, "now")
-		terms := terms{duration, rapid.Int64Range(-1, 40).Draw(t, "limit"), rapid.Int64Range(0, 40).Draw(t, "cost")}
+		terms := terms{
+			duration, rapid.Int64Range(-1, 40).Draw(t, "limit"),
+			rapid.Int64Range(0, 40).Draw(t, "cost"),
+		}
 		want, never := int64(math.MaxInt64), now+10*duration
 		for at := now; at <= never; at++ {
 			if _, d := (windows{}).take(w.state(), at, terms); d.Passed {

@@ -118,8 +118,8 @@ func (c *copier) copy(ctx context.Context, t table) (CopiedTable, error) {
 		return CopiedTable{}, err
 	}
 	if made != original {
-		return CopiedTable{}, fmt.Errorf("the copy differs: %d rows with hash %s became %d rows with hash %s",
-			original.Rows, original.Hash, made.Rows, made.Hash)
+		return CopiedTable{}, fmt.Errorf("the copy differs: %d rows with hash %s became "+
+			"%d rows with hash %s", original.Rows, original.Hash, made.Rows, made.Hash)
 	}
 	return made, nil
 }

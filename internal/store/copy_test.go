@@ -15,7 +15,9 @@ import (
 )
 
 // text draws what both engines can keep: UTF-8 without U+0000, which PostgreSQL refuses.
-var text = rapid.StringN(0, 20, -1).Filter(func(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) })
+var text = rapid.StringN(0, 20, -1).Filter(func(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+})
 
 // fillAtRandom puts some rows into each table, with every kind of value, and
 // returns how many.
@@ -28,7 +30,9 @@ func fillAtRandom(rt *rapid.T, db *DB, all []table) (rows int64) {
 			for _, c := range table.columns {
 				args = append(args, valueAtRandom(rt, c, i))
 			}
-			if _, err := db.pool.ExecContext(context.Background(), table.insert(1), args...); err != nil {
+			if _, err := db.pool.ExecContext(
+				context.Background(), table.insert(1), args...,
+			); err != nil {
 				rt.Fatal(table.name, err)
 			}
 		}
@@ -60,7 +64,8 @@ func valueAtRandom(rt *rapid.T, c field, i int) any {
 // that is no longer copied, must be named here.
 func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 	copied := []string{
-		"answers", "apis", "audit_logs", "cell_blocks", "cells", "data_keys", "identities", "key_migrations",
+		"answers", "apis", "audit_logs", "cell_blocks", "cells", "data_keys", "identities",
+		"key_migrations",
 		"key_permissions", "key_roles", "keys", "limits", "namespaces", "overrides", "permissions",
 		"role_permissions", "roles", "root_keys", "sealed_keys", "settings", "workspaces",
 	}
@@ -85,7 +90,8 @@ func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 // tableNames returns what tables a database of SQLite has.
 func tableNames(t *testing.T, db *DB) (names []string) {
 	t.Helper()
-	rows, err := db.pool.QueryContext(t.Context(), "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+	rows, err := db.pool.QueryContext(t.Context(),
+		"SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +120,9 @@ func TestACopyThereAndBackIsEqual(t *testing.T) {
 	for seed := range 2 {
 		first, there, back := "sqlite://"+t.TempDir(), testenv.Postgres(t), "sqlite://"+t.TempDir()
 		db := open(t, first)
-		rows += rapid.Custom(func(rt *rapid.T) int64 { return fillAtRandom(rt, db, all) }).Example(seed)
+		rows += rapid.Custom(func(rt *rapid.T) int64 {
+			return fillAtRandom(rt, db, all)
+		}).Example(seed)
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -166,8 +174,11 @@ func TestALargeTableIsCopiedInParts(t *testing.T) {
 		t.Error(diff, err)
 	}
 	next := open(t, to)
-	err = next.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return logged(tx, ctx, "next") })
-	if seqs, ids := places(t, next); err != nil || ids[rows] != "next" || seqs[rows] != seqs[rows-1]+1 {
+	err = next.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+		return logged(tx, ctx, "next")
+	})
+	if seqs, ids := places(t, next); err != nil || ids[rows] != "next" ||
+		seqs[rows] != seqs[rows-1]+1 {
 		t.Errorf("the log goes on with %q (%v)", ids[len(ids)-1], err)
 	}
 }
@@ -209,11 +220,13 @@ func TestCopiesThatWouldDoHarmAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	each(t, func(t *testing.T, to string) {
-		if _, err := Copy(t.Context(), to, from, nil); err == nil || !strings.Contains(err.Error(), "no data") {
+		if _, err := Copy(t.Context(), to, from, nil); err == nil ||
+			!strings.Contains(err.Error(), "no data") {
 			t.Errorf("from nothing: %v", err)
 		}
 		copied(t, from, to)
-		if _, err := Copy(t.Context(), from, to, nil); err == nil || !strings.Contains(err.Error(), "isn't empty") {
+		if _, err := Copy(t.Context(), from, to, nil); err == nil ||
+			!strings.Contains(err.Error(), "isn't empty") {
 			t.Errorf("into data: %v", err)
 		}
 		open(t, to)
@@ -232,11 +245,14 @@ func TestDataOfAnOlderReleaseIsCopied(t *testing.T) {
 func TestWhatPostgreSQLCannotKeepIsSaid(t *testing.T) {
 	from, to := "sqlite://"+t.TempDir(), testenv.Postgres(t)
 	db := open(t, from)
-	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return logged(tx, ctx, "a\x00b") })
+	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+		return logged(tx, ctx, "a\x00b")
+	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Copy(t.Context(), from, to, nil); err == nil || !strings.Contains(err.Error(), "audit_logs") {
+	if _, err := Copy(t.Context(), from, to, nil); err == nil ||
+		!strings.Contains(err.Error(), "audit_logs") {
 		t.Errorf("error %v", err)
 	}
 }

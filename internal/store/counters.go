@@ -9,18 +9,23 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// The texts that count in shared rows of cells, one for each counter. The keys come sorted, and rows are locked
-// in the order in which they are inserted, so transactions that count can't wait
+// The texts that count in shared rows of cells, one for each counter. The keys come sorted, and
+// rows are locked in the order in which they are inserted, so transactions that count can't wait
 // for one another in a circle.
 const (
-	lockCells = `INSERT INTO cells (workspace_id, namespace, identifier, duration, sequence, current, previous, expires_at)
-SELECT k.w, k.n, k.i, k.d, 0, 0, 0, 0 FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS BIGINT[])) AS k (w, n, i, d)
+	lockCells = `INSERT INTO cells (workspace_id, namespace, identifier, duration,
+    sequence, current, previous, expires_at)
+SELECT k.w, k.n, k.i, k.d, 0, 0, 0, 0
+FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS BIGINT[]))
+    AS k (w, n, i, d)
 ON CONFLICT (workspace_id, namespace, identifier, duration) DO UPDATE SET sequence = cells.sequence
 RETURNING workspace_id, namespace, identifier, duration, sequence, current, previous, expires_at`
 	saveCells = `UPDATE cells SET sequence = k.s, current = k.c, previous = k.p, expires_at = k.e
 FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS TEXT[]), CAST($3 AS TEXT[]), CAST($4 AS BIGINT[]),
-    CAST($5 AS BIGINT[]), CAST($6 AS BIGINT[]), CAST($7 AS BIGINT[]), CAST($8 AS BIGINT[])) AS k (w, n, i, d, s, c, p, e)
-WHERE cells.workspace_id = k.w AND cells.namespace = k.n AND cells.identifier = k.i AND cells.duration = k.d`
+    CAST($5 AS BIGINT[]), CAST($6 AS BIGINT[]), CAST($7 AS BIGINT[]), CAST($8 AS BIGINT[]))
+    AS k (w, n, i, d, s, c, p, e)
+WHERE cells.workspace_id = k.w AND cells.namespace = k.n
+    AND cells.identifier = k.i AND cells.duration = k.d`
 	dropCells = `DELETE FROM cells WHERE (workspace_id, namespace, identifier, duration) IN (
     SELECT c.workspace_id, c.namespace, c.identifier, c.duration FROM cells c
     WHERE c.expires_at <= $1 ORDER BY c.expires_at LIMIT CAST($2 AS BIGINT) FOR UPDATE SKIP LOCKED)`
@@ -81,10 +86,14 @@ func (db *DB) UpdateCounters(
 	if len(changed) == 0 {
 		return nil // and the rows that were made to be locked are gone again
 	}
-	if _, err := tx.ExecContext(ctx, "SELECT set_config('synchronous_commit', 'off', true)"); err != nil {
+	if _, err := tx.ExecContext(
+		ctx, "SELECT set_config('synchronous_commit', 'off', true)",
+	); err != nil {
 		return fmt.Errorf("store: counters: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, saveCells, append(keyColumns(changed), countColumns(changed)...)...); err != nil {
+	if _, err := tx.ExecContext(
+		ctx, saveCells, append(keyColumns(changed), countColumns(changed)...)...,
+	); err != nil {
 		return fmt.Errorf("store: counters: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -136,7 +145,8 @@ func scanCells(rows *sql.Rows) ([]read.Cell, error) {
 	var cells []read.Cell
 	for rows.Next() {
 		var c read.Cell
-		err := rows.Scan(&c.WorkspaceID, &c.Namespace, &c.Identifier, &c.Duration, &c.Sequence, &c.Current, &c.Previous, &c.ExpiresAt)
+		err := rows.Scan(&c.WorkspaceID, &c.Namespace, &c.Identifier, &c.Duration, &c.Sequence,
+			&c.Current, &c.Previous, &c.ExpiresAt)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +173,10 @@ func inOrder(cells, keys []read.Cell) []read.Cell {
 
 // keyOf returns the key columns of a cell alone.
 func keyOf(c read.Cell) read.Cell {
-	return read.Cell{WorkspaceID: c.WorkspaceID, Namespace: c.Namespace, Identifier: c.Identifier, Duration: c.Duration}
+	return read.Cell{
+		WorkspaceID: c.WorkspaceID, Namespace: c.Namespace, Identifier: c.Identifier,
+		Duration: c.Duration,
+	}
 }
 
 // list returns one column of the cells, as an argument for unnest.

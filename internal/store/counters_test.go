@@ -30,7 +30,9 @@ func saveCounters(t *testing.T, db *DB, identifier string, part int64, segments 
 				return err
 			}
 		}
-		return tx.SaveCell(ctx, write.SaveCellParams{Identifier: identifier, Duration: 1_000, Current: 1, ExpiresAt: 9_000})
+		return tx.SaveCell(ctx, write.SaveCellParams{
+			Identifier: identifier, Duration: 1_000, Current: 1, ExpiresAt: 9_000,
+		})
 	})
 }
 
@@ -106,6 +108,7 @@ func TestSegmentsAreCopiedAsTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 		copied(t, from, to)
-		wantCounters(t, open(t, to), "1 \x00\xff", "1 first", "1 "+large, "1 "+large, "1 "+large, "a")
+		wantCounters(t, open(t, to), "1 \x00\xff", "1 first", "1 "+large, "1 "+large, "1 "+large,
+			"a")
 	})
 }

@@ -33,7 +33,8 @@ var (
 // IsDuplicate reports whether a write was refused because a unique value is taken.
 func IsDuplicate(err error) bool {
 	if code := sqliteCode(err); code != 0 {
-		return code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+		return code == sqlite3.SQLITE_CONSTRAINT_UNIQUE ||
+			code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 	}
 	return sqlState(err) == "23505"
 }
@@ -65,12 +66,16 @@ func unavailableState(state string) bool {
 		"25006": // a replica, or a primary no more
 		return true
 	}
-	return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "53") || strings.HasPrefix(state, "58")
+	return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "53") ||
+		strings.HasPrefix(state, "58")
 }
 
 // connectionFailed reports whether a connection can't be made, broke or timed out.
 func connectionFailed(err error) bool {
-	for _, e := range []error{driver.ErrBadConn, sql.ErrConnDone, pgconn.ErrConnClosed, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.DeadlineExceeded} {
+	for _, e := range []error{
+		driver.ErrBadConn, sql.ErrConnDone, pgconn.ErrConnClosed, io.EOF, io.ErrUnexpectedEOF,
+		net.ErrClosed, context.DeadlineExceeded,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -82,7 +87,10 @@ func connectionFailed(err error) bool {
 // connectionBroke reports whether an established connection broke. It was neither
 // slow nor refused, so a new one may work at once.
 func connectionBroke(err error) bool {
-	for _, e := range []error{driver.ErrBadConn, pgconn.ErrConnClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE} {
+	for _, e := range []error{
+		driver.ErrBadConn, pgconn.ErrConnClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET,
+		syscall.EPIPE,
+	} {
 		if errors.Is(err, e) {
 			return !errors.As(err, new(*pgconn.ConnectError))
 		}

@@ -110,9 +110,16 @@ func TestWhatWasMissedIsSaid(t *testing.T) {
 		do   func()
 	}{
 		{"a gap", func() { run("UPDATE heads SET changes = changes + 5"); touch(t, other, "b") }},
-		{"a log that was rolled back", func() { run("DELETE FROM changes WHERE seq > 1; UPDATE heads SET changes = 1") }},
-		{"another log of the same length", func() { run("UPDATE changes SET touched = '[]' WHERE seq = (SELECT changes FROM heads)") }},
-		{"more than can be named", func() { touch(t, other, slices.Collect(numbers(maxTouched+1))...) }},
+		{"a log that was rolled back",
+			func() { run("DELETE FROM changes WHERE seq > 1; UPDATE heads SET changes = 1") }},
+		{
+			"another log of the same length",
+			func() {
+				run("UPDATE changes SET touched = '[]' WHERE seq = (SELECT changes FROM heads)")
+			},
+		},
+		{"more than can be named",
+			func() { touch(t, other, slices.Collect(numbers(maxTouched+1))...) }},
 	}
 	for _, s := range steps {
 		s.do()
@@ -228,7 +235,9 @@ func TestAFollowerIsHeardFromAllTheTime(t *testing.T) {
 func TestAReadingThatIsCutIsNotUpToDate(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
 	var heard []Heard
-	f := &follower{shared: db.shared, node: "another", heard: func(h Heard) { heard = append(heard, h) }}
+	f := &follower{
+		shared: db.shared, node: "another", heard: func(h Heard) { heard = append(heard, h) },
+	}
 	reading := func(wantMore bool) {
 		t.Helper()
 		if more, err := f.read(t.Context(), db.reads); err != nil || more != wantMore {
@@ -245,7 +254,8 @@ func TestAReadingThatIsCutIsNotUpToDate(t *testing.T) {
 	reading(true)
 	reading(false)
 	if !heard[1].At.Equal(heard[0].At) {
-		t.Errorf("the reading that was cut is as of %v after the one before", heard[1].At.Sub(heard[0].At))
+		t.Errorf("the reading that was cut is as of %v after the one before",
+			heard[1].At.Sub(heard[0].At))
 	}
 	if !heard[2].At.After(heard[0].At) {
 		t.Error("the reading that came to the end is not newer")

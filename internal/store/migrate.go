@@ -16,9 +16,11 @@ var migrations embed.FS
 
 // Migration is one step of the schema.
 type Migration struct {
-	Number  int
-	Name    string // what it brings; "" for one that this program doesn't know and that has no name in the data
-	Oldest  int    // programs that know fewer migrations than this can't work with the schema after it
+	Number int
+	// what it brings; "" for one that this program doesn't know and that has no name in the data
+	Name string
+	// programs that know fewer migrations than this can't work with the schema after it
+	Oldest  int
 	Applied bool
 	text    string
 }
@@ -40,13 +42,16 @@ var (
 	portable = dialect{tables: catalog, text: "TEXT"}
 )
 
-const catalog = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = $1"
+const catalog = "SELECT COUNT(*) FROM information_schema.tables " +
+	"WHERE table_schema = current_schema() AND table_name = $1"
 
 // textColumn finds the columns of type TEXT in a migration, at the beginning of a
 // line or where one is added.
 var textColumn = regexp.MustCompile(`(?m)(^\s+|ADD COLUMN )(\w+\s+)TEXT\b`)
 
-func (d dialect) write(ddl string) string { return textColumn.ReplaceAllString(ddl, "${1}${2}"+d.text) }
+func (d dialect) write(ddl string) string {
+	return textColumn.ReplaceAllString(ddl, "${1}${2}"+d.text)
+}
 
 // known returns the migrations of this program, in the order of their numbers.
 func known() ([]Migration, error) {
@@ -75,7 +80,9 @@ func parseMigration(file string) (Migration, error) {
 	if err != nil {
 		return Migration{}, err
 	}
-	number, name, _ := strings.Cut(strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_")
+	number, name, _ := strings.Cut(
+		strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_",
+	)
 	m := Migration{Name: name, text: string(text)}
 	if m.Number, err = strconv.Atoi(number); err != nil {
 		return Migration{}, err
@@ -95,7 +102,8 @@ func parseMigration(file string) (Migration, error) {
 // needs the program of its own time.
 func applied(ctx context.Context, db *sql.DB, d dialect) ([]Migration, error) {
 	var tables int
-	if err := db.QueryRowContext(ctx, d.tables, "schema_migrations").Scan(&tables); err != nil || tables == 0 {
+	if err := db.QueryRowContext(ctx, d.tables, "schema_migrations").Scan(&tables); err != nil ||
+		tables == 0 {
 		return nil, err
 	}
 	rows, err := db.QueryContext(ctx, "SELECT * FROM schema_migrations ORDER BY version")
@@ -136,7 +144,8 @@ func pending(seen []Migration) ([]Migration, error) {
 	}
 	for _, m := range seen {
 		if m.Oldest > len(all) {
-			return nil, fmt.Errorf("schema: the data is of a newer version of Latchkey (schema %d, this one knows %d); use that version", m.Number, len(all))
+			return nil, fmt.Errorf("schema: the data is of a newer version of Latchkey "+
+				"(schema %d, this one knows %d); use that version", m.Number, len(all))
 		}
 	}
 	if len(seen) == 0 {
@@ -184,15 +193,19 @@ func migrate(ctx context.Context, db *sql.DB, d dialect) error {
 // register makes the table of migrations, or widens the one that had only their
 // numbers, which exists on SQLite alone.
 func register(ctx context.Context, db *sql.DB, d dialect) error {
-	const table = `CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT, oldest BIGINT)`
+	const table = "CREATE TABLE IF NOT EXISTS schema_migrations " +
+		"(version BIGINT PRIMARY KEY, name TEXT, oldest BIGINT)"
 	if _, err := db.ExecContext(ctx, table); err != nil || d != embedded {
 		return err
 	}
 	var columns int
-	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM pragma_table_info('schema_migrations')").Scan(&columns); err != nil || columns > 1 {
+	if err := db.QueryRowContext(
+		ctx, "SELECT COUNT(*) FROM pragma_table_info('schema_migrations')",
+	).Scan(&columns); err != nil || columns > 1 {
 		return err
 	}
-	_, err := db.ExecContext(ctx, `ALTER TABLE schema_migrations ADD COLUMN name TEXT; ALTER TABLE schema_migrations ADD COLUMN oldest BIGINT`)
+	_, err := db.ExecContext(ctx, "ALTER TABLE schema_migrations ADD COLUMN name TEXT; "+
+		"ALTER TABLE schema_migrations ADD COLUMN oldest BIGINT")
 	return err
 }
 
@@ -205,7 +218,10 @@ func step(ctx context.Context, db *sql.DB, d dialect, m Migration) error {
 	if _, err := tx.ExecContext(ctx, d.write(m.text)); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO schema_migrations (version, name, oldest) VALUES ($1, $2, $3)`, m.Number, m.Name, m.Oldest); err != nil {
+	if _, err := tx.ExecContext(
+		ctx, `INSERT INTO schema_migrations (version, name, oldest) VALUES ($1, $2, $3)`, m.Number,
+		m.Name, m.Oldest,
+	); err != nil {
 		return err
 	}
 	return tx.Commit()

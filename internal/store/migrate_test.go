@@ -29,20 +29,25 @@ func TestANewerSchemaIsRefusedUnlessItAllowsThisProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := open(t, where)
-		execute(t, db, fmt.Sprintf("INSERT INTO schema_migrations (version, name, oldest) VALUES (998, 'wider', %d)", len(all)))
+		execute(t, db, fmt.Sprintf("INSERT INTO schema_migrations (version, name, oldest) "+
+			"VALUES (998, 'wider', %d)", len(all)))
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
 		db = open(t, where)
 		status, err := MigrationStatus(t.Context(), where)
-		if err != nil || len(status) != len(all)+1 || status[len(all)] != (Migration{Number: 998, Name: "wider", Oldest: len(all), Applied: true}) {
+		if err != nil || len(status) != len(all)+1 ||
+			status[len(all)] != (Migration{
+				Number: 998, Name: "wider", Oldest: len(all), Applied: true,
+			}) {
 			t.Errorf("status %+v (%v)", status, err)
 		}
 		execute(t, db, "INSERT INTO schema_migrations (version) VALUES (999)")
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "newer version") {
+		if _, err := Open(t.Context(), where); err == nil ||
+			!strings.Contains(err.Error(), "newer version") {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -58,7 +63,8 @@ func TestStatusChangesNothing(t *testing.T) {
 					t.Fatalf("status %+v (%v)", status, err)
 				}
 				for i, m := range status {
-					if m.Number != i+1 || m.Name == "" || m.Oldest < 1 || m.Oldest > m.Number || m.Applied != applied {
+					if m.Number != i+1 || m.Name == "" || m.Oldest < 1 || m.Oldest > m.Number ||
+						m.Applied != applied {
 						t.Errorf("migration %+v, want applied: %v", m, applied)
 					}
 				}
@@ -97,7 +103,8 @@ func firstSchema(t *testing.T, dir string, more ...string) {
 func TestDataOfTheFirstSchemaOpens(t *testing.T) {
 	dir := t.TempDir()
 	where := "sqlite://" + dir
-	firstSchema(t, dir, "INSERT INTO audit_logs VALUES (1234, '', '', 0, '', '', '', '', '', '', '', '', '')")
+	firstSchema(t, dir,
+		"INSERT INTO audit_logs VALUES (1234, '', '', 0, '', '', '', '', '', '', '', '', '')")
 	status, err := MigrationStatus(t.Context(), where)
 	if err != nil || !status[0].Applied || status[1].Applied {
 		t.Errorf("status %+v (%v)", status, err)
@@ -140,8 +147,10 @@ func TestNodesMayStartAtOnce(t *testing.T) {
 // TestTextIsComparedByBytes on PostgreSQL, whatever the database's own collation.
 func TestTextIsComparedByBytes(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
-	rows, err := db.pool.QueryContext(t.Context(), `SELECT table_name, column_name, COALESCE(collation_name, '') FROM information_schema.columns
-		WHERE table_schema = current_schema() AND data_type = 'text' AND table_name <> 'schema_migrations'`)
+	rows, err := db.pool.QueryContext(t.Context(),
+		`SELECT table_name, column_name, COALESCE(collation_name, '') FROM information_schema.columns
+		WHERE table_schema = current_schema() AND data_type = 'text'
+			AND table_name <> 'schema_migrations'`)
 	if err != nil {
 		t.Fatal(err)
 	}

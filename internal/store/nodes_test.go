@@ -144,7 +144,9 @@ func TestAChangeWhoseConnectionIsCutIsMadeOnce(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					if _, err := other.pool.ExecContext(ctx, "SELECT pg_terminate_backend($1)", pid); err != nil {
+					if _, err := other.pool.ExecContext(
+						ctx, "SELECT pg_terminate_backend($1)", pid,
+					); err != nil {
 						return err
 					}
 				}
@@ -264,7 +266,8 @@ func TestACallerMayLeaveBeforeItsTurn(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if err := db.Update(ctx, put("a", "1")); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
+	if err := db.Update(ctx, put("a", "1")); !errors.Is(err, context.DeadlineExceeded) ||
+		time.Since(began) > time.Second {
 		t.Errorf("after %v: %v", time.Since(began), err)
 	}
 	proxy.Accept()

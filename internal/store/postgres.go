@@ -62,7 +62,8 @@ func openPostgres(ctx context.Context, where string) (*DB, error) {
 	pool.SetConnMaxLifetime(connectionLifetime)
 	end := func() error { return errors.Join(pool.Close(), p.dedicated.Close()) }
 	node := rand.Text()
-	db := assemble(pool, retryReads{timeoutDB{pool}, p.most}, &postgresWriter{shared: p, node: node}, end)
+	db := assemble(pool, retryReads{timeoutDB{pool}, p.most},
+		&postgresWriter{shared: p, node: node}, end)
 	db.shared, db.node = p, node
 	return db, nil
 }
@@ -72,7 +73,8 @@ func openPostgres(ctx context.Context, where string) (*DB, error) {
 func newPostgres(where string) (*postgres, error) {
 	u, err := url.Parse(where)
 	if err != nil {
-		return nil, errors.New("the database URL can't be read; are special characters in the password percent-encoded?")
+		return nil, errors.New("the database URL can't be read; " +
+			"are special characters in the password percent-encoded?")
 	}
 	q := u.Query()
 	most, err := poolSize(q)
@@ -103,7 +105,8 @@ func poolSize(q url.Values) (int, error) {
 	}
 	n, err := strconv.Atoi(q.Get("pool_max_conns"))
 	if err != nil || n < 1 {
-		return 0, errors.New("pool_max_conns in the database URL must be a whole number of at least 1")
+		return 0, errors.New("pool_max_conns in the database URL must be " +
+			"a whole number of at least 1")
 	}
 	return n, nil
 }
@@ -127,7 +130,9 @@ func (p *postgres) prepare(ctx context.Context) error {
 // detectServer finds out which server this is from its version.
 func (p *postgres) detectServer(ctx context.Context) error {
 	var version string
-	if err := (timeoutDB{p.dedicated}).QueryRowContext(ctx, "SELECT version()").Scan(&version); err != nil {
+	if err := (timeoutDB{p.dedicated}).QueryRowContext(
+		ctx, "SELECT version()",
+	).Scan(&version); err != nil {
 		return err
 	}
 	p.dialect = portable
@@ -163,7 +168,9 @@ func (p *postgres) migrate(ctx context.Context, pool *sql.DB) error {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, "SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE"); err != nil {
+	if _, err := tx.ExecContext(
+		ctx, "SELECT id FROM schema_lock WHERE id = 1 FOR UPDATE",
+	); err != nil {
 		return fmt.Errorf("schema: lock: %w", err)
 	}
 	return migrate(ctx, pool, p.dialect)
@@ -175,9 +182,11 @@ func (p *postgres) migrate(ctx context.Context, pool *sql.DB) error {
 func ensureLockRow(ctx context.Context, pool *sql.DB) error {
 	var err error
 	for range 10 {
-		_, err = pool.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS schema_lock (id BIGINT PRIMARY KEY)")
+		_, err = pool.ExecContext(ctx,
+			"CREATE TABLE IF NOT EXISTS schema_lock (id BIGINT PRIMARY KEY)")
 		if err == nil {
-			_, err = pool.ExecContext(ctx, "INSERT INTO schema_lock (id) VALUES (1) ON CONFLICT DO NOTHING")
+			_, err = pool.ExecContext(ctx,
+				"INSERT INTO schema_lock (id) VALUES (1) ON CONFLICT DO NOTHING")
 		}
 		if err == nil {
 			return nil

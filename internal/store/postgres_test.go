@@ -25,7 +25,9 @@ func TestSettingsOfTheURLHold(t *testing.T) {
 	} {
 		db := open(t, url+"&pool_max_conns=3")
 		var got string
-		if err := db.pool.QueryRowContext(t.Context(), "SHOW statement_timeout").Scan(&got); err != nil || got != want {
+		if err := db.pool.QueryRowContext(
+			t.Context(), "SHOW statement_timeout",
+		).Scan(&got); err != nil || got != want {
 			t.Errorf("statement_timeout is %q, want %q (%v)", got, want, err)
 		}
 		if most := db.Stats().MaxOpenConnections; most != 3 {
@@ -60,17 +62,24 @@ func TestNoErrorHasThePassword(t *testing.T) {
 // TestWhatErrorsMean holds the lists of what is a duplicate and what says that
 // the database is out of reach.
 func TestWhatErrorsMean(t *testing.T) {
-	state := func(code string) error { return fmt.Errorf("noun: %w", &pgconn.PgError{Code: code, Severity: "ERROR"}) }
+	state := func(code string) error {
+		return fmt.Errorf("noun: %w", &pgconn.PgError{Code: code, Severity: "ERROR"})
+	}
 	for _, err := range []error{
-		state("57P01"), state("57P02"), state("57P03"), state("08006"), state("53300"), state("25006"), state("57014"), state("55P03"),
-		fmt.Errorf("x: %w", ErrUnknownOutcome), io.ErrUnexpectedEOF, driver.ErrBadConn, context.DeadlineExceeded,
+		state("57P01"), state("57P02"), state("57P03"), state("08006"), state("53300"),
+		state("25006"), state("57014"), state("55P03"),
+		fmt.Errorf("x: %w", ErrUnknownOutcome), io.ErrUnexpectedEOF, driver.ErrBadConn,
+		context.DeadlineExceeded,
 		&net.OpError{Op: "read", Err: errors.New("connection reset by peer")},
 	} {
 		if !IsUnavailable(err) || IsDuplicate(err) {
 			t.Errorf("%v: unavailable %v, duplicate %v", err, IsUnavailable(err), IsDuplicate(err))
 		}
 	}
-	for _, err := range []error{nil, ErrNotFound, ErrClosed, ErrLocked, context.Canceled, state("23505"), state("22003"), state("42601"), errors.New("no")} {
+	for _, err := range []error{
+		nil, ErrNotFound, ErrClosed, ErrLocked, context.Canceled, state("23505"), state("22003"),
+		state("42601"), errors.New("no"),
+	} {
 		if IsUnavailable(err) {
 			t.Errorf("%v says that the database is out of reach", err)
 		}

@@ -97,7 +97,8 @@ func (s *postgresWriter) commit(ctx context.Context, begun head) error {
 func (s *postgresWriter) logChange(ctx context.Context) error {
 	s.tx.head.changes++
 	return s.tx.InsertChange(ctx, write.InsertChangeParams{
-		Seq: s.tx.head.changes, Node: s.node, Time: time.Now().UnixMilli(), Touched: idList(s.tx.touched),
+		Seq: s.tx.head.changes, Node: s.node, Time: time.Now().UnixMilli(),
+		Touched: idList(s.tx.touched),
 	})
 }
 

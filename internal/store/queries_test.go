@@ -19,7 +19,9 @@ func everyQuery(t *testing.T, db *DB) map[string]string {
 	t.Helper()
 	fill(t, db)
 	results := map[string]string{}
-	for _, of := range []func(*Tx) any{func(tx *Tx) any { return tx.reads }, func(tx *Tx) any { return tx.writes }} {
+	for _, of := range []func(*Tx) any{
+		func(tx *Tx) any { return tx.reads }, func(tx *Tx) any { return tx.writes },
+	} {
 		methods := reflect.TypeOf(of(&Tx{}))
 		for i := range methods.NumMethod() {
 			name := methods.Method(i).Name
@@ -146,7 +148,8 @@ func TestTheLatestUseOfAKeyIsKept(t *testing.T) {
 			}
 		}
 		var got int64
-		err := db.pool.QueryRowContext(t.Context(), "SELECT last_used_at FROM keys WHERE id = 'id'").Scan(&got)
+		err := db.pool.QueryRowContext(t.Context(),
+			"SELECT last_used_at FROM keys WHERE id = 'id'").Scan(&got)
 		if err != nil || got != 7 {
 			t.Errorf("last used at %d, want 7 (%v)", got, err)
 		}

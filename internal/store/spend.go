@@ -17,8 +17,9 @@ import (
 // spender combines spends: those that wait while others are under way are made
 // together.
 type spender struct {
-	mu     sync.Mutex
-	lines  map[string][]*spend // who waits, by key or all in one line; a line that is here has a goroutine at work
+	mu sync.Mutex
+	// who waits, by key or all in one line; a line that is here has a goroutine at work
+	lines  map[string][]*spend
 	closed bool
 	work   sync.WaitGroup
 }
@@ -127,7 +128,8 @@ func (db *DB) spendInChange() {
 	var failed error // in the spends themselves
 	err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error {
 		ran = true
-		all = append(all, beginAll(db.spends.dequeueAndClose(anyKey))...) // once more if it runs again
+		// once more if it runs again
+		all = append(all, beginAll(db.spends.dequeueAndClose(anyKey))...)
 		failed = tx.spend(ctx, all)
 		return failed
 	})
@@ -147,7 +149,9 @@ func (db *DB) spendInChange() {
 // a row that can't be written affects its own key only.
 func (db *DB) spendApart(all []*spend) {
 	for _, some := range byKey(all) {
-		err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error { return tx.spend(ctx, some) })
+		err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error {
+			return tx.spend(ctx, some)
+		})
 		for _, s := range some {
 			s.finish(cmp.Or(err, s.result))
 		}
@@ -183,7 +187,8 @@ func (tx *Tx) spend(ctx context.Context, all []*spend) error {
 // once. It takes from each key the total cost of its spends, if the balance covers
 // it, in six tenths of the time of one statement each. Only SQLite uses it: where
 // nodes share rows, a statement must lock no more than one.
-const takeTotals = `UPDATE keys SET remaining = keys.remaining - total.value FROM json_each($1) AS total
+const takeTotals = `UPDATE keys SET remaining = keys.remaining - total.value
+FROM json_each($1) AS total
 WHERE keys.id = total.key AND keys.remaining >= total.value AND keys.deleted_at = 0
 RETURNING keys.id, keys.remaining`
 
@@ -254,7 +259,9 @@ func (db *DB) spendOn(ctx context.Context, id string, all []*spend) (undone []*s
 // first all of them, then those that the last known balance covers. Only the
 // conditional update accepts a spend. A denied spend cost more than the balance at
 // one moment: when it was read, or right after an update.
-func combine(ctx context.Context, r *reads, w *writes, id string, pending []*spend) ([]*spend, error) {
+func combine(
+	ctx context.Context, r *reads, w *writes, id string, pending []*spend,
+) ([]*spend, error) {
 	for known := int64(math.MaxInt64); len(pending) > 0; {
 		fit, rest, total := affordable(pending, known)
 		if len(fit) == 0 {

@@ -88,12 +88,14 @@ func TestSpendsAreAsIfOneAfterTheOther(t *testing.T) {
 			all := spendAtOnce(rt, db, id, costs)
 			for _, s := range inOrderOfSpending(all) {
 				if balance -= s.cost; balance != s.left || balance < 0 {
-					rt.Fatalf("a spend of %d left %d and should have left %d: %+v", s.cost, s.left, balance, all)
+					rt.Fatalf("a spend of %d left %d and should have left %d: %+v", s.cost,
+						s.left, balance, all)
 				}
 			}
 			for _, s := range all {
 				if s.refusedByServer && s.cost <= balance {
-					rt.Fatalf("a spend of %d was refused, and %d are left: %+v", s.cost, balance, all)
+					rt.Fatalf("a spend of %d was refused, and %d are left: %+v", s.cost, balance,
+						all)
 				}
 			}
 			if left, err := db.Balance(t.Context(), id); err != nil || left != credits(balance) {
@@ -110,7 +112,8 @@ func TestSpendsAreAsIfOneAfterTheOther(t *testing.T) {
 func TestCombineIsTheNaiveSequence(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
 	n := 0
-	cost := rapid.OneOf(rapid.Int64Range(0, 10), rapid.SampledFrom([]int64{math.MaxInt64, math.MaxInt64 - 3}))
+	cost := rapid.OneOf(rapid.Int64Range(0, 10),
+		rapid.SampledFrom([]int64{math.MaxInt64, math.MaxInt64 - 3}))
 	balance := rapid.OneOf(rapid.Int64Range(0, 50), rapid.Just(int64(math.MaxInt64)))
 	rapid.Check(t, func(rt *rapid.T) {
 		balances := map[string]int64{}
@@ -124,7 +127,9 @@ func TestCombineIsTheNaiveSequence(t *testing.T) {
 				id += "\xff"
 			}
 			balances[id] = -1 // nothing to spend
-			switch rapid.SampledFrom([]string{"counted", "counted", "unlimited", "deleted", "none"}).Draw(rt, "kind") {
+			switch rapid.SampledFrom([]string{
+				"counted", "counted", "unlimited", "deleted", "none",
+			}).Draw(rt, "kind") {
 			case "counted":
 				balances[id] = balance.Draw(rt, "balance")
 				addKey(t, db, id, credits(balances[id]))
@@ -132,7 +137,9 @@ func TestCombineIsTheNaiveSequence(t *testing.T) {
 				addKey(t, db, id, sql.NullInt64{})
 			case "deleted":
 				addKey(t, db, id, credits(100))
-				err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return tx.MarkKeyDeleted(ctx, id, 1) })
+				err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+					return tx.MarkKeyDeleted(ctx, id, 1)
+				})
 				if err != nil {
 					rt.Fatal(err)
 				}
@@ -143,7 +150,9 @@ func TestCombineIsTheNaiveSequence(t *testing.T) {
 		for _, c := range rapid.SliceOfN(cost, 1, 20).Draw(rt, "costs") {
 			all = append(all, &spend{id: rapid.SampledFrom(ids).Draw(rt, "key"), cost: c})
 		}
-		if err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return tx.spend(ctx, all) }); err != nil {
+		if err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+			return tx.spend(ctx, all)
+		}); err != nil {
 			rt.Fatal(err)
 		}
 		for i, s := range all {
@@ -162,7 +171,8 @@ func TestCombineIsTheNaiveSequence(t *testing.T) {
 			}
 		}
 		for id, want := range balances {
-			if left, err := db.Balance(t.Context(), id); want >= 0 && (err != nil || left != credits(want)) {
+			if left, err := db.Balance(t.Context(), id); want >= 0 &&
+				(err != nil || left != credits(want)) {
 				rt.Fatalf("the balance is %v, want %d (%v)", left, want, err)
 			}
 		}
@@ -267,7 +277,8 @@ func TestARowThatCanNotBeWritten(t *testing.T) {
 	for i := range keys {
 		addKey(t, db, fmt.Sprint("key ", i), credits(times))
 	}
-	_, err := db.pool.ExecContext(t.Context(), "CREATE TRIGGER damage BEFORE UPDATE ON keys WHEN NEW.id = 'key 0' BEGIN SELECT RAISE(ABORT, 'damaged'); END")
+	_, err := db.pool.ExecContext(t.Context(), "CREATE TRIGGER damage BEFORE UPDATE ON keys "+
+		"WHEN NEW.id = 'key 0' BEGIN SELECT RAISE(ABORT, 'damaged'); END")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +286,9 @@ func TestARowThatCanNotBeWritten(t *testing.T) {
 	for i := range keys {
 		wg.Go(func() {
 			for range times {
-				if _, err := db.Spend(t.Context(), fmt.Sprint("key ", i), 1); (err == nil) != (i > 0) || errors.Is(err, ErrNotFound) {
+				if _, err := db.Spend(
+					t.Context(), fmt.Sprint("key ", i), 1,
+				); (err == nil) != (i > 0) || errors.Is(err, ErrNotFound) {
 					t.Errorf("key %d: error %v", i, err)
 				}
 			}
@@ -287,7 +300,8 @@ func TestARowThatCanNotBeWritten(t *testing.T) {
 		if i == 0 {
 			want = times
 		}
-		if left, err := db.Balance(t.Context(), fmt.Sprint("key ", i)); err != nil || left != credits(want) {
+		if left, err := db.Balance(t.Context(), fmt.Sprint("key ", i)); err != nil ||
+			left != credits(want) {
 			t.Errorf("key %d: %v left, want %d (%v)", i, left, want, err)
 		}
 	}
@@ -369,7 +383,9 @@ func TestThereIsNothingToSpend(t *testing.T) {
 		db := open(t, where)
 		addKey(t, db, "unlimited", sql.NullInt64{})
 		addKey(t, db, "deleted", credits(5))
-		err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return tx.MarkKeyDeleted(ctx, "deleted", 1) })
+		err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+			return tx.MarkKeyDeleted(ctx, "deleted", 1)
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,7 +400,8 @@ func TestThereIsNothingToSpend(t *testing.T) {
 			}
 			wg.Wait()
 		}
-		if _, err := db.Spend(t.Context(), "deleted", -1); err == nil || errors.Is(err, ErrNotFound) {
+		if _, err := db.Spend(t.Context(), "deleted", -1); err == nil ||
+			errors.Is(err, ErrNotFound) {
 			t.Errorf("a negative cost: error %v", err)
 		}
 	})
@@ -439,7 +456,9 @@ func TestALostAnswerToASpendIsSaid(t *testing.T) {
 			if _, err := db.Spend(t.Context(), "key", 1); err != nil {
 				t.Fatal(err)
 			}
-			proxy.OnServer(func(sent []byte) bool { return bytes.Contains(sent, []byte("UPDATE 1\x00")) })
+			proxy.OnServer(func(sent []byte) bool {
+				return bytes.Contains(sent, []byte("UPDATE 1\x00"))
+			})
 			if _, err := db.Spend(t.Context(), "key", 10); !errors.Is(err, ErrUnknownOutcome) {
 				t.Errorf("error %v", err)
 			}
@@ -456,7 +475,8 @@ func TestALostAnswerToASpendIsSaid(t *testing.T) {
 func BenchmarkSpend(b *testing.B) {
 	for name, where := range durable {
 		for _, at := range []struct{ callers, keys int }{{1, 1}, {64, 1}, {64, 1000}} {
-			b.Run(fmt.Sprintf("%s/callers=%d/keys=%d", name, at.callers, at.keys), func(b *testing.B) {
+			test := fmt.Sprintf("%s/callers=%d/keys=%d", name, at.callers, at.keys)
+			b.Run(test, func(b *testing.B) {
 				db := open(b, where(b))
 				ids := make([]string, at.keys)
 				for i := range ids {

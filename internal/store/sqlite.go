@@ -81,7 +81,8 @@ func create(file string) error {
 // repeatedly, and a checkpointed page is synced twice.
 func dsn(file string) string {
 	q := url.Values{"_pragma": {
-		"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(4000)", "busy_timeout(10000)", "cache_size(-16000)", "temp_store(MEMORY)",
+		"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(4000)",
+		"busy_timeout(10000)", "cache_size(-16000)", "temp_store(MEMORY)",
 	}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String()
 }

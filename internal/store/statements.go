@@ -42,7 +42,9 @@ func (s *statements) PrepareContext(ctx context.Context, text string) (*sql.Stmt
 }
 
 // ExecContext runs a statement that returns no rows.
-func (s *statements) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+func (s *statements) ExecContext(
+	ctx context.Context, text string, args ...any,
+) (sql.Result, error) {
 	stmt, err := s.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err
@@ -51,7 +53,9 @@ func (s *statements) ExecContext(ctx context.Context, text string, args ...any) 
 }
 
 // QueryContext runs a statement that returns rows.
-func (s *statements) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+func (s *statements) QueryContext(
+	ctx context.Context, text string, args ...any,
+) (*sql.Rows, error) {
 	stmt, err := s.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,8 @@ func (tx *Tx) exec(ctx context.Context, text string) error {
 // Any other text is an error that doesn't repeat the text, which can contain a
 // password.
 //
-// The URL of a PostgreSQL database can have all parameters that pgx knows, several hosts among them, and:
+// The URL of a PostgreSQL database can have all parameters that pgx knows, several hosts among
+// them, and:
 //
 //   - pool_max_conns bounds the connections that read and spend, 16 by default.
 //     A node uses that many, one to write, one to follow the changes of other

@@ -33,7 +33,9 @@ func open(t testing.TB, where string) *DB {
 
 // put stores a setting; the settings table is as good as any for these tests.
 func put(name, value string) func(context.Context, *Tx) error {
-	return func(ctx context.Context, tx *Tx) error { return tx.InsertDataKey(ctx, name, []byte(value)) }
+	return func(ctx context.Context, tx *Tx) error {
+		return tx.InsertDataKey(ctx, name, []byte(value))
+	}
 }
 
 func has(t *testing.T, db *DB, name string) bool {
@@ -163,7 +165,8 @@ func TestAClosedDatabaseRefusesChanges(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 50 {
 			wg.Go(func() {
-				if err := db.Update(context.Background(), put(fmt.Sprint(i), "1")); err != nil && !errors.Is(err, ErrClosed) {
+				if err := db.Update(context.Background(), put(fmt.Sprint(i), "1")); err != nil &&
+					!errors.Is(err, ErrClosed) {
 					t.Error(err)
 				}
 			})

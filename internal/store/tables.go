@@ -96,9 +96,12 @@ func (t table) count(ctx context.Context, on *sql.Conn) (n int64, err error) {
 
 // scan gives each row, in the order of the primary key, to visit, and returns
 // the number and the hash of all.
-func (t table) scan(ctx context.Context, on *sql.Conn, visit func(row []any) error) (CopiedTable, error) {
+func (t table) scan(
+	ctx context.Context, on *sql.Conn, visit func(row []any) error,
+) (CopiedTable, error) {
 	c := CopiedTable{Name: t.name}
-	rows, err := on.QueryContext(ctx, fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", t.list(), t.name, strings.Join(t.key, ", ")))
+	rows, err := on.QueryContext(ctx,
+		fmt.Sprintf("SELECT %s FROM %s ORDER BY %s", t.list(), t.name, strings.Join(t.key, ", ")))
 	if err != nil {
 		return CopiedTable{}, err
 	}

@@ -50,7 +50,9 @@ type retryReads struct {
 }
 
 // QueryContext runs a statement that returns rows.
-func (a retryReads) QueryContext(ctx context.Context, text string, args ...any) (rows *sql.Rows, err error) {
+func (a retryReads) QueryContext(
+	ctx context.Context, text string, args ...any,
+) (rows *sql.Rows, err error) {
 	for range a.most + 1 {
 		if rows, err = a.timeoutDB.QueryContext(ctx, text, args...); !connectionBroke(err) {
 			break

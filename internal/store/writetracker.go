@@ -12,13 +12,17 @@ type writeTracker struct {
 }
 
 // ExecContext runs a statement that returns no rows.
-func (n writeTracker) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
+func (n writeTracker) ExecContext(
+	ctx context.Context, text string, args ...any,
+) (sql.Result, error) {
 	*n.wrote = true
 	return n.dbtx.ExecContext(ctx, text, args...)
 }
 
 // QueryContext runs a statement that returns rows.
-func (n writeTracker) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+func (n writeTracker) QueryContext(
+	ctx context.Context, text string, args ...any,
+) (*sql.Rows, error) {
 	*n.wrote = true
 	return n.dbtx.QueryContext(ctx, text, args...)
 }

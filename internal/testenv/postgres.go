@@ -81,7 +81,8 @@ func newPostgres(settings ...string) (*Server, error) {
 // initdb creates a cluster in the folder data. It uses clear-text passwords, because SCRAM would
 // cost each connection many milliseconds.
 func (s *supervisor) initdb(program, password string) error {
-	status, err := s.do("echo %s >password; %s -D data -U postgres --pwfile=password --auth=password"+
+	status, err := s.do("echo %s >password; "+
+		"%s -D data -U postgres --pwfile=password --auth=password"+
 		" --encoding=UTF8 --locale=C --no-sync </dev/null >log 2>&1; echo $?",
 		password, quote(program))
 	if err == nil && status != "0" {

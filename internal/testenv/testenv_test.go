@@ -18,7 +18,8 @@ func leavesNoGoroutine(t *testing.T) {
 
 func TestEnvironmentChoosesTheDatabase(t *testing.T) {
 	t.Setenv("LATCHKEY_TEST_DATABASE", "")
-	if folder, err := os.ReadDir(strings.TrimPrefix(Database(t), "sqlite://")); err != nil || len(folder) > 0 {
+	if folder, err := os.ReadDir(strings.TrimPrefix(Database(t), "sqlite://")); err != nil ||
+		len(folder) > 0 {
 		t.Errorf("unset: %v, %v, want an empty folder", folder, err)
 	}
 	t.Setenv("LATCHKEY_TEST_DATABASE", "postgres")

@@ -49,7 +49,9 @@ func drawAnswer(t *rapid.T, v reflect.Value) {
 		}).Draw(t, "time")
 		return
 	case *latchkey.Duration:
-		*field = latchkey.PerMilli(rapid.SampledFrom([]int64{0, 60_000, -1 << 63}).Draw(t, "duration"))
+		*field = latchkey.PerMilli(
+			rapid.SampledFrom([]int64{0, 60_000, -1 << 63}).Draw(t, "duration"),
+		)
 		return
 	case *latchkey.Opt[int64]:
 		*field = drawOpt(t, rapid.Int64())
@@ -91,7 +93,8 @@ func drawAnswer(t *rapid.T, v reflect.Value) {
 // anyBytes draws texts that are not always UTF-8, and those that need escapes.
 var anyBytes = rapid.Custom(func(t *rapid.T) string {
 	parts := rapid.SliceOfN(rapid.SampledFrom([]string{
-		"a", `<&>`, `"`, `\`, "\b", "\f", "\n", "\r", "\t", "\x00", "\x1f", "\x7f", "ü", "😀", "\u2028",
+		"a", `<&>`, `"`, `\`, "\b", "\f", "\n", "\r", "\t", "\x00", "\x1f", "\x7f", "ü", "😀",
+		"\u2028",
 		"\u2029", "\ufffd", "\xff", "\xe2\x80",
 	}), 0, 5).Draw(t, "parts")
 	return strings.Join(parts, "")
@@ -137,7 +140,9 @@ func FuzzAppend(f *testing.F) {
 }
 
 func TestAppendLeavesOtherTypesAlone(t *testing.T) {
-	for _, other := range []any{nil, "text", struct{}{}, &latchkey.Key{}, []latchkey.AnalyticsRow{}} {
+	for _, other := range []any{
+		nil, "text", struct{}{}, &latchkey.Key{}, []latchkey.AnalyticsRow{},
+	} {
 		if got, ok := Append([]byte("before"), other); ok || string(got) != "before" {
 			t.Errorf("%T: %q, %v", other, got, ok)
 		}

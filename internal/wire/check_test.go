@@ -35,12 +35,14 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		want  []string
 	}{
 		{&verification{}, []string{"/properties/key/minLength"}},
-		{verifying(verification{Tags: make([]string, 1)}), []string{"/properties/tags/items/minLength"}},
+		{verifying(verification{Tags: make([]string, 1)}),
+			[]string{"/properties/tags/items/minLength"}},
 		{verifying(verification{Credits: &latchkey.VerifyKeyCredits{Cost: -1}}), []string{
 			"/properties/credits/properties/cost/minimum",
 		}},
 		{verifying(verification{Ratelimits: []latchkey.VerifyKeyRatelimit{
-			{Name: "ok!"}, {Cost: latchkey.Set[int64](-1)}, {Name: "abc", Cost: latchkey.Null[int64]()},
+			{Name: "ok!"}, {Cost: latchkey.Set[int64](-1)},
+			{Name: "abc", Cost: latchkey.Null[int64]()},
 			{Name: "abc", Duration: latchkey.Set(latchkey.PerMilli(-1))},
 		}}), []string{
 			"/properties/ratelimits/items/properties/name/minLength",

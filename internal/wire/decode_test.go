@@ -24,7 +24,8 @@ func TestDecodeFillsEveryKindOfField(t *testing.T) {
 			Refill:    latchkey.Set(latchkey.Refill{Interval: "daily", Amount: 10, RefillDay: 31}),
 		}),
 		Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{{
-			Name: "abc", Limit: 1, Duration: latchkey.PerMilli(1000), AutoApply: latchkey.Set(false),
+			Name: "abc", Limit: 1, Duration: latchkey.PerMilli(1000),
+			AutoApply: latchkey.Set(false),
 		}}),
 		Enabled:     latchkey.Set(false),
 		Roles:       latchkey.Set([]string{"admin"}),
@@ -98,7 +99,9 @@ func TestBodyFaultsComeWithAFix(t *testing.T) {
 }
 
 func TestSpaceAroundTheBodyIsAllowed(t *testing.T) {
-	if at := locations[verification](t, "\r\n\t {\t\"key\" : \"k\" , \"tags\" :[ ] } \n"); at != nil {
+	if at := locations[verification](
+		t, "\r\n\t {\t\"key\" : \"k\" , \"tags\" :[ ] } \n",
+	); at != nil {
 		t.Error(at)
 	}
 }
@@ -158,11 +161,13 @@ func TestNumbersAreWholeAndFit64Bits(t *testing.T) {
 		"[]", "{}", "null",
 	} {
 		got := append(locations[calls](t, aCall(number)),
-			locations[creation](t, `{"apiId":"api","byteLength":`+number+`,"expires":`+number+`}`)...)
+			locations[creation](t,
+				`{"apiId":"api","byteLength":`+number+`,"expires":`+number+`}`)...)
 		got = append(got,
 			locations[latchkey.RerollKeyRequest](t, `{"keyId":"key","expiration":`+number+`}`)...)
 		want := []string{
-			"/items/properties/limit/type", "/properties/byteLength/type", "/properties/expires/type",
+			"/items/properties/limit/type", "/properties/byteLength/type",
+			"/properties/expires/type",
 			"/properties/expiration/type",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -194,7 +199,8 @@ func TestTheZeroCharacterIsRefused(t *testing.T) {
 	if diff := cmp.Diff(want, locations[verification](t, `{"key":"a\u0000b"}`)); diff != "" {
 		t.Error(diff)
 	}
-	if faults := Check(&verification{Key: "\x00"}); len(faults) != 1 || faults[0].Location != want[0] {
+	if faults := Check(&verification{Key: "\x00"}); len(faults) != 1 ||
+		faults[0].Location != want[0] {
 		t.Errorf("in process: %v", faults)
 	}
 }
@@ -275,7 +281,8 @@ func TestAListThatIsTooLongIsNotLookedInto(t *testing.T) {
 func TestFaultsDoNotRepeatValues(t *testing.T) {
 	const secret = "s3cr3t"
 	for _, body := range []string{
-		`{"keyId":"` + secret + `é","name":"` + secret + secret + `","externalId":"` + secret + ` "}`,
+		`{"keyId":"` + secret + `é","name":"` + secret + secret + `","externalId":"` + secret +
+			` "}`,
 		`{"keyId":{"` + secret + `":1},"roles":[{"` + secret + `":1}]}`,
 		`{"keyId":"key","credits":{"refill":{"interval":"` + secret + `","amount":1}}}`,
 		`{"keyId":"key","permissions":["` + secret + ` "],"expires":"` + secret + `"}`,

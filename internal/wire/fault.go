@@ -100,7 +100,8 @@ func (c *checker) wrongKind(f *field, isNull bool) {
 		message += ", not null"
 	}
 	if f.kind == aWhole || f.kind == aTime || f.kind == aSpan {
-		fix = "write plain digits, without quotes, fraction or exponent, for a number of at most 64 bits"
+		fix = "write plain digits, without quotes, fraction or exponent, for a number of at " +
+			"most 64 bits"
 	}
 	c.add(f, "type", message, fix)
 }

@@ -62,7 +62,8 @@ func (j judge) decode(t reporter, body []byte) bool {
 	value := decoded(body)
 	if kindOfJSON(value) != j.schema.Type {
 		isSyntax := !json.Valid(body)
-		if len(faults) != 1 || faults[0].Fix == "" || isSyntax && faults[0].Location != "requestBody" {
+		if len(faults) != 1 || faults[0].Fix == "" ||
+			isSyntax && faults[0].Location != "requestBody" {
 			t.Errorf("%q as %s: %v, want one fault of the whole body with a fix", body, j.t, faults)
 		}
 		return false
@@ -82,7 +83,8 @@ func (j judge) decode(t reporter, body []byte) bool {
 func (j judge) compare(t reporter, of any, faults []latchkey.Fault, value any) {
 	got, want := at(faults), j.schema.faults(value, "")
 	if len(want) > maxFaults {
-		want, got = make([]string, maxFaults), make([]string, len(got)) // which ones is another test's
+		// which ones is another test's
+		want, got = make([]string, maxFaults), make([]string, len(got))
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -100,7 +102,8 @@ func (j judge) sameValue(t reporter, body []byte, got reflect.Value, value any) 
 		err = json.Unmarshal(clean, want.Interface())
 	}
 	if err != nil || !reflect.DeepEqual(want.Interface(), got.Interface()) {
-		t.Errorf("%q as %s: %v %s", body, j.t, err, cmp.Diff(want.Interface(), got.Interface(), compare))
+		t.Errorf("%q as %s: %v %s", body, j.t, err,
+			cmp.Diff(want.Interface(), got.Interface(), compare))
 	}
 }
 
@@ -145,7 +148,8 @@ func FuzzDecode(f *testing.F) {
 		`{"key":"k","tags":["a" "b"]}`, `{"key":"k","key":"l"}`, `{"key":"\u006b"}`,
 		`{"k\u0065y":"k"}`, "{\"key\":\"a\nb\"}", "{\"key\":\"a\xffb\",\"key\":\"\\\"\"}",
 		"{\"key\":\"a\x7f\u2028\"}", `{"key":null}`, `{"key":1}`,
-		`{"key":"k","x":1}`, `{"KEY":"k"}`, `{"key":"k","credits":}`, `{"key":"k","credits":{"cost":01}}`,
+		`{"key":"k","x":1}`, `{"KEY":"k"}`, `{"key":"k","credits":}`,
+		`{"key":"k","credits":{"cost":01}}`,
 		`{"key":"k","credits":{"cost":1.0}}`,
 		`{"key":"k","credits":{"cost":-}}`, `{"key":"k","credits":{"cost":-0}}`,
 		`{"key":"k","credits":null}`, `{"key":"\x"}`, `{"key":"\"}`, "\ufeff{}",
@@ -172,7 +176,8 @@ func FuzzDecode(f *testing.F) {
 // FuzzSkip holds that what is skipped is what encoding/json accepts.
 func FuzzSkip(f *testing.F) {
 	for _, seed := range []string{
-		wellFormed, `{"a":1,"a":[],"\u0061":"\\"}`, "[ ]", `[1 ,"],",{"}":"{"}]`, "{ }", `[[],{},true]`,
+		wellFormed, `{"a":1,"a":[],"\u0061":"\\"}`, "[ ]", `[1 ,"],",{"}":"{"}]`, "{ }",
+		`[[],{},true]`,
 		"-0.5e+10", "1.", ".1", "1e", "00", `"\u12g4"`, "nul",
 		strings.Repeat("[", 9_999) + "[{}]" + strings.Repeat("]", 9_999),
 		strings.Repeat(`{"":`, 10_000) + "1" + strings.Repeat("}", 10_000),
@@ -224,7 +229,8 @@ func drawJSON(t *rapid.T, s *schema) string {
 		return `"key_12345"`
 	}
 	return rapid.SampledFrom([]string{
-		`"daily"`, `"key_12345"`, `"abc"`, `"a_B9"`, `"a.b-c"`, `"a:*"`, `""`, `"a b"`, `"\u0061b\n"`,
+		`"daily"`, `"key_12345"`, `"abc"`, `"a_B9"`, `"a.b-c"`, `"a:*"`, `""`, `"a b"`,
+		`"\u0061b\n"`,
 		"\"ab\"", `"éé😀"`, `"123456789"`, `"\ud800"`,
 		`"]},{[\""`, "\"\xff\xfe\"", `"a\u0000"`, `"` + strings.Repeat("é", 256) + `"`,
 	}).Draw(t, "text")

@@ -35,7 +35,8 @@ func TestHotRequestsAllocateOnlyWhatTheyHold(t *testing.T) {
 		if n > hot.allocs || faults != nil {
 			t.Errorf("%s: %v allocations, want at most %v; faults: %v", body, n, hot.allocs, faults)
 		}
-		if n := testing.AllocsPerRun(100, func() { faults = Check(request) }); n > 0 || faults != nil {
+		if n := testing.AllocsPerRun(100, func() { faults = Check(request) }); n > 0 ||
+			faults != nil {
 			t.Errorf("%s: %v allocations to check it, want none; faults: %v", body, n, faults)
 		}
 	}
@@ -50,9 +51,10 @@ func TestAnswersAllocateNothing(t *testing.T) {
 		latchkey.Verification{
 			Valid: true, Code: latchkey.Valid, KeyID: "key_1", Name: "Schlüssel \"1\"\n",
 			Meta: `{"plan":"pro"}`, Expires: latchkey.AtMilli(1),
-			Credits: latchkey.Set[int64](3), Enabled: latchkey.Set(true), Permissions: []string{"docs.read"},
-			Identity:   &latchkey.Identity{ID: "id_1", Ratelimits: make([]latchkey.Ratelimit, 2)},
-			Ratelimits: make([]latchkey.RatelimitState, 2),
+			Credits: latchkey.Set[int64](3), Enabled: latchkey.Set(true),
+			Permissions: []string{"docs.read"},
+			Identity:    &latchkey.Identity{ID: "id_1", Ratelimits: make([]latchkey.Ratelimit, 2)},
+			Ratelimits:  make([]latchkey.RatelimitState, 2),
 		},
 	} {
 		out, written := make([]byte, 0, 4096), false
@@ -96,7 +98,8 @@ func BenchmarkCheck(b *testing.B) {
 
 func BenchmarkAppend(b *testing.B) {
 	var answer any = latchkey.Verification{
-		Valid: true, Code: latchkey.Valid, KeyID: "key_2qZrC3pV", Name: "a key", Meta: `{"plan":"pro"}`,
+		Valid: true, Code: latchkey.Valid, KeyID: "key_2qZrC3pV", Name: "a key",
+		Meta:    `{"plan":"pro"}`,
 		Enabled: latchkey.Set(true), Permissions: []string{"docs.read"},
 	}
 	out := make([]byte, 0, 4096)

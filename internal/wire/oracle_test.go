@@ -46,7 +46,9 @@ func schemaOf(t reflect.Type, rules check.Rules) *schema {
 			s.Properties[name] = schemaOf(f.Type, rules)
 		}
 	default:
-		s.Type = map[reflect.Kind]string{reflect.String: "string", reflect.Bool: "boolean"}[t.Kind()]
+		s.Type = map[reflect.Kind]string{
+			reflect.String: "string", reflect.Bool: "boolean",
+		}[t.Kind()]
 		s.Type = cmp.Or(s.Type, "integer")
 	}
 	return s

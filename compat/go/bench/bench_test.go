@@ -13,8 +13,9 @@ import (
 
 // verified is the answer that both clients get: a valid key with what keys
 // commonly have.
-const verified = `{"meta":{"requestId":"req_000000000"},"data":{"valid":true,"code":"VALID","keyId":"key_000000000","name":"a key",` +
-	`"meta":{"plan":"pro"},"enabled":true,"permissions":["documents.read","documents.write"],"roles":["editor"],` +
+const verified = `{"meta":{"requestId":"req_000000000"},"data":{"valid":true,"code":"VALID",` +
+	`"keyId":"key_000000000","name":"a key","meta":{"plan":"pro"},"enabled":true,` +
+	`"permissions":["documents.read","documents.write"],"roles":["editor"],` +
 	`"identity":{"id":"id_000000000","externalId":"user_1"},"credits":999}}`
 
 // BenchmarkVerify measures what a client costs its program: one verification

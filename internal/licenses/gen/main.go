@@ -74,8 +74,8 @@ func modules() ([]source, error) {
 	const format = "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}"
 	found := map[string]source{}
 	for _, system := range systems {
-		list, err := command([]string{"GOOS=" + system, "CGO_ENABLED=0"}, "list", "-deps", "-f", format,
-			program)
+		env := []string{"GOOS=" + system, "CGO_ENABLED=0"}
+		list, err := command(env, "list", "-deps", "-f", format, program)
 		if err != nil {
 			return nil, err
 		}

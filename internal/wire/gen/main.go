@@ -33,10 +33,12 @@ func main() {
 // are among them.
 func wireTypes() (requests, answers []reflect.Type) {
 	requests = []reflect.Type{
-		reflect.TypeFor[latchkey.LivenessRequest](), reflect.TypeFor[latchkey.WhoamiRootKeyRequest](),
+		reflect.TypeFor[latchkey.LivenessRequest](),
+		reflect.TypeFor[latchkey.WhoamiRootKeyRequest](),
 	}
 	answers = []reflect.Type{
-		reflect.TypeFor[latchkey.Liveness](), reflect.TypeFor[latchkey.RootKeyWhoami](), reflect.TypeFor[latchkey.Empty](),
+		reflect.TypeFor[latchkey.Liveness](), reflect.TypeFor[latchkey.RootKeyWhoami](),
+		reflect.TypeFor[latchkey.Empty](),
 		reflect.TypeFor[latchkey.Pagination](),
 	}
 	for group := range reflect.TypeFor[latchkey.Client]().Fields() {
