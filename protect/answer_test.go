@@ -287,6 +287,9 @@ func TestHookThatSaysNothingDoesNotLetThrough(t *testing.T) {
 	for name, hook := range map[string]func(w http.ResponseWriter){
 		"nothing":       func(http.ResponseWriter) {},
 		"only a header": func(w http.ResponseWriter) { w.Header().Set("X-Seen", "yes") },
+		"an empty body": func(w http.ResponseWriter) { _, _ = w.Write(nil) },
+		"only a flush":  func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+		"an old flush":  func(w http.ResponseWriter) { w.(http.Flusher).Flush() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := New(Config{
@@ -303,6 +306,80 @@ func TestHookThatSaysNothingDoesNotLetThrough(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHeadersOfAHookStand: what only the application knows, such as the realm. Headers
+// that were there before the hook are not its own.
+func TestHeadersOfAHookStand(t *testing.T) {
+	g := New(Config{
+		Verifier: always(latchkey.Verification{
+			Code: latchkey.RateLimited, Ratelimits: []latchkey.RatelimitState{waiting(state(true, 9, 0), time.Hour)},
+		}, nil),
+		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) {
+			w.Header().Set("Content-Type", "application/vnd.acme+json")
+			w.Header().Set("Retry-After", "7")
+			w.Header()["Ratelimit-Reset"] = nil // not wanted
+			w.Header().Add("X-Own", "1")
+		},
+	})
+	rec := httptest.NewRecorder()
+	rec.Header().Set("RateLimit-Limit", "of an outer limiter")
+	g.Handler(nil).ServeHTTP(rec, request())
+	same(t, rec.Code, 429)
+	same(t, rec.Header(), http.Header{
+		"Content-Type": {"application/vnd.acme+json"}, "Retry-After": {"7"}, "X-Own": {"1"},
+		"Ratelimit-Limit": {"9"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": nil,
+	})
+
+	rec = httptest.NewRecorder()
+	New(Config{
+		Verifier: always(latchkey.Verification{Code: latchkey.Expired}, nil),
+		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) {
+			w.Header().Set("WWW-Authenticate", `ApiKey realm="acme"`)
+		},
+	}).Handler(nil).ServeHTTP(rec, request())
+	same(t, rec.Header(), http.Header{
+		"Content-Type": {"application/problem+json"}, "Www-Authenticate": {`ApiKey realm="acme"`},
+	})
+}
+
+// TestHookReachesTheConnection: a hook can do what a handler can.
+func TestHookReachesTheConnection(t *testing.T) {
+	g := New(Config{
+		Verifier: always(latchkey.Verification{Code: latchkey.Expired}, nil),
+		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) {
+			control := http.NewResponseController(w)
+			if err := control.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+				t.Error(err)
+			}
+			conn, _, err := control.Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, "HTTP/1.1 418 I'm a teapot\r\nContent-Length: 3\r\n\r\nown")
+		},
+	})
+	var log bytes.Buffer
+	server := httptest.NewUnstartedServer(g.Handler(http.NotFoundHandler()))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(&log, nil), slog.LevelError)
+	server.Start()
+	r, err := http.NewRequest("GET", server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer sk_1")
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	same(t, answer.StatusCode, http.StatusTeapot)
+	same(t, string(body), "own")
+	server.Close()
+	same(t, log.String(), "") // nobody wrote to a connection that was taken over
 }
 
 // A recorder knows no informational statuses, so this needs a server.

@@ -9,9 +9,14 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// cache caches valid verifications that count nothing. Its size is bounded: when
-// it is full, a new one replaces an arbitrary one. That needs no bookkeeping for
-// each request and works well as long as most keys fit.
+// missingTTL bounds how long a key that doesn't exist is remembered, because it can be
+// imported meanwhile.
+const missingTTL = 5 * time.Second
+
+// cache caches valid verifications that count nothing, and keys that don't exist. Its
+// size is bounded: when it is full, a new entry replaces an arbitrary one of its kind.
+// That needs no bookkeeping for each request and works well as long as most keys fit.
+// Made-up keys can't replace valid ones, because they are in a map of their own.
 type cache struct {
 	ttl time.Duration
 	max int
@@ -19,11 +24,15 @@ type cache struct {
 
 	mu      sync.Mutex
 	answers map[question]answer
+	missing map[digest]time.Time // until when
 }
 
-// question is what a verification depends on. Keys are stored as SHA-256 only.
+// digest is what is stored of a key.
+type digest = [sha256.Size]byte
+
+// question is what a verification depends on.
 type question struct {
-	key         [sha256.Size]byte
+	key         digest
 	permissions string
 }
 
@@ -40,7 +49,10 @@ func newCache(cfg Cache, now func() time.Time) *cache {
 	if cfg.Max <= 0 {
 		cfg.Max = 10_000
 	}
-	return &cache{ttl: cfg.TTL, max: cfg.Max, now: now, answers: map[question]answer{}}
+	return &cache{
+		ttl: cfg.TTL, max: cfg.Max, now: now,
+		answers: map[question]answer{}, missing: map[digest]time.Time{},
+	}
 }
 
 // verify returns the cached verification, or asks the verifier. It must not be
@@ -55,8 +67,12 @@ func (c *cache) verify(
 		return v, nil
 	}
 	v, err := ask()
-	if err == nil && v.Valid && countless(v) {
+	switch {
+	case err != nil:
+	case v.Valid && countless(v):
 		c.put(q, v, asked)
+	case !v.Valid && v.Code == latchkey.NotFound:
+		c.miss(q.key, asked)
 	}
 	return v, err
 }
@@ -64,6 +80,9 @@ func (c *cache) verify(
 func (c *cache) get(q question, now time.Time) (latchkey.Verification, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if now.Before(c.missing[q.key]) {
+		return latchkey.Verification{Code: latchkey.NotFound}, true
+	}
 	a, ok := c.answers[q]
 	if !ok || !now.Before(a.until) {
 		return latchkey.Verification{}, false
@@ -78,13 +97,24 @@ func (c *cache) put(q question, v latchkey.Verification, asked time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.answers[q]; !known && len(c.answers) >= c.max {
-		for old := range c.answers {
-			delete(c.answers, old)
+	insert(c.answers, q, answer{clone(v), until}, c.max)
+}
+
+func (c *cache) miss(key digest, asked time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	insert(c.missing, key, asked.Add(min(c.ttl, missingTTL)), c.max)
+}
+
+// insert sets an entry of a map. If the map is full, the entry replaces another one.
+func insert[K comparable, V any](m map[K]V, key K, v V, most int) {
+	if _, known := m[key]; !known && len(m) >= most {
+		for old := range m {
+			delete(m, old)
 			break
 		}
 	}
-	c.answers[q] = answer{clone(v), until}
+	m[key] = v
 }
 
 // counts reports whether a request has an effect: it spends credits, uses a limit,

@@ -81,7 +81,10 @@ func TestCacheAnswersOnlyWhatNothingIsCountedFor(t *testing.T) {
 		{"limits", minute, valid, nil,
 			func(g *Guard) *Guard { return g.Limits(latchkey.VerifyKeyRatelimit{Name: "calls"}) }, 2},
 		{"tags", minute, valid, nil, func(g *Guard) *Guard { return g.Tags("a=b") }, 2},
-		{"denied", minute, latchkey.Verification{Code: latchkey.NotFound}, nil, plain, 2},
+		{"missing", minute, latchkey.Verification{Code: latchkey.NotFound}, nil, plain, 1},
+		{"missing, with tags", minute, latchkey.Verification{Code: latchkey.NotFound}, nil,
+			func(g *Guard) *Guard { return g.Tags("a=b") }, 2},
+		{"disabled", minute, latchkey.Verification{Code: latchkey.Disabled}, nil, plain, 2},
 		{"trouble", minute, valid, errors.New("down"), plain, 2},
 	} {
 		t.Run(c.name, func(t *testing.T) { same(t, askedFor(t, c.cfg, c.v, c.err, c.derive), c.want) })
@@ -104,6 +107,50 @@ func TestCacheTellsKeysAndRequirementsApart(t *testing.T) {
 		}
 	}
 	same(t, c.asked, 6)
+}
+
+// TestImportedKeyIsRefusedForFiveSecondsAtMost: a key can be asked about before it exists.
+func TestImportedKeyIsRefusedForFiveSecondsAtMost(t *testing.T) {
+	for _, ttl := range []time.Duration{time.Second, time.Hour} {
+		known := false
+		c := newCounted(Cache{TTL: ttl}, scripted(func(
+			context.Context, latchkey.VerifyKeyRequest,
+		) (latchkey.Verification, error) {
+			return latchkey.Verification{Valid: known, Code: latchkey.NotFound}, nil
+		}))
+		passes := func() bool {
+			_, err := c.Check(t.Context(), "sk_1")
+			return err == nil
+		}
+		same(t, passes(), false)
+		known = true
+		c.clock = c.clock.Add(min(ttl, 5*time.Second) - time.Nanosecond)
+		same(t, passes(), false)
+		same(t, c.asked, 1)
+		c.clock = c.clock.Add(time.Nanosecond)
+		same(t, passes(), true)
+	}
+}
+
+func TestMadeUpKeysReplaceNoValidOne(t *testing.T) {
+	c := newCounted(Cache{TTL: time.Hour, Max: 3}, scripted(func(
+		_ context.Context, r latchkey.VerifyKeyRequest,
+	) (latchkey.Verification, error) {
+		return latchkey.Verification{Valid: len(r.Key) == 1, Code: latchkey.NotFound}, nil
+	}))
+	check := func(key string) { _, _ = c.Check(t.Context(), key) }
+	for _, key := range []string{"a", "b", "c"} {
+		check(key)
+	}
+	for i := range 100 {
+		check(fmt.Sprint("made up ", i))
+	}
+	same(t, len(c.cache.missing), 3)
+	c.asked = 0
+	for _, key := range []string{"a", "b", "c"} {
+		check(key)
+	}
+	same(t, c.asked, 0)
 }
 
 // TestRevocationIsDelayedByTTLAtMost compares the guard with the history of a

@@ -85,11 +85,11 @@ func unfit(err error) bool {
 }
 
 // outage reports whether the service is unreachable or broken. Otherwise it has
-// refused the request because of a mistake in it.
+// refused the request because of a mistake in it, or because the workspace has used up
+// its requests, which any stranger with made-up keys can bring about.
 func outage(err error) bool {
 	var e *latchkey.Error
-	return !errors.As(err, &e) || e.Status == http.StatusTooManyRequests ||
-		e.Status >= http.StatusInternalServerError
+	return !errors.As(err, &e) || e.Status >= http.StatusInternalServerError
 }
 
 // ErrorPolicy decides about requests whose key could not be verified. The zero
@@ -104,9 +104,10 @@ type ErrorPolicy struct {
 func FailClosed(log *slog.Logger) ErrorPolicy { return ErrorPolicy{log: log} }
 
 // FailOpen is the policy that lets these requests pass while the service is
-// unreachable, overloaded or broken, and logs each. Handlers then get no
-// verification from [FromContext]. A mistake is denied as usual: a wrong root
-// key, a query that can't be parsed, an unknown rate limit.
+// unreachable or broken, and logs each. Handlers then get no verification from
+// [FromContext]. Whatever the service refuses stays denied: a wrong root key, a query
+// that can't be parsed, an unknown rate limit, and requests beyond the limit of the
+// workspace (429), which a caller could use up with made-up keys.
 //
 // Use it only where availability matters more than protection: a caller who can
 // overload the service gets in. Give the client a short timeout, because the

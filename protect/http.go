@@ -1,10 +1,12 @@
 package protect
 
 import (
+	"bufio"
 	"context"
 	"errors"
-	"maps"
+	"net"
 	"net/http"
+	"slices"
 
 	"github.com/latchkeyhq/latchkey"
 )
@@ -27,17 +29,30 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 
 // answer writes the response to a denied request.
 func (g *Guard) answer(w http.ResponseWriter, r *http.Request, err error) {
+	own, before := http.Header(nil), w.Header().Clone()
 	var d *Denied
 	if g.onDenied != nil && errors.As(err, &d) {
-		own := &witness{ResponseWriter: w}
-		if g.onDenied(own, r, d); own.wrote {
+		seen := &witness{ResponseWriter: w}
+		if g.onDenied(seen, r, d); seen.wrote {
 			return
 		}
+		own = w.Header()
 	}
 	a := g.Refuse(r.Context(), err)
-	maps.Copy(w.Header(), a.Header)
+	for name, values := range a.Header {
+		if !changed(name, before, own) {
+			w.Header()[name] = values
+		}
+	}
 	w.WriteHeader(a.Status)
 	w.Write(a.Body()) // an error means that the caller has disconnected
+}
+
+// changed reports whether a header was set, or set to something else.
+func changed(name string, before, after http.Header) bool {
+	values, set := after[name]
+	old, had := before[name]
+	return set && !(had && slices.Equal(values, old))
 }
 
 // witness notices whether a hook has written a response. Without it, a hook that
@@ -47,16 +62,45 @@ type witness struct {
 	wrote bool
 }
 
-// WriteHeader implements http.ResponseWriter. Informational statuses are not a response.
+// Unwrap returns the writer of the server, for http.ResponseController.
+func (w *witness) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter. Informational statuses are not a
+// response, except for the one that hands the connection over.
 func (w *witness) WriteHeader(status int) {
-	w.wrote = w.wrote || status >= http.StatusOK
+	w.wrote = w.wrote || status >= http.StatusOK || status == http.StatusSwitchingProtocols
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write implements http.ResponseWriter.
+// Write implements http.ResponseWriter. To write nothing is not a response: it would
+// be one of status 200.
 func (w *witness) Write(p []byte) (int, error) {
+	if len(p) == 0 && !w.wrote {
+		return 0, nil
+	}
 	w.wrote = true
 	return w.ResponseWriter.Write(p)
+}
+
+// Flush implements http.Flusher.
+func (w *witness) Flush() {
+	_ = w.FlushError() // which the caller didn't ask for
+}
+
+// FlushError flushes what was written, for http.ResponseController. Before that there
+// is nothing to flush, and a response of status 200 would be sent.
+func (w *witness) FlushError() error {
+	if !w.wrote {
+		return nil
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Hijack implements http.Hijacker. Who takes the connection over answers on it.
+func (w *witness) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffer, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	w.wrote = w.wrote || err == nil
+	return conn, buffer, err
 }
 
 // contextKey is the key of the verification in a context.

@@ -3,6 +3,7 @@ package protect_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -137,6 +138,35 @@ func TestWhoWaitsForRetryAfterGetsIn(t *testing.T) {
 			if _, err := guard.Check(t.Context(), key); err != nil {
 				t.Errorf("%s, cost %d: denied after waiting %v", algorithm, cost, denied.RetryAfter)
 			}
+		}
+	}
+}
+
+// TestUsedUpQuotaOpensNothing: any stranger can use up the requests of a workspace.
+func TestUsedUpQuotaOpensNothing(t *testing.T) {
+	s, ctx := latchkeytest.New(t), t.Context()
+	workspace, err := s.Client.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{
+		Name: "small", RequestsPerMinute: latchkey.Int(5),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := s.Client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
+		WorkspaceID: workspace.WorkspaceID, Permissions: []string{"api.*.verify_key"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := latchkey.New(latchkey.Config{BaseURL: s.URL, RootKey: root.Key, Retry: latchkey.NoRetry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := protect.New(protect.Config{
+		Verifier: client.Keys, OnError: protect.FailOpen(slog.New(slog.DiscardHandler)),
+	})
+	for i := range 8 {
+		if _, err := guard.Check(ctx, fmt.Sprint("made up ", i)); err == nil {
+			t.Errorf("made-up key %d passes", i)
 		}
 	}
 }
