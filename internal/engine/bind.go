@@ -16,7 +16,7 @@ import (
 var Ops = bindAll(map[string]*Op{
 	"apis.createApi": bindData((*Engine).CreateAPI),
 	"apis.getApi":    bindData((*Engine).GetAPI),
-	"apis.deleteApi": bindEmpty((*Engine).DeleteAPI),
+	"apis.deleteApi": bindEmpty((*Engine).DeleteAPI).revoking(),
 	"apis.listKeys":  bindPage((*Engine).ListKeys).masking(apiNotFound),
 	"apis.listApis":  bindPage((*Engine).ListAPIs),
 	"apis.updateApi": bindData((*Engine).UpdateAPI),
@@ -24,17 +24,17 @@ var Ops = bindAll(map[string]*Op{
 	"keys.createKey":         bindData((*Engine).CreateKey).masking(apiNotFound),
 	"keys.getKey":            bindData((*Engine).GetKey),
 	"keys.whoami":            bindData((*Engine).Whoami).masking(presentedKeyNotFound),
-	"keys.updateKey":         bindEmpty((*Engine).UpdateKey),
-	"keys.deleteKey":         bindEmpty((*Engine).DeleteKey),
+	"keys.updateKey":         bindEmpty((*Engine).UpdateKey).revokingWhen(restricts),
+	"keys.deleteKey":         bindEmpty((*Engine).DeleteKey).revoking(),
 	"keys.verifyKey":         bindData((*Engine).VerifyKey).masking(keyNotFound),
-	"keys.rerollKey":         bindData((*Engine).RerollKey),
+	"keys.rerollKey":         bindData((*Engine).RerollKey).revoking(),
 	"keys.updateCredits":     bindData((*Engine).UpdateCredits),
 	"keys.addPermissions":    bindData((*Engine).AddPermissions),
-	"keys.removePermissions": bindData((*Engine).RemovePermissions),
-	"keys.setPermissions":    bindData((*Engine).SetPermissions),
+	"keys.removePermissions": bindData((*Engine).RemovePermissions).revoking(),
+	"keys.setPermissions":    bindData((*Engine).SetPermissions).revokingWhen(clears),
 	"keys.addRoles":          bindData((*Engine).AddRoles),
-	"keys.removeRoles":       bindData((*Engine).RemoveRoles),
-	"keys.setRoles":          bindData((*Engine).SetRoles),
+	"keys.removeRoles":       bindData((*Engine).RemoveRoles).revoking(),
+	"keys.setRoles":          bindData((*Engine).SetRoles).revokingWhen(clears),
 	"keys.migrateKeys":       bindData((*Engine).MigrateKeys),
 
 	"identities.createIdentity": bindData((*Engine).CreateIdentity),
@@ -47,13 +47,13 @@ var Ops = bindAll(map[string]*Op{
 	"permissions.getPermission":      bindData((*Engine).GetPermission),
 	"permissions.listPermissions":    bindPage((*Engine).ListPermissions),
 	"permissions.updatePermission":   bindData((*Engine).UpdatePermission),
-	"permissions.deletePermission":   bindEmpty((*Engine).DeletePermission),
+	"permissions.deletePermission":   bindEmpty((*Engine).DeletePermission).revoking(),
 	"permissions.createRole":         bindData((*Engine).CreateRole),
 	"permissions.getRole":            bindData((*Engine).GetRole),
 	"permissions.listRoles":          bindPage((*Engine).ListRoles),
 	"permissions.updateRole":         bindData((*Engine).UpdateRole),
-	"permissions.deleteRole":         bindEmpty((*Engine).DeleteRole),
-	"permissions.setRolePermissions": bindData((*Engine).SetRolePermissions),
+	"permissions.deleteRole":         bindEmpty((*Engine).DeleteRole).revoking(),
+	"permissions.setRolePermissions": bindData((*Engine).SetRolePermissions).revokingWhen(clears),
 
 	"ratelimit.limit":           bindData((*Engine).Limit),
 	"ratelimit.multiLimit":      bindData((*Engine).MultiLimit),
@@ -71,13 +71,13 @@ var Ops = bindAll(map[string]*Op{
 	"workspaces.createWorkspace": bindData((*Engine).CreateWorkspace),
 	"workspaces.getWorkspace":    bindData((*Engine).GetWorkspace),
 	"workspaces.listWorkspaces":  bindPage((*Engine).ListWorkspaces),
-	"workspaces.updateWorkspace": bindData((*Engine).UpdateWorkspace),
-	"workspaces.deleteWorkspace": bindEmpty((*Engine).DeleteWorkspace),
+	"workspaces.updateWorkspace": bindData((*Engine).UpdateWorkspace).revoking(),
+	"workspaces.deleteWorkspace": bindEmpty((*Engine).DeleteWorkspace).revoking(),
 
 	"rootKeys.createRootKey": bindData((*Engine).CreateRootKey).masking(workspaceNotFound),
 	"rootKeys.listRootKeys":  bindPage((*Engine).ListRootKeys).masking(workspaceNotFound),
-	"rootKeys.updateRootKey": bindData((*Engine).UpdateRootKey).masking(rootKeyNotFound),
-	"rootKeys.deleteRootKey": bindEmpty((*Engine).DeleteRootKey).masking(rootKeyNotFound),
+	"rootKeys.updateRootKey": bindData((*Engine).UpdateRootKey).masking(rootKeyNotFound).revoking(),
+	"rootKeys.deleteRootKey": bindEmpty((*Engine).DeleteRootKey).masking(rootKeyNotFound).revoking(),
 	"rootKeys.whoami":        bindData((*Engine).WhoamiRootKey),
 
 	"migrations.createMigration": bindData((*Engine).CreateMigration),
@@ -92,6 +92,36 @@ var Ops = bindAll(map[string]*Op{
 func (op *Op) masking(notFound func() *latchkey.Error) *Op {
 	op.notFound = notFound
 	return op
+}
+
+// revoking makes the changes of an operation urgent: it takes access away, and is
+// served before what other requests change.
+func (op *Op) revoking() *Op { return op.revokingWhen(func(any) bool { return true }) }
+
+// revokingWhen is revoking for the requests that take access away.
+func (op *Op) revokingWhen(is func(request any) bool) *Op {
+	op.revokes = is
+	return op
+}
+
+// restricts reports whether a request to update a key disables it or sets an expiry.
+func restricts(request any) bool {
+	r := request.(*latchkey.UpdateKeyRequest)
+	_, expires := r.Expires.Get()
+	return expires || !r.Enabled.Or(true)
+}
+
+// clears reports whether a request to replace what something holds leaves nothing.
+func clears(request any) bool {
+	switch r := request.(type) {
+	case *latchkey.SetPermissionsRequest:
+		return len(r.Permissions) == 0
+	case *latchkey.SetRolesRequest:
+		return len(r.Roles) == 0
+	case *latchkey.SetRolePermissionsRequest:
+		return len(r.Permissions) == 0
+	}
+	return false
 }
 
 // bindAll joins the table with the methods. It panics where one of the two has an

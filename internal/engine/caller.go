@@ -48,6 +48,7 @@ type Caller struct {
 	root *rootKey
 	op   *Op // what it calls; nil where the service itself makes a change
 
+	lane        store.Lane    // in which its changes wait
 	requestHash string        // names operation and body, for idempotency
 	stale       time.Duration // as in Trace
 }
@@ -94,6 +95,9 @@ const (
 
 // WorkspaceID is the workspace the caller works in.
 func (c Caller) WorkspaceID() string { return c.root.workspace }
+
+// turn is whose turn a change of the caller takes.
+func (c *Caller) turn() store.Turn { return store.Turn{Workspace: c.root.workspace, Lane: c.lane} }
 
 // anonymousRootKey is the root key of callers of public operations: it belongs to no workspace
 // and has no permissions.

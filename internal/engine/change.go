@@ -48,7 +48,7 @@ func changeOnce[T any](
 	ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error),
 ) (answer T, replayed bool, err error) {
 	var c *Change
-	err = e.update(ctx, func(ctx context.Context, tx *store.Tx) error {
+	err = e.update(ctx, who.turn(), func(ctx context.Context, tx *store.Tx) error {
 		answer = *new(T)
 		c = &Change{tx: tx, who: who, now: e.now(), correlation: who.correlation()}
 		var err error
@@ -84,9 +84,12 @@ func (e *Engine) change(
 	return err
 }
 
-// update makes changes of rows, unless the database is known to be gone.
-func (e *Engine) update(ctx context.Context, work func(context.Context, *store.Tx) error) error {
-	return e.source.Breaker.Do(func() error { return e.db.Update(ctx, work) })
+// update makes changes of rows when it is their turn, unless the database is known to
+// be gone.
+func (e *Engine) update(
+	ctx context.Context, turn store.Turn, work func(context.Context, *store.Tx) error,
+) error {
+	return e.source.Breaker.Do(func() error { return e.db.UpdateFor(ctx, turn, work) })
 }
 
 // once returns count as a function that does it when it is first called, and

@@ -16,7 +16,7 @@ import (
 
 // balances are where credits are spent from: the store, or a change under way.
 type creditSpender interface {
-	Spend(ctx context.Context, id string, cost int64) (left int64, err error)
+	Spend(ctx context.Context, workspace, id string, cost int64) (left int64, err error)
 	Balance(ctx context.Context, id string) (sql.NullInt64, error)
 }
 
@@ -25,7 +25,7 @@ type creditSpender interface {
 type txCredits struct{ *store.Tx }
 
 // Spend takes the cost from the balance of a key and returns what is left.
-func (p txCredits) Spend(ctx context.Context, id string, cost int64) (int64, error) {
+func (p txCredits) Spend(ctx context.Context, _, id string, cost int64) (int64, error) {
 	left, err := p.Tx.Spend(ctx, cost, id)
 	if err != nil {
 		return 0, err
@@ -40,9 +40,11 @@ type storeCredits struct {
 }
 
 // Spend takes the cost from the balance of a key and returns what is left.
-func (t *storeCredits) Spend(ctx context.Context, id string, cost int64) (left int64, err error) {
+func (t *storeCredits) Spend(
+	ctx context.Context, workspace, id string, cost int64,
+) (left int64, err error) {
 	err = t.breaker.Do(func() error {
-		left, err = t.DB.Spend(ctx, id, cost)
+		left, err = t.DB.Spend(ctx, workspace, id, cost)
 		return err
 	})
 	return left, err
@@ -54,7 +56,7 @@ func (t *storeCredits) Spend(ctx context.Context, id string, cost int64) (left i
 // nobody knows whether it was taken.
 func (e *Engine) spend(ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification) error {
 	for {
-		left, err := from.Spend(ctx, key.id, cost)
+		left, err := from.Spend(ctx, key.workspace, key.id, cost)
 		if err == nil {
 			v.Credits = latchkey.Set(left)
 			return nil

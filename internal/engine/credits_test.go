@@ -257,7 +257,7 @@ func TestRefillsOfDeletedKeysEnd(t *testing.T) {
 // what is asked for.
 type toppedUp struct{ spends int }
 
-func (b *toppedUp) Spend(context.Context, string, int64) (int64, error) {
+func (b *toppedUp) Spend(context.Context, string, string, int64) (int64, error) {
 	if b.spends++; b.spends == 1 {
 		return 0, store.ErrNotFound
 	}
@@ -273,7 +273,8 @@ func (b *toppedUp) Balance(context.Context, string) (sql.NullInt64, error) {
 func TestBalanceThatGrewMeanwhileIsSpent(t *testing.T) {
 	v := latchkey.Verification{Code: latchkey.Valid}
 	var from toppedUp
-	if err := new(Engine).spend(t.Context(), &from, &keySnapshot{id: "key"}, 3, &v); err != nil {
+	key := &keySnapshot{keyLocation: new(keyLocation), id: "key"}
+	if err := new(Engine).spend(t.Context(), &from, key, 3, &v); err != nil {
 		t.Fatal(err)
 	}
 	if v.Code != latchkey.Valid || v.Credits.Or(-1) != 0 || from.spends != 2 {

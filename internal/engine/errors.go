@@ -110,6 +110,8 @@ func (e *Engine) public(ctx context.Context, who Caller, operation string, err e
 	switch {
 	case errors.As(err, &known):
 		return known
+	case errors.Is(err, store.ErrBusy):
+		return tooManyWaiting()
 	case errors.Is(err, context.Canceled):
 		return errClientClosed.with("The request was given up before it was answered.")
 	case errors.Is(err, context.DeadlineExceeded) && (ctx.Err() != nil || !unavailable(err)):
@@ -120,6 +122,14 @@ func (e *Engine) public(ctx context.Context, who Caller, operation string, err e
 		return Unavailable()
 	}
 	return Unexpected()
+}
+
+// tooManyWaiting is the answer to a change of a workspace of which too many wait.
+func tooManyWaiting() *latchkey.Error {
+	e := errTooManyRequests.with(
+		"Too many changes of this workspace are waiting. Send fewer requests at once.")
+	e.RetryAfter = time.Second
+	return e
 }
 
 // Unavailable is the answer while the database is out of reach. It doesn't say

@@ -67,7 +67,7 @@ func (n *nodes) read(now time.Time, rows []read.Node) (gone []string) {
 
 // beat tells the other nodes that this one runs, and looks which of them do.
 func (e *Engine) heartbeat(ctx context.Context) error {
-	err := e.update(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.Beat(ctx, e.db.Node()) })
+	err := e.source.Breaker.Do(func() error { return e.db.Beat(ctx) })
 	if err != nil {
 		return fmt.Errorf("nodes: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/wire"
 )
 
@@ -25,6 +26,7 @@ type Op struct {
 	run            func(ctx context.Context, e *Engine, who Caller, request any) (Response, error)
 	paged          bool                   // run answers with a page
 	notFound       func() *latchkey.Error // what masked rules answer
+	revokes        func(request any) bool // whether a request takes access away; nil: none does
 	rules          []rule
 	authorizeFirst bool // the rules that always apply name no id, so they are asked first of all
 }
@@ -50,6 +52,9 @@ func (op *Op) SavesResponse() bool { return op.Effect != latchkey.EffectReads &&
 // request type that has passed Decode or Check. Every error is a *latchkey.Error.
 func (e *Engine) run(ctx context.Context, op *Op, who *Caller, request any) (Response, error) {
 	who.op = op
+	if op.revokes != nil && op.revokes(request) {
+		who.lane = store.Urgent
+	}
 	if op.authorizeFirst {
 		if err := who.require(everything); err != nil {
 			return Response{}, e.public(ctx, *who, op.Name, err)

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/latchkeyhq/latchkey"
 )
 
@@ -175,5 +176,49 @@ func TestTheCachedCallerIsRefusedAtOnce(t *testing.T) {
 	}
 	if status := call(first.Key + "x"); status != 401 {
 		t.Errorf("another root key: %d, want 401", status)
+	}
+}
+
+// TestRevocationsAreUrgent: what takes access away is served before other changes, and what
+// only looks like it is not.
+func TestRevocationsAreUrgent(t *testing.T) {
+	urgent := map[string]bool{}
+	for _, op := range Ops {
+		if op.revokes != nil {
+			urgent[op.Name] = op.revokes(reflect.New(op.Request).Interface())
+		}
+	}
+	want := map[string]bool{
+		"apis.deleteApi": true, "keys.deleteKey": true, "keys.rerollKey": true,
+		"keys.updateKey": false, "keys.removePermissions": true, "keys.removeRoles": true,
+		"keys.setPermissions": true, "keys.setRoles": true,
+		"permissions.deletePermission": true, "permissions.deleteRole": true,
+		"permissions.setRolePermissions": true,
+		"workspaces.updateWorkspace":     true, "workspaces.deleteWorkspace": true,
+		"rootKeys.updateRootKey": true, "rootKeys.deleteRootKey": true,
+	}
+	if diff := cmp.Diff(want, urgent); diff != "" {
+		t.Error(diff)
+	}
+	for _, c := range []struct {
+		operation string
+		request   any
+		urgent    bool
+	}{
+		{"keys.updateKey", &latchkey.UpdateKeyRequest{Enabled: latchkey.Set(false)}, true},
+		{"keys.updateKey", &latchkey.UpdateKeyRequest{Enabled: latchkey.Set(true)}, false},
+		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Set(latchkey.AtMilli(1))}, true},
+		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Null[latchkey.Time]()}, false},
+		{"keys.setPermissions", &latchkey.SetPermissionsRequest{Permissions: []string{"a"}}, false},
+		{"keys.setRoles", &latchkey.SetRolesRequest{Roles: []string{"a"}}, false},
+		{
+			"permissions.setRolePermissions",
+			&latchkey.SetRolePermissionsRequest{Permissions: []string{"a"}}, false,
+		},
+	} {
+		op, _ := Lookup(c.operation)
+		if got := op.revokes(c.request); got != c.urgent {
+			t.Errorf("%s %+v is urgent: %v, want %v", c.operation, c.request, got, c.urgent)
+		}
 	}
 }

@@ -28,6 +28,7 @@ var (
 	ErrUnknownOutcome = errors.New("the database didn't answer, the outcome is unknown")
 
 	errUnavailable = errors.New("the database is out of reach")
+	errNoTurn      = errors.New("too many changes are waiting: no turn to write")
 )
 
 // IsDuplicate reports whether a write was refused because a unique value is taken.
@@ -40,11 +41,13 @@ func IsDuplicate(err error) bool {
 }
 
 // IsUnavailable reports whether an error means that the database can't be reached,
-// doesn't respond in time or can't write at present. The statement then had no
+// doesn't respond in time, has no turn for a change or can't write at present. The statement then had no
 // effect, unless the error is also [ErrUnknownOutcome], and can be retried later.
 func IsUnavailable(err error) bool {
-	if errors.Is(err, errUnavailable) || errors.Is(err, ErrUnknownOutcome) {
-		return true
+	for _, e := range []error{errUnavailable, errNoTurn, ErrUnknownOutcome} {
+		if errors.Is(err, e) {
+			return true
+		}
 	}
 	if state := sqlState(err); state != "" {
 		return unavailableState(state) || errors.As(err, new(*pgconn.ConnectError))

@@ -3,30 +3,36 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"time"
 )
 
-// transact runs a group in one transaction. A job that fails is rolled back alone.
+// transact runs a group in one transaction and returns it. It begins with what waits
+// and takes what arrives meanwhile, until the group is full or has used its time. A
+// job that fails is rolled back alone.
 //
-// Jobs rarely fail after a write, so the first run has no savepoints. That saves two
+// Jobs rarely fail after a write, so they have no savepoints at first. That saves two
 // statements for each job: on PostgreSQL two round trips during which all nodes
 // wait, on SQLite the page copies of a savepoint. Only if a write must be rolled
-// back does the whole group run again, between savepoints.
-func (w *writer) transact(group []*job) error {
+// back does the whole group run again, between savepoints. The next jobs of the
+// workspace that caused it have savepoints from the start, so that it can't make the
+// jobs of others run twice again and again.
+func (w *writer) transact() (group []*job, err error) {
 	ctx := context.Background()
 	tx, err := w.begin(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	begun := tx.head
-	whole, err := w.runPlain(tx, group)
+	group, whole, err := w.runGroup(tx)
 	if err == nil && !whole {
 		reset(group)
 		// An error means that SQLite already rolled back, or that the connection
 		// broke, which begin detects.
 		_ = tx.exec(ctx, "ROLLBACK")
 		if tx, err = w.begin(ctx); err != nil {
-			return err
+			return group, err
 		}
 		begun = tx.head
 		err = runBetweenSavepoints(tx, group)
@@ -37,7 +43,7 @@ func (w *writer) transact(group []*job) error {
 	if err != nil {
 		w.writerConn.abandon()
 	}
-	return err
+	return group, err
 }
 
 func (w *writer) begin(ctx context.Context) (*Tx, error) {
@@ -55,35 +61,80 @@ func (w *writer) commit(ctx context.Context, begun head) error {
 	return nil
 }
 
-// runPlain runs the jobs of a group and reports whether the transaction can be
-// committed: no job failed after a write, and no failed statement ended the
-// transaction.
-func (w *writer) runPlain(tx *Tx, group []*job) (whole bool, err error) {
-	for _, j := range group {
-		at, touched := tx.head, len(tx.touched)
-		tx.wrote = false
-		j.run(tx)
-		switch {
-		case isConflict(j.result):
-			return false, j.result
-		case w.writerConn.broken(), j.result != nil && tx.wrote:
-			return false, nil
-		case j.result != nil:
-			tx.head, tx.touched = at, tx.touched[:touched]
+// runGroup takes jobs and runs them. It reports whether the transaction can be
+// committed: no job without savepoints failed after a write, and no failed statement
+// ended the transaction.
+func (w *writer) runGroup(tx *Tx) (group []*job, whole bool, err error) {
+	for began := time.Now(); len(group) < w.group; {
+		j := w.next()
+		if j == nil {
+			break
 		}
+		group = append(group, j)
+		if w.failures.recent(j.turn.Workspace) {
+			if err := attempt(tx, j); err != nil {
+				return group, false, err
+			}
+		} else if whole, err := w.runPlain(tx, j); err != nil || !whole {
+			w.failures.add(j.turn.Workspace)
+			return group, false, err
+		}
+		if time.Since(began) > groupTime {
+			break
+		}
+	}
+	return group, true, nil
+}
+
+// runPlain runs a job without savepoints and reports whether the transaction can
+// continue.
+func (w *writer) runPlain(tx *Tx, j *job) (whole bool, err error) {
+	at, touched := tx.head, len(tx.touched)
+	tx.wrote = false
+	j.run(tx)
+	switch {
+	case isConflict(j.result):
+		return false, j.result
+	case w.writerConn.broken(), j.result != nil && tx.wrote:
+		return false, nil
+	case j.result != nil:
+		tx.head, tx.touched = at, tx.touched[:touched]
 	}
 	return true, nil
 }
 
-// run runs the job unless its caller left. It checks the job's context before, not
-// during the run: SQLite rolls back a whole transaction if a statement is
-// interrupted.
+// failures are the workspaces of which a change had to be rolled back, and when. The
+// zero value has none. Only the writer uses it.
+type failures map[string]time.Time
+
+// carefulFor is how long the changes of a workspace have savepoints after one had to
+// be rolled back.
+const carefulFor = 10 * time.Second
+
+func (f *failures) add(workspace string) {
+	now := time.Now()
+	maps.DeleteFunc(*f, func(_ string, at time.Time) bool { return now.Sub(at) > carefulFor })
+	if *f == nil {
+		*f = failures{}
+	}
+	(*f)[workspace] = now
+}
+
+func (f failures) recent(workspace string) bool {
+	at, failed := f[workspace]
+	return failed && time.Since(at) <= carefulFor
+}
+
+// run runs the job unless its caller left. When the caller leaves meanwhile, the next
+// statement fails. None is interrupted: SQLite would roll back the whole transaction.
 func (j *job) run(tx *Tx) {
 	if !j.begin() {
 		j.result = j.ctx.Err()
 		return
 	}
+	tx.caller = j.ctx
 	j.result = protect(context.WithoutCancel(j.ctx), tx, j.work)
+	tx.caller = nil
 }
 
 // protect turns a panic of one job into its error, so that the other jobs of the

@@ -14,12 +14,20 @@ import (
 // arrive. It returns what came of each.
 func together(t *testing.T, db *DB, works ...func(context.Context, *Tx) error) []error {
 	t.Helper()
+	return togetherFor(t, db, func(int) Turn { return Turn{} }, works...)
+}
+
+// togetherFor is together for changes of several workspaces.
+func togetherFor(
+	t *testing.T, db *DB, turn func(i int) Turn, works ...func(context.Context, *Tx) error,
+) []error {
+	t.Helper()
 	errs := make([]error, len(works))
 	var wg sync.WaitGroup
 	running, arrived := make(chan struct{}), make(chan struct{})
 	wg.Go(func() {
 		var once sync.Once
-		_ = db.Update(t.Context(), func(context.Context, *Tx) error {
+		_ = db.UpdateFor(t.Context(), Turn{"the first", Urgent}, func(context.Context, *Tx) error {
 			once.Do(func() { close(running) })
 			<-arrived
 			return nil
@@ -27,8 +35,8 @@ func together(t *testing.T, db *DB, works ...func(context.Context, *Tx) error) [
 	})
 	<-running
 	for i, work := range works {
-		wg.Go(func() { errs[i] = db.Update(t.Context(), work) })
-		for len(db.writer.jobs) <= i {
+		wg.Go(func() { errs[i] = db.UpdateFor(t.Context(), turn(i), work) })
+		for db.writer.queue.waiting() <= i {
 			select {
 			case <-t.Context().Done():
 				t.Fatal("a change doesn't arrive")
@@ -40,6 +48,19 @@ func together(t *testing.T, db *DB, works ...func(context.Context, *Tx) error) [
 	close(arrived)
 	wg.Wait()
 	return errs
+}
+
+// waiting returns how many changes wait.
+func (q *queue) waiting() (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = len(q.turns.again)
+	for i := range q.turns.lanes {
+		for _, own := range q.turns.lanes[i].byWorkspace {
+			n += len(own.jobs)
+		}
+	}
+	return n
 }
 
 // counted counts how often a change is run.
@@ -84,7 +105,9 @@ func TestAGroupRunsAgainOnlyIfSomethingIsToBeUndone(t *testing.T) {
 						return logged(tx, ctx, fmt.Sprint(name, i))
 					})
 				}
-				errs := together(t, db, good(0), kind.work, good(1))
+				errs := togetherFor(t, db, func(i int) Turn {
+					return Turn{Workspace: fmt.Sprint(name, i)} // each its own
+				}, good(0), kind.work, good(1))
 				want, made := kind.runs, kind.made
 				if db.Shared() {
 					want, made = kind.postgres, false
@@ -137,4 +160,31 @@ func TestNothingIsWrittenAfterSQLiteHasUndoneATransaction(t *testing.T) {
 	if err := db.Update(t.Context(), put("next", "1")); err != nil || !has(t, db, "next") {
 		t.Errorf("the next change: %v", err)
 	}
+}
+
+// TestAWorkspaceThatFailsLateSlowsOthersOnce: after one of its changes made the group run
+// again, its later ones are undone without that.
+func TestAWorkspaceThatFailsLateSlowsOthersOnce(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		no := errors.New("no")
+		turn := func(i int) Turn { return Turn{Workspace: []string{"other", "failing"}[i%2]} }
+		for round, want := range []int{2, 1, 1} {
+			runs := 0
+			good := counted(&runs, put(fmt.Sprint("good ", round), "1"))
+			bad := func(ctx context.Context, tx *Tx) error {
+				return errors.Join(put("bad", "1")(ctx, tx), no)
+			}
+			errs := togetherFor(t, db, turn, good, bad)
+			if errs[0] != nil || !errors.Is(errs[1], no) {
+				t.Errorf("round %d: errors %v", round, errs)
+			}
+			if runs != want {
+				t.Errorf("round %d: the other change ran %d times, want %d", round, runs, want)
+			}
+			if has(t, db, "bad") || !has(t, db, fmt.Sprint("good ", round)) {
+				t.Errorf("round %d: not the good change alone is there", round)
+			}
+		}
+	})
 }

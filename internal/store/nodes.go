@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"time"
+
+	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
 // start prepares the transaction for a group of changes.
@@ -26,6 +28,12 @@ func (db *DB) Shared() bool { return db.shared != nil }
 // Node is the random name of this process among those that share the database; it
 // is "" where nothing is shared.
 func (db *DB) Node() string { return db.node }
+
+// Beat counts up the beats of this node. It doesn't wait for changes, so a node under
+// load doesn't look dead.
+func (db *DB) Beat(ctx context.Context) error {
+	return write.New(timeoutDB{db.pool}).Beat(ctx, db.node)
+}
 
 // Heard is the result of one read of the change log.
 type Heard struct {

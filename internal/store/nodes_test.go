@@ -238,7 +238,7 @@ func TestADatabaseThatIsGoneIsSaidSoInTime(t *testing.T) {
 					case 1:
 						err = db.Update(t.Context(), put("a", "1"))
 					case 2:
-						_, err = db.Spend(t.Context(), "key", 1)
+						_, err = db.Spend(t.Context(), "", "key", 1)
 					}
 					if !IsUnavailable(err) {
 						t.Errorf("%d: error %v", i%3, err)
@@ -289,7 +289,7 @@ func TestAFrozenNodeDoesNotHoldTheOthersUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	tx := newTx(timeoutDB{conn})
+	tx := newTx(timeoutDB{conn}, db.pool)
 	if err := tx.exec(t.Context(), "BEGIN"); err != nil {
 		t.Fatal(err)
 	}
@@ -302,5 +302,41 @@ func TestAFrozenNodeDoesNotHoldTheOthersUp(t *testing.T) {
 	}
 	if took := time.Since(began); took < time.Second || took > 5*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestNodesTakeTurns: a node that has changes all the time doesn't keep another one
+// waiting for longer than it takes to commit a few groups.
+func TestNodesTakeTurns(t *testing.T) {
+	where := testenv.Postgres(t)
+	busy, quiet := open(t, where), open(t, where)
+	ctx, stop := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	var groups atomic.Int64
+	for i := range 16 {
+		callers.Go(func() {
+			turn := Turn{Workspace: fmt.Sprint(i)}
+			for ctx.Err() == nil {
+				_ = busy.UpdateFor(ctx, turn, func(context.Context, *Tx) error {
+					groups.Add(1)
+					time.Sleep(groupTime + time.Millisecond) // so it is the only one in its group
+					return nil
+				})
+			}
+		})
+	}
+	var most int64
+	for range 20 {
+		before := groups.Load()
+		if err := quiet.Update(t.Context(), func(context.Context, *Tx) error { return nil }); err != nil {
+			t.Error(err)
+		}
+		most = max(most, groups.Load()-before)
+	}
+	t.Logf("the other node made %d groups at most during a change", most)
+	stop()
+	callers.Wait()
+	if most > 2 {
+		t.Errorf("%d groups of another node overtook a change, want at most the one under way and one begun", most)
 	}
 }

@@ -16,6 +16,12 @@ import (
 // touches more is logged as one that touches everything.
 const maxTouched = 4096
 
+// lineOfNodes is the advisory lock by which nodes take turns. PostgreSQL hands it to
+// the node that has waited longest. The lock on the heads alone lets a node that has
+// just committed overtake those that wait; it is what makes changes serial, on every
+// server that speaks the protocol.
+const lineOfNodes = "5496023347215466"
+
 // postgresWriter is the writerConn of a node that shares the database. A
 // transaction begins by locking the heads of the logs, so that one node at a time
 // changes anything; each later statement sees everything committed before (READ
@@ -28,13 +34,19 @@ type postgresWriter struct {
 }
 
 // limits keeps groups small, because other nodes wait while one is written.
-func (s *postgresWriter) limits() limits { return limits{group: 64, retryFor: 5 * time.Second} }
+func (s *postgresWriter) limits() limits {
+	return limits{group: 64, waitFor: 5 * time.Second, retryFor: 5 * time.Second}
+}
 
 func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {
 	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.tx.exec(ctx, "BEGIN"); err != nil {
+	begin := "BEGIN"
+	if s.shared.listens {
+		begin += "; SELECT pg_advisory_xact_lock(" + lineOfNodes + ")"
+	}
+	if err := s.tx.exec(ctx, begin); err != nil {
 		s.abandon()
 		return nil, err
 	}
@@ -57,7 +69,7 @@ func (s *postgresWriter) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.conn, s.tx = conn, newTx(timeoutDB{conn})
+	s.conn, s.tx = conn, newTx(timeoutDB{conn}, s.shared.dedicated)
 	return nil
 }
 

@@ -18,7 +18,7 @@ import (
 // together.
 type spender struct {
 	mu sync.Mutex
-	// who waits, by key or all in one line; a line that is here has a goroutine at work
+	// who waits, by key or by workspace; a line that is here has a goroutine at work
 	lines  map[string][]*spend
 	closed bool
 	work   sync.WaitGroup
@@ -33,25 +33,27 @@ type spend struct {
 	result error // why it wasn't
 }
 
-// Spend takes the cost, at least 0, from the balance of a key that has it, and
-// returns what is left. It is exact, on disk when this returns, and ErrNotFound
-// if the balance is too small or there is no such key or balance. Spends that
-// wait for others are combined, on PostgreSQL those of one key, on SQLite all;
-// each is answered as if they had been made one after the other. On SQLite it is
-// a change like any other, so it must not be called in one; on PostgreSQL it waits
-// for no change of other rows. A caller whose context ends leaves, unless its spend
-// has begun.
-func (db *DB) Spend(ctx context.Context, id string, cost int64) (left int64, err error) {
+// Spend takes the cost, at least 0, from the balance of a workspace's key that has
+// it, and returns what is left. It is exact, on disk when this returns, and
+// ErrNotFound if the balance is too small or there is no such key or balance. Spends
+// that wait for others are combined, on PostgreSQL those of one key, on SQLite those
+// of a workspace; each is answered as if they had been made one after the other. If
+// too many wait, it is ErrBusy. On SQLite it is a change like any other, so it must
+// not be called in one; on PostgreSQL it waits for no change of other rows. A caller
+// whose context ends leaves, unless its spend has begun.
+func (db *DB) Spend(
+	ctx context.Context, workspace, id string, cost int64,
+) (left int64, err error) {
 	if cost < 0 {
 		return 0, errors.New("store: a cost can't be negative")
 	}
 	s := &spend{claim: newClaim(ctx), id: id, cost: cost}
-	line, move := anyKey, db.spendInChange
+	line, move := workspace, db.spendInChange
 	if db.shared != nil {
-		line, move = id, func() { db.spendAlone(id) }
+		line, move = id, db.spendAlone
 	}
-	if !db.spends.enqueue(line, s, move) {
-		return 0, ErrClosed
+	if err := db.spends.enqueue(line, s, move); err != nil {
+		return 0, err
 	}
 	if err := s.await(); err != nil {
 		return 0, err
@@ -59,25 +61,32 @@ func (db *DB) Spend(ctx context.Context, id string, cost int64) (left int64, err
 	return s.left, nil
 }
 
-// anyKey is the line in which the spends of all keys wait.
-const anyKey = ""
+const (
+	// maxSpends is how many spends can wait in one line.
+	maxSpends = 8192
+	// spendsTogether is the most spends that are made together.
+	spendsTogether = 512
+)
 
 // enqueue adds a spend to a line and starts the line if it is the first.
-func (p *spender) enqueue(line string, s *spend, move func()) bool {
+func (p *spender) enqueue(line string, s *spend, move func(line string)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return false
-	}
 	others, moving := p.lines[line]
+	switch {
+	case p.closed:
+		return ErrClosed
+	case len(others) >= maxSpends:
+		return ErrBusy
+	}
 	p.lines[line] = append(others, s)
 	if !moving {
-		p.work.Go(move)
+		p.work.Go(func() { move(line) })
 	}
-	return true
+	return nil
 }
 
-// dequeue returns the spends waiting in a line, and closes an empty line.
+// dequeue returns the first spends waiting in a line, and closes an empty line.
 func (p *spender) dequeue(line string) []*spend {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,18 +95,23 @@ func (p *spender) dequeue(line string) []*spend {
 		delete(p.lines, line)
 		return nil
 	}
-	p.lines[line] = nil
-	return all
+	some := all[:min(spendsTogether, len(all))]
+	p.lines[line] = all[len(some):]
+	return some
 }
 
-// dequeueAndClose returns the spends waiting in a line and closes it; the next
-// spend starts it again.
-func (p *spender) dequeueAndClose(line string) []*spend {
+// dequeueAndClose returns the first spends waiting in a line. If these are all, it
+// closes the line; the next spend starts it again.
+func (p *spender) dequeueAndClose(line string) (some []*spend, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := p.lines[line]
+	if len(all) > spendsTogether {
+		p.lines[line] = all[spendsTogether:]
+		return all[:spendsTogether], true
+	}
 	delete(p.lines, line)
-	return all
+	return all, false
 }
 
 func (p *spender) close() error {
@@ -119,39 +133,50 @@ func beginAll(all []*spend) []*spend {
 	})
 }
 
-// spendInChange makes one change of all spends, of any keys, that wait when the
-// change runs. Later spends go into the next change, which queues while this one
-// waits for the disk.
-func (db *DB) spendInChange() {
+// spendInChange makes the spends of any keys of a workspace that wait, until none
+// does.
+func (db *DB) spendInChange(workspace string) {
+	for more := true; more; {
+		more = db.spendOnce(workspace)
+	}
+}
+
+// spendOnce makes one change of the spends of a workspace that wait when the change
+// runs, and reports whether more wait for the next call. Spends that arrive after it
+// took all go into the next change, which queues while this one waits for the disk.
+func (db *DB) spendOnce(workspace string) (more bool) {
 	var all []*spend
 	var ran bool
 	var failed error // in the spends themselves
-	err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error {
-		ran = true
-		// once more if it runs again
-		all = append(all, beginAll(db.spends.dequeueAndClose(anyKey))...)
+	turn := Turn{workspace, spends}
+	err := db.UpdateFor(context.Background(), turn, func(ctx context.Context, tx *Tx) error {
+		if !ran { // if it runs again, it makes the same spends
+			all, more = db.spends.dequeueAndClose(workspace)
+			all, ran = beginAll(all), true
+		}
 		failed = tx.spend(ctx, all)
 		return failed
 	})
 	if !ran {
-		all = beginAll(db.spends.dequeueAndClose(anyKey))
+		all, more = db.spends.dequeueAndClose(workspace)
+		all = beginAll(all)
 	}
 	if failed != nil {
-		db.spendApart(all)
-		return
+		db.spendApart(turn, all)
+		return more
 	}
 	for _, s := range all {
 		s.finish(cmp.Or(err, s.result))
 	}
+	return more
 }
 
 // spendApart retries spends that failed together, with one change for each key:
 // a row that can't be written affects its own key only.
-func (db *DB) spendApart(all []*spend) {
+func (db *DB) spendApart(turn Turn, all []*spend) {
 	for _, some := range byKey(all) {
-		err := db.Update(context.Background(), func(ctx context.Context, tx *Tx) error {
-			return tx.spend(ctx, some)
-		})
+		err := db.UpdateFor(context.Background(), turn,
+			func(ctx context.Context, tx *Tx) error { return tx.spend(ctx, some) })
 		for _, s := range some {
 			s.finish(cmp.Or(err, s.result))
 		}

@@ -45,7 +45,7 @@ func spendAtOnce(t *rapid.T, db *DB, id string, costs []int64) []spent {
 	var wg sync.WaitGroup
 	for i, cost := range costs {
 		wg.Go(func() {
-			left, err := db.Spend(context.Background(), id, cost)
+			left, err := db.Spend(context.Background(), "", id, cost)
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				t.Errorf("spend: %v", err)
 			}
@@ -194,7 +194,7 @@ func TestSpendsOfAllNodesAreExact(t *testing.T) {
 		wg.Go(func() {
 			for j := range 50 {
 				cost := int64((i + j) % 4)
-				switch _, err := db.Spend(t.Context(), "key", cost); {
+				switch _, err := db.Spend(t.Context(), "", "key", cost); {
 				case err == nil:
 					mu.Lock()
 					taken += cost
@@ -238,7 +238,7 @@ func TestSpendsBesideChangesThatFail(t *testing.T) {
 			wg.Go(func() {
 				for j := range times {
 					key := (i + j) % keys
-					switch _, err := db.Spend(t.Context(), fmt.Sprint("key ", key), 1); {
+					switch _, err := db.Spend(t.Context(), "", fmt.Sprint("key ", key), 1); {
 					case err == nil:
 						taken[key].Add(1)
 					case !errors.Is(err, ErrNotFound):
@@ -287,7 +287,7 @@ func TestARowThatCanNotBeWritten(t *testing.T) {
 		wg.Go(func() {
 			for range times {
 				if _, err := db.Spend(
-					t.Context(), fmt.Sprint("key ", i), 1,
+					t.Context(), "", fmt.Sprint("key ", i), 1,
 				); (err == nil) != (i > 0) || errors.Is(err, ErrNotFound) {
 					t.Errorf("key %d: error %v", i, err)
 				}
@@ -335,26 +335,26 @@ func TestASpendIsNotToldOfAnothersCommit(t *testing.T) {
 			<-second
 		case 2: // that of the spend whose caller has left
 			go func() {
-				_, err := db.Spend(t.Context(), "key", 1)
+				_, err := db.Spend(t.Context(), "", "key", 1)
 				spent <- err
 			}()
-			for db.spends.waitingIn(anyKey) == 0 {
+			for db.spends.waitingIn("") == 0 {
 				time.Sleep(time.Millisecond)
 			}
 			return errors.New("disk full")
 		}
 		return nil
 	}})
-	t.Cleanup(func() { close(old.jobs) })
+	t.Cleanup(func() { old.queue.close() })
 	go func() { _ = db.Update(t.Context(), func(context.Context, *Tx) error { return nil }) }()
 	<-first
 	ctx, leave := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() {
-		_, err := db.Spend(ctx, "key", 1)
+		_, err := db.Spend(ctx, "", "key", 1)
 		left <- err
 	}()
-	for db.spends.waitingIn(anyKey) == 0 {
+	for db.spends.waitingIn("") == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	leave()
@@ -393,14 +393,14 @@ func TestThereIsNothingToSpend(t *testing.T) {
 			var wg sync.WaitGroup
 			for cost := range int64(5) {
 				wg.Go(func() {
-					if _, err := db.Spend(t.Context(), id, cost); !errors.Is(err, ErrNotFound) {
+					if _, err := db.Spend(t.Context(), "", id, cost); !errors.Is(err, ErrNotFound) {
 						t.Errorf("%s: %d: error %v", id, cost, err)
 					}
 				})
 			}
 			wg.Wait()
 		}
-		if _, err := db.Spend(t.Context(), "deleted", -1); err == nil ||
+		if _, err := db.Spend(t.Context(), "", "deleted", -1); err == nil ||
 			errors.Is(err, ErrNotFound) {
 			t.Errorf("a negative cost: error %v", err)
 		}
@@ -414,7 +414,7 @@ func TestASpendThatHasBegunIsFinished(t *testing.T) {
 		addKey(t, db, "key", credits(100))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := db.Spend(ctx, "key", 1); !errors.Is(err, context.Canceled) {
+		if _, err := db.Spend(ctx, "", "key", 1); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 		var wg sync.WaitGroup
@@ -424,7 +424,7 @@ func TestASpendThatHasBegunIsFinished(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*50*time.Microsecond)
 			wg.Go(func() {
 				defer cancel()
-				if _, err := db.Spend(ctx, "key", 1); err == nil {
+				if _, err := db.Spend(ctx, "", "key", 1); err == nil {
 					mu.Lock()
 					taken++
 					mu.Unlock()
@@ -440,7 +440,7 @@ func TestASpendThatHasBegunIsFinished(t *testing.T) {
 		if left, err := db.Balance(t.Context(), "key"); err != nil || left.Int64 != 100-taken {
 			t.Errorf("%d are left after %d (%v)", left.Int64, taken, err)
 		}
-		if _, err := db.Spend(t.Context(), "key", 1); !errors.Is(err, ErrClosed) {
+		if _, err := db.Spend(t.Context(), "", "key", 1); !errors.Is(err, ErrClosed) {
 			t.Errorf("after the end: error %v", err)
 		}
 	})
@@ -453,13 +453,13 @@ func TestALostAnswerToASpendIsSaid(t *testing.T) {
 			where, proxy := behind(t, testenv.Postgres(t)+"&default_query_exec_mode="+mode)
 			db := open(t, where)
 			addKey(t, db, "key", credits(100))
-			if _, err := db.Spend(t.Context(), "key", 1); err != nil {
+			if _, err := db.Spend(t.Context(), "", "key", 1); err != nil {
 				t.Fatal(err)
 			}
 			proxy.OnServer(func(sent []byte) bool {
 				return bytes.Contains(sent, []byte("UPDATE 1\x00"))
 			})
-			if _, err := db.Spend(t.Context(), "key", 10); !errors.Is(err, ErrUnknownOutcome) {
+			if _, err := db.Spend(t.Context(), "", "key", 10); !errors.Is(err, ErrUnknownOutcome) {
 				t.Errorf("error %v", err)
 			}
 			proxy.OnServer(nil)
@@ -484,7 +484,7 @@ func BenchmarkSpend(b *testing.B) {
 					addKey(b, db, ids[i], credits(math.MaxInt64))
 				}
 				atOnce(b, at.callers, func() error {
-					_, err := db.Spend(b.Context(), ids[rand.IntN(len(ids))], 1)
+					_, err := db.Spend(b.Context(), "", ids[rand.IntN(len(ids))], 1)
 					return err
 				})
 			})

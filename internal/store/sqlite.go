@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -104,7 +105,7 @@ func newSQLiteWriter(ctx context.Context, pool *sql.DB) (*sqliteWriter, error) {
 		return nil, err
 	}
 	prepared := prepare(conn)
-	tx := newTx(prepared)
+	tx := newTx(prepared, pool)
 	at, err := tx.Head(ctx)
 	if err != nil {
 		return nil, errors.Join(err, prepared.close(), conn.Close())
@@ -125,7 +126,7 @@ func (s *sqliteWriter) onRollback(hook func()) error {
 	})
 }
 
-func (s *sqliteWriter) limits() limits { return limits{group: 256} }
+func (s *sqliteWriter) limits() limits { return limits{group: 256, waitFor: 10 * time.Second} }
 
 func (s *sqliteWriter) begin(ctx context.Context) (*Tx, error) {
 	s.tx.start(s.at)

@@ -48,15 +48,19 @@ type Tx struct {
 	on      dbtx
 	head    head
 	touched []string
-	wrote   bool // since this was last set to false
+	wrote   bool            // since this was last set to false
+	caller  context.Context // of the change under way; nil between changes
 }
 
 // head holds the last positions of the logs.
 type head struct{ changes, audit int64 }
 
-func newTx(on dbtx) *Tx {
-	tx := &Tx{reads: read.New(on), on: on}
-	tx.writes = write.New(writeTracker{on, &tx.wrote})
+// newTx returns a transaction on a connection of the pool.
+func newTx(on dbtx, pool *sql.DB) *Tx {
+	tx := &Tx{on: on}
+	checked := callerDB{on, &tx.caller, pool}
+	tx.reads = read.New(checked)
+	tx.writes = write.New(writeTracker{checked, &tx.wrote})
 	return tx
 }
 

@@ -143,18 +143,50 @@ func TestAChangeOfACallerWhoIsGoneIsNotBegun(t *testing.T) {
 	})
 }
 
-// TestAChangeThatHasBegunIsFinished: SQLite undoes a whole transaction whose
-// statement is interrupted, and with it the changes of others.
-func TestAChangeThatHasBegunIsFinished(t *testing.T) {
+// TestAChangeStopsWhenItsCallerLeaves: its next statement fails, whatever it does, and
+// nothing of it is kept. A change in the same group that touched rows before it is made,
+// because no statement is interrupted: SQLite would undo the whole transaction.
+func TestAChangeStopsWhenItsCallerLeaves(t *testing.T) {
+	statements := map[string]func(context.Context, *Tx) error{
+		"write": put("after", "1"),
+		"read": func(ctx context.Context, tx *Tx) error {
+			_, err := tx.DataKey(ctx, "before")
+			return err
+		},
+		"list": func(ctx context.Context, tx *Tx) error {
+			_, err := tx.DataKeys(ctx)
+			return err
+		},
+	}
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
-		ctx, cancel := context.WithCancel(t.Context())
+		for name, statement := range statements {
+			t.Run(name, func(t *testing.T) {
+				other := put("other of "+name, "1")
+				errs := together(t, db, other, func(ctx context.Context, tx *Tx) error {
+					if err := put("before", "1")(ctx, tx); err != nil {
+						return err
+					}
+					caller, leave := context.WithCancel(t.Context())
+					leave()
+					tx.caller = caller
+					return statement(ctx, tx)
+				})
+				if errs[0] != nil || !errors.Is(errs[1], context.Canceled) {
+					t.Errorf("errors %v", errs)
+				}
+				if has(t, db, "before") || has(t, db, "after") || !has(t, db, "other of "+name) {
+					t.Error("not the other change alone is there")
+				}
+			})
+		}
+		ctx, leave := context.WithCancel(t.Context())
 		err := db.Update(ctx, func(ctx context.Context, tx *Tx) error {
-			cancel()
-			return put("a", "1")(ctx, tx)
+			leave()
+			return put("after", "1")(ctx, tx)
 		})
-		if err != nil || !has(t, db, "a") {
-			t.Errorf("error %v, there is %v", err, has(t, db, "a"))
+		if !errors.Is(err, context.Canceled) || has(t, db, "after") {
+			t.Errorf("error %v, there is %v", err, has(t, db, "after"))
 		}
 	})
 }

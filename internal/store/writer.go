@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -31,130 +30,144 @@ type writerConn interface {
 // limits are the bounds of a writer.
 type limits struct {
 	group    int           // the most changes in one commit
+	waitFor  time.Duration // how long a change waits for its turn
 	retryFor time.Duration // how long a change is retried; zero for no retries
 }
 
+// groupTime is when a group takes no more changes: those that wait then, on this node
+// and on others, wait for the rest of one change and a commit.
+const groupTime = 20 * time.Millisecond
+
 // writer owns the one connection of this node that writes. Changes that arrive
 // while a commit waits for the disk go into the next commit together: a group
-// commit, in which many callers share one fsync.
+// commit, in which many callers share one fsync. Workspaces take turns.
 type writer struct {
 	writerConn writerConn
 	limits
-	jobs chan *job
-
-	mu     sync.RWMutex // held for reading while a job is queued
-	closed bool
-	done   chan struct{}
+	queue    *queue
+	failures failures
+	done     chan struct{}
 }
 
 // job is one change.
 type job struct {
 	claim
+	turn   Turn
 	work   func(context.Context, *Tx) error
 	since  time.Time
 	result error // of the last run of work
 }
 
-// Update runs work in a transaction and returns once its changes are on disk.
+// Update makes a change of the service itself: see [DB.UpdateFor].
+func (db *DB) Update(ctx context.Context, work func(ctx context.Context, tx *Tx) error) error {
+	return db.UpdateFor(ctx, Turn{}, work)
+}
+
+// UpdateFor runs work in a transaction and returns once its changes are on disk.
 // An error undoes what work did and nothing else. All changes of all nodes are
-// serial: while work runs, no other work does, here or elsewhere.
+// serial: while work runs, no other work does, here or elsewhere. The turn says whose
+// change it is, so that no workspace waits for more than one change of each other
+// one; [ErrBusy] means that too many of this workspace wait.
 //
-// Work must be quick and must not call Update. Its context no longer ends: a
-// change that has begun is finished. Work can run more than once, each time in a
-// new transaction: because another change in the same commit failed, or, on
+// Work must be quick and must not call UpdateFor. When ctx ends, its next statement
+// fails; statements and commits aren't interrupted. Work can run more than once, each
+// time in a new transaction: because another change in the same commit failed, or, on
 // PostgreSQL and for about 5 s, because the connection or the lock was lost before
 // the commit was sent. So only the last run may have effects outside the
 // transaction.
 //
 // If the response to the commit is lost, the error is [ErrUnknownOutcome]: the
 // change was made or not.
-func (db *DB) Update(ctx context.Context, work func(ctx context.Context, tx *Tx) error) error {
-	j := &job{claim: newClaim(ctx), work: work, since: time.Now()}
-	if err := db.writer.enqueue(j); err != nil {
+func (db *DB) UpdateFor(
+	ctx context.Context, turn Turn, work func(ctx context.Context, tx *Tx) error,
+) error {
+	j := &job{claim: newClaim(ctx), turn: turn, work: work, since: time.Now()}
+	if err := db.writer.queue.add(j); err != nil {
 		return err
 	}
 	return j.await()
 }
 
 func startWriter(s writerConn) *writer {
-	l := s.limits()
-	w := &writer{writerConn: s, limits: l, jobs: make(chan *job, l.group), done: make(chan struct{})}
+	w := &writer{writerConn: s, limits: s.limits(), queue: newQueue(), done: make(chan struct{})}
 	go w.run()
 	return w
 }
 
-func (w *writer) enqueue(j *job) error {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	if w.closed {
-		return ErrClosed
-	}
-	select {
-	case w.jobs <- j:
-		return nil
-	case <-j.ctx.Done():
-		return j.ctx.Err()
-	}
-}
-
 func (w *writer) close() error {
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
+	if !w.queue.close() {
 		return nil
 	}
-	w.closed = true
-	close(w.jobs)
-	w.mu.Unlock()
 	<-w.done
 	return w.writerConn.close()
 }
 
 func (w *writer) run() {
 	defer close(w.done)
-	for first := range w.jobs {
+	for w.queue.wait() {
 		// Let ready goroutines queue first. A single caller doesn't notice; on busy
 		// processors groups are larger and commits fewer, which saves a tenth of the
 		// CPU time of a spend over HTTP.
 		runtime.Gosched()
-		group := append(make([]*job, 0, w.group), first)
-		for more := true; more && len(group) < w.group; {
-			select {
-			case j, ok := <-w.jobs:
-				if more = ok; ok {
-					group = append(group, j)
-				}
-			default:
-				more = false
-			}
-		}
-		w.persist(slices.DeleteFunc(group, w.expired))
+		w.persist()
 	}
-}
-
-// expired fails a job that has waited in the queue for retryFor, so that a long
-// queue can't extend the wait.
-func (w *writer) expired(j *job) bool {
-	if w.retryFor == 0 || time.Since(j.since) < w.retryFor {
-		return false
-	}
-	j.finish(fmt.Errorf("%w: no write lock within %v", errUnavailable, w.retryFor))
-	return true
 }
 
 // persist commits a group and gives each job its result. A transaction lost before
 // its commit was sent is retried while the oldest job is younger than retryFor.
-func (w *writer) persist(group []*job) {
-	for delay := 2 * time.Millisecond; len(group) > 0; delay = min(2*delay, 250*time.Millisecond) {
-		err := w.transact(group)
-		if err == nil || !worthRetrying(err) || time.Since(group[0].since)+delay > w.retryFor {
+func (w *writer) persist() {
+	for delay := 2 * time.Millisecond; ; delay = min(2*delay, 250*time.Millisecond) {
+		group, err := w.transact()
+		if err != nil && len(group) == 0 {
+			group = w.waiting() // none ran, because no transaction began
+		}
+		if err == nil || !worthRetrying(err) || age(group)+delay > w.retryFor {
 			finishAll(group, err)
 			return
 		}
 		reset(group)
 		time.Sleep(delay/2 + rand.N(delay))
-		group = slices.DeleteFunc(group, callerLeft)
+		if group = slices.DeleteFunc(group, callerLeft); len(group) == 0 {
+			return
+		}
+		w.queue.retry(group)
 	}
+}
+
+// next returns the next job whose caller still waits, or nil. It fails jobs that have
+// waited for too long.
+func (w *writer) next() *job {
+	for j := w.queue.take(); j != nil; j = w.queue.take() {
+		switch waited := time.Since(j.since); {
+		case callerLeft(j):
+		case waited > w.waitFor:
+			j.finish(fmt.Errorf("%w within %v", errNoTurn, w.waitFor))
+		default:
+			return j
+		}
+	}
+	return nil
+}
+
+// waiting returns the jobs that wait, as many as a group has.
+func (w *writer) waiting() []*job {
+	var group []*job
+	for len(group) < w.group {
+		j := w.next()
+		if j == nil {
+			break
+		}
+		group = append(group, j)
+	}
+	return group
+}
+
+// age is how long the oldest job of a group has waited.
+func age(group []*job) (oldest time.Duration) {
+	for _, j := range group {
+		oldest = max(oldest, time.Since(j.since))
+	}
+	return oldest
 }
 
 // reset returns the jobs of a group to their state before they ran.

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestTurnsAreFair compares random arrivals and turns with what is promised: in one lane and
+// workspace changes keep their order; while a workspace waits, no other one is served
+// twice in its lane; while a revocation waits, no two other changes are served in a row;
+// and no lane waits for ever behind a flood of the ones before it.
+func TestTurnsAreFair(t *testing.T) {
+	longest := [lanes]int{
+		Urgent: 1, spends: 2*maxStreak + 1, Ordinary: (maxStreak+1)*(maxStreak+1) - 1,
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var turns turns
+		waiting := map[Turn][]*job{}
+		overtakenBy := map[Turn]map[string]int{} // who was served since the turn waits
+		var passedOver [lanes]int                // how often each lane waited in vain
+		workspaces := rapid.SampledFrom([]string{"", "a", "b", "c", "d"})
+		lane := rapid.SampledFrom(byUrgency[:])
+		take := func() {
+			j := turns.take()
+			if j == nil {
+				for turn, jobs := range waiting {
+					t.Fatalf("nobody is served, and %d of %v wait", len(jobs), turn)
+				}
+				return
+			}
+			if first := waiting[j.turn][0]; j != first {
+				t.Fatalf("%v is served out of order", j.turn)
+			}
+			for turn := range waiting {
+				if turn.Lane != j.turn.Lane || turn == j.turn {
+					continue
+				}
+				if overtakenBy[turn][j.turn.Workspace]++; overtakenBy[turn][j.turn.Workspace] > 1 {
+					t.Fatalf("%v is served twice while %v waits", j.turn, turn)
+				}
+			}
+			overtakenBy[j.turn] = map[string]int{}
+			if waiting[j.turn] = waiting[j.turn][1:]; len(waiting[j.turn]) == 0 {
+				delete(waiting, j.turn)
+			}
+			var waits [lanes]bool
+			for turn := range waiting {
+				waits[turn.Lane] = true
+			}
+			for _, l := range byUrgency {
+				if passedOver[l]++; l == j.turn.Lane || !waits[l] {
+					passedOver[l] = 0
+				}
+				if passedOver[l] > longest[l] {
+					t.Fatalf("lane %d waits for %d turns, want at most %d",
+						l, passedOver[l], longest[l])
+				}
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"arrive": func(t *rapid.T) {
+				turn := Turn{workspaces.Draw(t, "workspace"), lane.Draw(t, "lane")}
+				for range rapid.IntRange(1, 40).Draw(t, "changes") {
+					j := &job{turn: turn}
+					if !turns.add(j) {
+						t.Fatalf("a change is refused, and only %d wait", len(waiting[turn]))
+					}
+					if len(waiting[turn]) == 0 {
+						overtakenBy[turn] = map[string]int{}
+					}
+					waiting[turn] = append(waiting[turn], j)
+				}
+			},
+			"serve": func(t *rapid.T) {
+				for range rapid.IntRange(1, 40).Draw(t, "turns") {
+					take()
+				}
+			},
+			"": func(t *rapid.T) {
+				if turns.empty() != (len(waiting) == 0) {
+					t.Fatalf("empty: %v, and %d workspaces wait", turns.empty(), len(waiting))
+				}
+			},
+		})
+		for len(waiting) > 0 {
+			take()
+		}
+	})
+}
+
+// TestTooManyChangesOfAWorkspaceAreRefused: a full line refuses changes of its workspace
+// in its lane, and no others. The service itself is never refused.
+func TestTooManyChangesOfAWorkspaceAreRefused(t *testing.T) {
+	q := newQueue()
+	for range 1024 {
+		for _, workspace := range []string{"full", ""} {
+			if err := q.add(&job{turn: Turn{Workspace: workspace}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := q.add(&job{turn: Turn{Workspace: "full"}}); !errors.Is(err, ErrBusy) {
+		t.Errorf("error %v, want %v", err, ErrBusy)
+	}
+	for _, turn := range []Turn{{}, {Workspace: "full", Lane: Urgent}, {Workspace: "other"}} {
+		if err := q.add(&job{turn: turn}); err != nil {
+			t.Errorf("%v: %v", turn, err)
+		}
+	}
+	for q.take().turn.Workspace != "full" { // as soon as one is served, there is room
+	}
+	q.close()
+	if err := q.add(&job{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("error %v, want %v", err, ErrClosed)
+	}
+}
+
+// TestARevocationOvertakesAQueue: it is the next change, whoever waits.
+func TestARevocationOvertakesAQueue(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		var order []string
+		works := make([]func(context.Context, *Tx) error, 30)
+		for i := range works {
+			works[i] = func(context.Context, *Tx) error {
+				order = append(order, fmt.Sprint(i))
+				return nil
+			}
+		}
+		turn := func(i int) Turn {
+			if i == len(works)-1 {
+				return Turn{"victim", Urgent}
+			}
+			return Turn{Workspace: "hostile"}
+		}
+		for i, err := range togetherFor(t, db, turn, works...) {
+			if err != nil {
+				t.Errorf("change %d: %v", i, err)
+			}
+		}
+		if len(order) == 0 || order[0] != "29" {
+			t.Errorf("the order is %v, want the last one first", order)
+		}
+	})
+}
