@@ -2,7 +2,7 @@ package ratelimit
 
 import "math"
 
-// batch is the requests of one call, sorted out by the counters they name.
+// batch is the requests of one call with the counters that they name.
 type batch struct {
 	requests []Request
 	counters []counter
@@ -12,16 +12,16 @@ type batch struct {
 // counter is a Key that a batch names.
 type counter struct {
 	Key
-	hash    uint64 // in the table that made the batch
-	counted bool   // a request asks to count something on it
+	hash    uint64 // in the table of the batch
+	counted bool   // a request has a cost on it
 }
 
 // batch finds the counters of the requests.
-func (t *table[S]) batch(requests []Request) batch { return sortOut(requests, t.hash) }
+func (t *table[S]) batch(requests []Request) batch { return newBatch(requests, t.hash) }
 
-// sortOut finds the counters of the requests. A batch has a hundred at most, so
-// that looking through their hashes is faster than a map.
-func sortOut(requests []Request, hashOf func(*Key) uint64) batch {
+// newBatch finds the counters of the requests. A batch has at most a hundred, so
+// searching their hashes is faster than a map.
+func newBatch(requests []Request, hashOf func(*Key) uint64) batch {
 	counters, of := make([]counter, 0, len(requests)), make([]int, len(requests))
 	for i := range requests {
 		r := &requests[i]
@@ -37,7 +37,7 @@ func sortOut(requests []Request, hashOf func(*Key) uint64) batch {
 	return batch{requests, counters, of}
 }
 
-// indexOf returns where a Key is among counters, or their number if it is not.
+// indexOf returns the index of a Key in counters, or their number if it is absent.
 func indexOf(counters []counter, hash uint64, key *Key) int {
 	for i := range counters {
 		if c := &counters[i]; c.hash == hash && c.Key == *key {
@@ -47,9 +47,8 @@ func indexOf(counters []counter, hash uint64, key *Key) int {
 	return len(counters)
 }
 
-// take decides the batch on the states of its counters, and changes those that
-// are to be kept: if every request passed, those of the counters on which
-// something was counted.
+// take decides the batch on the states of its counters. If every request passed, it
+// updates the states of the counters with a cost.
 func (b *batch) take(now int64, states []state) []Decision {
 	decisions := make([]Decision, len(b.requests))
 	after := append(make([]state, 0, len(states)), states...)
@@ -65,8 +64,8 @@ func (b *batch) take(now int64, states []state) []Decision {
 		return decisions
 	}
 	for i := range states {
-		// A request of no cost changed nothing that matters, so it neither
-		// makes a Key live nor keeps it so.
+		// A request without a cost changes nothing that matters, so it must not
+		// create a Key or keep it alive.
 		if b.counters[i].counted {
 			states[i] = after[i]
 		}
@@ -74,10 +73,10 @@ func (b *batch) take(now int64, states []state) []Decision {
 	return decisions
 }
 
-// refund corrects the decisions of a refused batch, of which nothing is counted:
-// all report when their counter resets without it. Those that passed report what
-// remains, which is what a request of no cost would be told, and the others how long
-// to wait until there is room for them and for those before them on their counter.
+// refund corrects the decisions of a denied batch, of which nothing is counted.
+// Their Reset is that without the batch. Those that passed get the Remaining of a
+// request without a cost. The others get the Wait until there is room for them and
+// for those before them on their counter.
 func (b *batch) refund(decisions []Decision, take func(of int, r Request) Decision) {
 	asked := make([]uint64, len(b.counters))
 	for i, r := range b.requests {

@@ -278,7 +278,7 @@ func TestApartNodesShareABucketAndItsRefill(t *testing.T) {
 		apart(t, a, b, func() { d.gone.Store(true) }, func() {
 			d.gone.Store(false)
 			for _, r := range []*Rows{a, b} {
-				eventually(t, "the rows are back", func() bool { return !r.metrics.gone.Load() })
+				eventually(t, "the rows are back", func() bool { return !r.metrics.unreachable.Load() })
 			}
 			// What was passed alone is added in the next transaction at the latest.
 			take(a, 1_000, dip("a", 100, 0))

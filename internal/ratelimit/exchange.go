@@ -2,22 +2,21 @@ package ratelimit
 
 import "context"
 
-// exchange is one call of the script: what it tells of each counter of a batch.
+// exchange is one call of the script, with what it sends for each counter of a batch.
 type exchange struct {
-	heard []state
-	owed  []state       // what this node has admitted by itself: reported by this call and no other
-	asked []uint64      // the costs that the call asks to count
-	done  chan struct{} // what others wait for, nil if they need not
+	synced []state
+	owed   []state       // what this node has admitted locally, reported only by this call
+	costs  []uint64      // the costs of the batch
+	done   chan struct{} // closed at the end if the exchange is exclusive, else nil
 }
 
-// ask calls the script for a batch and decides it by the answer. Of the
-// exchanges that report something only one at a time is under way for a counter,
-// and none beside it, so that no call is decided by Redis before what this node
-// has admitted on the same counter is known there. In fast mode this holds for
-// every exchange, because others admit locally meanwhile.
+// ask calls the script for a batch and decides it by the response. An exchange that
+// reports something is exclusive for its counters, so that Redis decides no call
+// before it knows what this node has admitted on the same counter. In fast mode
+// every exchange is exclusive, because other calls admit locally meanwhile.
 //
-// If such an exchange is in the way, ask returns its end to wait for, and has
-// done nothing.
+// If an exclusive exchange is in flight, ask does nothing and returns a channel that
+// is closed at its end.
 func (r *Redis) ask(
 	ctx context.Context, now int64, b batch,
 ) (decisions []Decision, busy <-chan struct{}, err error) {
@@ -29,7 +28,7 @@ func (r *Redis) ask(
 	if err == nil {
 		decisions = b.take(at, states)
 	}
-	r.settle(b.counters, x, states)
+	r.resolve(b.counters, x, states)
 	return decisions, nil, err
 }
 
@@ -41,15 +40,15 @@ func (r *Redis) begin(b batch) (x *exchange, busy <-chan struct{}) {
 		}
 	}
 	n := len(b.counters)
-	x = &exchange{heard: make([]state, n), owed: make([]state, n), asked: b.costs()}
-	alone := r.cfg.Fast
+	x = &exchange{synced: make([]state, n), owed: make([]state, n), costs: b.costs()}
+	exclusive := r.cfg.Fast
 	for i := range b.counters {
 		t := r.tally(&b.counters[i])
-		x.heard[i], x.owed[i] = t.heard, t.own
-		t.asked = add(t.asked, x.asked[i])
-		alone = alone || t.own != state{}
+		x.synced[i], x.owed[i] = t.synced, t.own
+		t.pending = add(t.pending, x.costs[i])
+		exclusive = exclusive || t.own != state{}
 	}
-	if alone {
+	if exclusive {
 		x.done = make(chan struct{})
 		for i := range b.counters {
 			r.tally(&b.counters[i]).busy = x.done
@@ -63,7 +62,7 @@ func (r *Redis) tally(c *counter) *tally {
 	return &r.table.shard(c.hash).use(c.hash, &c.Key).state
 }
 
-// costs returns what the requests ask to count on each counter.
+// costs returns the total cost of the requests on each counter.
 func (b *batch) costs() []uint64 {
 	costs := make([]uint64, len(b.counters))
 	for i := range b.requests {
@@ -72,20 +71,20 @@ func (b *batch) costs() []uint64 {
 	return costs
 }
 
-// settle ends an exchange that was answered with states, or with none: then it
-// is not known whether Redis has counted what was owed, and it stays owed.
-func (r *Redis) settle(counters []counter, x *exchange, states []state) {
+// resolve ends an exchange with the states of the response, or with nil if there
+// was none: then Redis may have counted what was owed or not, so it stays owed.
+func (r *Redis) resolve(counters []counter, x *exchange, states []state) {
 	defer r.table.unlock(r.table.lock(counters))
 	for i := range counters {
 		c := &counters[i]
 		s := r.table.shard(c.hash)
 		e := s.use(c.hash, &c.Key)
 		t := &e.state
-		t.asked -= x.asked[i]
+		t.pending -= x.costs[i]
 		if states != nil {
 			rules := c.rules()
 			t.own = rules.less(t.own, x.owed[i])
-			t.heard = rules.merge(t.heard, states[i])
+			t.synced = rules.merge(t.synced, states[i])
 		}
 		if x.done != nil {
 			t.busy = nil

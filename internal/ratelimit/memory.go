@@ -9,15 +9,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Memory is the Limiter of one process. It is exact: however many calls come at
-// once, no more than the limit passes, and a call is not refused for the sake
-// of another one that was refused. Take never returns an error.
+// Memory is the Limiter of one process. It is exact under concurrency: at most the
+// limit passes, and a denied call never causes another one to be denied. Take never
+// returns an error.
 //
-// A Key takes memory from its first accepted cost until it expires and is swept.
-// There is no other bound, because forgetting a live Key would lose what it
-// counts; room that was once needed is kept for reuse.
+// A Key uses memory from its first accepted cost until it expires and is swept.
+// There is no other bound, because dropping a live Key would lose its count. Freed
+// memory is kept for reuse.
 type Memory struct {
-	table *table[state] // a mark stands for what is to be saved
+	table *table[state] // an entry to be saved is marked
 	saver *saver        // nil if nothing is saved
 	now   func() int64
 	log   *slog.Logger
@@ -28,35 +28,34 @@ type Memory struct {
 
 var _ Limiter = (*Memory)(nil)
 
-// MemoryConfig is what a Memory is made of.
+// MemoryConfig configures a Memory.
 type MemoryConfig struct {
-	// Store is where counters are kept over restarts.
+	// Store keeps counters over restarts.
 	Store Store
-	// Keep loads the counters from the Store and saves them there. It must then be
-	// the Store of this process alone. Otherwise they end with the process.
+	// Keep loads the counters from the Store and saves them there. No other process
+	// can use the Store then. Without Keep, the counters end with the process.
 	Keep bool
-	// Now returns the time by which expired counters are swept, in unix
-	// milliseconds.
+	// Now returns the time by which expired counters are swept, in Unix milliseconds.
 	Now func() int64
-	// Log receives what failed in the background.
+	// Log gets the errors of the background work.
 	Log *slog.Logger
 }
 
-// saveInterval is how much of what was counted a crash can lose.
+// saveInterval is the time between saves. A crash loses at most the counts since the
+// last one.
 const saveInterval = time.Second
 
-// sweepInterval is how often expired counters are forgotten. They are kept as
-// long after they expire, for clocks that step back.
+// sweepInterval is the time between sweeps of expired counters. A counter is kept
+// for another interval after it expires, in case a clock steps back.
 const sweepInterval = time.Minute
 
-// NewMemory returns a Memory in which nothing is counted, and which nobody saves
-// or sweeps.
+// NewMemory returns an empty Memory, without saves and sweeps.
 func NewMemory() *Memory {
 	return &Memory{table: newTable[state](), cancel: func() {}}
 }
 
-// OpenMemory returns a Memory with the counters that it is to keep. It saves what
-// changes each second, and sweeps each minute, until it is closed.
+// OpenMemory returns a Memory with the saved counters, if it keeps them. It saves
+// changes every second, and sweeps every minute, until it is closed.
 func OpenMemory(ctx context.Context, cfg MemoryConfig) (*Memory, error) {
 	m := NewMemory()
 	m.now, m.log = cfg.Now, cfg.Log
@@ -88,13 +87,13 @@ func (m *Memory) background(ctx context.Context) {
 			m.Sweep(m.now() - sweepInterval.Milliseconds())
 		}
 		if err != nil && ctx.Err() == nil {
-			m.log.Error("rate limits: saving failed; it will be tried again", "error", err)
+			m.log.Error("rate limits: can't save the counters; retrying in a second", "error", err)
 		}
 	}
 }
 
-// Close ends the background work and saves what has changed. No call may be
-// under way.
+// Close ends the background work and saves what has changed. There must be no call in
+// flight.
 func (m *Memory) Close(ctx context.Context) error {
 	m.cancel()
 	m.done.Wait()
@@ -110,8 +109,7 @@ func (m *Memory) Take(_ context.Context, now int64, requests []Request) ([]Decis
 	return m.takeAll(max(now, 0), requests), nil
 }
 
-// TakeOne is Take for a batch of one, which allocates nothing but the room for a
-// new Key.
+// TakeOne is Take for a batch of one. It allocates only for a new Key.
 func (m *Memory) TakeOne(_ context.Context, now int64, r Request) (Decision, error) {
 	return m.takeOne(max(now, 0), &r), nil
 }
@@ -165,10 +163,11 @@ func (m *Memory) keep(counters []counter, states []state) {
 }
 
 // Sweep drops the counters that have expired at the time now, in unix
-// milliseconds. It can run beside all other methods and holds no lock for long.
+// milliseconds. It can run concurrently with all other methods and holds no lock for
+// long.
 //
-// A dropped counter is forgotten even for a clock that later steps back; a caller
-// who expects such steps sweeps with a now that lies behind by as much.
+// A dropped counter is lost for a clock that later steps back. If that can happen,
+// pass a now that is earlier by as much.
 func (m *Memory) Sweep(now int64) {
 	m.table.visit(func(s *shard[state], e *entry[state]) {
 		if e.rules().expires(e.state, e.Duration) <= now {

@@ -61,7 +61,7 @@ func hearAll(t *testing.T, nodes []*Redis) {
 	t.Helper()
 	for range 2 {
 		for _, r := range nodes {
-			r.report(t.Context(), r.known())
+			r.report(t.Context(), r.allCounters())
 		}
 	}
 }

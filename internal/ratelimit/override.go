@@ -8,27 +8,26 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/wildcard"
 )
 
-// Override replaces the limit and the duration that requests ask for, for the
-// identifiers that its Pattern covers: the one that equals it and, if it holds a
-// `*`, all that it matches, where `*` stands for any run of characters.
+// Override replaces the limit and the duration of requests for the identifiers
+// that its Pattern matches. A `*` in the Pattern matches any run of characters.
 type Override struct {
 	ID       string
 	Pattern  string
 	Limit    int64
 	Duration int64 // in milliseconds
-	// Algorithm is the name of the algorithm that replaces the request's, "" for none.
+	// Algorithm is the name of the algorithm that replaces the request's, or "".
 	Algorithm string
 }
 
-// Overrides are the overrides of one namespace, prepared to be asked often. They
-// never change and may be shared. The zero value has none.
+// Overrides are the overrides of one namespace, indexed for fast lookups. They are
+// immutable and safe for concurrent use. The zero value has none.
 type Overrides struct {
 	exact    map[string]Override
-	patterns []Override // those with a `*`, the most specific first
+	patterns []Override // with a `*`, the most specific first
 }
 
-// NewOverrides prepares a list of overrides, of which each has its own Pattern.
-// The order of the list does not matter.
+// NewOverrides indexes a list of overrides with distinct Patterns. The order of the
+// list does not matter.
 func NewOverrides(list []Override) *Overrides {
 	o := &Overrides{exact: make(map[string]Override, len(list))}
 	for _, override := range list {
@@ -50,10 +49,10 @@ func bySpecificity(a, b Override) int {
 	)
 }
 
-// Resolve returns the override for an identifier, and whether there is one: the
-// one whose Pattern is the identifier, else of those that match it the one with
-// the most literal characters, else of several such the one whose Pattern sorts
-// first. It allocates nothing.
+// Resolve returns the override for an identifier, and whether there is one. A
+// Pattern equal to the identifier comes first; then, of those that match, the one
+// with the most literal characters; then the one that sorts first. It does not
+// allocate.
 func (o *Overrides) Resolve(identifier string) (Override, bool) {
 	if override, found := o.exact[identifier]; found {
 		return override, true

@@ -3,7 +3,7 @@
 --
 --   the time in unix milliseconds, or '' for the time of this server
 --   for each counter: its algorithm, its duration in milliseconds, then the three
---     words of the state that the node last heard and of what it has yet to report
+--     words of the node's synced state and of its unreported state
 --   for each request: the index of its counter, its limit and its cost
 --
 -- The answer is the time, then for each counter the three words of its state
@@ -53,8 +53,8 @@ local function share(amount, part, whole)
 end
 
 -- The algorithms, each with what rules does for it in Go:
---   takeUp(state, heard, owed, duration) counts what the node has told. What it
---     has heard is in the state already, unless this server has lost it; what it
+--   takeUp(state, synced, owed, duration) counts what the node has told. What it
+--     has synced is in the state already, unless this server has lost it; what it
 --     owes is not.
 --   take(state, duration, limit, cost) counts a request, and tells whether it fits.
 --   expires(state, duration) is when the state no longer matters.
@@ -70,10 +70,10 @@ local function roll(w, sequence)
 end
 
 algorithms.sliding_window = {
-  takeUp = function(w, heard, owed)
-    roll(w, heard[1])
-    roll(heard, w[1])
-    w[2], w[3] = math.max(w[2], heard[2]), math.max(w[3], heard[3])
+  takeUp = function(w, synced, owed)
+    roll(w, synced[1])
+    roll(synced, w[1])
+    w[2], w[3] = math.max(w[2], synced[2]), math.max(w[3], synced[3])
     roll(w, owed[1])
     roll(owed, w[1])
     w[2], w[3] = math.min(w[2] + owed[2], most), math.min(w[3] + owed[3], most)
@@ -130,12 +130,12 @@ local function add(b, at, duration, limit, cost)
 end
 
 algorithms.token_bucket = {
-  takeUp = function(b, heard, owed, duration)
-    local ms, rest, limit = heard[1], heard[2], heard[3]
+  takeUp = function(b, synced, owed, duration)
+    local ms, rest, limit = synced[1], synced[2], synced[3]
     if b[3] > 0 then
-      rescale(heard, b[3])
+      rescale(synced, b[3])
     end
-    if heard[1] > b[1] or heard[1] == b[1] and heard[2] > b[2] then
+    if synced[1] > b[1] or synced[1] == b[1] and synced[2] > b[2] then
       b[1], b[2], b[3] = ms, rest, limit
     end
     if owed[2] > 0 then
@@ -171,11 +171,11 @@ for i, key in ipairs(KEYS) do
   local algorithm, duration = algorithms[ARGV[at]], tonumber(ARGV[at + 1])
   local saved = redis.call('GET', key) or '0 0 0'
   local s = state(string.match(saved, '^(%d+) (%d+) (%d+)$'))
-  local heard = state(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
+  local synced = state(ARGV[at + 2], ARGV[at + 3], ARGV[at + 4])
   local owed = state(ARGV[at + 5], ARGV[at + 6], ARGV[at + 7])
-  if heard[2] + heard[3] + owed[2] + owed[3] > 0 then
+  if synced[2] + synced[3] + owed[2] + owed[3] > 0 then
     local first, second, third = s[1], s[2], s[3]
-    algorithm.takeUp(s, heard, owed, duration)
+    algorithm.takeUp(s, synced, owed, duration)
     if s[1] ~= first or s[2] ~= second or s[3] ~= third then
       save(key, s, algorithm, duration)
     end

@@ -72,7 +72,7 @@ func TestDecisionsOverRedisMatchTheHistory(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				matchesHistory(t, nodes, func() {
 					for _, node := range redis {
-						node.report(context.Background(), node.owing())
+						node.report(context.Background(), node.unreportedCounters())
 					}
 				})
 			})
@@ -189,12 +189,12 @@ func TestFastModeAdmitsAtMostItsBound(t *testing.T) {
 		for range 8 {
 			burst(nodes[rng.IntN(n)], rng.IntN(limit))
 			if node := nodes[rng.IntN(n)]; rng.IntN(4) == 0 {
-				node.report(t.Context(), node.owing())
+				node.report(t.Context(), node.unreportedCounters())
 			}
 		}
 		for _, node := range nodes {
 			burst(node, limit)
-			node.report(t.Context(), node.owing())
+			node.report(t.Context(), node.unreportedCounters())
 			burst(node, 1)
 		}
 		if passed < limit || passed > bound {
@@ -298,7 +298,7 @@ func TestOnlyCountedCostTakesRoom(t *testing.T) {
 		take(r, 0, ask("free", 1, 0))
 		take(r, 0, ask("meaningless", 1, -1))
 		take(r, 0, ask("free in a batch", 1, 0), ask("counted", 1, 1))
-		r.report(t.Context(), r.owing())
+		r.report(t.Context(), r.unreportedCounters())
 		keys, err := r.client.Do(t.Context(), r.client.B().Dbsize().Build()).AsInt64()
 		if n := r.table.size(); n != 1 || keys != 1 || err != nil {
 			t.Errorf("fast %v: %d counters are remembered and %d stored, %v, want 1", fast, n,

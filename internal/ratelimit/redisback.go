@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// counters that one call reports, so that it occupies Redis for well under a millisecond
+	// maximum counters in one report, so that it occupies Redis for well under a millisecond
 	reportSize    = 100
 	reportsAtOnce = 16
 )
@@ -28,7 +28,7 @@ func (r *Redis) background() {
 			return
 		case <-report.C:
 			if !r.down.Load() {
-				r.report(r.ctx, r.owing())
+				r.report(r.ctx, r.unreportedCounters())
 			}
 		case <-probe.C:
 			if r.down.Load() {
@@ -40,23 +40,23 @@ func (r *Redis) background() {
 	}
 }
 
-// lost opens the breaker because a call for a workspace has failed. The probe
-// writes beside the counters of that workspace: in a cluster, where they are.
+// lost opens the breaker after a failed call for a workspace. The probe writes a key
+// with the hash tag of that workspace, so in a cluster it probes the same server.
 func (r *Redis) lost(err error, workspace string) {
 	if r.ctx.Err() == nil && r.down.CompareAndSwap(false, true) {
 		r.probed.Store(string(tag(workspace)))
-		r.cfg.Log.Warn("rate limits: the shared counters are out of reach; "+
+		r.cfg.Log.Warn("rate limits: the shared counters are unreachable; "+
 			"this node decides with its share", "error", err)
 	}
 }
 
-// probe closes the breaker if Redis takes a write in time. It does not ping,
-// because servers that can't count answer a ping too: replicas, and those that
-// have no memory left.
+// probe closes the breaker if Redis accepts a write in time. A ping would not do,
+// because servers that can't count respond to it too: replicas, and servers without
+// free memory.
 func (r *Redis) probe() {
 	key, _ := r.probed.Load().(string)
 	if key == "" {
-		return // lost is about to tell
+		return // lost is about to set it
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.roundTripTimeout)
 	defer cancel()
@@ -67,13 +67,13 @@ func (r *Redis) probe() {
 		return
 	}
 	r.down.Store(false)
-	all := r.known()
+	all := r.allCounters()
 	r.cfg.Log.Info("rate limits: the shared counters are back", "reported", len(all))
 	r.report(r.ctx, all)
 }
 
-// owing returns the counters on which there is something to report.
-func (r *Redis) owing() []counter {
+// unreportedCounters returns the counters with something to report.
+func (r *Redis) unreportedCounters() []counter {
 	var counters []counter
 	for i := range r.table.shards {
 		s := &r.table.shards[i]
@@ -88,8 +88,8 @@ func (r *Redis) owing() []counter {
 	return counters
 }
 
-// known returns all counters that this node knows something of.
-func (r *Redis) known() []counter {
+// allCounters returns all counters of this node.
+func (r *Redis) allCounters() []counter {
 	var counters []counter
 	r.table.visit(func(_ *shard[tally], e *entry[tally]) {
 		counters = append(counters, counter{Key: e.Key, hash: e.hash})
@@ -97,8 +97,8 @@ func (r *Redis) known() []counter {
 	return counters
 }
 
-// report tells Redis what this node knows of the counters, and hears the counts.
-// What can't be told stays to be reported.
+// report sends this node's states of the counters to Redis, and syncs them. States
+// that can't be sent stay unreported.
 func (r *Redis) report(ctx context.Context, counters []counter) {
 	slices.SortFunc(counters, func(a, b counter) int {
 		return strings.Compare(a.Workspace, b.Workspace)
@@ -114,15 +114,15 @@ func (r *Redis) report(ctx context.Context, counters []counter) {
 		counters = counters[n:]
 		room <- struct{}{}
 		reports.Go(func() {
-			r.tell(ctx, some)
+			r.reportSome(ctx, some)
 			<-room
 		})
 	}
 	reports.Wait()
 }
 
-// tell reports counters of one workspace in one call.
-func (r *Redis) tell(ctx context.Context, counters []counter) {
+// reportSome reports counters of one workspace in one call.
+func (r *Redis) reportSome(ctx context.Context, counters []counter) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.roundTripTimeout)
 	defer cancel()
 	for ctx.Err() == nil && !r.down.Load() {
@@ -140,7 +140,7 @@ func (r *Redis) tell(ctx context.Context, counters []counter) {
 	r.markAll(counters)
 }
 
-// markAll puts counters back on the list of those that have something to report.
+// markAll marks counters as unreported again.
 func (r *Redis) markAll(counters []counter) {
 	for i := range counters {
 		c := &counters[i]
@@ -153,12 +153,12 @@ func (r *Redis) markAll(counters []counter) {
 	}
 }
 
-// sweep forgets the counters that no longer matter.
+// sweep drops the counters that no longer matter.
 func (r *Redis) sweep() {
 	now, nodes := r.latest.Load()-sweepInterval.Milliseconds(), r.nodes()
 	r.table.visit(func(s *shard[tally], e *entry[tally]) {
 		t := &e.state
-		if t.expires(&e.Key, nodes) <= now && t.asked == 0 && t.busy == nil {
+		if t.expires(&e.Key, nodes) <= now && t.pending == 0 && t.busy == nil {
 			s.drop(e)
 		}
 	})

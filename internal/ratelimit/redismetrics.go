@@ -2,58 +2,57 @@ package ratelimit
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// redisMetrics is what a Redis tells of itself.
+// redisMetrics are the metrics of a Redis.
 type redisMetrics struct {
-	all                      []prometheus.Collector
-	shared, alone, withShare prometheus.Counter
-	script                   prometheus.Histogram
+	all                     []prometheus.Collector
+	shared, local, degraded prometheus.Counter
+	script                  prometheus.Histogram
 }
 
 func newRedisMetrics(r *Redis) *redisMetrics {
 	decisions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "latchkey_ratelimit_decisions_total",
-		Help: "Calls by how they were decided: redis asked Redis, local knew enough, degraded " +
-			"had Redis out of reach.",
+		Help: "Calls by where they were decided: redis on the shared counters, local on this " +
+			"node, degraded on this node while Redis was unreachable.",
 	}, []string{"path"})
 	m := &redisMetrics{
-		shared:    decisions.WithLabelValues("redis"),
-		alone:     decisions.WithLabelValues("local"),
-		withShare: decisions.WithLabelValues("degraded"),
+		shared:   decisions.WithLabelValues("redis"),
+		local:    decisions.WithLabelValues("local"),
+		degraded: decisions.WithLabelValues("degraded"),
 		script: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "latchkey_ratelimit_script_seconds",
-			Help:    "How long calls of the script in Redis took, also those that failed.",
+			Help:    "Duration of the calls of the script in Redis, including failed ones.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 13),
 		}),
 	}
 	m.all = []prometheus.Collector{decisions, m.script,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "latchkey_ratelimit_unreported",
-			Help: "What this node has admitted by itself and not reported, over all counters: " +
-				"what other nodes can't know of yet.",
+			Help: "Cost that this node has admitted locally and not reported, over all counters.",
 		}, r.unreported),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "latchkey_ratelimit_degraded",
-			Help: "1 while Redis is out of reach and this node decides with its share, else 0.",
+			Help: "1 while Redis is unreachable and this node decides with its share, else 0.",
 		}, r.degraded),
 	}
 	return m
 }
 
-// local counts a call that was decided without asking.
-func (m *redisMetrics) local(degraded bool) {
+// countLocal counts a call that was decided without Redis.
+func (m *redisMetrics) countLocal(degraded bool) {
 	if degraded {
-		m.withShare.Inc()
+		m.degraded.Inc()
 	} else {
-		m.alone.Inc()
+		m.local.Inc()
 	}
 }
 
-// unreported sums up what this node has yet to report and still counts.
+// unreported returns the unreported cost that still counts.
 func (r *Redis) unreported() float64 {
 	now, sum := r.latest.Load(), 0.0
 	r.table.visit(func(_ *shard[tally], e *entry[tally]) {
 		if t := &e.state; t.own != (state{}) {
-			sum += float64(e.rules().weight(t.heard, t.own, now, e.Duration, 1))
+			sum += float64(e.rules().weight(t.synced, t.own, now, e.Duration, 1))
 		}
 	})
 	return sum
@@ -73,7 +72,7 @@ func (r *Redis) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect tells how the Redis stands.
+// Collect sends the metrics.
 func (r *Redis) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range r.metrics.all {
 		c.Collect(ch)

@@ -64,10 +64,10 @@ func TestMetricsTellWhatHappens(t *testing.T) {
 		}
 	}
 	state := func(degraded, unreported string) string {
-		return `# HELP latchkey_ratelimit_degraded 1 while Redis is out of reach and this node decides with its share, else 0.
+		return `# HELP latchkey_ratelimit_degraded 1 while Redis is unreachable and this node decides with its share, else 0.
 # TYPE latchkey_ratelimit_degraded gauge
 latchkey_ratelimit_degraded ` + degraded + `
-# HELP latchkey_ratelimit_unreported What this node has admitted by itself and not reported, over all counters: what other nodes can't know of yet.
+# HELP latchkey_ratelimit_unreported Cost that this node has admitted locally and not reported, over all counters.
 # TYPE latchkey_ratelimit_unreported gauge
 latchkey_ratelimit_unreported ` + unreported
 	}
@@ -80,7 +80,7 @@ latchkey_ratelimit_unreported ` + unreported
 	recovered(t, r)
 	want(state("0", "0"))
 	shared := testutil.ToFloat64(r.metrics.shared)
-	degraded := testutil.ToFloat64(r.metrics.withShare)
+	degraded := testutil.ToFloat64(r.metrics.degraded)
 	if shared != 1 || degraded != 1 {
 		t.Errorf("%v calls were decided by Redis and %v without, want 1 and 1", shared, degraded)
 	}

@@ -9,16 +9,16 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// What goes wrong with a URL is not told in detail, because the details quote
-// it, and it may hold a password.
+// The errors of a URL have no details, because these quote the URL, which can contain
+// a password.
 var (
 	errURL = errors.New("rate limits: the URL of Redis can't be read; it must look like " +
 		"redis://user:password@host:port/0, with special characters percent-encoded")
 	errOpen = errors.New("rate limits: Redis can't be used")
 )
 
-// optionsOf reads a URL, for a server that answers within roundTripTimeout. A script must not be
-// repeated, so nothing is.
+// optionsOf parses a URL and sets the timeouts. It disables retries, because a script
+// must not run twice.
 func optionsOf(url string, roundTripTimeout time.Duration) (rueidis.ClientOption, error) {
 	first, others := addresses(url)
 	options, err := rueidis.ParseURL(first)
@@ -33,11 +33,11 @@ func optionsOf(url string, roundTripTimeout time.Duration) (rueidis.ClientOption
 	}
 	options.DisableRetry = true
 	options.DisableCache = true
-	// the pause between pings on a connection that is silent
+	// the pause between pings on an idle connection
 	options.Dialer.KeepAlive = roundTripTimeout
 	options.ConnWriteTimeout = roundTripTimeout
-	// One connection to each server, on which calls are pipelined: the one that
-	// the probe finds working is the one that is used next.
+	// One connection to each server, on which calls are pipelined. So calls use the
+	// connection that the probe has tested.
 	options.PipelineMultiplex = -1
 	options.Sentinel.Dialer = options.Dialer
 	options.Sentinel.TLSConfig = options.TLSConfig

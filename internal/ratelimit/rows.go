@@ -15,51 +15,52 @@ import (
 	"time"
 )
 
-// RowsConfig is what a Rows is made of.
+// RowsConfig configures a Rows.
 type RowsConfig struct {
-	// Store is where the nodes count.
+	// Store has the shared counters.
 	Store Store
-	// Nodes returns how many nodes share the Store now, this one included.
+	// Nodes returns the current number of nodes that share the Store, including this
+	// one.
 	Nodes func() int
 	// Now returns the time by which the Store is swept, in unix milliseconds.
 	Now func() int64
-	// Log receives when the Store goes out of reach and comes back.
+	// Log gets a record when the Store becomes unreachable and when it is back.
 	Log *slog.Logger
 }
 
-// Rows is the Limiter of nodes that share rows of a database. It is exact over
-// all of them as long as the rows are in reach. Calls that wait while others are
-// being counted are counted together in the next transaction.
+// Rows is the Limiter of nodes that share counters in rows of a database. It is
+// exact over all nodes while the database is reachable. Calls that arrive during a
+// transaction are counted together in the next one.
 //
-// Each call is decided by its caller's clock. Where clocks differ, the one that is
-// ahead leads: no counts are lost, and callers behind it are decided too strictly.
+// Each call is decided by its caller's clock. If clocks differ, the latest one
+// leads: no counts are lost, and calls with an earlier clock are decided too
+// strictly.
 //
-// While the rows are out of reach, that is from the first call which got no answer
-// within a second, each node decides alone. It remembers of each Key what it last
-// saw of the shared count, and passes what fits its Nth of what was left then; in a
-// window that began meanwhile, an Nth of the limit; of the tokens that a bucket
-// gains, an Nth. Requests that ask for it are refused instead. What passed is added
-// to the rows when they are back. More than the limit can pass only by what other
-// nodes counted between this one's last look and the outage. A transaction that
-// was committed though its answer was lost is counted twice: too strict, never too
-// generous.
+// While the rows are unreachable, that is from the first call without a response
+// within a second, each of N nodes decides locally. It keeps the last state of each
+// Key and admits 1/N of what was left then; in a window that begins meanwhile, 1/N
+// of the limit; of the tokens that a bucket gains, 1/N. Requests with Refuse are
+// denied. What was admitted is added to the rows when they are back. The limit can
+// be exceeded only by what other nodes counted between this node's last state and
+// the outage. A transaction that was committed but whose response was lost is
+// counted twice: too strict, never too lenient.
 type Rows struct {
 	cfg    RowsConfig
 	takes  chan *rowsTake
-	back   chan struct{} // the rows are in reach again
+	back   chan struct{} // the rows are reachable again
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
 	metrics rowsMetrics
 
-	// What follows belongs to the one goroutine that counts.
-	gone bool
-	now  int64 // the latest time that a call came with, unix milliseconds
-	seen map[Key]tally
+	// The fields below belong to the one goroutine that counts.
+	unreachable bool
+	now         int64 // the latest time of a call, unix milliseconds
+	tallies     map[Key]tally
 }
 
-// rowsTake is one call of Take and, once done is closed, its outcome.
+// rowsTake is one call of Take, and its outcome once done is closed.
 type rowsTake struct {
 	now       int64
 	requests  []Request
@@ -69,24 +70,24 @@ type rowsTake struct {
 
 var _ Limiter = (*Rows)(nil)
 
-// rowsSeed is what the Keys of a batch are told apart by.
+// rowsSeed is the seed for the hashes of Keys.
 var rowsSeed = maphash.MakeSeed()
 
 const (
-	rowsBatch   = 128                    // calls that are counted in one transaction at most
-	rowsTimeout = time.Second            // after which the rows are out of reach
-	rowsProbe   = 100 * time.Millisecond // how often it is tried whether they are back
+	rowsBatch   = 128                    // maximum number of calls in one transaction
+	rowsTimeout = time.Second            // after which the rows count as unreachable
+	rowsProbe   = 100 * time.Millisecond // time between probes while they are
 )
 
-// OpenRows returns a Rows that counts until it is closed. Segments that a Memory
-// has saved, as a copy of its Store has them, become rows first.
+// OpenRows returns a Rows that counts until it is closed. It first turns segments
+// that a Memory has saved, such as those in a copied Store, into rows.
 func OpenRows(ctx context.Context, cfg RowsConfig) (*Rows, error) {
 	if err := unpack(ctx, cfg.Store); err != nil {
 		return nil, fmt.Errorf("rate limits: %w", err)
 	}
 	r := &Rows{
 		cfg: cfg, takes: make(chan *rowsTake, rowsBatch), back: make(chan struct{}),
-		seen: make(map[Key]tally),
+		tallies: make(map[Key]tally),
 	}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.done.Go(r.run)
@@ -94,15 +95,14 @@ func OpenRows(ctx context.Context, cfg RowsConfig) (*Rows, error) {
 	return r, nil
 }
 
-// Close ends the counting. No call of Take may be under way. It returns no error.
+// Close stops counting. There must be no call of Take in flight. It returns no error.
 func (r *Rows) Close(context.Context) error {
 	r.cancel()
 	r.done.Wait()
 	return nil
 }
 
-// Take decides the requests as Limiter says. It never returns an error but that
-// of ctx.
+// Take decides the requests as Limiter says. It returns no error except that of ctx.
 func (r *Rows) Take(ctx context.Context, now int64, requests []Request) ([]Decision, error) {
 	t := &rowsTake{now: max(now, 0), requests: requests, done: make(chan struct{})}
 	select {
@@ -110,7 +110,7 @@ func (r *Rows) Take(ctx context.Context, now int64, requests []Request) ([]Decis
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	<-t.done // soon, whatever happens to the rows
+	<-t.done // soon, even if the rows are unreachable
 	return t.decisions, nil
 }
 
@@ -131,7 +131,7 @@ func (r *Rows) run() {
 		case first := <-r.takes:
 			r.decide(r.gather(first))
 		case <-r.back:
-			r.returned()
+			r.reconnected()
 		case <-sweep.C:
 			r.sweep()
 		case <-r.ctx.Done():
@@ -154,24 +154,24 @@ func (r *Rows) gather(first *rowsTake) []*rowsTake {
 	return group
 }
 
-// decide decides calls, on the rows if they are in reach.
+// decide decides calls, on the rows if they are reachable.
 func (r *Rows) decide(group []*rowsTake) {
 	for _, t := range group {
 		r.now = max(r.now, t.now)
 	}
-	if !r.gone {
+	if !r.unreachable {
 		if err := r.count(keysOf(group), group); err != nil {
 			r.lost(err)
 		}
 	}
-	if r.gone {
-		r.metrics.alone.Add(uint64(len(group)))
+	if r.unreachable {
+		r.metrics.local.Add(uint64(len(group)))
 	} else {
 		r.metrics.shared.Add(uint64(len(group)))
 	}
 	for _, t := range group {
-		if r.gone {
-			t.decisions = r.alone(t.now, t.requests)
+		if r.unreachable {
+			t.decisions = r.decideLocally(t.now, t.requests)
 		}
 		close(t.done)
 	}
@@ -182,7 +182,7 @@ func keysOf(group []*rowsTake) map[Key]state {
 	keys := make(map[Key]state)
 	for _, t := range group {
 		for i := range t.requests {
-			if q := &t.requests[i]; !q.invalid() { // which is refused unseen
+			if q := &t.requests[i]; !q.invalid() { // invalid ones need no state
 				keys[q.Key] = state{}
 			}
 		}
@@ -190,13 +190,13 @@ func keysOf(group []*rowsTake) map[Key]state {
 	return keys
 }
 
-// count decides calls on the rows of the keys, which are all that they name, and
-// adds to these rows what was passed alone.
+// count decides calls on the rows of the keys, which must be all keys of the calls,
+// and adds to these rows what this node has admitted locally.
 func (r *Rows) count(states map[Key]state, group []*rowsTake) error {
 	ctx, cancel := context.WithTimeout(r.ctx, rowsTimeout)
 	defer cancel()
 	err := update(ctx, r.cfg.Store, states, func(key *Key, s state) state {
-		return key.rules().join(s, r.seen[*key].own, key.Duration, 1)
+		return key.rules().join(s, r.tallies[*key].own, key.Duration, 1)
 	}, func() {
 		for _, t := range group {
 			t.decisions = takeFrom(states, t.now, t.requests)
@@ -207,13 +207,13 @@ func (r *Rows) count(states map[Key]state, group []*rowsTake) error {
 	}
 	r.metrics.commits.Add(1)
 	for key, s := range states {
-		r.seen[key] = tally{heard: s}
+		r.tallies[key] = tally{synced: s}
 	}
 	return nil
 }
 
-// update reads the rows of the keys into states, each changed by add, calls work,
-// and saves the states that have changed, all in one transaction.
+// update reads the rows of the keys into states, applies add to each, calls work, and
+// saves the states that have changed, all in one transaction.
 func update(
 	ctx context.Context, store Store, states map[Key]state, add func(*Key, state) state,
 	work func(),
@@ -234,8 +234,8 @@ func update(
 	})
 }
 
-// sortedRows returns the keys and their rows in the order of the rows: whoever
-// locks rows in one order can't wait for one another in a circle.
+// sortedRows returns the keys and their rows in the order of the rows. Locking rows
+// in one order prevents deadlocks.
 func sortedRows(states map[Key]state) ([]Key, []Row) {
 	rows := make([]Row, 0, len(states))
 	for key := range states {
@@ -258,8 +258,7 @@ func compareRows(a, b Row) int {
 	)
 }
 
-// takeFrom decides a batch, all or nothing, on the states and keeps those that it
-// changes.
+// takeFrom decides a batch, all or nothing, on the states and stores the changed ones.
 func takeFrom(known map[Key]state, now int64, requests []Request) []Decision {
 	b := rowsBatchOf(requests)
 	states := make([]state, len(b.counters))
@@ -277,18 +276,19 @@ func takeFrom(known map[Key]state, now int64, requests []Request) []Decision {
 	return decisions
 }
 
-// alone decides a batch without the rows, by this node's share of what they left.
-func (r *Rows) alone(now int64, requests []Request) []Decision {
+// decideLocally decides a batch without the rows, by this node's share of what they
+// left.
+func (r *Rows) decideLocally(now int64, requests []Request) []Decision {
 	b := rowsBatchOf(requests)
 	tallies := make([]tally, len(b.counters))
 	for i := range tallies {
-		tallies[i] = r.seen[b.counters[i].Key]
+		tallies[i] = r.tallies[b.counters[i].Key]
 	}
-	decisions, after, _ := b.decideAlone(now, tallies, max(r.cfg.Nodes(), 1), true)
+	decisions, after, _ := b.decideLocally(now, tallies, max(r.cfg.Nodes(), 1), true)
 	if allPassed(decisions) {
 		for i, c := range b.counters {
 			if c.counted {
-				r.seen[c.Key] = after[i]
+				r.tallies[c.Key] = after[i]
 			}
 		}
 	}
@@ -296,17 +296,17 @@ func (r *Rows) alone(now int64, requests []Request) []Decision {
 }
 
 func rowsBatchOf(requests []Request) batch {
-	return sortOut(requests, func(key *Key) uint64 { return maphash.Comparable(rowsSeed, *key) })
+	return newBatch(requests, func(key *Key) uint64 { return maphash.Comparable(rowsSeed, *key) })
 }
 
-// lost begins to decide alone, and to look for the rows.
+// lost switches to local decisions and starts probing the rows.
 func (r *Rows) lost(err error) {
 	if r.ctx.Err() == nil {
-		r.cfg.Log.Warn("rate limits: the shared counters are out of reach; "+
+		r.cfg.Log.Warn("rate limits: the shared counters are unreachable; "+
 			"each node decides with its share", "error", err)
 	}
-	r.gone = true
-	r.metrics.gone.Store(true)
+	r.unreachable = true
+	r.metrics.unreachable.Store(true)
 	r.done.Go(func() {
 		for r.ctx.Err() == nil {
 			ctx, cancel := context.WithTimeout(r.ctx, rowsTimeout)
@@ -327,12 +327,12 @@ func (r *Rows) lost(err error) {
 	})
 }
 
-// returned adds to the rows what was passed without them.
-func (r *Rows) returned() {
-	r.gone = false
-	r.metrics.gone.Store(false)
+// reconnected adds to the rows what this node has admitted locally.
+func (r *Rows) reconnected() {
+	r.unreachable = false
+	r.metrics.unreachable.Store(false)
 	owed := make(map[Key]state)
-	for key, t := range r.seen {
+	for key, t := range r.tallies {
 		if t.own != (state{}) {
 			owed[key] = state{}
 		}
@@ -346,7 +346,7 @@ func (r *Rows) returned() {
 	r.cfg.Log.Info("rate limits: the shared counters are back", "reported", len(owed))
 }
 
-// chunks cuts states into parts of a size.
+// chunks splits states into parts of at most size.
 func chunks(states map[Key]state, size int) iter.Seq[map[Key]state] {
 	return func(yield func(map[Key]state) bool) {
 		for keys := range slices.Chunk(slices.Collect(maps.Keys(states)), size) {
@@ -361,9 +361,9 @@ func chunks(states map[Key]state, size int) iter.Seq[map[Key]state] {
 	}
 }
 
-// unpack turns the segments of a Store into rows. Of several states of a counter,
-// one in a row among them, the largest counts, so that it does no harm if several
-// nodes do this, or one of them is late.
+// unpack turns the segments of a Store into rows. If a counter has several states,
+// including that of a row, the largest one counts, so several nodes can do this, at
+// any time.
 func unpack(ctx context.Context, store Store) error {
 	segments, states := false, make(map[Key]state)
 	err := store.Saved(ctx, nil, func(s Segment) error {
@@ -386,12 +386,12 @@ func unpack(ctx context.Context, store Store) error {
 	return store.DropSegments(ctx, math.MaxInt64)
 }
 
-// sweep forgets the Keys that no longer matter.
+// sweep drops the Keys that no longer matter.
 func (r *Rows) sweep() {
 	nodes := max(r.cfg.Nodes(), 1)
-	for key, t := range r.seen {
+	for key, t := range r.tallies {
 		if t.expires(&key, nodes) <= r.now-sweepInterval.Milliseconds() {
-			delete(r.seen, key)
+			delete(r.tallies, key)
 		}
 	}
 }

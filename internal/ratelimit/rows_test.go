@@ -179,7 +179,7 @@ func TestRowsForgetWhatNoLongerMatters(t *testing.T) {
 	r.cancel()
 	r.done.Wait() // its maps are the test's now
 	r.sweep()
-	if len(r.seen) != 1 {
-		t.Errorf("%d counters are remembered, want 1", len(r.seen))
+	if len(r.tallies) != 1 {
+		t.Errorf("%d counters are remembered, want 1", len(r.tallies))
 	}
 }

@@ -12,11 +12,10 @@ import (
 	"time"
 )
 
-// Store keeps counters beyond the life of a process. What it keeps means nothing
-// to it: a counter is a Row, and what was saved of many at once is a Segment.
+// Store keeps counters beyond the life of a process, without interpreting them: a
+// counter is a Row, and many that were saved together are a Segment.
 type Store interface {
-	// Saved passes on all rows and all segments, in any order. Nil stands for no
-	// interest in rows.
+	// Saved passes all rows and all segments, in any order. A nil row skips rows.
 	Saved(ctx context.Context, row func(Row), segment func(Segment) error) error
 	// Save saves segments in one transaction, each beside those that its shard
 	// has, or in place of them if it is a Full one.
@@ -27,11 +26,10 @@ type Store interface {
 	DropSegments(ctx context.Context, before int64) error
 	// DropExpired drops the rows and segments that have expired.
 	DropExpired(ctx context.Context, now int64) error
-	// Update passes the rows with the keys of some to decide, in their order, and
-	// saves those that it returns, all in one transaction that nobody else can
-	// come between. The keys are sorted, each there once; one that has no row has
-	// one without counts. It can call decide more than once; the last time counts.
-	// Only nodes that share a Store need it.
+	// Update passes the rows with the given keys to decide, in their order, and
+	// saves those that it returns, in one serializable transaction. The keys are
+	// sorted and distinct; a key without a row gets one without counts. Update can
+	// call decide more than once; the last call counts. Only Rows needs it.
 	Update(ctx context.Context, keys []Row, decide func([]Row) []Row) error
 }
 
@@ -39,20 +37,20 @@ type Store interface {
 type Row struct {
 	Workspace, Namespace, Identifier string
 	Duration                         int64
-	Words                            [3]int64 // the state, bit by bit
-	Expires                          int64    // when it no longer matters, unix milliseconds
+	Words                            [3]int64 // the bits of the state
+	Expires                          int64    // when it no longer matters, Unix milliseconds
 }
 
-// Segment is what was saved of a shard of a Memory at one time.
+// Segment has counters of a shard of a Memory that were saved together.
 type Segment struct {
 	Shard   int64
-	Full    bool   // Data is all that the shard has
-	Data    []byte // rows, as appendRow writes them; may be empty in a full one
+	Full    bool   // Data has all counters of the shard
+	Data    []byte // rows, as appendRow writes them; can be empty in a full one
 	Expires int64  // when the last of the rows no longer matters
 }
 
-// mark is around the name of an algorithm in front of a row's namespace. The rows
-// of sliding windows have none, as those of releases that had no other algorithm.
+// mark encloses the name of an algorithm before a row's namespace. Rows of sliding
+// windows have none, like those of releases without another algorithm.
 const mark = "\x01"
 
 // row returns the saved form of a counter.
@@ -69,8 +67,8 @@ func (k *Key) row(s state) Row {
 	return r
 }
 
-// counter returns what a row is the saved form of. One of an algorithm that only
-// a later release knows is an error.
+// counter returns the counter of a row. An algorithm that only a later release knows
+// is an error.
 func (r *Row) counter() (key Key, s state, err error) {
 	key = Key{
 		Workspace: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier,
@@ -88,21 +86,21 @@ func (r *Row) state() state {
 	return state{uint64(r.Words[0]), uint64(r.Words[1]), uint64(r.Words[2])}
 }
 
-// saver is how far the saving of a Memory has come.
+// saver saves a Memory.
 type saver struct {
-	mu    sync.Mutex // held while it saves
+	mu    sync.Mutex // held during a save
 	store Store
-	first int64 // the number of the first shard: higher than those of earlier processes
-	old   bool  // the store may have what earlier processes saved
+	first int64 // the number of the first shard, above those of earlier processes
+	old   bool  // the store can have counters of earlier processes
 }
 
-// transactionRows is how many counters share a transaction at least, unless they
-// are the last. A segment is never divided.
+// transactionRows is the minimum number of counters in a transaction, except the
+// last. A segment is never divided.
 const transactionRows = 10_000
 
-// load takes up what is saved. It stays saved until all of it is saved again. Of
-// several states of a counter the largest counts, so that loading the same one
-// twice, or an old one beside a new one, does no harm.
+// load loads what is saved, which stays in the store until all of it is saved again.
+// If a counter has several states, the largest one counts, so loading one twice, or
+// an old one and a new one, is harmless.
 func (m *Memory) load(ctx context.Context, store Store) error {
 	last := int64(0)
 	err := store.Saved(ctx, m.restore, func(s Segment) error {
@@ -116,12 +114,12 @@ func (m *Memory) load(ctx context.Context, store Store) error {
 	return nil
 }
 
-// restore takes up one saved counter. It counts as changed, because a Memory has
-// shards of its own.
+// restore loads one saved counter. It is marked as changed, because each Memory has
+// its own shards.
 func (m *Memory) restore(r Row) {
 	key, saved, err := r.counter()
 	if err != nil {
-		return // of a later release, to which this one is a step back
+		return // saved by a later release, before a downgrade
 	}
 	s, hash := m.table.at(&key)
 	defer s.mu.Unlock()
@@ -130,10 +128,10 @@ func (m *Memory) restore(r Row) {
 	s.mark(e)
 }
 
-// Save saves what has changed since the last time, and then drops what earlier
-// processes have saved. What can't be saved is saved the next time. Counts that
-// are not saved when the process dies are lost, so call it often. It can run
-// beside all other methods.
+// Save saves what has changed since the last save, and then drops what earlier
+// processes have saved. The next save includes what this one can't save. If the
+// process dies, unsaved counts are lost. Save can run concurrently with all other
+// methods.
 func (m *Memory) Save(ctx context.Context) error {
 	if m.saver == nil {
 		return nil
@@ -162,7 +160,7 @@ func (m *Memory) Save(ctx context.Context) error {
 	return m.saver.dropOld(ctx)
 }
 
-// dropOld drops what earlier processes have saved, which is saved again by now.
+// dropOld drops what earlier processes have saved, after all of it is saved again.
 func (v *saver) dropOld(ctx context.Context) error {
 	if err := errors.Join(v.store.DropRows(ctx), v.store.DropSegments(ctx, v.first)); err != nil {
 		return fmt.Errorf("rate limits: %w", err)
@@ -185,32 +183,31 @@ func (m *Memory) write(ctx context.Context, waiting []pending) error {
 		return nil
 	}
 	for i := range waiting {
-		m.table.returned(&waiting[i])
+		m.table.requeue(&waiting[i])
 	}
 	return fmt.Errorf("rate limits: %w", err)
 }
 
-// pending is a Segment with what is in it.
+// pending is a Segment with its counters.
 type pending struct {
 	Segment
 	shard    int // its index in the table
 	counters []saved
 }
 
-// saved is a counter as it is to be saved.
+// saved is a counter in the state to save.
 type saved struct {
 	Key
 	state state
 }
 
-// changed returns what is to be saved of a shard.
+// changed returns the segment to save of a shard.
 //
-// What is saved of a shard grows until it would be more than twice what the shard
-// has; then everything the shard has is saved in its place. So no more than that
-// is ever saved, while each change is written about twice at most. A row for each
-// Key, replaced in its place, touches three pages of a database for each counter:
-// it took 13 times the processor time (BenchmarkSave in internal/engine) and 8
-// times the room. What has expired and was swept goes away the same way.
+// The segments of a shard grow until they would have more than twice the counters of
+// the shard; then a full segment replaces them. So that is the maximum, and each
+// change is written at most about twice. One row for each Key would touch three pages
+// of the database for each counter: it took 13 times the CPU time (BenchmarkSave in
+// internal/engine) and 8 times the space. Full segments also drop expired counters.
 //
 // It locks the shard for about a millisecond if a hundred thousand counters have
 // changed.
@@ -235,8 +232,8 @@ func (v *saver) changed(s *shard[state], index int) pending {
 	return p
 }
 
-// snapshot returns all counters of a shard. Those that change or are new while it
-// lets others through are marked, so they are saved again.
+// snapshot returns all counters of a shard. Counters that change or are added while
+// it unlocks the shard are marked, so they are saved again.
 func snapshot(s *shard[state]) []saved {
 	s.mu.Lock()
 	counters := make([]saved, 0, len(s.chains))
@@ -248,10 +245,10 @@ func snapshot(s *shard[state]) []saved {
 	return counters
 }
 
-// returned makes the next saving take up the counters of a segment that could not
-// be saved, in the state they have by then, except those that were swept. As it
-// isn't known what is saved of the shard now, a full segment takes its place.
-func (t *table[S]) returned(p *pending) {
+// requeue marks the counters of a segment that could not be saved, so that the next
+// save includes them, except those that were swept. It is unknown what the store has
+// of the shard now, so a full segment replaces it.
+func (t *table[S]) requeue(p *pending) {
 	s := &t.shards[p.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,10 +261,9 @@ func (t *table[S]) returned(p *pending) {
 	s.saved = math.MaxInt / 2
 }
 
-// appendRow writes a row behind the last one. Rows follow one another without a
-// mark between them. Texts come as their length plus one and their bytes, or as 0
-// where they are those of the last row; numbers that rows nearly have in common,
-// as the difference to the last row, which may wrap, there and back.
+// appendRow appends a row after the last one, without a separator. A text is its
+// length plus one and its bytes, or 0 if it is that of the last row. Numbers that are
+// similar in most rows are the difference from the last row, which can wrap around.
 func appendRow(p []byte, r, last *Row) []byte {
 	p = appendText(p, r.Workspace, last.Workspace)
 	p = appendText(p, r.Namespace, last.Namespace)
@@ -286,10 +282,10 @@ func appendText(p []byte, s, last string) []byte {
 	return append(binary.AppendUvarint(p, uint64(len(s))+1), s...)
 }
 
-// errSegment is what is wrong with a segment that can't be read.
+// errSegment means that a segment can't be decoded.
 var errSegment = errors.New("a segment of saved counters is damaged")
 
-// Each passes on the rows of a segment.
+// Each calls visit for each row of a segment.
 func (s *Segment) Each(visit func(Row)) error {
 	var row Row
 	r := rowReader{rest: s.Data}
@@ -309,7 +305,7 @@ func (s *Segment) Each(visit func(Row)) error {
 	return nil
 }
 
-// rowReader reads the data of a segment. After an error its results mean nothing.
+// rowReader reads the data of a segment. After an error its results are undefined.
 type rowReader struct {
 	rest []byte
 	err  error
@@ -340,8 +336,8 @@ func (r *rowReader) number() int64 {
 	return v
 }
 
-// sweepStore drops what has expired from a Store each minute, until the context
-// ends. Nobody else drops what another kind of Limiter once left there.
+// sweepStore drops what has expired from a Store every minute, until the context
+// ends. Only it drops what another kind of Limiter has left there.
 func sweepStore(ctx context.Context, store Store, now func() int64, log *slog.Logger) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
@@ -353,8 +349,7 @@ func sweepStore(ctx context.Context, store Store, now func() int64, log *slog.Lo
 		}
 		err := store.DropExpired(ctx, now()-sweepInterval.Milliseconds())
 		if err != nil && ctx.Err() == nil {
-			log.Error("rate limits: expired counters can't be dropped; it will be tried again",
-				"error", err)
+			log.Error("rate limits: can't drop expired counters; retrying in a minute", "error", err)
 		}
 	}
 }

@@ -12,19 +12,18 @@ import (
 )
 
 // exact is the largest number up to which the numbers of a Redis script, which
-// are doubles, hold every whole number.
+// are doubles, represent every integer.
 const exact = 1 << 53
 
 //go:embed redis.lua
 var source string
 
-// script is called by its hash, and sent where a server doesn't know it.
+// script is called by its hash, and sent to a server that doesn't have it.
 var script = rueidis.NewLuaScript(source)
 
-// strict brings the numbers of a request to what the script holds. Larger limits
-// are taken for the largest that it does, and a cost above that never fits. A
-// limit that isn't positive refuses always, also what costs nothing on a counter
-// that was never used: the script, which only compares, is given -1 for it.
+// strict bounds the numbers of a request to those of the script. A larger limit
+// becomes the largest, and a larger cost never fits. A limit ≤ 0 must deny even a
+// cost of 0 on an unused counter; the script only compares, so it gets -1.
 func strict(r Request) Request {
 	if r.Limit = min(r.Limit, exact-1); r.Limit <= 0 {
 		r.Limit = -1
@@ -33,9 +32,9 @@ func strict(r Request) Request {
 	return r
 }
 
-// name is a counter's key in Redis. All counters of a workspace share what
-// stands in braces and so, in a cluster, a server. As the length of all but the
-// last text is told, no two Keys have one name, whatever is in them.
+// name is a counter's key in Redis. All counters of a workspace have the same hash
+// tag, the part in braces, and so are on one server of a cluster. The name has the
+// length of each text except the last, so different Keys have different names.
 func name(key *Key) string {
 	b := append(tag(key.Workspace), ':')
 	if key.Algorithm != SlidingWindow { // whose names begin with a digit
@@ -49,7 +48,7 @@ func name(key *Key) string {
 	return string(b)
 }
 
-// tag is what the names of all counters of a workspace begin with.
+// tag is the prefix of the names of all counters of a workspace.
 func tag(workspace string) []byte {
 	b := append(make([]byte, 0, 128), "latchkey:{"...)
 	b = strconv.AppendInt(b, int64(len(workspace)), 10)
@@ -57,9 +56,9 @@ func tag(workspace string) []byte {
 	return append(b, '}')
 }
 
-// run calls the script with the counters and requests of a batch, and with what
-// this node has heard and owes on each counter. It returns the counters' states
-// before the requests, and the time at which these were decided.
+// run calls the script with the counters and requests of a batch, and with this
+// node's synced and owed state of each counter. It returns the counters' states
+// before the requests, and the time at which they were decided.
 func (r *Redis) run(ctx context.Context, now int64, b batch, x *exchange) ([]state, int64, error) {
 	select {
 	case r.calls <- struct{}{}:
@@ -79,7 +78,7 @@ func (r *Redis) run(ctx context.Context, now int64, b batch, x *exchange) ([]sta
 		return nil, 0, err
 	}
 	if len(answer) != 1+3*len(names) {
-		return nil, 0, errors.New("the answer of the script can't be read")
+		return nil, 0, errors.New("the rate limit script returned a malformed response")
 	}
 	if r.cfg.OwnClock {
 		r.ahead.Store(answer[0] - began.Add(took/2).UnixMilli())
@@ -96,8 +95,8 @@ func statesOf(numbers []int64) []state {
 	return states
 }
 
-// arguments are those of the script. Of a batch with an invalid request it only
-// sends the counters, because nothing is to be counted.
+// arguments are those of the script. For a batch with an invalid request they have
+// only the counters, because nothing is counted.
 func (r *Redis) arguments(now int64, b batch, x *exchange) []string {
 	args := make([]string, 1, 1+8*len(b.counters)+3*len(b.requests))
 	if !r.cfg.OwnClock {
@@ -107,7 +106,7 @@ func (r *Redis) arguments(now int64, b batch, x *exchange) []string {
 		key := &b.counters[i].Key
 		args = append(args, key.Algorithm.String(),
 			strconv.FormatInt(min(key.Duration, exact-1), 10))
-		args = appendState(args, x.heard[i])
+		args = appendState(args, x.synced[i])
 		args = appendState(args, x.owed[i])
 	}
 	if slices.ContainsFunc(b.requests, func(q Request) bool { return q.invalid() }) {

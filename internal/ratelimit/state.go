@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// Algorithm is how a counter counts and what fits in it.
+// Algorithm is the rate-limit algorithm of a counter.
 type Algorithm uint8
 
 // The algorithms. The zero value is the default.
 const (
-	// SlidingWindow counts in the current window and a fading share of the last.
+	// SlidingWindow counts the current window and a shrinking share of the previous.
 	SlidingWindow Algorithm = iota
-	// TokenBucket refills evenly, and lets through a burst of the whole limit.
+	// TokenBucket refills evenly and allows a burst of the whole limit.
 	TokenBucket
 )
 
@@ -42,45 +42,44 @@ func ParseAlgorithm(name string) (Algorithm, error) {
 // String returns the name of the algorithm.
 func (a Algorithm) String() string { return algorithms[a].name }
 
-// state is what a counter holds. Only the rules of its algorithm read the words.
-// The zero state is a counter that was never used.
+// state is the state of a counter. Only the rules of its algorithm interpret the
+// words. The zero state is a counter that was never used.
 type state struct{ a, b, c uint64 }
 
-// terms is a request without the name of its counter. The duration is positive
+// terms are a request without the name of its counter. The duration is positive
 // and the cost is not negative.
 type terms struct{ duration, limit, cost int64 }
 
-// rules are one algorithm. An implementation has one file, and one branch in
-// redis.lua that decides alike. Back ends keep, send and save states without
-// reading them.
+// rules are one algorithm. An implementation is one file, and a branch in redis.lua
+// with the same decisions. Back ends keep, send and save states without interpreting
+// them.
 //
-// The last four methods are for counters that nodes share. What a node has
-// admitted by itself and not yet reported is kept in a second state of the
-// counter, its own, which may use the words differently; zero means nothing.
+// The last four methods are for counters that nodes share. A second state, own, has
+// what a node has admitted locally and not reported. It can use the words
+// differently; zero means nothing.
 type rules interface {
-	// take adds a request to a state as of now, in unix milliseconds, and decides
-	// it. The caller keeps the new state only if the cost is to be counted.
+	// take adds a request to a state as of now, in Unix milliseconds, and decides
+	// it. The caller keeps the new state only if the cost is counted.
 	take(s state, now int64, t terms) (state, Decision)
-	// freeAt returns when the request would pass if nothing else is counted until
-	// then: now, a later unix millisecond, or the largest int64 for never.
+	// freeAt returns the time when the request would pass if nothing else is counted
+	// until then: now, a later Unix millisecond, or the largest int64 for never.
 	freeAt(s state, now int64, t terms) int64
-	// merge returns a state that counts no less than either of two states of one
-	// counter, of which one led to the other. Merging twice changes nothing.
+	// merge returns a state that counts at least as much as both states. One of them
+	// must have evolved from the other. Merging is idempotent.
 	merge(s, other state) state
-	// expires returns when a state no longer matters, in unix milliseconds, at
-	// most the largest int64.
+	// expires returns the time when a state no longer matters, in Unix milliseconds,
+	// at most the largest int64.
 	expires(s state, duration int64) int64
 
-	// admit adds a request to what a node has admitted by itself. It assumes that
-	// each of so many nodes admits as much. It is not exact if own can't hold the
-	// request beside what it holds already; then own counts rather too much.
+	// admit adds a request to own, as if each of nodes admitted as much. It is not
+	// exact if own can't represent the result; then own counts too much.
 	admit(shared, own state, now int64, t terms, nodes int) (after state, exact bool)
-	// weight returns how much of own still counts, rounded up, if each of so many
-	// nodes has admitted as much.
+	// weight returns how much of own still counts, rounded up, if each of nodes has
+	// admitted as much.
 	weight(shared, own state, now, duration int64, nodes int) uint64
-	// join counts own on the shared state, as often as so many times.
+	// join adds own to the shared state, as many times as times says.
 	join(shared, own state, duration int64, times int) state
-	// less takes what was reported out of own; zero is left if that was all.
+	// less subtracts what was reported from own. The result is zero if that was all.
 	less(own, reported state) state
 }
 
@@ -96,8 +95,8 @@ func (r *Request) take(s state, now int64) (state, Decision) {
 	return after, d
 }
 
-// wait returns how many milliseconds after now the request passes on a state, 0
-// for never.
+// wait returns the milliseconds after now until the request passes on a state, or 0
+// if it never does.
 func (r *Request) wait(s state, now int64) int64 {
 	if r.invalid() {
 		return 0
@@ -109,7 +108,7 @@ func (r *Request) wait(s state, now int64) int64 {
 	return free - now
 }
 
-// invalid reports whether the request is denied whatever is counted.
+// invalid reports whether the request is always denied.
 func (r *Request) invalid() bool { return r.Duration <= 0 || r.Cost < 0 }
 
 func (r *Request) terms() terms { return terms{r.Duration, r.Limit, r.Cost} }

@@ -10,25 +10,24 @@ import (
 // shardCount is the number of shards of a table: one for each bit of a shardSet.
 const shardCount = 64
 
-// sliceSize is how many entries of a shard are visited before calls that wait
-// for the shard go first, which bounds their wait to microseconds.
+// sliceSize is the number of entries that a visit handles before it lets waiting
+// calls lock the shard, which bounds their wait to microseconds.
 const sliceSize = 64
 
 // table holds a state of type S for each Key in use. A Key is hashed once; the
-// hash finds its shard and its entry there, which stays in place and is changed
-// in place, so that a call costs one look-up and no copy.
+// hash locates its shard and its entry there. Entries are updated in place, so a
+// call costs one lookup and no copy.
 type table[S any] struct {
 	seed   maphash.Seed
 	shards [shardCount]shard[S]
 }
 
-// shard holds the entries of the hashes that pick it. All that is in it belongs
-// to whoever holds mu.
+// shard holds the entries of the hashes that map to it. mu guards all its fields.
 type shard[S any] struct {
 	mu     sync.Mutex
 	chains map[uint64]*entry[S] // the entries of one hash, nearly always one
-	marked []*entry[S]          // those with the mark, and dropped ones
-	saved  int                  // how many counters are saved of it, at most
+	marked []*entry[S]          // the marked entries, and dropped ones
+	saved  int                  // maximum number of its counters that are saved
 	_      [72]byte             // keeps the locks of two shards on different cache lines
 }
 
@@ -38,8 +37,8 @@ type entry[S any] struct {
 	state   S
 	hash    uint64
 	next    *entry[S] // another Key of the same hash
-	marked  bool      // it is to be saved or reported, and in the shard's list of such
-	dropped bool      // the table no longer knows it
+	marked  bool      // to be saved or reported, and in the shard's marked list
+	dropped bool      // no longer in the table
 }
 
 func newTable[S any]() *table[S] {
@@ -71,7 +70,7 @@ func (s *shard[S]) find(hash uint64, key *Key) *entry[S] {
 	return e
 }
 
-// use returns the entry of a Key, and makes it if there is none.
+// use returns the entry of a Key, and creates it if there is none.
 func (s *shard[S]) use(hash uint64, key *Key) *entry[S] {
 	e := s.find(hash, key)
 	if e == nil {
@@ -81,7 +80,7 @@ func (s *shard[S]) use(hash uint64, key *Key) *entry[S] {
 	return e
 }
 
-// drop forgets an entry.
+// drop removes an entry.
 func (s *shard[S]) drop(e *entry[S]) {
 	e.dropped = true
 	first := s.chains[e.hash]
@@ -99,7 +98,7 @@ func (s *shard[S]) drop(e *entry[S]) {
 	first.next = e.next
 }
 
-// mark puts an entry on the list, once.
+// mark adds an entry to the marked list, once.
 func (s *shard[S]) mark(e *entry[S]) {
 	if !e.marked {
 		e.marked = true
@@ -107,7 +106,8 @@ func (s *shard[S]) mark(e *entry[S]) {
 	}
 }
 
-// unmark empties the list, and calls do for each entry on it that still is there.
+// unmark empties the marked list and calls do for each of its entries that is still
+// in the table.
 func (s *shard[S]) unmark(do func(*entry[S])) {
 	for _, e := range s.marked {
 		if e.marked = false; !e.dropped {
@@ -118,9 +118,9 @@ func (s *shard[S]) unmark(do func(*entry[S])) {
 	s.marked = s.marked[:0]
 }
 
-// visit calls do for each entry with the shard locked, and unlocks it for a
-// moment after each sliceSize of them. Entries that others add meanwhile may be
-// left out; do may drop the one it is called for.
+// visit calls do for each entry with the shard locked, and unlocks it briefly after
+// each sliceSize entries. It can miss entries that are added meanwhile. do can drop
+// its entry.
 func (s *shard[S]) visit(do func(*entry[S])) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *shard[S]) visit(do func(*entry[S])) {
 	}
 }
 
-// visit calls do for each entry, as that of a shard does.
+// visit calls do for each entry of all shards, see shard.visit.
 func (t *table[S]) visit(do func(*shard[S], *entry[S])) {
 	for i := range t.shards {
 		s := &t.shards[i]
@@ -152,11 +152,11 @@ func (t *table[S]) size() int {
 	return n
 }
 
-// shardSet is a set of shards: bit i stands for shard i.
+// shardSet is a set of shards: bit i is shard i.
 type shardSet uint64
 
-// lock locks the shards of the counters in ascending order. As every batch does
-// so, no two can wait for each other.
+// lock locks the shards of the counters in ascending order, as every batch does, so
+// there are no deadlocks.
 func (t *table[S]) lock(counters []counter) shardSet {
 	var all shardSet
 	for i := range counters {

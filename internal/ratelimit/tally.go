@@ -5,39 +5,38 @@ import (
 	"math/bits"
 )
 
-// tally is what a node knows of a counter that nodes share.
+// tally is a node's state of a counter that nodes share.
 type tally struct {
-	heard state // the shared count as it last heard it
-	own   state // what it has admitted by itself and not reported
-	// asked is the cost of the requests that wait for the shared counter's
-	// answer; it may be counted there already, so no one else may have it.
-	asked uint64
-	// busy is closed when the report of own, or in fast mode a request, that is
-	// under way has been answered. Until then nothing else may ask.
+	synced state // the shared state as of the last response
+	own    state // what the node has admitted locally and not reported
+	// pending is the cost of the requests that wait for a response of the shared
+	// counter. It may be counted there already, so it must not be admitted again.
+	pending uint64
+	// busy is closed by the response to the exclusive exchange in flight: one that
+	// reports own, or in fast mode any. No other exchange can begin until then.
 	busy chan struct{}
 }
 
-// idle reports whether there is nothing to remember.
+// idle reports whether the tally can be dropped.
 func (t *tally) idle() bool {
-	return t.heard == state{} && t.own == state{} && t.asked == 0 && t.busy == nil
+	return t.synced == state{} && t.own == state{} && t.pending == 0 && t.busy == nil
 }
 
-// expires returns when the tally no longer matters, in unix milliseconds, as what
-// one of so many nodes knows.
+// expires returns when the tally no longer matters, in unix milliseconds, if nodes
+// share the counter.
 func (t *tally) expires(key *Key, nodes int) int64 {
 	rules := key.rules()
-	return rules.expires(rules.join(t.heard, t.own, key.Duration, nodes), key.Duration)
+	return rules.expires(rules.join(t.synced, t.own, key.Duration, nodes), key.Duration)
 }
 
-// decide decides a request by what this node knows, as one of so many nodes, and
-// adds its cost to own. The caller keeps the changed tally only if the request is
-// to be counted.
+// decide decides a request from the node's state, as one of nodes, and adds its
+// cost to own. The caller keeps the changed tally only if the request is counted.
 //
-// A request that does not pass is refused for certain: what is known was really
-// counted. One that passes may be counted here and now only if it also fits, that
-// is if all that this node admitted alone stays within its share of what the
-// shared count had left. Without the shared counter, none passes that doesn't fit.
-// With it, the decision is no more than a guess if it is not exact.
+// A denial is final, because the synced state was really counted. A request that
+// passes can be counted locally only if it also fits: if everything that the node
+// admitted locally stays within its share of what the shared counter had left.
+// While degraded, a request that doesn't fit doesn't pass. Otherwise the decision
+// is only an estimate if it is not exact.
 func (t *tally) decide(
 	now int64, r *Request, nodes int, degraded bool,
 ) (d Decision, fits, exact bool) {
@@ -45,19 +44,19 @@ func (t *tally) decide(
 		return Decision{Reset: now}, false, true
 	}
 	rules, terms := r.rules(), r.terms()
-	others := 1 // while reports go out, what the others admit is heard soon
+	others := 1 // other nodes report soon, unless degraded
 	if degraded {
 		others = nodes
 	}
 	before := t.own
-	t.own, exact = rules.admit(t.heard, before, now, terms, others)
+	t.own, exact = rules.admit(t.synced, before, now, terms, others)
 	exact = exact || degraded
 	terms.cost = 0
-	_, known := rules.take(rules.join(t.heard, t.own, terms.duration, 1), now, terms)
+	_, known := rules.take(rules.join(t.synced, t.own, terms.duration, 1), now, terms)
 	if known.Passed {
-		_, shared := rules.take(t.heard, now, terms)
+		_, shared := rules.take(t.synced, now, terms)
 		share := uint64(shared.Remaining) / uint64(nodes)
-		mine := add(rules.weight(t.heard, t.own, now, terms.duration, others), t.asked)
+		mine := add(rules.weight(t.synced, t.own, now, terms.duration, others), t.pending)
 		fits = mine <= share
 		switch {
 		case !degraded:
@@ -67,10 +66,10 @@ func (t *tally) decide(
 			return known, true, true
 		}
 	}
-	_, free := rules.take(rules.join(t.heard, before, terms.duration, 1), now, terms)
+	_, free := rules.take(rules.join(t.synced, before, terms.duration, 1), now, terms)
 	wait := int64(0)
 	if !degraded || !r.Refuse {
-		wait = aloneFor(r, rules.join(t.heard, before, terms.duration, others), now, others)
+		wait = aloneFor(r, rules.join(t.synced, before, terms.duration, others), now, others)
 	}
 	return Decision{Reset: free.Reset, Wait: wait}, false, exact
 }
@@ -88,10 +87,9 @@ func aloneFor(r *Request, s state, now int64, nodes int) int64 {
 	return each.wait(s, now)
 }
 
-// decideAlone decides the batch by what a node knows of its counters, and returns
-// what it knows afterwards. If that isn't certain, only the shared counters can
-// decide it.
-func (b *batch) decideAlone(
+// decideLocally decides the batch from the tallies of its counters, and returns the
+// tallies afterwards. If it isn't certain, only the shared counters can decide.
+func (b *batch) decideLocally(
 	now int64, before []tally, nodes int, degraded bool,
 ) (decisions []Decision, after []tally, certain bool) {
 	after = append(make([]tally, 0, len(before)), before...)
@@ -114,18 +112,18 @@ func (b *batch) decideAlone(
 	return decisions, after, certain
 }
 
-// decide decides a batch by what this node knows, and counts it here if it may.
-// It is not sure if only the shared counters can tell.
+// decide decides a batch from this node's state and counts it locally if possible.
+// It is not sure if only the shared counters can decide.
 func (r *Redis) decide(now int64, b batch, degraded bool) (decisions []Decision, sure bool) {
 	defer r.table.unlock(r.table.lock(b.counters))
-	decisions, after, sure := b.decideAlone(now, r.tallies(b.counters), r.nodes(), degraded)
+	decisions, after, sure := b.decideLocally(now, r.tallies(b.counters), r.nodes(), degraded)
 	if sure && allPassed(decisions) {
 		r.admit(b.counters, after)
 	}
 	return decisions, sure
 }
 
-// tallies returns copies of what is known of the counters, which are locked.
+// tallies returns copies of the tallies of the counters, which are locked.
 func (r *Redis) tallies(counters []counter) []tally {
 	tallies := make([]tally, len(counters))
 	for i := range counters {
@@ -137,7 +135,7 @@ func (r *Redis) tallies(counters []counter) []tally {
 	return tallies
 }
 
-// admit keeps what this node has admitted, to be reported.
+// admit stores what this node has admitted, to be reported.
 func (r *Redis) admit(counters []counter, after []tally) {
 	for i := range counters {
 		if c := &counters[i]; c.counted {
