@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -38,12 +39,15 @@ func open(t *testing.T) Target {
 	return target
 }
 
+// loopback is the network of the scripts' requests, which name their addresses themselves.
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
 // serve starts a service on an empty folder or database, and on Redis if the environment requires
 // it.
 func serve(t *testing.T) (Target, *embedded.Service) {
 	t.Helper()
 	cfg := embedded.Config{Data: t.TempDir(), Redis: testenv.RedisURL(t),
-		Log: slog.New(slog.DiscardHandler)}
+		Log: slog.New(slog.DiscardHandler), TrustedProxies: loopback}
 	if where := testenv.Database(t); strings.HasPrefix(where, "postgres") {
 		cfg.Database = where
 	}

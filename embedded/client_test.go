@@ -186,6 +186,8 @@ func TestAddressesAreTakenFromTheHeader(t *testing.T) {
 		"": latchkey.Forbidden, "192.0.2.1": latchkey.Forbidden, "198.51.100.7": latchkey.Valid,
 		"192.0.2.1, 192.0.2.2,198.51.100.7 ": latchkey.Valid,
 		"198.51.100.7, 192.0.2.1":            latchkey.Forbidden,
+		"198.51.100.7:4711":                  latchkey.Valid,
+		"198.51.100.7, unknown":              latchkey.Forbidden,
 	} {
 		v, err := s.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key},
 			latchkey.WithHeader("X-Forwarded-For", header))

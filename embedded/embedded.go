@@ -100,8 +100,8 @@ type Config struct {
 	Now func() time.Time
 	// CacheBytes bounds the memory of cached keys; 256 MiB by default.
 	CacheBytes uint64
-	// TrustedProxies are the proxies whose X-Forwarded-For header is used. By
-	// default (nil) these are loopback addresses; an empty slice trusts none.
+	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
+	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
 }
 

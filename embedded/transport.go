@@ -8,11 +8,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"reflect"
-	"strings"
 	"sync"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/engine"
+	"github.com/latchkeyhq/latchkey/internal/server"
 )
 
 // gate lets calls in until it is closed, and then waits for those inside. It has
@@ -122,8 +122,7 @@ func origin(a *latchkey.Attempt, id string) engine.Request {
 	if a.Header == nil {
 		return from
 	}
-	hops := strings.Join(a.Header["X-Forwarded-For"], ",")
-	from.RemoteIP = strings.TrimSpace(hops[strings.LastIndexByte(hops, ',')+1:])
+	from.RemoteIP = server.ForwardedAddress(a.Header)
 	if agent := a.Header.Get("User-Agent"); agent != "" {
 		from.UserAgent = agent
 	}

@@ -45,7 +45,7 @@ func (x *exchange) request() engine.Request {
 		RequestID:      x.id,
 		RemoteIP:       x.remoteIP(),
 		UserAgent:      x.header("User-Agent"),
-		IdempotencyKey: x.header("Idempotency-Key"),
+		IdempotencyKey: x.single("Idempotency-Key"),
 		Trace:          &x.trace,
 		Lane:           rand.Uint32(),
 	}
@@ -60,9 +60,26 @@ func (x *exchange) header(canonical string) string {
 	return ""
 }
 
-// remoteIP is the address the request came from. A trusted proxy is believed
-// what it says about the address before it, and so on; anyone else's word,
-// X-Forwarded-For included, counts for nothing.
+// single returns the value of a header that a request has once. If it comes with several
+// values, x.ambiguous names it: a proxy that reads another one than this server must not
+// see another caller.
+func (x *exchange) single(canonical string) string {
+	values := x.r.Header[canonical]
+	if len(values) == 0 {
+		return ""
+	}
+	for _, other := range values[1:] {
+		if other != values[0] {
+			x.ambiguous = canonical
+		}
+	}
+	return values[0]
+}
+
+// remoteIP returns the address of the caller. A trusted proxy decides which address the
+// request had before it, and so on, by the header X-Forwarded-For; from others the header
+// means nothing. If a trusted proxy names no readable address, there is none: the caller
+// must not get the address of the proxy.
 func (x *exchange) remoteIP() string {
 	peer, err := netip.ParseAddrPort(x.r.RemoteAddr)
 	if err != nil {
@@ -70,15 +87,39 @@ func (x *exchange) remoteIP() string {
 	}
 	addr := peer.Addr().Unmap().WithZone("")
 	if !x.trusts(addr) {
+		x.warnIgnored(addr)
 		return addr.String()
 	}
 	hops := forwarded(x.r.Header)
 	for i := len(hops) - 1; i >= 0 && x.trusts(addr); i-- {
 		before, ok := parseHop(hops[i])
 		if !ok {
-			break
+			return ""
 		}
 		addr = before
+	}
+	return addr.String()
+}
+
+// warnIgnored logs, once per process, that a header X-Forwarded-For has no effect.
+func (x *exchange) warnIgnored(peer netip.Addr) {
+	if x.r.Header["X-Forwarded-For"] == nil || x.warned.Swap(true) {
+		return
+	}
+	x.Log.Warn("a header X-Forwarded-For was ignored, because its sender is not a trusted proxy; "+
+		"see --trusted-proxies (this is logged once)", "sender", peer)
+}
+
+// ForwardedAddress returns the nearest address of X-Forwarded-For headers in the form that
+// the engine compares, or "" if it can't be read.
+func ForwardedAddress(h http.Header) string {
+	hops := forwarded(h)
+	if len(hops) == 0 {
+		return ""
+	}
+	addr, ok := parseHop(hops[len(hops)-1])
+	if !ok {
+		return ""
 	}
 	return addr.String()
 }
@@ -91,7 +132,7 @@ func forwarded(h http.Header) []string {
 	return strings.Split(strings.Join(h["X-Forwarded-For"], ","), ",")
 }
 
-// parseHop reads an address, which some proxies send with a port.
+// parseHop parses an address, which some proxies send with a port or in brackets.
 func parseHop(text string) (netip.Addr, bool) {
 	text = strings.TrimSpace(text)
 	addr, err := netip.ParseAddr(text)
@@ -99,6 +140,9 @@ func parseHop(text string) (netip.Addr, bool) {
 		var withPort netip.AddrPort
 		withPort, err = netip.ParseAddrPort(text)
 		addr = withPort.Addr()
+	}
+	if inner, ok := strings.CutPrefix(text, "["); ok && err != nil && strings.HasSuffix(inner, "]") {
+		addr, err = netip.ParseAddr(strings.TrimSuffix(inner, "]"))
 	}
 	return addr.Unmap().WithZone(""), err == nil
 }

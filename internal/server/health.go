@@ -1,15 +1,6 @@
 package server
 
-import (
-	_ "embed"
-	"net/http"
-)
-
-//go:embed openapi.json
-var openAPI []byte
-
-//go:embed reference.html
-var reference []byte
+import "net/http"
 
 // live answers that the process runs.
 func (x *exchange) live() { x.send(http.StatusOK, plainJSON, []byte(`{"status":"ok"}`)) }
@@ -22,12 +13,4 @@ func (x *exchange) ready() {
 		return
 	}
 	x.send(http.StatusOK, plainJSON, []byte(`{"status":"ok"}`))
-}
-
-// openAPI answers with the description of the API for programs.
-func (x *exchange) openAPI() { x.send(http.StatusOK, plainJSON, openAPI) }
-
-// reference answers with the description of the API for people.
-func (x *exchange) reference() {
-	x.send(http.StatusOK, []string{"text/html; charset=utf-8"}, reference)
 }

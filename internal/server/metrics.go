@@ -71,6 +71,7 @@ func (s *server) exposeMetrics() func(*exchange) {
 	handler := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
 	return func(x *exchange) {
 		x.status = http.StatusOK
+		x.w.Header()["X-Content-Type-Options"] = noSniff
 		handler.ServeHTTP(x.w, x.r)
 	}
 }

@@ -19,6 +19,13 @@ var (
 	problemJSON = []string{"application/problem+json"}
 )
 
+// The headers that keep browsers from guessing content types, and everybody from storing
+// responses, which can contain keys.
+var (
+	noSniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
+
 // honours tells clients what they can rely on when they repeat a request. A
 // client repeats one that is not safe to repeat only if it has read this, for
 // other services that speak the same API ignore the header Idempotency-Key.
@@ -168,7 +175,8 @@ func (x *exchange) member(name string, value any) error {
 
 func (x *exchange) close(status int, contentType []string) {
 	x.out.WriteByte('}')
-	x.w.Header()["Latchkey-Honors"] = honours
+	h := x.w.Header()
+	h["Latchkey-Honors"], h["Cache-Control"] = honours, noStore
 	x.send(status, contentType, x.out.Bytes())
 }
 
@@ -177,9 +185,10 @@ func (x *exchange) close(status int, contentType []string) {
 func (x *exchange) send(status int, contentType []string, body []byte) {
 	const short = 2048 // bytes, up to which net/http waits for more before it sends
 	x.status = status
-	x.w.Header()["Content-Type"] = contentType
+	h := x.w.Header()
+	h["Content-Type"], h["X-Content-Type-Options"] = contentType, noSniff
 	if len(body) > short {
-		x.w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body)

@@ -2,7 +2,7 @@
 // engine and writes answers in the envelope of the Unkey v2 API.
 //
 // The operations of [engine.Ops] stand under /v2/, each under its name; beside
-// them are /health/live, /health/ready, /metrics, /openapi.json and /reference. Every
+// them are /health/live, /health/ready, /metrics, /openapi.json, /openapi.yaml and /reference. Every
 // other path and method is refused in the envelope too. There are no layers:
 // one [http.ServeMux] leads to one exchange, which does everything in order.
 package server
@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/engine"
@@ -27,7 +28,7 @@ import (
 type Config struct {
 	Engine         *engine.Engine                  // runs the operations
 	Log            *slog.Logger                    // one line a request, slog.Default by default
-	TrustedProxies []netip.Prefix                  // whose X-Forwarded-For is believed; nil means loopback, empty means nobody
+	TrustedProxies []netip.Prefix                  // senders of X-Forwarded-For headers that count; none by default
 	Ready          func(ctx context.Context) error // why requests should go elsewhere; nil means they never should
 }
 
@@ -38,6 +39,7 @@ type server struct {
 	posts   map[string]http.HandlerFunc // by path; mux has them too
 	metrics *metrics
 	bodies  *bodyBudget
+	warned  atomic.Bool // that an X-Forwarded-For header was ignored
 	buffers sync.Pool
 }
 
@@ -59,6 +61,7 @@ func New(cfg Config) http.Handler {
 	s.handle(http.MethodGet, "/health/ready", (*exchange).ready)
 	s.handle(http.MethodGet, "/metrics", s.exposeMetrics())
 	s.handle(http.MethodGet, "/openapi.json", (*exchange).openAPI)
+	s.handle(http.MethodGet, "/openapi.yaml", (*exchange).openAPIYAML)
 	s.handle(http.MethodGet, "/reference", (*exchange).reference)
 	s.mux.HandleFunc("/", s.handler((*exchange).notFound))
 	return s
@@ -82,9 +85,6 @@ func newServer(cfg Config) *server {
 	s.buffers.New = func() any { return newBuffers() }
 	if s.Log == nil {
 		s.Log = slog.Default()
-	}
-	if s.TrustedProxies == nil {
-		s.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
 	s.bodies = newBodyBudget(bodyMemory)
 	if s.Ready == nil {
@@ -111,16 +111,17 @@ func (s *server) handle(method, path string, answer func(*exchange)) {
 type exchange struct {
 	*server
 	*buffers
-	w       http.ResponseWriter
-	r       *http.Request
-	op      *engine.Op // nil outside of /v2/
-	id      string     // names the request in the answer and in the log
-	begun   time.Time
-	trace   engine.Trace // what the engine says of how it was answered
-	taken   taken        // of the memory for long bodies
-	figures *figures     // of the operation
-	status  int          // what was answered, 0 before that
-	cause   error        // what went wrong here, for the log alone
+	w         http.ResponseWriter
+	r         *http.Request
+	op        *engine.Op // nil outside of /v2/
+	id        string     // names the request in the answer and in the log
+	begun     time.Time
+	trace     engine.Trace // what the engine says of how it was answered
+	taken     taken        // of the memory for long bodies
+	figures   *figures     // of the operation
+	ambiguous string       // a header that has several values, but must have one
+	status    int          // what was answered, 0 before that
+	cause     error        // what went wrong here, for the log alone
 }
 
 // handler makes a handler of a function that answers one request.

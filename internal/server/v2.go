@@ -22,7 +22,7 @@ func (x *exchange) operate(op *engine.Op) {
 // serve reads the body and the headers, and hands the operation to the engine.
 func (x *exchange) serve() (engine.Response, error) {
 	call := engine.Call{
-		Caller: engine.Caller{Request: x.request()}, Token: bearer(x.header("Authorization")),
+		Caller: engine.Caller{Request: x.request()}, Token: bearer(x.single("Authorization")),
 	}
 	if !x.op.GET {
 		if err := x.readBody(&call); err != nil {
@@ -36,18 +36,27 @@ func (x *exchange) serve() (engine.Response, error) {
 	return x.Engine.Serve(x.r.Context(), x.op, &call)
 }
 
-// checkHeaders refuses a request whose headers can't be those of the operation.
+// checkHeaders refuses a request whose headers can't be those of the operation, or have
+// several meanings.
 // Clients rely on the order: a missing root key comes before the content type,
 // and both come before what is wrong with the body.
 func (x *exchange) checkHeaders() error {
 	if !x.op.Public && strings.TrimSpace(x.header("Authorization")) == "" {
 		return engine.Invalid(latchkey.Fault{
-			Location: "security", Message: "the Authorization header is missing", Fix: "send the header Authorization: Bearer <root key>",
+			Location: "security", Message: "the Authorization header is missing",
+			Fix: "send the header Authorization: Bearer <root key>",
 		})
 	}
-	if !x.op.GET && !isJSON(x.header("Content-Type")) {
+	if !x.op.GET && !isJSON(x.single("Content-Type")) {
 		return engine.Invalid(latchkey.Fault{
-			Location: "requestBody", Message: "the Content-Type is not application/json", Fix: "send the header Content-Type: application/json",
+			Location: "requestBody", Message: "the Content-Type is not application/json",
+			Fix: "send the header Content-Type: application/json",
+		})
+	}
+	if x.ambiguous != "" && !x.op.Public {
+		return engine.Invalid(latchkey.Fault{
+			Location: x.ambiguous, Fix: "send the header once",
+			Message: "the request has several " + x.ambiguous + " headers that differ",
 		})
 	}
 	return nil
