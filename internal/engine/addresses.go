@@ -9,8 +9,8 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// networkList returns addresses and CIDR blocks as they are stored: normalised,
-// each once, separated by commas.
+// networkList returns the stored form of addresses and CIDR blocks: normalized,
+// distinct, separated by commas.
 func networkList(entries []string) (string, error) {
 	var list []string
 	for _, entry := range entries {
@@ -29,10 +29,10 @@ func networkList(entries []string) (string, error) {
 	return strings.Join(list, ","), nil
 }
 
-// networkText returns the one form of an address or a block: in its shortest
-// spelling, a block with its first address, and IPv4 never wrapped into IPv6,
-// which is how the addresses it will be compared with come. An address with a
-// zone means something on one machine only and is refused.
+// networkText returns the normal form of an address or a CIDR block: the
+// shortest spelling, a block with its first address, and IPv4 not mapped into
+// IPv6, as callers' addresses are. An address with a zone is meaningful on one
+// machine only and is invalid.
 func networkText(text string) (string, bool) {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return addr.Unmap().String(), addr.Zone() == ""
@@ -44,7 +44,7 @@ func networkText(text string) (string, bool) {
 	return block.Masked().String(), err == nil
 }
 
-// parsePrefixes reads a list of addresses and CIDR blocks separated by commas.
+// parsePrefixes parses a list of addresses and CIDR blocks separated by commas.
 func parsePrefixes(list string) ([]netip.Prefix, error) {
 	if list == "" {
 		return nil, nil
@@ -60,7 +60,7 @@ func parsePrefixes(list string) ([]netip.Prefix, error) {
 	return prefixes, nil
 }
 
-// parsePrefix reads one address or CIDR block.
+// parsePrefix parses an address or a CIDR block.
 func parsePrefix(text string) (netip.Prefix, error) {
 	if !strings.Contains(text, "/") {
 		addr, err := netip.ParseAddr(text)
@@ -76,6 +76,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
+// containsAddress reports whether one of the blocks contains the address.
 func containsAddress(allowedIPs []netip.Prefix, remoteIP string) bool {
 	addr, err := netip.ParseAddr(remoteIP)
 	if err != nil {

@@ -14,7 +14,9 @@ import (
 // are not recoverable until apis.updateApi changes that.
 //
 // The root key needs api.*.create_api.
-func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAPIRequest) (latchkey.CreatedAPI, error) {
+func (e *Engine) CreateAPI(
+	ctx context.Context, who Caller, r *latchkey.CreateAPIRequest,
+) (latchkey.CreatedAPI, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
 		id := NewID("api")
 		c.audit(apiCreated, target("api", id, r.Name))
@@ -34,7 +36,9 @@ func (e *Engine) CreateAPI(ctx context.Context, who Caller, r *latchkey.CreateAP
 // The root key needs api.*.read_api, or api.<apiId>.read_api for this API. An
 // API that does not exist, is deleted or belongs to another workspace returns
 // 404.
-func (e *Engine) GetAPI(ctx context.Context, who Caller, r *latchkey.GetAPIRequest) (latchkey.API, error) {
+func (e *Engine) GetAPI(
+	ctx context.Context, who Caller, r *latchkey.GetAPIRequest,
+) (latchkey.API, error) {
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.API{}, err
 	}
@@ -61,7 +65,9 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 			return orNotFound(err, apiNotFound())
 		}
 		if row.DeleteProtection {
-			return errProtected.with("This API is protected from deletion. Switch its delete protection off first.")
+			return errProtected.with(
+				"This API is protected from deletion. Turn its delete protection off first.",
+			)
 		}
 		c.invalidate(row.ID)
 		c.audit(apiDeleted, apiTarget(&row))
@@ -74,10 +80,13 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 // contains the text, in any letter case.
 //
 // The root key needs api.*.read_api.
-func (e *Engine) ListAPIs(ctx context.Context, who Caller, r *latchkey.ListAPIsRequest) (latchkey.Page[latchkey.APISettings], error) {
+func (e *Engine) ListAPIs(
+	ctx context.Context, who Caller, r *latchkey.ListAPIsRequest,
+) (latchkey.Page[latchkey.APISettings], error) {
 	size := pageSize(r.Limit, 100)
 	rows, err := e.db.APIsPage(ctx, read.APIsPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
+		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search),
+		Most: int64(size) + 1,
 	})
 	if err != nil {
 		return latchkey.Page[latchkey.APISettings]{}, err
@@ -94,7 +103,9 @@ func (e *Engine) ListAPIs(ctx context.Context, who Caller, r *latchkey.ListAPIsR
 // The root key needs api.*.update_api, or api.<apiId>.update_api for this API.
 // An unknown API returns 404. An entry of the IP list that is neither an
 // address nor a CIDR block returns 400.
-func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAPIRequest) (latchkey.APISettings, error) {
+func (e *Engine) UpdateAPI(
+	ctx context.Context, who Caller, r *latchkey.UpdateAPIRequest,
+) (latchkey.APISettings, error) {
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.APISettings{}, err
 	}
@@ -111,7 +122,8 @@ func (e *Engine) UpdateAPI(ctx context.Context, who Caller, r *latchkey.UpdateAP
 		c.invalidate(row.ID)
 		c.audit(apiUpdated, apiTarget(&row))
 		err = c.tx.UpdateAPI(ctx, write.UpdateAPIParams{
-			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes, IPWhitelist: row.IPWhitelist,
+			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes,
+			IPWhitelist:    row.IPWhitelist,
 			StoreEncrypted: row.StoreEncrypted, DeleteProtection: row.DeleteProtection,
 		})
 		if err != nil {
@@ -140,8 +152,10 @@ func applySettings(row *read.API, r *latchkey.UpdateAPIRequest, whitelist string
 
 func settingsOf(row read.API) latchkey.APISettings {
 	s := latchkey.APISettings{
-		ID: row.ID, Name: row.Name, CreatedAt: timeOf(row.CreatedAt), DeleteProtection: row.DeleteProtection,
-		DefaultPrefix: row.DefaultPrefix, DefaultBytes: int(row.DefaultBytes), StoreEncryptedKeys: row.StoreEncrypted,
+		ID: row.ID, Name: row.Name, CreatedAt: timeOf(row.CreatedAt),
+		DeleteProtection: row.DeleteProtection,
+		DefaultPrefix:    row.DefaultPrefix, DefaultBytes: int(row.DefaultBytes),
+		StoreEncryptedKeys: row.StoreEncrypted,
 	}
 	if row.IPWhitelist != "" {
 		s.IPWhitelist = strings.Split(row.IPWhitelist, ",")

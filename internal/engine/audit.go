@@ -56,10 +56,9 @@ const (
 	migrationCreated
 )
 
-// events are all that the audit log can hold: the name by which a record is
-// listed, when there is one, in words in which %[n]s is the id of the nth target,
-// and the types of its targets, in order. Names are those of Unkey, whose log calls
-// root keys keys too.
+// events has all events of the audit log: the name of the event, its
+// description, in which %[n]s is the id of the nth target, and the types of its
+// targets, in order. The names are Unkey's, whose log calls root keys keys too.
 var events = [...]struct {
 	name, when, targets string
 }{
@@ -124,21 +123,26 @@ var events = [...]struct {
 		"Disconnected role %[1]s and permission %[2]s", "role permission",
 	},
 
-	namespaceCreated: {"ratelimitNamespace.create", "Created namespace %[1]s", "ratelimitNamespace"},
-	namespaceUpdated: {"ratelimitNamespace.update", "Updated namespace %[1]s", "ratelimitNamespace"},
-	namespaceDeleted: {"ratelimitNamespace.delete", "Deleted namespace %[1]s", "ratelimitNamespace"},
+	namespaceCreated: {"ratelimitNamespace.create", "Created namespace %[1]s",
+		"ratelimitNamespace"},
+	namespaceUpdated: {"ratelimitNamespace.update", "Updated namespace %[1]s",
+		"ratelimitNamespace"},
+	namespaceDeleted: {"ratelimitNamespace.delete", "Deleted namespace %[1]s",
+		"ratelimitNamespace"},
 	overrideSet: {
 		"ratelimit.set_override", "Set override %[1]s", "ratelimitOverride ratelimitNamespace",
 	},
 	overrideDeleted: {
-		"ratelimit.delete_override", "Deleted override %[1]s", "ratelimitOverride ratelimitNamespace",
+		"ratelimit.delete_override", "Deleted override %[1]s",
+		"ratelimitOverride ratelimitNamespace",
 	},
 
 	migrationCreated: {"migration.create", "Created migration %[1]s", "migration"},
 }
 
-// audit notes a record for the log, to be written with the change, and returns
-// it. The targets are what the table of events says.
+// audit adds a record to the audit records of the change, which are written
+// before its commit, and returns it. The targets are those of the table of
+// events.
 func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.InsertAuditLogParams {
 	text, err := json.Marshal(targets)
 	if err != nil {
@@ -153,23 +157,24 @@ func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.Inser
 		Event: events[what].name, Description: fmt.Sprintf(events[what].when, ids...),
 		Targets:   string(text),
 		ActorType: c.who.root.actorType(), ActorID: c.who.root.id, ActorName: c.who.root.name,
-		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent), CorrelationID: c.correlation,
+		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent),
+		CorrelationID: c.correlation,
 	})
 	return &c.audits[len(c.audits)-1]
 }
 
-// target names what a change was made to.
+// target returns the target of an audit record.
 func target(kind, id, name string) latchkey.AuditTarget {
 	return latchkey.AuditTarget{Type: kind, ID: id, Name: name}
 }
 
-// clean makes text that comes with a request, unchecked, such that every
-// database can hold it.
+// clean returns unchecked text of a request in a form that every database can
+// store.
 func clean(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
 }
 
-// record writes the audit records of a change, in the order they were noted.
+// writeAuditRecords writes the audit records of a change, in their order.
 func (e *Engine) writeAuditRecords(ctx context.Context, c *Change) error {
 	for _, row := range c.audits {
 		row.Seq = c.tx.NextAudit(c.now)

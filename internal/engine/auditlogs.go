@@ -18,7 +18,9 @@ import (
 //
 // The root key needs audit_log.*.read_audit_log. A cursor that did not come
 // from a page of this list returns 400.
-func (e *Engine) ListAuditLogs(ctx context.Context, who Caller, r *latchkey.ListAuditLogsRequest) (latchkey.Page[latchkey.AuditLog], error) {
+func (e *Engine) ListAuditLogs(
+	ctx context.Context, who Caller, r *latchkey.ListAuditLogsRequest,
+) (latchkey.Page[latchkey.AuditLog], error) {
 	var none latchkey.Page[latchkey.AuditLog]
 	from, err := auditPlace(r.Cursor)
 	if err != nil {
@@ -44,8 +46,9 @@ func auditPlace(cursor string) (int64, error) {
 	place, err := strconv.ParseInt(cursor, 10, 64)
 	if err != nil {
 		return 0, invalid(latchkey.Fault{
-			Location: "/properties/cursor", Message: "cursor must be the cursor of a page of this list",
-			Fix: "leave it out to begin with the newest record",
+			Location: "/properties/cursor",
+			Message:  "cursor must be the cursor of a page of this list",
+			Fix:      "Leave it out to start with the newest record.",
 		})
 	}
 	return place, nil
@@ -53,9 +56,10 @@ func auditPlace(cursor string) (int64, error) {
 
 func auditLogOf(row read.AuditLog) (latchkey.AuditLog, error) {
 	log := latchkey.AuditLog{
-		ID: row.ID, Time: latchkey.AtMilli(row.Time), Event: row.Event, Description: row.Description,
-		Actor:    latchkey.AuditActor{Type: row.ActorType, ID: row.ActorID, Name: row.ActorName},
-		RemoteIP: row.RemoteIP, UserAgent: row.UserAgent, CorrelationID: row.CorrelationID,
+		ID: row.ID, Time: latchkey.AtMilli(row.Time), Event: row.Event,
+		Description: row.Description,
+		Actor:       latchkey.AuditActor{Type: row.ActorType, ID: row.ActorID, Name: row.ActorName},
+		RemoteIP:    row.RemoteIP, UserAgent: row.UserAgent, CorrelationID: row.CorrelationID,
 	}
 	if err := json.Unmarshal([]byte(row.Targets), &log.Targets); err != nil {
 		return latchkey.AuditLog{}, fmt.Errorf("audit log %s: targets: %w", row.ID, err)

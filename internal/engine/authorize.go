@@ -8,8 +8,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 )
 
-// ids are what a request names, under the names that the patterns of permissions
-// have for them. In a rule an id that is not known stands for every one.
+// ids are the ids in a request, under their names in permission patterns. In a
+// rule an empty id means all ids.
 type ids struct {
 	API       string `json:"apiId,omitzero"`
 	Keyspace  string `json:"keyspaceId,omitzero"`
@@ -19,7 +19,8 @@ type ids struct {
 	Identity  string `json:"identityId,omitzero"`
 }
 
-// named returns the id of that name. Names are checked when the table is bound.
+// named returns the id of that name. The names are checked when the table of
+// operations is bound.
 func (on *ids) named(name string) (id string, known bool) {
 	switch name {
 	case "apiId":
@@ -38,7 +39,7 @@ func (on *ids) named(name string) (id string, known bool) {
 	return "", false
 }
 
-// fill puts the ids into a pattern, and a * where there is none.
+// fill replaces the names in a pattern by the ids, and by * where an id is empty.
 func (on *ids) fill(pattern string) string {
 	var text strings.Builder
 	for {
@@ -57,27 +58,27 @@ func (on *ids) fill(pattern string) string {
 	}
 }
 
-// everything is what is bound where a rule is asked about every id.
+// everything binds all ids.
 var everything ids
 
-// rule is a rule of the table, ready to be asked.
+// rule is a compiled rule of the table of operations.
 type rule struct {
 	when   latchkey.Condition
 	anyOf  [][]permission
 	masked bool
-	bound  bool // there is an id in it
+	bound  bool // a pattern contains an id
 }
 
-// permission is a pattern of the table: a tuple, or a resource name.
+// permission is a compiled permission pattern: a tuple or a resource name.
 type permission struct {
 	pattern string // of the tuple, or of the path of the resource
 	every   string // the pattern with a * for each id
 	action  string // of the resource; "" for a tuple
 
-	before, id, after string // the tuple in pieces; id is the name of the id in it, if any
+	before, id, after string // the parts of a tuple; id is the name of its id, if any
 }
 
-// compileRule prepares a rule. A pattern that names an unknown id is an error.
+// compileRule compiles a rule. A pattern with an unknown id is an error.
 func compileRule(declared latchkey.Rule) (rule, error) {
 	r := rule{when: declared.When, masked: declared.Masked}
 	for _, alternative := range declared.AnyOf {
@@ -129,7 +130,7 @@ func (p *permission) held(grants *rbac.Grants, on *ids) bool {
 	return id != "" && grants.HasFor(p.before, id, p.after)
 }
 
-// heldForSome reports whether the grants have the permission for any ids.
+// heldForSome reports whether the grants have the permission for some id.
 func (p *permission) heldForSome(grants *rbac.Grants) bool {
 	switch {
 	case p.action != "":
@@ -140,7 +141,7 @@ func (p *permission) heldForSome(grants *rbac.Grants) bool {
 	return grants.Has(p.every)
 }
 
-// satisfied reports whether one of the alternatives is held as a whole.
+// satisfied reports whether the grants have all permissions of an alternative.
 func (r *rule) satisfied(grants *rbac.Grants, on *ids) bool {
 	for _, all := range r.anyOf {
 		held := true
@@ -154,8 +155,8 @@ func (r *rule) satisfied(grants *rbac.Grants, on *ids) bool {
 	return false
 }
 
-// satisfiedForSome reports whether one of the alternatives may be held as a whole
-// for some ids.
+// satisfiedForSome reports whether the grants have all permissions of an
+// alternative, each for some id.
 func (r *rule) satisfiedForSome(grants *rbac.Grants) bool {
 	for _, all := range r.anyOf {
 		held := true
@@ -169,7 +170,7 @@ func (r *rule) satisfiedForSome(grants *rbac.Grants) bool {
 	return false
 }
 
-// missing says which permissions would satisfy the rule.
+// missing returns the error that names the permissions that satisfy the rule.
 func (r *rule) missing(workspace string, on *ids) *latchkey.Error {
 	var texts []string
 	for _, all := range r.anyOf {
@@ -194,18 +195,18 @@ func (p *permission) texts(workspace string, on *ids) []string {
 	return []string{p.every}
 }
 
-// permits reports whether the caller satisfies those rules of its operation that
-// apply under the condition, for these ids.
+// permits reports whether the caller satisfies the rules of its operation under
+// the condition, for these ids.
 func (c *Caller) permits(when latchkey.Condition, on ids) bool {
 	unsatisfied, err := c.op.unsatisfied(c, when, &on)
 	return unsatisfied == nil && err == nil
 }
 
-// require refuses a caller that does not satisfy those rules of its operation
-// that always apply, for these ids.
+// require returns an error unless the caller satisfies the unconditional rules
+// of its operation, for these ids.
 func (c *Caller) require(on ids) error { return c.requireWhen("", on) }
 
-// requireWhen is require of the rules that apply under a condition.
+// requireWhen is require for the rules under a condition.
 func (c *Caller) requireWhen(when latchkey.Condition, on ids) error {
 	unsatisfied, err := c.op.unsatisfied(c, when, &on)
 	switch {
@@ -219,8 +220,8 @@ func (c *Caller) requireWhen(when latchkey.Condition, on ids) error {
 	return unsatisfied.missing(c.root.workspace, &on)
 }
 
-// unsatisfied returns the first rule under the condition that the caller does not
-// satisfy, if there is one. What the table doesn't declare can't be asked for.
+// unsatisfied returns the first rule under the condition that the caller does
+// not satisfy, or nil. Only conditions that the table declares can be checked.
 func (op *Op) unsatisfied(who *Caller, when latchkey.Condition, on *ids) (*rule, error) {
 	declared := false
 	for i := range op.rules {
@@ -249,8 +250,7 @@ func (op *Op) declares(when latchkey.Condition) bool {
 	return false
 }
 
-// notHeld returns the first of the permissions that the caller can't hand on,
-// because it does not hold it itself.
+// firstMissing returns the first of the permissions that the caller lacks.
 func (c *Caller) firstMissing(permissions []string) (string, bool) {
 	for _, permission := range permissions {
 		if !c.root.grants.Covers(permission) {
@@ -260,31 +260,31 @@ func (c *Caller) firstMissing(permissions []string) (string, bool) {
 	return "", false
 }
 
-// outlivedBy reports whether something that expires then outlives the caller.
+// outlivedBy reports whether something with that expiry outlives the caller.
 func (c *Caller) outlivedBy(expires int64) bool {
 	return c.root.expires != never && (expires == never || expires > c.root.expires)
 }
 
-// authCheck is a question that a change asked about its caller. Those of a change
-// whose answer is kept are kept with it, and asked again of whoever repeats the
-// request: the things that it named may be gone by then.
+// authCheck is an authorization check that a change made. An idempotency record
+// has the checks of its change. They run again for the caller of a repeated
+// request, because the objects they refer to may no longer exist.
 type authCheck struct {
 	When    latchkey.Condition `json:"when,omitzero"`
 	On      ids                `json:"on,omitzero"`
-	HandsOn []string           `json:"handsOn,omitempty"` // permissions that the caller must hold
-	Expires int64              `json:"expires,omitzero"`  // when what was made expires, unix ms, or never
+	HandsOn []string           `json:"handsOn,omitempty"` // permissions that the caller must have
+	Expires int64              `json:"expires,omitzero"`  // of what the change created, unix ms, or never
 }
 
-// require is require of the caller of a change.
+// require is [Caller.require], recorded for repeated requests.
 func (c *Change) require(on ids) error { return c.requireWhen("", on) }
 
-// requireWhen is requireWhen of the caller of a change.
+// requireWhen is [Caller.requireWhen], recorded for repeated requests.
 func (c *Change) requireWhen(when latchkey.Condition, on ids) error {
 	c.checks = append(c.checks, authCheck{When: when, On: on})
 	return c.who.requireWhen(when, on)
 }
 
-// repeatable asks of the caller what was asked when the kept answer was made.
+// recheck runs the checks of an idempotency record for the caller.
 func (c *Caller) recheck(checks []authCheck) error {
 	for _, asked := range checks {
 		if asked.HandsOn == nil && asked.Expires == 0 {
@@ -303,7 +303,7 @@ func (c *Caller) recheck(checks []authCheck) error {
 	return nil
 }
 
-// callable reports whether a root key with the grants may call the operation, and
+// callable reports whether a root key with the grants can call the operation, and
 // for which ids.
 func (op *Op) callable(grants *rbac.Grants) (latchkey.CallableFor, bool) {
 	ids := latchkey.CallableForAll

@@ -11,8 +11,8 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Ops are the operations of the API, in the order of [latchkey.Operations], each
-// with the method and the types that it has here.
+// Ops are the operations of the API, in the order of [latchkey.Operations],
+// each bound to its method and types.
 var Ops = bindAll(map[string]*Op{
 	"apis.createApi": bindData((*Engine).CreateAPI),
 	"apis.getApi":    bindData((*Engine).GetAPI),
@@ -77,8 +77,10 @@ var Ops = bindAll(map[string]*Op{
 	"rootKeys.createRootKey": bindData((*Engine).CreateRootKey).masking(workspaceNotFound),
 	"rootKeys.listRootKeys":  bindPage((*Engine).ListRootKeys).masking(workspaceNotFound),
 	"rootKeys.updateRootKey": bindData((*Engine).UpdateRootKey).masking(rootKeyNotFound).revoking(),
-	"rootKeys.deleteRootKey": bindEmpty((*Engine).DeleteRootKey).masking(rootKeyNotFound).revoking(),
-	"rootKeys.whoami":        bindData((*Engine).WhoamiRootKey),
+	"rootKeys.deleteRootKey": bindEmpty((*Engine).DeleteRootKey).masking(
+		rootKeyNotFound,
+	).revoking(),
+	"rootKeys.whoami": bindData((*Engine).WhoamiRootKey),
 
 	"migrations.createMigration": bindData((*Engine).CreateMigration),
 
@@ -87,18 +89,18 @@ var Ops = bindAll(map[string]*Op{
 	"liveness": bindData((*Engine).Liveness),
 })
 
-// hiding gives the answer for a thing that does not exist, which a caller gets
-// that does not satisfy a masked rule.
+// masking sets the error of an object that does not exist, which callers get
+// that don't satisfy a masked rule.
 func (op *Op) masking(notFound func() *latchkey.Error) *Op {
 	op.notFound = notFound
 	return op
 }
 
-// revoking makes the changes of an operation urgent: it takes access away, and is
-// served before what other requests change.
+// revoking marks an operation whose changes take access away. They go before
+// the changes of other requests.
 func (op *Op) revoking() *Op { return op.revokingWhen(func(any) bool { return true }) }
 
-// revokingWhen is revoking for the requests that take access away.
+// revokingWhen is revoking for those requests that take access away.
 func (op *Op) revokingWhen(is func(request any) bool) *Op {
 	op.revokes = is
 	return op
@@ -111,7 +113,7 @@ func restricts(request any) bool {
 	return expires || !r.Enabled.Or(true)
 }
 
-// clears reports whether a request to replace what something holds leaves nothing.
+// clears reports whether a request replaces permissions or roles by none.
 func clears(request any) bool {
 	switch r := request.(type) {
 	case *latchkey.SetPermissionsRequest:
@@ -124,14 +126,14 @@ func clears(request any) bool {
 	return false
 }
 
-// bindAll joins the table with the methods. It panics where one of the two has an
-// operation that the other doesn't, or where they disagree.
+// bindAll joins the table of operations with the methods. It panics if an
+// operation is missing on one side, or if the two disagree.
 func bindAll(bound map[string]*Op) []*Op {
 	var ops []*Op
 	for declared := range latchkey.Operations() {
 		op := bound[declared.Name]
 		if op == nil {
-			panic(declared.Name + " is bound to no method")
+			panic(declared.Name + " has no method")
 		}
 		if err := op.bind(declared); err != nil {
 			panic(fmt.Errorf("%s: %w", declared.Name, err))
@@ -145,11 +147,11 @@ func bindAll(bound map[string]*Op) []*Op {
 	return ops
 }
 
-// bind completes an operation with what the table declares of it.
+// bind adds the declaration of an operation to its binding.
 func (op *Op) bind(declared *latchkey.Operation) error {
 	op.Operation = *declared
 	if op.paged != declared.Paged {
-		return fmt.Errorf("the method answers with a page: %v; declared: %v", op.paged, declared.Paged)
+		return fmt.Errorf("the method returns a page: %v; declared: %v", op.paged, declared.Paged)
 	}
 	always, bound := false, false
 	for _, r := range declared.Rules {
@@ -158,7 +160,7 @@ func (op *Op) bind(declared *latchkey.Operation) error {
 			return err
 		}
 		if r.Masked && op.notFound == nil {
-			return errors.New("a rule is masked, and there is nothing to hide behind")
+			return errors.New("a rule is masked, but the binding has no error for it")
 		}
 		if r.When == "" {
 			always, bound = true, bound || compiled.bound
@@ -169,7 +171,7 @@ func (op *Op) bind(declared *latchkey.Operation) error {
 	return nil
 }
 
-// answers binds a method that answers with data.
+// bindData binds a method that returns data.
 func bindData[Req, Res any](
 	run func(*Engine, context.Context, Caller, *Req) (Res, error),
 ) *Op {
@@ -186,7 +188,7 @@ func bindData[Req, Res any](
 	return op
 }
 
-// pages binds a method that answers with a page of a list.
+// bindPage binds a method that returns a page of a list.
 func bindPage[Req, Item any](
 	run func(*Engine, context.Context, Caller, *Req) (latchkey.Page[Item], error),
 ) *Op {
@@ -203,7 +205,7 @@ func bindPage[Req, Item any](
 	return op
 }
 
-// confirms binds a method that answers with an empty object.
+// bindEmpty binds a method whose response is an empty object.
 func bindEmpty[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
 	op := bindNoData(run)
 	op.Response = reflect.TypeFor[latchkey.Empty]()
@@ -216,7 +218,7 @@ func bindEmpty[Req any](run func(*Engine, context.Context, Caller, *Req) error) 
 	return op
 }
 
-// succeeds binds a method whose answer has no data, not even an empty object.
+// bindNoData binds a method whose response has no data.
 func bindNoData[Req any](run func(*Engine, context.Context, Caller, *Req) error) *Op {
 	op := newOp[Req]()
 	op.Method = nameOf(run)

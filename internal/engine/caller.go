@@ -14,47 +14,46 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
-// Request is what a door knows of a request besides its body.
+// Request has the parts of a request besides its body.
 type Request struct {
-	RequestID      string // names the request in answers and logs
-	RemoteIP       string // the caller's address, proxies seen through
-	UserAgent      string // what the request said it was sent by
-	IdempotencyKey string // makes a repeated request answer as the first one did
-	Trace          *Trace // receives how the request was answered; nil where nobody asks
+	RequestID      string // the id of the request in responses and logs
+	RemoteIP       string // the caller's address behind trusted proxies
+	UserAgent      string // the User-Agent header
+	IdempotencyKey string // a repeated request gets the response of the first one
+	Trace          *Trace // receives details of the request; can be nil
 
-	// Lane spreads what requests count over cache lines: those that run side by
-	// side should have different ones. Nothing but speed depends on it.
+	// Lane spreads counters over cache lines. Concurrent requests should have
+	// different lanes; only speed depends on it.
 	Lane uint32
 }
 
-// Trace is what a door learns of how a call was answered, besides the answer.
+// Trace has details of how a call was served.
 type Trace struct {
-	// Checked says that the request passed the checks of its form, so that a 400
-	// comes from the operation itself.
+	// Checked reports that the request is valid, so that a 400 comes from the
+	// operation itself.
 	Checked bool
-	// Quota is where the caller's workspace stands with its API requests; nil
-	// where they have no limit.
+	// Quota is the state of the workspace's request limit; nil if it has none.
 	Quota *Quota
-	// Stale is how long ago the oldest thing that was used was last known to be
-	// right; 0 where all was as fresh as it should be. Only an engine that may
-	// answer from memory while its database is gone sets it.
+	// Stale is the age of the oldest cached data that the response depends on; 0
+	// if all of it is current. Only engines with the fail mode Stale set it.
 	Stale time.Duration
 }
 
-// Caller is who asks for an operation: a root key, and the request it came with.
-// The caller of a public operation has a root key that permits nothing.
+// Caller is the caller of an operation: a root key and its request. The caller of
+// a public operation has a root key without permissions.
 type Caller struct {
 	Request
 	root *rootKey
-	op   *Op // what it calls; nil where the service itself makes a change
+	op   *Op // the called operation; nil for changes by the service itself
 
-	lane        store.Lane    // in which its changes wait
-	requestHash string        // names operation and body, for idempotency
+	lane        store.Lane    // of its changes
+	requestHash string        // hash of operation and body, for idempotency
 	stale       time.Duration // as in Trace
 }
 
-// correlation is shared by the audit records of a request. It is the request's
-// id under another prefix; the service's own changes have no request.
+// correlation returns the correlation id of the request's audit records: the id
+// of the request with another prefix, or a new id for changes by the service
+// itself.
 func (c Caller) correlation() string {
 	if id, ok := strings.CutPrefix(c.RequestID, "req_"); ok {
 		return "cor_" + id
@@ -62,7 +61,7 @@ func (c Caller) correlation() string {
 	return NewID("cor")
 }
 
-// rootKey is a root key as authentication needs it.
+// rootKey is a cached root key.
 type rootKey struct {
 	coherence.Dependencies
 	id, name          string
@@ -75,10 +74,10 @@ type rootKey struct {
 	requestsPerMinute int64 // or unbounded
 }
 
-// system is who the service's own changes are recorded as made by.
+// system is the actor of changes by the service itself.
 const system = "system"
 
-// Unknown reports that there is no such root key.
+// Unknown reports whether the root key does not exist.
 func (r *rootKey) Unknown() bool { return r.id == "" }
 
 func (r *rootKey) actorType() string {
@@ -93,17 +92,19 @@ const (
 	unbounded = -1 // no request limit
 )
 
-// WorkspaceID is the workspace the caller works in.
+// WorkspaceID returns the id of the caller's workspace.
 func (c Caller) WorkspaceID() string { return c.root.workspace }
 
-// turn is whose turn a change of the caller takes.
+// turn returns the place of a change of the caller in the queue of the writer.
 func (c *Caller) turn() store.Turn { return store.Turn{Workspace: c.root.workspace, Lane: c.lane} }
 
-// anonymousRootKey is the root key of callers of public operations: it belongs to no workspace
-// and has no permissions.
-var anonymousRootKey = &rootKey{grants: new(rbac.Grants), expires: never, requestsPerMinute: unbounded}
+// anonymousRootKey is the root key of callers of public operations. It has no
+// workspace and no permissions.
+var anonymousRootKey = &rootKey{
+	grants: new(rbac.Grants), expires: never, requestsPerMinute: unbounded,
+}
 
-// authenticate finds the root key that a caller presents, and makes it the caller's.
+// authenticate looks up the presented root key and sets it as the caller's.
 func (e *Engine) authenticate(ctx context.Context, token string, who *Caller) error {
 	hash := hashOf(token)
 	load := func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
@@ -130,21 +131,21 @@ func (e *Engine) authenticate(ctx context.Context, token string, who *Caller) er
 	return nil
 }
 
-// CallerCache remembers the first root key that a door was called with, and
-// saves the later calls with it the lookup. It is for doors of which nearly all
-// calls come with one root key, and not for those over a network, since it keeps
-// the text of the root key. The zero value is ready to use; nil remembers nothing.
+// CallerCache caches the first root key that it sees, so that later calls with
+// it need no lookup. It is for clients that use one root key in process, and
+// not for servers, since it keeps the secret in memory. The zero value is an
+// empty cache; a nil cache never stores anything.
 type CallerCache struct{ known atomic.Pointer[cachedCaller] }
 
-// cachedCaller is a root key with its text.
+// cachedCaller is a root key with its secret.
 type cachedCaller struct {
 	token string
 	root  *rootKey
 }
 
-// reauthenticate returns the root key of that text if it is the remembered one
-// and still valid. It returns nil where only authenticate can tell: where the
-// root key has changed since or has expired.
+// reauthenticate returns the cached root key if the token is its secret and it is
+// still valid. It returns nil if the root key changed or expired; then
+// authenticate decides.
 func (c *CallerCache) reauthenticate(e *Engine, lane uint32, token string) *rootKey {
 	if c == nil {
 		return nil
@@ -160,7 +161,7 @@ func (c *CallerCache) reauthenticate(e *Engine, lane uint32, token string) *root
 	return root
 }
 
-// save keeps the root key for later calls, unless there is another one.
+// save caches the root key, unless another one is cached.
 func (c *CallerCache) save(token string, root *rootKey) {
 	if c == nil {
 		return
@@ -170,7 +171,8 @@ func (c *CallerCache) save(token string, root *rootKey) {
 	}
 }
 
-// noteStaleness records that the answer uses something of this age, if it has one.
+// noteStaleness records that the response depends on stale data of this age. An
+// age of 0 is current data.
 func (e *Engine) noteStaleness(who *Caller, age time.Duration) {
 	if age == 0 {
 		return
@@ -184,8 +186,10 @@ func (e *Engine) noteStaleness(who *Caller, age time.Duration) {
 	}
 }
 
-// loadRootKey reads a root key; one without an id is known not to exist.
-func (e *Engine) loadRootKey(ctx context.Context, asOf coherence.Version, hash keyHash) (*rootKey, error) {
+// loadRootKey reads a root key. One without an id does not exist.
+func (e *Engine) loadRootKey(
+	ctx context.Context, asOf coherence.Version, hash keyHash,
+) (*rootKey, error) {
 	row, err := e.db.RootKeyByHash(ctx, hash.String())
 	if errors.Is(err, store.ErrNotFound) {
 		return &rootKey{Dependencies: asOf.DependsOn(hash.String())}, nil
@@ -211,7 +215,7 @@ func (e *Engine) loadRootKey(ctx context.Context, asOf coherence.Version, hash k
 	}, nil
 }
 
-// system is who makes the service's own changes in a workspace.
+// system returns the caller of the service's own changes in a workspace.
 func (e *Engine) system(workspace string) Caller {
 	return Caller{root: &rootKey{id: system, name: system, workspace: workspace}}
 }

@@ -11,57 +11,59 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// Change is one change under way: a transaction, and what must happen with it.
+// Change is a change in progress: its transaction, its audit records, and what its
+// commit invalidates.
 type Change struct {
 	tx          *store.Tx
 	who         Caller
-	now         int64  // unix ms, one instant for the whole change
-	correlation string // the correlation id of the audit records
+	now         int64  // unix ms, the same for the whole change
+	correlation string // of the audit records
 	invalidated []string
 	audits      []write.InsertAuditLogParams
-	checks      []authCheck // what was asked about the caller
+	checks      []authCheck // authorization checks, saved for repeated requests
 }
 
-// touch notes the ids of what the change alters, so that nothing read of them
-// before is used after it: here as soon as it is committed, on other nodes once
-// they hear of it.
+// invalidate adds ids of cached data that the change alters. The commit
+// invalidates them in this node's caches, and the change log in those of other
+// nodes.
 func (c *Change) invalidate(ids ...string) {
 	c.invalidated = append(c.invalidated, ids...)
 	c.tx.Touch(ids...)
 }
 
-// change makes a change: work, its audit records and the answer replayed for an
-// Idempotency-Key are committed together, or not at all. It returns after the
-// commit, when no memory of this node holds what was before.
+// change runs work in a transaction. Its changes, their audit records and the
+// response saved for an Idempotency-Key are committed together or not at all.
+// When it returns, no cache of this node has data from before the commit.
 //
-// The store may run work again if a commit comes to nothing, so work must not
-// rely on what it did to variables outside of it, or count anything twice: see
-// [once].
-func change[T any](ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error)) (T, error) {
-	answer, _, err := changeOnce(ctx, e, who, work)
-	return answer, err
+// The store may run work again after a failed commit, so work must not depend
+// on variables that it set outside, or count anything twice: see [once].
+func change[T any](
+	ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error),
+) (T, error) {
+	response, _, err := changeOnce(ctx, e, who, work)
+	return response, err
 }
 
-// changeOnce is change, and reports whether the answer is one that was replayed for an
-// Idempotency-Key: then nothing was done.
+// changeOnce is change, and reports whether the response was replayed from an
+// idempotency record, so that work did not run.
 func changeOnce[T any](
 	ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error),
-) (answer T, replayed bool, err error) {
+) (response T, replayed bool, err error) {
 	var c *Change
 	err = e.update(ctx, who.turn(), func(ctx context.Context, tx *store.Tx) error {
-		answer = *new(T)
+		response = *new(T)
 		c = &Change{tx: tx, who: who, now: e.now(), correlation: who.correlation()}
 		var err error
-		if replayed, err = e.loadIdempotencyRecord(ctx, c, &answer); replayed || err != nil {
+		if replayed, err = e.loadIdempotencyRecord(ctx, c, &response); replayed || err != nil {
 			return err
 		}
-		if answer, err = work(ctx, c); err != nil {
+		if response, err = work(ctx, c); err != nil {
 			return err
 		}
 		if err := e.writeAuditRecords(ctx, c); err != nil {
 			return err
 		}
-		return e.saveIdempotencyRecord(ctx, c, answer)
+		return e.saveIdempotencyRecord(ctx, c, response)
 	})
 	switch {
 	case errors.Is(err, store.ErrUnknownOutcome):
@@ -71,10 +73,10 @@ func changeOnce[T any](
 		return *new(T), false, err
 	}
 	e.source.Clock.Invalidate(c.invalidated...)
-	return answer, replayed, nil
+	return response, replayed, nil
 }
 
-// change makes a change that answers with nothing.
+// change is the function change for work without a response.
 func (e *Engine) change(
 	ctx context.Context, who Caller, work func(context.Context, *Change) error,
 ) error {
@@ -84,16 +86,16 @@ func (e *Engine) change(
 	return err
 }
 
-// update makes changes of rows when it is their turn, unless the database is known to
-// be gone.
+// update runs work in a transaction when it is its turn, unless the circuit breaker
+// of the database is open.
 func (e *Engine) update(
 	ctx context.Context, turn store.Turn, work func(context.Context, *store.Tx) error,
 ) error {
 	return e.source.Breaker.Do(func() error { return e.db.UpdateFor(ctx, turn, work) })
 }
 
-// once returns count as a function that does it when it is first called, and
-// says again what came of it when the store runs a change's work again.
+// once returns a function that calls count the first time and then returns the
+// same result, for work that the store may run again.
 func once[T any](count func(context.Context) (T, error)) func(context.Context) (T, error) {
 	done := false
 	var result T
@@ -107,10 +109,11 @@ func once[T any](count func(context.Context) (T, error)) func(context.Context) (
 	}
 }
 
-// recall finds the answer that an earlier request with the same
-// Idempotency-Key got. It refuses the key if that request was another, and the
-// caller if it may no longer do what it did then.
-func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, answer any) (bool, error) {
+// loadIdempotencyRecord loads the response of an earlier request with the same
+// Idempotency-Key, and reports whether there is one. It returns an error if
+// that request was a different one, or if the caller no longer has the
+// permissions that it needed.
+func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, response any) (bool, error) {
 	if c.who.requestHash == "" {
 		return false, nil
 	}
@@ -122,7 +125,9 @@ func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, answer an
 		return false, fmt.Errorf("idempotency: %w", err)
 	}
 	if row.RequestHash != c.who.requestHash {
-		return false, errIdempotencyKeyReused.with("This Idempotency-Key was used for another request. Use a new key for a new request.")
+		return false, errIdempotencyKeyReused.with(
+			"This Idempotency-Key was used for another request. Use a new key for a new request.",
+		)
 	}
 	var checks []authCheck
 	if row.Checks != "" {
@@ -137,19 +142,19 @@ func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, answer an
 	if err != nil {
 		return false, fmt.Errorf("idempotency: %w", err)
 	}
-	if err := json.Unmarshal(text, answer); err != nil {
+	if err := json.Unmarshal(text, response); err != nil {
 		return false, fmt.Errorf("idempotency: %w", err)
 	}
 	return true, nil
 }
 
-// saveIdempotencyRecord keeps an answer for repeated requests. It is sealed, because it may
-// hold the secret of a new key.
-func (e *Engine) saveIdempotencyRecord(ctx context.Context, c *Change, answer any) error {
+// saveIdempotencyRecord saves the response for repeated requests. It is
+// encrypted, because it can contain the secret of a new key.
+func (e *Engine) saveIdempotencyRecord(ctx context.Context, c *Change, response any) error {
 	if c.who.requestHash == "" {
 		return nil
 	}
-	text, err := json.Marshal(answer)
+	text, err := json.Marshal(response)
 	if err != nil {
 		return err
 	}

@@ -14,13 +14,13 @@ func orElse(n sql.NullInt64, def int64) int64 {
 	return def
 }
 
-// nullable makes a column of an optional value.
+// nullable returns the column of an optional value.
 func nullable(o latchkey.Opt[int64]) sql.NullInt64 {
 	v, ok := o.Get()
 	return sql.NullInt64{Int64: v, Valid: ok}
 }
 
-// nullableTime makes a column of an optional time: the zero time is NULL.
+// nullableTime returns the column of an optional time. The zero time is NULL.
 func nullableTime(t latchkey.Time) sql.NullInt64 {
 	if t.IsZero() {
 		return sql.NullInt64{}
@@ -28,7 +28,7 @@ func nullableTime(t latchkey.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: t.UnixMilli(), Valid: true}
 }
 
-// timeOf makes a time of a column in which 0 means none.
+// timeOf returns the time of a column in which 0 means none.
 func timeOf(ms int64) latchkey.Time {
 	if ms == 0 {
 		return latchkey.Time{}
@@ -36,14 +36,14 @@ func timeOf(ms int64) latchkey.Time {
 	return latchkey.AtMilli(ms)
 }
 
-// metaText returns metadata as it is stored: in its shortest form, or "" for
-// none. More than 1 MiB of it is refused.
+// metaText returns the stored form of metadata: its shortest JSON, or "" for none.
+// Metadata of more than 1 MiB is an error.
 func metaText(m latchkey.Meta) (string, error) {
 	const most = 1 << 20
 	if m == "" {
 		return "", nil
 	}
-	// A program may have written the text itself, with blanks or in another order.
+	// In-process callers can pass text that was never decoded.
 	if err := m.UnmarshalJSON([]byte(m)); err != nil {
 		return "", invalid(latchkey.Fault{
 			Location: "/properties/meta/type", Message: "meta must be a JSON object",

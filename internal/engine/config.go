@@ -8,35 +8,36 @@ import (
 	"time"
 )
 
-// Limits is what is promised of rate limits.
+// Limits is the accuracy of rate limits.
 type Limits string
 
-// The promises.
+// The accuracies.
 const (
-	// Exact lets through no more than the limit on all nodes together: counted
-	// in memory where there is one node, in Redis if there is one, else in rows
-	// of the shared database.
+	// Exact never allows more than the limit on all nodes together. It counts in
+	// memory on a single node, else in Redis if configured, else in the shared
+	// database.
 	Exact Limits = "exact"
-	// Fast decides in memory and reconciles over Redis: a little more than the
-	// limit may pass.
+	// Fast decides in memory and synchronizes over Redis. It can allow slightly
+	// more than the limit.
 	Fast Limits = "fast"
-	// Local lets each node count for itself.
+	// Local counts on each node separately.
 	Local Limits = "local"
 )
 
-// FailMode is what happens while a shared database is gone. Whatever it is,
-// credits are never spent without the database, and nothing is changed.
+// FailMode is the behavior while a shared database is down. In every mode
+// credits are never spent and nothing is changed without the database.
 type FailMode string
 
 // The fail modes.
 const (
-	// Closed answers errors.
+	// Closed returns errors.
 	Closed FailMode = "closed"
-	// Stale goes on with what was read before, for a while.
+	// Stale continues with cached data, for a limited time.
 	Stale FailMode = "stale"
 )
 
-// filled returns the configuration with its defaults, or what is wrong with it.
+// filled returns the configuration with its defaults, or an error that names
+// the invalid value.
 func (c Config) filled() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -14,17 +14,18 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// balances are where credits are spent from: the store, or a change under way.
+// creditSpender spends credits, in the store or in a change in progress.
 type creditSpender interface {
 	Spend(ctx context.Context, workspace, id string, cost int64) (left int64, err error)
 	Balance(ctx context.Context, id string) (sql.NullInt64, error)
 }
 
-// purse is the balances within a change: what is spent there is spent if the
-// change is committed.
+// txCredits spends credits within a change. They are spent if the change is
+// committed.
 type txCredits struct{ *store.Tx }
 
-// Spend takes the cost from the balance of a key and returns what is left.
+// Spend subtracts the cost from the balance of a key and returns the new
+// balance.
 func (p txCredits) Spend(ctx context.Context, _, id string, cost int64) (int64, error) {
 	left, err := p.Tx.Spend(ctx, cost, id)
 	if err != nil {
@@ -33,13 +34,15 @@ func (p txCredits) Spend(ctx context.Context, _, id string, cost int64) (int64, 
 	return left.Int64, nil
 }
 
-// till is the balances in the store. It asks nothing while the database is gone.
+// storeCredits spends credits in the store. It fails at once while the circuit
+// breaker of the database is open.
 type storeCredits struct {
 	*store.DB
 	breaker *coherence.Breaker
 }
 
-// Spend takes the cost from the balance of a key and returns what is left.
+// Spend subtracts the cost from the balance of a key and returns the new
+// balance.
 func (t *storeCredits) Spend(
 	ctx context.Context, workspace, id string, cost int64,
 ) (left int64, err error) {
@@ -50,11 +53,13 @@ func (t *storeCredits) Spend(
 	return left, err
 }
 
-// spend takes the cost from the balance of a limited key. The balance lives in
-// the store alone and is taken by one conditional update, so it is exact and on
-// disk when this returns. An error never comes with a valid answer, for then
-// nobody knows whether it was taken.
-func (e *Engine) spend(ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+// spend subtracts the cost from the balance of a limited key. The balance
+// exists only in the store and is changed by one conditional update, so it is
+// exact and on disk when spend returns. An error never comes with a valid
+// response, because the outcome is unknown then.
+func (e *Engine) spend(
+	ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification,
+) error {
 	for {
 		left, err := from.Spend(ctx, key.workspace, key.id, cost)
 		if err == nil {
@@ -64,17 +69,19 @@ func (e *Engine) spend(ctx context.Context, from creditSpender, key *keySnapshot
 		if !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("spend: %w", err)
 		}
-		if refused, err := notSpent(ctx, from, key, cost, v); refused || err != nil {
+		if done, err := notSpent(ctx, from, key, cost, v); done || err != nil {
 			return err
 		}
 	}
 }
 
-// unspent completes the answer of a key whose balance was not taken from: it is
-// too small, or key or limit went away at this very moment. Where the balance has
-// grown meanwhile and would do, the cost is not refused: an answer with a balance
-// that contradicts it would be that of no moment.
-func notSpent(ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification) (refused bool, err error) {
+// notSpent completes the response of a key whose balance did not change: the
+// balance is too low, or the key or its limit was deleted meanwhile. It reports
+// false, so that the caller tries again, if the balance has grown and now
+// covers the cost: a response with that balance would contradict itself.
+func notSpent(
+	ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification,
+) (done bool, err error) {
 	balance, err := from.Balance(ctx, key.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -89,7 +96,7 @@ func notSpent(ctx context.Context, from creditSpender, key *keySnapshot, cost in
 	return true, nil
 }
 
-// schedule is when a balance is refilled, and to how much.
+// schedule is a refill schedule.
 type schedule struct {
 	interval latchkey.RefillInterval
 	amount   int64
@@ -97,8 +104,8 @@ type schedule struct {
 }
 
 // next returns the first refill time after now, in unix milliseconds: midnight
-// UTC of the next day, or of the schedule's day in this month or the next. A
-// month without that day refills on its last.
+// UTC of the next day, or of the schedule's day in this month or the next. In a
+// month without that day it is the last day.
 func (s schedule) next(now int64) int64 {
 	t := time.UnixMilli(now).UTC()
 	if s.interval == latchkey.Daily {
@@ -120,7 +127,7 @@ func scheduleOf(k *read.Key) schedule {
 	return schedule{latchkey.RefillInterval(k.RefillInterval), k.RefillAmount, int(k.RefillDay)}
 }
 
-// setSchedule sets the columns of the schedule of a key; nil is none.
+// setSchedule sets the schedule columns of a key; nil is no schedule.
 func setSchedule(k *read.Key, r *latchkey.Refill, now int64) {
 	k.RefillInterval, k.RefillAmount, k.RefillDay, k.RefillAt = "", 0, 0, 0
 	if r == nil {
@@ -133,7 +140,7 @@ func setSchedule(k *read.Key, r *latchkey.Refill, now int64) {
 	k.RefillAt = scheduleOf(k).next(now)
 }
 
-// setCredits sets balance and schedule of a new key; nil is unlimited.
+// setCredits sets the balance and the schedule of a new key; nil is unlimited.
 func setCredits(k *read.Key, r *latchkey.Credits, now int64) error {
 	if r == nil {
 		return nil
@@ -146,7 +153,7 @@ func setCredits(k *read.Key, r *latchkey.Credits, now int64) error {
 		return invalid(latchkey.Fault{
 			Location: "/properties/credits/properties/refill",
 			Message:  "credits.refill needs credits.remaining to be a number",
-			Fix:      "Send the first balance as remaining, or leave refill out.",
+			Fix:      "Send the initial balance as remaining, or leave refill out.",
 		})
 	}
 	if err := checkRefillDay(r.Refill); err != nil {
@@ -161,13 +168,14 @@ func checkRefillDay(r *latchkey.Refill) error {
 		return invalid(latchkey.Fault{
 			Location: "/properties/credits/properties/refill/properties/refillDay",
 			Message:  "a monthly refill needs refillDay",
-			Fix:      "Send refillDay, 1 to 31; a month without that day refills on its last.",
+			Fix:      "Send refillDay, 1 to 31; a month without that day refills on its last day.",
 		})
 	}
 	return nil
 }
 
-// creditsOf shows balance and schedule of a stored key; nil for unlimited.
+// creditsOf returns the balance and the schedule of a stored key; nil is
+// unlimited.
 func creditsOf(k *read.Key) *latchkey.Credits {
 	if !k.Remaining.Valid {
 		return nil
@@ -183,7 +191,7 @@ func creditsOf(k *read.Key) *latchkey.Credits {
 	return c
 }
 
-// refillDue does the refills whose time has come, a batch at a time.
+// refillDue refills the balances that are due, in batches.
 func (e *Engine) refillDue(ctx context.Context) error {
 	const batch = 200
 	for {
@@ -203,7 +211,8 @@ func (e *Engine) refillDue(ctx context.Context) error {
 	}
 }
 
-// refillFirst does the refill of a key that is due at this very verification.
+// refillIfDue refills the balance of a key if a refill is due at this
+// verification.
 func (e *Engine) refillIfDue(ctx context.Context, key *keySnapshot) error {
 	if key.refillAt == 0 || key.refillAt > e.now() {
 		return nil
@@ -218,8 +227,9 @@ func (e *Engine) refillIfDue(ctx context.Context, key *keySnapshot) error {
 	return e.refill(ctx, row.Key.WorkspaceID, []read.Key{row.Key})
 }
 
-// refill does refills that are due, each once: the update asks for the time it
-// was due at and moves it on, so of any number of tries one finds it.
+// refill refills the balances that are due, each once: the update requires the
+// due time that was read and replaces it by the next one, so only one of
+// several attempts succeeds.
 func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) error {
 	return e.change(ctx, e.system(workspace), func(ctx context.Context, c *Change) error {
 		for i := range due {
@@ -232,7 +242,8 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 				return fmt.Errorf("refill: %w", err)
 			}
 			if n == 1 {
-				c.audit(keyRefilled, keyTarget(k)).Description += fmt.Sprintf(" to at least %d", k.RefillAmount)
+				refilled := c.audit(keyRefilled, keyTarget(k))
+				refilled.Description += fmt.Sprintf(" to at least %d", k.RefillAmount)
 			}
 			c.invalidate(k.ID)
 		}
@@ -245,7 +256,9 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 // null or absent; increment and decrement change the balance by the value,
 // never below 0. The refill schedule stays, except that an unlimited key has
 // none.
-func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.UpdateCreditsRequest) (latchkey.Credits, error) {
+func (e *Engine) UpdateCredits(
+	ctx context.Context, who Caller, r *latchkey.UpdateCreditsRequest,
+) (latchkey.Credits, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Credits, error) {
 		row, err := c.managedKey(ctx, r.KeyID)
 		if err != nil {
@@ -266,9 +279,11 @@ func (e *Engine) UpdateCredits(ctx context.Context, who Caller, r *latchkey.Upda
 	})
 }
 
-// applyCredits does the operation of the request. Differences are applied by
-// the store, because the balance may be spent from at this moment.
-func (c *Change) applyCredits(ctx context.Context, k *read.Key, r *latchkey.UpdateCreditsRequest) error {
+// applyCredits applies the operation of the request. The store adds and
+// subtracts, because verifications may be spending from the balance.
+func (c *Change) applyCredits(
+	ctx context.Context, k *read.Key, r *latchkey.UpdateCreditsRequest,
+) error {
 	value, given := r.Value.Get()
 	if r.Operation == latchkey.SetCredits {
 		if given {
@@ -280,13 +295,13 @@ func (c *Change) applyCredits(ctx context.Context, k *read.Key, r *latchkey.Upda
 		return invalid(latchkey.Fault{
 			Location: "/properties/value",
 			Message:  "value must be a number for " + string(r.Operation),
-			Fix:      "Send how much to change the balance by.",
+			Fix:      "Send the amount to add or subtract.",
 		})
 	}
 	if !k.Remaining.Valid {
 		return invalid(latchkey.Fault{
 			Location: "/properties/operation",
-			Message:  "the key has unlimited credits, which can't be changed by a difference",
+			Message:  "the key has unlimited credits, which can't be incremented or decremented",
 			Fix:      "Use the operation set to give the key a balance first.",
 		})
 	}
@@ -305,9 +320,11 @@ func (c *Change) applyCredits(ctx context.Context, k *read.Key, r *latchkey.Upda
 	return err
 }
 
-// updateCredits changes balance and schedule, each only if it was named. An
-// unlimited key has no schedule.
-func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool) error {
+// updateCredits changes the balance and the schedule, each only if the request
+// has it. An unlimited key has no schedule.
+func (c *Change) updateCredits(
+	ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool,
+) error {
 	refill, scheduled := r.Refill.Get()
 	if scheduled {
 		if err := checkRefill(&refill); err != nil {
@@ -322,7 +339,7 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 		return invalid(latchkey.Fault{
 			Location: "/properties/credits/properties/refill",
 			Message:  "the key has unlimited credits, which can't be refilled",
-			Fix:      "Send the first balance as remaining too.",
+			Fix:      "Send the initial balance as remaining too.",
 		})
 	}
 	if scheduled || r.Refill.IsNull() {
@@ -345,7 +362,7 @@ func (c *Change) updateCredits(ctx context.Context, k *read.Key, r latchkey.Upda
 	return nil
 }
 
-// checkRefill refuses a schedule with a day where there is none, or without one.
+// checkRefill rejects a daily schedule with a day and a monthly one without.
 func checkRefill(r *latchkey.Refill) error {
 	if r.Interval == latchkey.Daily && r.RefillDay != 0 {
 		return invalid(latchkey.Fault{

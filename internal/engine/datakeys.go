@@ -9,7 +9,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// dataKey returns the wrapped data key of that name, made at first use.
+// dataKey returns the wrapped data key of that name, which it creates on first
+// use.
 func (e *Engine) dataKey(ctx context.Context, id string) ([]byte, error) {
 	wrapped, err := e.db.DataKey(ctx, id)
 	if !errors.Is(err, store.ErrNotFound) {
@@ -40,7 +41,7 @@ func (e *Engine) dataKeyIn(ctx context.Context, tx *store.Tx, id string) ([]byte
 	return wrapped, nil
 }
 
-// seal keeps the plaintext of a recoverable key, encrypted under its keyspace's
+// seal stores the plaintext of a recoverable key, encrypted with its keyspace's
 // data key and bound to its row.
 func (e *Engine) seal(ctx context.Context, c *Change, keyspace, id, plaintext string) error {
 	wrapped, err := e.dataKeyIn(ctx, c.tx, keyspace)

@@ -1,8 +1,8 @@
-// Package engine does what the operations of the API do. Each operation is one
-// method of [Engine] that takes the caller and a request that has passed its
-// checks and returns the answer or a *latchkey.Error; [Ops] lists them all. The
-// engine owns authorisation, the rules of the API and the caches; rows, windows,
-// queries and encryption are its leaves.
+// Package engine implements the operations of the API. Each operation is a method
+// of [Engine] that takes the caller and a checked request and returns the
+// response or a *latchkey.Error; [Ops] lists them. The engine owns authorization,
+// the rules of the API and the caches. Storage, rate limits, permission queries
+// and encryption are packages that know nothing of the API.
 package engine
 
 import (
@@ -20,23 +20,23 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/vault"
 )
 
-// Config is what an engine is made of.
+// Config configures an engine. DB and Vault are required.
 type Config struct {
-	DB         *store.DB        // the rows; the engine does not close it
-	Vault      *vault.Vault     // seals recoverable keys
+	DB         *store.DB        // the database; the engine does not close it
+	Vault      *vault.Vault     // encrypts recoverable keys
 	Now        func() time.Time // the clock, time.Now by default
-	Log        *slog.Logger     // what went wrong, slog.Default by default
-	CacheBytes uint64           // room for cached keys, 256 MiB by default
+	Log        *slog.Logger     // receives errors, slog.Default by default
+	CacheBytes uint64           // the size of the key cache, 256 MiB by default
 
-	Redis    string        // the URL of the Redis or Valkey that counts for all nodes; none by default
-	Limits   Limits        // what is promised of rate limits, Exact by default
-	FailMode FailMode      // what happens while a shared database is gone, Closed by default
-	StaleFor time.Duration // with Stale: for how long at most, a minute by default
+	Redis    string        // the URL of the shared Redis or Valkey; none by default
+	Limits   Limits        // the accuracy of rate limits, Exact by default
+	FailMode FailMode      // while a shared database is down; Closed by default
+	StaleFor time.Duration // with Stale, the maximum age of cached data; a minute by default
 }
 
 // Engine runs the operations. It is safe for concurrent use.
 type Engine struct {
-	ops       []*Op // all of them; a method that read Ops would be bound by what it reads
+	ops       []*Op // Ops, which methods can't refer to because it refers to them
 	db        *store.DB
 	vault     *vault.Vault
 	limiter   ratelimit.Limiter
@@ -52,7 +52,7 @@ type Engine struct {
 	time      func() time.Time
 	log       *slog.Logger
 
-	recordsKey []byte // the wrapped data key of kept answers
+	recordsKey []byte // the wrapped data key of idempotency records
 
 	metrics
 
@@ -60,10 +60,9 @@ type Engine struct {
 	done sync.WaitGroup
 }
 
-// Open starts an engine on the rows of cfg.DB: it makes the data keys that it
-// needs where there are none, takes up the saved rate-limit windows and begins
-// its background work. A vault that doesn't open the rows is refused with
-// vault.ErrUnknownMaster.
+// Open starts an engine on the database cfg.DB: it creates missing data keys,
+// loads the saved rate-limit counters and starts the background jobs. A vault
+// whose master key doesn't match the database returns vault.ErrUnknownMaster.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	cfg, err := cfg.filled()
 	if err != nil {
@@ -98,9 +97,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Close ends the background work, saves what is only in memory and takes the
-// node out of the list of those that run. A shared database that doesn't answer
-// is not waited for longer than farewell; the other nodes find out by themselves.
+// Close stops the background jobs, saves what is only in memory and deregisters
+// the node. It waits at most three seconds for a shared database that doesn't
+// respond; the other nodes notice the missing heartbeats.
 func (e *Engine) Close(ctx context.Context) error {
 	const timeout = 3 * time.Second
 	e.stop()
@@ -120,14 +119,15 @@ func (e *Engine) closeCaches() {
 	e.spaces.Close()
 }
 
-// prepare brings the engine to where requests can be served. A node says that it
-// runs only when nothing else can keep it from that.
+// prepare gets the engine ready to serve requests. The first heartbeat comes
+// last, when nothing else can fail.
 func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	var err error
 	if e.recordsKey, err = e.dataKey(ctx, "answers"); err != nil {
 		return err
 	}
-	if _, _, err := e.vault.Rewrap(e.recordsKey); err != nil { // another node with another master key was first
+	// another node with another master key was first
+	if _, _, err := e.vault.Rewrap(e.recordsKey); err != nil {
 		return fmt.Errorf("master key: %w", err)
 	}
 	if e.limiter, err = e.openLimiter(ctx, cfg); err != nil {

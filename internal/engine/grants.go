@@ -10,15 +10,15 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// holding is what a key holds.
+// storedGrants are the permissions, roles and limits of a key, as stored.
 type storedGrants struct {
-	permissions, roles []string // sorted, without repeats
+	permissions, roles []string // sorted and distinct
 	roleIDs            []string
 	limits             []latchkey.Ratelimit // the key's own, in name order
 	shared             []latchkey.Ratelimit // its identity's, in name order
 }
 
-// loadGrants reads what a key holds.
+// loadGrants reads the grants of a key.
 func (e *Engine) loadGrants(ctx context.Context, key *read.Key) (*storedGrants, error) {
 	rows, err := e.db.KeyGrants(ctx, key.ID, key.IdentityID)
 	if err != nil {
@@ -27,10 +27,11 @@ func (e *Engine) loadGrants(ctx context.Context, key *read.Key) (*storedGrants, 
 	return storedGrantsOf(key.ID, rows), nil
 }
 
-// holdings reads what the keys of a page hold, by key, with one query however
-// many they are. They are consecutive keys of an API or, if the page is of an
-// identity, of those that belong to it.
-func (e *Engine) loadPageGrants(ctx context.Context, page []read.KeysPageRow, ofIdentity bool) (map[string]*storedGrants, error) {
+// loadPageGrants reads the grants of a page of keys with one query, by key. The
+// page has consecutive keys of an API or, if ofIdentity, of an identity in it.
+func (e *Engine) loadPageGrants(
+	ctx context.Context, page []read.KeysPageRow, ofIdentity bool,
+) (map[string]*storedGrants, error) {
 	if len(page) == 0 {
 		return nil, nil
 	}
@@ -47,17 +48,18 @@ func (e *Engine) loadPageGrants(ctx context.Context, page []read.KeysPageRow, of
 	for _, row := range rows {
 		grants[row.KeyID] = append(grants[row.KeyID], read.KeyGrantsRow{
 			Kind: row.Kind, ID: row.ID, Name: row.Name, OwnerID: row.OwnerID,
-			Amount: row.Amount, Duration: row.Duration, AutoApply: row.AutoApply, Algorithm: row.Algorithm,
+			Amount: row.Amount, Duration: row.Duration, AutoApply: row.AutoApply,
+			Algorithm: row.Algorithm,
 		})
 	}
-	held := make(map[string]*storedGrants, len(page))
+	byKey := make(map[string]*storedGrants, len(page))
 	for _, row := range page {
-		held[row.Key.ID] = storedGrantsOf(row.Key.ID, grants[row.Key.ID])
+		byKey[row.Key.ID] = storedGrantsOf(row.Key.ID, grants[row.Key.ID])
 	}
-	return held, nil
+	return byKey, nil
 }
 
-// holdingOf puts what a key holds in order.
+// storedGrantsOf sorts the grants of a key by kind and name.
 func storedGrantsOf(keyID string, rows []read.KeyGrantsRow) *storedGrants {
 	h := new(storedGrants)
 	for _, row := range rows {

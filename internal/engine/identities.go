@@ -19,24 +19,29 @@ import (
 // The root key needs identity.*.create_identity. An external id that already
 // exists returns 409; letter case is significant. Metadata of more than 1 MiB
 // returns 400.
-func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.CreateIdentityRequest) (latchkey.CreatedIdentity, error) {
+func (e *Engine) CreateIdentity(
+	ctx context.Context, who Caller, r *latchkey.CreateIdentityRequest,
+) (latchkey.CreatedIdentity, error) {
 	meta, err := metaText(r.Meta)
 	if err != nil {
 		return latchkey.CreatedIdentity{}, err
 	}
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedIdentity, error) {
-		made, err := c.insertIdentity(ctx, r.ExternalID, meta)
+	work := func(ctx context.Context, c *Change) (latchkey.CreatedIdentity, error) {
+		identity, err := c.insertIdentity(ctx, r.ExternalID, meta)
 		if store.IsDuplicate(err) {
-			return latchkey.CreatedIdentity{}, errIdentityExists.with("An identity with this external id exists already in this workspace.")
+			return latchkey.CreatedIdentity{}, errIdentityExists.with(
+				"An identity with this external id already exists in this workspace.",
+			)
 		}
 		if err != nil {
 			return latchkey.CreatedIdentity{}, err
 		}
-		if _, err := c.setLimits(ctx, made, r.Ratelimits); err != nil {
+		if _, err := c.setLimits(ctx, identity, r.Ratelimits); err != nil {
 			return latchkey.CreatedIdentity{}, err
 		}
-		return latchkey.CreatedIdentity{IdentityID: made.ID}, nil
-	})
+		return latchkey.CreatedIdentity{IdentityID: identity.ID}, nil
+	}
+	return change(ctx, e, who, work)
 }
 
 // GetIdentity returns an identity by its id or its external id. If both match,
@@ -45,7 +50,9 @@ func (e *Engine) CreateIdentity(ctx context.Context, who Caller, r *latchkey.Cre
 // The root key needs identity.*.read_identity, or
 // identity.<identityId>.read_identity for this identity. An unknown identity
 // returns 404, whatever permissions the root key has.
-func (e *Engine) GetIdentity(ctx context.Context, who Caller, r *latchkey.GetIdentityRequest) (latchkey.Identity, error) {
+func (e *Engine) GetIdentity(
+	ctx context.Context, who Caller, r *latchkey.GetIdentityRequest,
+) (latchkey.Identity, error) {
 	row, err := e.db.Identity(ctx, who.WorkspaceID(), r.Identity)
 	if err != nil {
 		return latchkey.Identity{}, orNotFound(err, identityNotFound())
@@ -67,7 +74,9 @@ func (e *Engine) GetIdentity(ctx context.Context, who Caller, r *latchkey.GetIde
 // The root key needs identity.*.read_identity, or
 // identity.<identityId>.read_identity for every identity on the page; otherwise
 // the page returns 403. An empty page needs no permission.
-func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.ListIdentitiesRequest) (latchkey.Page[latchkey.Identity], error) {
+func (e *Engine) ListIdentities(
+	ctx context.Context, who Caller, r *latchkey.ListIdentitiesRequest,
+) (latchkey.Page[latchkey.Identity], error) {
 	size, pattern := pageSize(r.Limit, 100), searchPattern(r.Search)
 	rows, err := e.db.IdentitiesPage(ctx, read.IdentitiesPageParams{
 		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: pattern, Most: int64(size) + 1,
@@ -83,9 +92,9 @@ func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.Lis
 	if err != nil {
 		return latchkey.Page[latchkey.Identity]{}, err
 	}
-	return pageOf(rows, size, func(row read.Identity) string { return row.ID }, func(row read.Identity) latchkey.Identity {
-		return identityWith(row, limits[row.ID])
-	}), nil
+	id := func(row read.Identity) string { return row.ID }
+	item := func(row read.Identity) latchkey.Identity { return identityWith(row, limits[row.ID]) }
+	return pageOf(rows, size, id, item), nil
 }
 
 // UpdateIdentity changes the metadata and the rate limits of an identity. The
@@ -98,7 +107,9 @@ func (e *Engine) ListIdentities(ctx context.Context, who Caller, r *latchkey.Lis
 // The root key needs identity.*.update_identity. A rate limit name that repeats
 // returns 400, as does metadata of more than 1 MiB. An unknown identity returns
 // 404.
-func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.UpdateIdentityRequest) (latchkey.Identity, error) {
+func (e *Engine) UpdateIdentity(
+	ctx context.Context, who Caller, r *latchkey.UpdateIdentityRequest,
+) (latchkey.Identity, error) {
 	if err := distinctNames(r.Ratelimits.Or(nil)); err != nil {
 		return latchkey.Identity{}, err
 	}
@@ -117,7 +128,9 @@ func (e *Engine) UpdateIdentity(ctx context.Context, who Caller, r *latchkey.Upd
 
 // updateIdentity applies the request to the identity. Meta is the stored form
 // of the request's metadata.
-func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latchkey.UpdateIdentityRequest, meta string) (latchkey.Identity, error) {
+func (c *Change) updateIdentity(
+	ctx context.Context, row read.Identity, r *latchkey.UpdateIdentityRequest, meta string,
+) (latchkey.Identity, error) {
 	identity := latchkey.Identity{ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(meta)}
 	c.invalidate(row.ID)
 	c.audit(identityUpdated, identityTarget(row.ID, row.ExternalID))
@@ -148,7 +161,9 @@ func (c *Change) updateIdentity(ctx context.Context, row read.Identity, r *latch
 //
 // The root key needs identity.*.delete_identity. An unknown identity returns
 // 404.
-func (e *Engine) DeleteIdentity(ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest) error {
+func (e *Engine) DeleteIdentity(
+	ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest,
+) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
@@ -176,35 +191,40 @@ func (c *Change) identityFor(ctx context.Context, externalID string) (string, er
 	if !errors.Is(err, store.ErrNotFound) {
 		return "", err
 	}
-	made, err := c.insertIdentity(ctx, externalID, "")
+	identity, err := c.insertIdentity(ctx, externalID, "")
 	if err != nil {
 		return "", err
 	}
-	return made.ID, nil
+	return identity.ID, nil
 }
 
 // insertIdentity creates an identity without rate limits.
-func (c *Change) insertIdentity(ctx context.Context, externalID, meta string) (latchkey.AuditTarget, error) {
-	made := identityTarget(NewID("id"), externalID)
-	c.audit(identityCreated, made)
+func (c *Change) insertIdentity(
+	ctx context.Context, externalID, meta string,
+) (latchkey.AuditTarget, error) {
+	identity := identityTarget(NewID("id"), externalID)
+	c.audit(identityCreated, identity)
 	err := c.tx.InsertIdentity(ctx, write.InsertIdentityParams{
-		ID: made.ID, WorkspaceID: c.who.WorkspaceID(), ExternalID: externalID,
-		Search: searchText(made.ID, externalID), Meta: meta, CreatedAt: c.now,
+		ID: identity.ID, WorkspaceID: c.who.WorkspaceID(), ExternalID: externalID,
+		Search: searchText(identity.ID, externalID), Meta: meta, CreatedAt: c.now,
 	})
 	if err != nil {
 		return latchkey.AuditTarget{}, err
 	}
-	return made, nil
+	return identity, nil
 }
 
 // limitsOf returns the rate limits of a page of identities, by identity.
 // Pattern is the search pattern that selected the page.
-func (e *Engine) limitsOf(ctx context.Context, who Caller, page []read.Identity, pattern string) (map[string][]latchkey.Ratelimit, error) {
+func (e *Engine) limitsOf(
+	ctx context.Context, who Caller, page []read.Identity, pattern string,
+) (map[string][]latchkey.Ratelimit, error) {
 	if len(page) == 0 {
 		return nil, nil
 	}
 	rows, err := e.db.LimitsOfIdentities(ctx, read.LimitsOfIdentitiesParams{
-		WorkspaceID: who.WorkspaceID(), FromID: page[0].ID, ToID: page[len(page)-1].ID, Pattern: pattern,
+		WorkspaceID: who.WorkspaceID(), FromID: page[0].ID, ToID: page[len(page)-1].ID,
+		Pattern: pattern,
 	})
 	if err != nil {
 		return nil, err
@@ -234,7 +254,7 @@ func distinctNames(requests []latchkey.RatelimitRequest) error {
 		if seen[r.Name] {
 			return invalid(latchkey.Fault{
 				Location: "/properties/ratelimits/items/properties/name",
-				Message:  fmt.Sprintf("the rate limit name %q stands twice", r.Name),
+				Message:  fmt.Sprintf("the rate limit name %q is used twice", r.Name),
 				Fix:      "Give each rate limit a name of its own.",
 			})
 		}
@@ -244,7 +264,9 @@ func distinctNames(requests []latchkey.RatelimitRequest) error {
 }
 
 func identityWith(row read.Identity, limits []latchkey.Ratelimit) latchkey.Identity {
-	return latchkey.Identity{ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(row.Meta), Ratelimits: limits}
+	return latchkey.Identity{
+		ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(row.Meta), Ratelimits: limits,
+	}
 }
 
 func identityTarget(id, externalID string) latchkey.AuditTarget {
@@ -252,5 +274,7 @@ func identityTarget(id, externalID string) latchkey.AuditTarget {
 }
 
 func identityNotFound() *latchkey.Error {
-	return errIdentityNotFound.with("There is no identity with this id or external id in this workspace.")
+	return errIdentityNotFound.with(
+		"There is no identity with this id or external id in this workspace.",
+	)
 }

@@ -4,7 +4,7 @@ import (
 	"crypto/rand"
 )
 
-// alphanumeric are the characters of ids.
+// alphanumeric has the characters of ids.
 const alphanumeric = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // NewID returns a random id: the prefix, an underscore and nine characters.
@@ -16,7 +16,7 @@ func NewID(prefix string) string {
 	for len(id) < cap(id) {
 		rand.Read(bytes[:])
 		for _, b := range bytes {
-			// 248 is the largest multiple of 62 in a byte: no character is likelier.
+			// Bytes below 248, a multiple of 62, make all characters equally likely.
 			if b < 248 && len(id) < cap(id) {
 				id = append(id, alphanumeric[b%62])
 			}

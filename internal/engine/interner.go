@@ -2,18 +2,18 @@ package engine
 
 import "sync"
 
-// interner keeps one copy of each value that many entries of a cache share. The
-// zero value is ready.
+// interner shares one copy of each value among the entries of a cache. The zero
+// value is ready to use.
 type interner[T comparable] struct {
 	mu     sync.Mutex
 	copies map[T]*T
 }
 
-// maxInterned is how many copies are kept. Past that they are forgotten, and what
-// is shared from then on is copied once more.
+// maxInterned is the maximum number of shared copies. At the maximum all are
+// dropped, and later values are copied once more.
 const maxInterned = 10_000
 
-// intern returns the copy of the value.
+// intern returns the shared copy of the value.
 func (c *interner[T]) intern(v T) *T {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,24 +9,24 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
-// startJobs starts the background jobs. Each runs again and again, never beside
-// itself, until the engine is closed; an error is logged, and the next run tries
+// startJobs starts the background jobs, which run until the engine is closed. A
+// job never overlaps itself. Its errors are logged, and its next run tries
 // again.
 func (e *Engine) startJobs() {
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	if e.db.Shared() {
 		e.done.Go(func() { e.db.Follow(ctx, e.applyChanges) })
-		e.every(ctx, heartbeatInterval, "tell other nodes", e.heartbeat)
-		e.every(ctx, time.Minute, "drop old changes", e.dropChanges)
+		e.every(ctx, heartbeatInterval, "heartbeat", e.heartbeat)
+		e.every(ctx, time.Minute, "drop old change log", e.dropChanges)
 	}
-	e.every(ctx, time.Minute, "save last use", e.saveUsage)
+	e.every(ctx, time.Minute, "save last used", e.saveUsage)
 	e.every(ctx, time.Minute, "refill credits", e.refillDue)
-	e.every(ctx, time.Hour, "drop kept answers", e.dropIdempotencyRecords)
+	e.every(ctx, time.Hour, "drop idempotency records", e.dropIdempotencyRecords)
 }
 
 func (e *Engine) every(
-	ctx context.Context, interval time.Duration, what string, work func(context.Context) error,
+	ctx context.Context, interval time.Duration, job string, run func(context.Context) error,
 ) {
 	e.done.Go(func() {
 		tick := time.NewTicker(interval)
@@ -37,26 +37,27 @@ func (e *Engine) every(
 				return
 			case <-tick.C:
 			}
-			if err := work(ctx); err != nil && ctx.Err() == nil {
-				e.log.Error("background work failed; it will be tried again", "work", what, "error", err)
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				e.log.Error("background job failed; its next run tries again",
+					"job", job, "error", err)
 			}
 		}
 	})
 }
 
-// hear applies what other nodes have changed.
-func (e *Engine) applyChanges(h store.Heard) {
-	e.source.Clock.Apply(coherence.LogReading{At: h.At, Changed: changedIDs(h), Gap: h.All})
+// applyChanges invalidates what other nodes have changed.
+func (e *Engine) applyChanges(log store.Heard) {
+	e.source.Clock.Apply(coherence.LogReading{At: log.At, Changed: changedIDs(log), Gap: log.All})
 	e.source.Breaker.Reset()
-	for _, change := range h.Changes {
+	for _, change := range log.Changes {
 		e.lag.Observe(max(0, time.Since(change.Made).Seconds()))
 	}
 }
 
-// changed yields the ids of what other nodes have changed.
-func changedIDs(h store.Heard) iter.Seq[string] {
+// changedIDs yields the ids of what other nodes have changed.
+func changedIDs(log store.Heard) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, change := range h.Changes {
+		for _, change := range log.Changes {
 			for _, id := range change.IDs {
 				if !yield(id) {
 					return
@@ -66,8 +67,7 @@ func changedIDs(h store.Heard) iter.Seq[string] {
 	}
 }
 
-// dropAnswers forgets the answers that were kept for a day for requests with an
-// Idempotency-Key.
+// dropIdempotencyRecords deletes idempotency records older than a day.
 func (e *Engine) dropIdempotencyRecords(ctx context.Context) error {
 	before := e.now() - (24 * time.Hour).Milliseconds()
 	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
@@ -75,7 +75,7 @@ func (e *Engine) dropIdempotencyRecords(ctx context.Context) error {
 	})
 }
 
-// dropChanges forgets what nodes that run have long heard of.
+// dropChanges deletes entries of the change log that every live node has read.
 func (e *Engine) dropChanges(ctx context.Context) error {
 	before := e.now() - (10 * time.Minute).Milliseconds()
 	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
@@ -83,12 +83,12 @@ func (e *Engine) dropChanges(ctx context.Context) error {
 	})
 }
 
-// chunk is how many rows of background work share a transaction: few enough
-// that the changes which wait for it don't notice.
+// chunk is the number of rows that a background job deletes in a transaction, few
+// enough not to delay concurrent changes.
 const chunk = 250
 
-// deleteInChunks deletes rows chunk by chunk, each in a transaction of its own.
-// Del deletes the next chunk and returns how many rows that was.
+// deleteInChunks deletes rows in chunks, each in its own transaction. Del
+// deletes the next chunk and returns the number of deleted rows.
 func deleteInChunks(
 	ctx context.Context, db *store.DB, del func(context.Context, *store.Tx) (int64, error),
 ) error {

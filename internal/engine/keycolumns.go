@@ -10,11 +10,11 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// Where the fields of requests meet the columns of the table keys. A field that
-// is forgotten here fails TestEveryWayToAKeyKeepsEveryField; a column that
-// InsertKey doesn't name doesn't compile.
+// This file maps the fields of requests to the columns of the table keys. A field
+// that is missing here fails TestCreateRerollMigrateAndUpdateSetEveryField; a
+// column that InsertKey doesn't name doesn't compile.
 
-// setColumns sets the columns of a new key that a request decides alone.
+// setColumns sets the columns of a new key that depend on the request alone.
 func setColumns(k *read.Key, r *latchkey.CreateKeyRequest, now int64) error {
 	meta, err := metaText(r.Meta)
 	if err != nil {
@@ -24,15 +24,16 @@ func setColumns(k *read.Key, r *latchkey.CreateKeyRequest, now int64) error {
 	return setCredits(k, r.Credits, now)
 }
 
-// creationOf returns the request to create a key like that of another system.
+// creationOf returns the request that creates a migrated key.
 func creationOf(k *latchkey.MigrateKey) *latchkey.CreateKeyRequest {
 	return &latchkey.CreateKeyRequest{
-		Name: k.Name, ExternalID: k.ExternalID, Meta: k.Meta, Roles: k.Roles, Permissions: k.Permissions,
-		Expires: k.Expires, Enabled: k.Enabled, Credits: k.Credits, Ratelimits: k.Ratelimits,
+		Name: k.Name, ExternalID: k.ExternalID, Meta: k.Meta, Roles: k.Roles,
+		Permissions: k.Permissions,
+		Expires:     k.Expires, Enabled: k.Enabled, Credits: k.Credits, Ratelimits: k.Ratelimits,
 	}
 }
 
-// insertKey inserts the row of a new key, every column of it.
+// insertKey inserts the row of a new key with all its columns.
 func (c *Change) insertKey(ctx context.Context, k read.Key) error {
 	if err := c.tx.InsertKey(ctx, write.InsertKeyParams(k)); err != nil {
 		return fmt.Errorf("key: %w", err)
@@ -41,8 +42,8 @@ func (c *Change) insertKey(ctx context.Context, k read.Key) error {
 	return nil
 }
 
-// updateColumns changes the columns that a request names. Balance and schedule
-// are not among them: they may be changing at this moment.
+// updateColumns changes the columns that a request names, except the balance and
+// the schedule, which concurrent verifications may change.
 func (c *Change) updateColumns(
 	ctx context.Context, k read.Key, r *latchkey.UpdateKeyRequest,
 ) error {
@@ -72,7 +73,7 @@ func (c *Change) updateColumns(
 	})
 }
 
-// keyOf shows a stored key with what it holds.
+// keyOf returns a stored key with its grants.
 func keyOf(k *read.Key, externalID, identityMeta string, h *storedGrants) latchkey.Key {
 	return latchkey.Key{
 		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),

@@ -11,7 +11,9 @@ import (
 // AddPermissions grants permissions to a key and returns all permissions that
 // the key has directly, sorted by slug. Slugs that don't exist are created.
 // Permissions that the key already has are ignored.
-func (e *Engine) AddPermissions(ctx context.Context, who Caller, r *latchkey.AddPermissionsRequest) ([]latchkey.Permission, error) {
+func (e *Engine) AddPermissions(
+	ctx context.Context, who Caller, r *latchkey.AddPermissionsRequest,
+) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			permissions, err := c.permissionsFor(ctx, r.Permissions)
@@ -25,7 +27,9 @@ func (e *Engine) AddPermissions(ctx context.Context, who Caller, r *latchkey.Add
 // RemovePermissions revokes permissions that a key has directly and returns the
 // rest, sorted by slug. All slugs must exist. Permissions that the key doesn't
 // have, or has only through a role, are ignored.
-func (e *Engine) RemovePermissions(ctx context.Context, who Caller, r *latchkey.RemovePermissionsRequest) ([]latchkey.Permission, error) {
+func (e *Engine) RemovePermissions(
+	ctx context.Context, who Caller, r *latchkey.RemovePermissionsRequest,
+) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			permissions, err := c.permissionsNamed(ctx, r.Permissions)
@@ -39,7 +43,9 @@ func (e *Engine) RemovePermissions(ctx context.Context, who Caller, r *latchkey.
 // SetPermissions replaces the permissions that a key has directly and returns
 // them, sorted by slug. Slugs that don't exist are created; an empty list
 // removes all. Permissions that the key has through roles don't change.
-func (e *Engine) SetPermissions(ctx context.Context, who Caller, r *latchkey.SetPermissionsRequest) ([]latchkey.Permission, error) {
+func (e *Engine) SetPermissions(
+	ctx context.Context, who Caller, r *latchkey.SetPermissionsRequest,
+) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			return c.replacePermissions(ctx, key, r.Permissions)
@@ -47,7 +53,10 @@ func (e *Engine) SetPermissions(ctx context.Context, who Caller, r *latchkey.Set
 }
 
 // onPermissions changes the direct permissions of a key and returns them.
-func (e *Engine) onPermissions(ctx context.Context, who Caller, keyID string, work func(context.Context, *Change, latchkey.AuditTarget) error) ([]latchkey.Permission, error) {
+func (e *Engine) onPermissions(
+	ctx context.Context, who Caller, keyID string,
+	work func(context.Context, *Change, latchkey.AuditTarget) error,
+) ([]latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
 		row, err := c.managedKey(ctx, keyID)
 		if err != nil {
@@ -61,37 +70,49 @@ func (e *Engine) onPermissions(ctx context.Context, who Caller, keyID string, wo
 	})
 }
 
-func (c *Change) directPermissions(ctx context.Context, keyID string) ([]latchkey.Permission, error) {
+func (c *Change) directPermissions(
+	ctx context.Context, keyID string,
+) ([]latchkey.Permission, error) {
 	rows, err := c.tx.DirectPermissions(ctx, keyID)
 	if err != nil {
 		return nil, fmt.Errorf("permissions of the key: %w", err)
 	}
 	permissions := make([]latchkey.Permission, len(rows))
 	for i, row := range rows {
-		permissions[i] = latchkey.Permission{ID: row.ID, Name: row.Name, Slug: row.Slug, Description: row.Description}
+		permissions[i] = latchkey.Permission{
+			ID: row.ID, Name: row.Name, Slug: row.Slug, Description: row.Description,
+		}
 	}
 	return permissions, nil
 }
 
-func (c *Change) connectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.updateLinks(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget), c.tx.InsertKeyPermission)
+func (c *Change) connectPermissions(
+	ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission,
+) error {
+	return c.updateLinks(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget),
+		c.tx.InsertKeyPermission)
 }
 
-func (c *Change) disconnectPermissions(ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission) error {
-	return c.updateLinks(ctx, keyPermissionDisconnected, key, targets(permissions, permissionTarget), c.tx.DeleteKeyPermission)
+func (c *Change) disconnectPermissions(
+	ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission,
+) error {
+	return c.updateLinks(ctx, keyPermissionDisconnected, key,
+		targets(permissions, permissionTarget), c.tx.DeleteKeyPermission)
 }
 
 // replacePermissions replaces the permissions that the key has directly.
-func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarget, slugs []string) error {
+func (c *Change) replacePermissions(
+	ctx context.Context, key latchkey.AuditTarget, slugs []string,
+) error {
 	wanted, err := c.permissionsFor(ctx, slugs)
 	if err != nil {
 		return err
 	}
-	held, err := c.directPermissions(ctx, key.ID)
+	current, err := c.directPermissions(ctx, key.ID)
 	if err != nil {
 		return err
 	}
-	if err := c.disconnectPermissions(ctx, key, without(held, wanted)); err != nil {
+	if err := c.disconnectPermissions(ctx, key, without(current, wanted)); err != nil {
 		return err
 	}
 	return c.connectPermissions(ctx, key, wanted)
@@ -100,7 +121,9 @@ func (c *Change) replacePermissions(ctx context.Context, key latchkey.AuditTarge
 // AddRoles assigns roles to a key and returns all roles of the key, each with
 // its permissions. The roles must exist. Roles that the key already has are
 // ignored.
-func (e *Engine) AddRoles(ctx context.Context, who Caller, r *latchkey.AddRolesRequest) ([]latchkey.Role, error) {
+func (e *Engine) AddRoles(
+	ctx context.Context, who Caller, r *latchkey.AddRolesRequest,
+) ([]latchkey.Role, error) {
 	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			roles, err := c.rolesNamed(ctx, r.Roles)
@@ -114,7 +137,9 @@ func (e *Engine) AddRoles(ctx context.Context, who Caller, r *latchkey.AddRolesR
 // RemoveRoles removes roles from a key and returns the rest, each with its
 // permissions. The roles must exist. Roles that the key doesn't have are
 // ignored.
-func (e *Engine) RemoveRoles(ctx context.Context, who Caller, r *latchkey.RemoveRolesRequest) ([]latchkey.Role, error) {
+func (e *Engine) RemoveRoles(
+	ctx context.Context, who Caller, r *latchkey.RemoveRolesRequest,
+) ([]latchkey.Role, error) {
 	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			roles, err := c.rolesNamed(ctx, r.Roles)
@@ -128,7 +153,9 @@ func (e *Engine) RemoveRoles(ctx context.Context, who Caller, r *latchkey.Remove
 // SetRoles replaces the roles of a key and returns them, each with its
 // permissions. The roles must exist; an empty list removes all. Permissions
 // that the key has directly don't change.
-func (e *Engine) SetRoles(ctx context.Context, who Caller, r *latchkey.SetRolesRequest) ([]latchkey.Role, error) {
+func (e *Engine) SetRoles(
+	ctx context.Context, who Caller, r *latchkey.SetRolesRequest,
+) ([]latchkey.Role, error) {
 	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
 			return c.replaceRoles(ctx, key, r.Roles)
@@ -136,7 +163,10 @@ func (e *Engine) SetRoles(ctx context.Context, who Caller, r *latchkey.SetRolesR
 }
 
 // onRoles changes the roles of a key and returns them.
-func (e *Engine) onRoles(ctx context.Context, who Caller, keyID string, work func(context.Context, *Change, latchkey.AuditTarget) error) ([]latchkey.Role, error) {
+func (e *Engine) onRoles(
+	ctx context.Context, who Caller, keyID string,
+	work func(context.Context, *Change, latchkey.AuditTarget) error,
+) ([]latchkey.Role, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Role, error) {
 		row, err := c.managedKey(ctx, keyID)
 		if err != nil {
@@ -159,23 +189,31 @@ func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role,
 	roles := []latchkey.Role{}
 	for _, row := range rows {
 		if len(roles) == 0 || roles[len(roles)-1].ID != row.ID {
-			roles = append(roles, latchkey.Role{ID: row.ID, Name: row.Name, Description: row.Description})
+			roles = append(roles, latchkey.Role{
+				ID: row.ID, Name: row.Name, Description: row.Description,
+			})
 		}
 		if role := &roles[len(roles)-1]; row.PermissionID != "" {
 			role.Permissions = append(role.Permissions, latchkey.Permission{
-				ID: row.PermissionID, Name: row.PermissionName, Slug: row.Slug, Description: row.PermissionDescription,
+				ID: row.PermissionID, Name: row.PermissionName, Slug: row.Slug,
+				Description: row.PermissionDescription,
 			})
 		}
 	}
 	return roles, nil
 }
 
-func (c *Change) connectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
+func (c *Change) connectRoles(
+	ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role,
+) error {
 	return c.updateLinks(ctx, keyRoleConnected, key, targets(roles, roleTarget), c.tx.InsertKeyRole)
 }
 
-func (c *Change) disconnectRoles(ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role) error {
-	return c.updateLinks(ctx, keyRoleDisconnected, key, targets(roles, roleTarget), c.tx.DeleteKeyRole)
+func (c *Change) disconnectRoles(
+	ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role,
+) error {
+	return c.updateLinks(ctx, keyRoleDisconnected, key, targets(roles, roleTarget),
+		c.tx.DeleteKeyRole)
 }
 
 // replaceRoles replaces the roles of the key.
@@ -184,11 +222,11 @@ func (c *Change) replaceRoles(ctx context.Context, key latchkey.AuditTarget, nam
 	if err != nil {
 		return err
 	}
-	held, err := c.rolesOfKey(ctx, key.ID)
+	current, err := c.rolesOfKey(ctx, key.ID)
 	if err != nil {
 		return err
 	}
-	surplus := slices.DeleteFunc(held, func(r latchkey.Role) bool {
+	surplus := slices.DeleteFunc(current, func(r latchkey.Role) bool {
 		return slices.ContainsFunc(wanted, func(w latchkey.Role) bool { return w.ID == r.ID })
 	})
 	if err := c.disconnectRoles(ctx, key, surplus); err != nil {

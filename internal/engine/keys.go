@@ -11,7 +11,7 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// defaultBytes is how many random bytes a key has where nobody says.
+// defaultBytes is the default number of random bytes of a key.
 const defaultBytes = 16
 
 // CreateKey creates a key and returns its secret, which is shown only in this
@@ -21,7 +21,9 @@ const defaultBytes = 16
 // recoverable key is also stored encrypted, which its API must allow. An API
 // that does not exist and an API in which the root key cannot create keys
 // return the same 404.
-func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKeyRequest) (latchkey.CreatedKey, error) {
+func (e *Engine) CreateKey(
+	ctx context.Context, who Caller, r *latchkey.CreateKeyRequest,
+) (latchkey.CreatedKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedKey, error) {
 		api, err := c.apiForNewKeys(ctx, r.APIID)
 		if err != nil {
@@ -32,7 +34,8 @@ func (e *Engine) CreateKey(ctx context.Context, who Caller, r *latchkey.CreateKe
 				return latchkey.CreatedKey{}, err
 			}
 		}
-		s := newSecret(cmp.Or(r.Prefix, api.DefaultPrefix), cmp.Or(r.ByteLength, int(api.DefaultBytes), defaultBytes))
+		s := newSecret(cmp.Or(r.Prefix, api.DefaultPrefix),
+			cmp.Or(r.ByteLength, int(api.DefaultBytes), defaultBytes))
 		id, err := c.createKey(ctx, api, read.Key{Hash: s.hash, Start: s.start}, r, c.rolesNamed)
 		if err != nil {
 			return latchkey.CreatedKey{}, err
@@ -67,7 +70,10 @@ func (c *Change) requireEncryptedStorage(api read.API) error {
 		return err
 	}
 	if !api.StoreEncrypted {
-		return errPrecondition.with("The API does not store encrypted keys. Switch storeEncryptedKeys on with apis.updateApi to make recoverable keys.")
+		return errPrecondition.with(
+			"The API does not store encrypted keys. To create recoverable keys, turn " +
+				"storeEncryptedKeys on with apis.updateApi.",
+		)
 	}
 	return nil
 }
@@ -124,7 +130,9 @@ func keyNotFound() *latchkey.Error { return errKeyNotFound.with("There is no key
 
 // presentedKeyNotFound is the error for a presented key that the caller cannot
 // read.
-func presentedKeyNotFound() *latchkey.Error { return errKeyNotFound.with("There is no such key.") }
+func presentedKeyNotFound() *latchkey.Error {
+	return errKeyNotFound.with("This key does not exist.")
+}
 
 // managedKey returns a key of the caller's workspace if the caller can call its
 // operation on it. Within a workspace the existence of a key is no secret, so a
@@ -148,7 +156,9 @@ func onKey(row read.LiveKeyRow) ids {
 // GetKey returns a key without its secret. With decrypt, the response has the
 // plaintext of a recoverable key; this needs the permission decrypt_key and an
 // API that stores encrypted keys.
-func (e *Engine) GetKey(ctx context.Context, who Caller, r *latchkey.GetKeyRequest) (latchkey.Key, error) {
+func (e *Engine) GetKey(
+	ctx context.Context, who Caller, r *latchkey.GetKeyRequest,
+) (latchkey.Key, error) {
 	row, err := e.db.LiveKey(ctx, r.KeyID, who.root.workspace)
 	if err != nil {
 		return latchkey.Key{}, orNotFound(err, keyNotFound())
@@ -180,7 +190,9 @@ func (c *Caller) requireDecrypt(on ids, stored bool) error {
 		return err
 	}
 	if !stored {
-		return errPrecondition.with("The API %s does not store encrypted keys, so there is nothing to decrypt.", on.API)
+		return errPrecondition.with(
+			"The API %s does not store encrypted keys, so there is nothing to decrypt.", on.API,
+		)
 	}
 	return nil
 }
@@ -188,7 +200,9 @@ func (c *Caller) requireDecrypt(on ids, stored bool) error {
 // Whoami returns the key with the presented secret. It spends no credits and
 // also works for disabled and expired keys. A key that the root key cannot read
 // returns the same 404 as one that does not exist.
-func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiRequest) (latchkey.Key, error) {
+func (e *Engine) Whoami(
+	ctx context.Context, who Caller, r *latchkey.WhoamiRequest,
+) (latchkey.Key, error) {
 	found, err := e.db.KeyByHash(ctx, hashText(r.Key))
 	if errors.Is(err, store.ErrNotFound) {
 		return latchkey.Key{}, presentedKeyNotFound()
@@ -210,7 +224,9 @@ func (e *Engine) Whoami(ctx context.Context, who Caller, r *latchkey.WhoamiReque
 // and expired keys are listed, deleted ones are not. With an external id, only
 // the keys of that identity are listed. An API whose keys the root key cannot
 // read returns the same 404 as one that does not exist.
-func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysRequest) (latchkey.Page[latchkey.Key], error) {
+func (e *Engine) ListKeys(
+	ctx context.Context, who Caller, r *latchkey.ListKeysRequest,
+) (latchkey.Page[latchkey.Key], error) {
 	var none latchkey.Page[latchkey.Key]
 	api, err := e.db.LiveAPI(ctx, r.APIID, who.root.workspace)
 	if err != nil {
@@ -229,14 +245,14 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 	if err != nil {
 		return none, fmt.Errorf("keys: %w", err)
 	}
-	held, err := e.loadPageGrants(ctx, rows, r.ExternalID != "")
+	grants, err := e.loadPageGrants(ctx, rows, r.ExternalID != "")
 	if err != nil {
 		return none, err
 	}
 	return tryPageOf(rows, pageSize(r.Limit, 100),
 		func(row read.KeysPageRow) string { return row.Key.ID },
 		func(row read.KeysPageRow) (latchkey.Key, error) {
-			key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, held[row.Key.ID])
+			key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, grants[row.Key.ID])
 			if !r.Decrypt {
 				return key, nil
 			}
@@ -250,7 +266,9 @@ func (e *Engine) ListKeys(ctx context.Context, who Caller, r *latchkey.ListKeysR
 
 // keysPage reads one row more than a page of keys of an API, or of one identity
 // in it. An identity that doesn't exist has no keys.
-func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKeysRequest) ([]read.KeysPageRow, error) {
+func (e *Engine) keysPage(
+	ctx context.Context, api read.API, r *latchkey.ListKeysRequest,
+) ([]read.KeysPageRow, error) {
 	most := int64(pageSize(r.Limit, 100)) + 1
 	if r.ExternalID == "" {
 		return e.db.KeysPage(ctx, api.ID, r.Cursor, most)
@@ -276,7 +294,9 @@ func (e *Engine) keysPage(ctx context.Context, api read.API, r *latchkey.ListKey
 }
 
 // describe returns a stored key with its grants.
-func (e *Engine) describe(ctx context.Context, k *read.Key, externalID, identityMeta string) (latchkey.Key, error) {
+func (e *Engine) describe(
+	ctx context.Context, k *read.Key, externalID, identityMeta string,
+) (latchkey.Key, error) {
 	h, err := e.loadGrants(ctx, k)
 	if err != nil {
 		return latchkey.Key{}, err
@@ -343,7 +363,8 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 // deleteKey deletes a key and its rows in other tables.
 func (c *Change) deleteKey(ctx context.Context, id string) error {
 	for _, del := range []func(context.Context, string) error{
-		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits, c.tx.DeleteSealedKey, c.tx.DeleteKey,
+		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits, c.tx.DeleteSealedKey,
+		c.tx.DeleteKey,
 	} {
 		if err := del(ctx, id); err != nil {
 			return err

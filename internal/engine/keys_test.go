@@ -245,11 +245,11 @@ func wantNoZeroField(t *testing.T, of any, except ...string) {
 	}
 }
 
-// TestEveryWayToAKeyKeepsEveryField: whatever keys.createKey accepts,
+// TestCreateRerollMigrateAndUpdateSetEveryField: whatever keys.createKey accepts,
 // keys.getKey shows, also of a key that was made by reroll or by migration, or
 // that got it by an update. A field that is added and forgotten in one of these
 // places fails here.
-func TestEveryWayToAKeyKeepsEveryField(t *testing.T) {
+func TestCreateRerollMigrateAndUpdateSetEveryField(t *testing.T) {
 	w := newWorld(t)
 	r := w.withEveryField()
 	wantNoZeroField(t, r)

@@ -9,8 +9,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// openLimiter chooses where rate limits are counted. A database that nodes share
-// counts only where the limits are to be exact and there is no Redis.
+// openLimiter opens the back end that counts rate limits. A shared database
+// counts only if limits are exact and there is no Redis.
 func (e *Engine) openLimiter(ctx context.Context, cfg Config) (ratelimit.Limiter, error) {
 	counters := counters{e.db}
 	switch {
@@ -29,7 +29,7 @@ func (e *Engine) openLimiter(ctx context.Context, cfg Config) (ratelimit.Limiter
 	})
 }
 
-// counters is a ratelimit.Store in the database.
+// counters is the ratelimit.Store in the database.
 type counters struct{ db *store.DB }
 
 func (c counters) Saved(
@@ -97,14 +97,16 @@ func mapped[A, B any](all []A, of func(A) B) []B {
 
 func counterRow(r read.Cell) ratelimit.Row {
 	return ratelimit.Row{
-		Workspace: r.WorkspaceID, Namespace: r.Namespace, Identifier: r.Identifier, Duration: r.Duration,
-		Words: [3]int64{r.Sequence, r.Current, r.Previous}, Expires: r.ExpiresAt,
+		Workspace: r.WorkspaceID, Namespace: r.Namespace, Identifier: r.Identifier,
+		Duration: r.Duration,
+		Words:    [3]int64{r.Sequence, r.Current, r.Previous}, Expires: r.ExpiresAt,
 	}
 }
 
 func storedRow(r ratelimit.Row) read.Cell {
 	return read.Cell{
-		WorkspaceID: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier, Duration: r.Duration,
+		WorkspaceID: r.Workspace, Namespace: r.Namespace, Identifier: r.Identifier,
+		Duration: r.Duration,
 		Sequence: r.Words[0], Current: r.Words[1], Previous: r.Words[2], ExpiresAt: r.Expires,
 	}
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// setLimits replaces the rate limits of a key or an identity by name and
-// returns them in name order, never nil. A kept name keeps its id; of a
-// repeated name the last one counts. The caller touches the owner.
-func (c *Change) setLimits(ctx context.Context, owner latchkey.AuditTarget, requests []latchkey.RatelimitRequest) ([]latchkey.Ratelimit, error) {
+// setLimits replaces the rate limits of a key or an identity by name and returns
+// them in name order, never nil. A limit whose name is kept keeps its id; of a
+// repeated name the last one counts. The caller invalidates the owner.
+func (c *Change) setLimits(
+	ctx context.Context, owner latchkey.AuditTarget, requests []latchkey.RatelimitRequest,
+) ([]latchkey.Ratelimit, error) {
 	rows, err := c.tx.Limits(ctx, owner.ID)
 	if err != nil {
 		return nil, err
@@ -43,7 +45,7 @@ func (c *Change) setLimits(ctx context.Context, owner latchkey.AuditTarget, requ
 	return limits, nil
 }
 
-// copyLimits gives a key limits like those of another, with ids of their own.
+// copyLimits copies the limits of a key to another one, with new ids.
 func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from string) error {
 	rows, err := c.tx.Limits(ctx, from)
 	if err != nil {
@@ -57,9 +59,12 @@ func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from s
 	return err
 }
 
-// putLimit makes the limit what the request asks for. A limit that the owner
-// has had is changed where it differs; the zero limit stands for none.
-func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had latchkey.Ratelimit, r latchkey.RatelimitRequest) (latchkey.Ratelimit, error) {
+// putLimit inserts the requested limit, or updates the limit that the owner had if
+// it differs. The zero limit is none.
+func (c *Change) putLimit(
+	ctx context.Context, owner latchkey.AuditTarget, had latchkey.Ratelimit,
+	r latchkey.RatelimitRequest,
+) (latchkey.Ratelimit, error) {
 	limit := latchkey.Ratelimit{
 		ID: had.ID, Name: r.Name, Limit: r.Limit, Duration: r.Duration,
 		AutoApply: r.AutoApply.Or(false), Algorithm: r.Algorithm,
@@ -70,7 +75,8 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 	case had.ID != "":
 		c.audit(limitUpdated, limitTarget(limit), owner)
 		err := c.tx.UpdateLimit(ctx, write.UpdateLimitParams{
-			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(), AutoApply: limit.AutoApply,
+			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(),
+			AutoApply: limit.AutoApply,
 			Algorithm: string(limit.Algorithm),
 		})
 		if err != nil {
@@ -91,7 +97,9 @@ func (c *Change) putLimit(ctx context.Context, owner latchkey.AuditTarget, had l
 	return limit, nil
 }
 
-func (c *Change) deleteLimit(ctx context.Context, owner latchkey.AuditTarget, limit latchkey.Ratelimit) error {
+func (c *Change) deleteLimit(
+	ctx context.Context, owner latchkey.AuditTarget, limit latchkey.Ratelimit,
+) error {
 	c.audit(limitDeleted, limitTarget(limit), owner)
 	return c.tx.DeleteLimit(ctx, limit.ID)
 }
@@ -104,7 +112,7 @@ func storedLimit(row read.Limit) latchkey.Ratelimit {
 	}
 }
 
-// storedLimits returns nil for no rows, so that an answer leaves the field out.
+// storedLimits returns nil for no rows, so that a response omits the field.
 func storedLimits(rows []read.Limit) []latchkey.Ratelimit {
 	var limits []latchkey.Ratelimit
 	for _, row := range rows {

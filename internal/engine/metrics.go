@@ -9,28 +9,32 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/coherence"
 )
 
-// codes are the outcomes of verifications, in the order of metrics.verifications.
+// codes are the codes of verifications, in the order of metrics.verifications.
 var codes = [...]latchkey.Code{
 	latchkey.Valid, latchkey.NotFound, latchkey.Forbidden, latchkey.InsufficientPermissions,
 	latchkey.UsageExceeded, latchkey.RateLimited, latchkey.Disabled, latchkey.Expired,
 }
 
-// metrics are what the engine counts besides its caches.
+// metrics are the engine's counters besides those of its caches.
 type metrics struct {
 	verifications [len(codes)]coherence.Counter
-	stale         atomic.Uint64        // answers made of something stale
-	lag           prometheus.Histogram // from when another node made a change to when it is in force here
+	stale         atomic.Uint64        // responses that depend on stale data
+	lag           prometheus.Histogram // replication lag
 }
 
 func newMetrics() metrics {
 	return metrics{lag: prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:    "latchkey_change_lag_seconds",
-		Help:    "From the time another node made a change, by its clock, to the time it is in force here, by ours.",
-		Buckets: []float64{.001, .0025, .005, .0075, .01, .015, .02, .03, .04, .05, .075, .1, .15, .2, .25, .3, .4, .5, .6, .7, .8, .9, 1, 1.5, 2, 5},
+		Name: "latchkey_change_lag_seconds",
+		Help: "Replication lag: from a change on another node, by its clock, to its effect " +
+			"here, by ours.",
+		Buckets: []float64{
+			.001, .0025, .005, .0075, .01, .015, .02, .03, .04, .05, .075, .1, .15, .2, .25, .3, .4,
+			.5, .6, .7, .8, .9, 1, 1.5, 2, 5,
+		},
 	})}
 }
 
-// verdict counts a verification on a lane.
+// countVerification counts a verification on a lane.
 func (m *metrics) countVerification(lane uint32, code latchkey.Code) {
 	for i, c := range codes {
 		if c == code {
@@ -40,29 +44,31 @@ func (m *metrics) countVerification(lane uint32, code latchkey.Code) {
 	}
 }
 
-// What the engine tells of itself. No label says whose key or what request.
+// No label identifies a key or a request.
 var (
-	descVerified = desc("verifications_total", "Verifications by outcome.", "code")
-	descStale    = desc("stale_answers_total", "Answers made from memory while the database was out of reach.")
-	descHits     = desc("cache_hits_total", "Reads that memory answered.", "cache")
-	descMisses   = desc("cache_misses_total", "Reads that went to the database.", "cache")
-	descEntries  = desc("cache_entries", "What is kept in memory.", "cache")
-	descBytes    = desc("cache_bytes", "About how much memory that takes.", "cache")
-	descSilence  = desc("change_log_silence_seconds", "How long ago the change log was last read. Above 1 nothing cached is trusted.")
-	descNodes    = desc("nodes", "Nodes that run on this database, this one included.")
-	descOutage   = desc("database_up", "Whether the database answered the last read.")
-	descPool     = desc("database_connections", "Connections of the pool by state.", "state")
-	descWaits    = desc("database_waits_total", "How often a read waited for a connection.")
+	descVerified = desc("verifications_total", "Verifications by code.", "code")
+	descStale    = desc("stale_answers_total",
+		"Responses from stale cached data while the database was unreachable.")
+	descHits    = desc("cache_hits_total", "Reads served by the cache.", "cache")
+	descMisses  = desc("cache_misses_total", "Reads served by the database.", "cache")
+	descEntries = desc("cache_entries", "Entries in the cache.", "cache")
+	descBytes   = desc("cache_bytes", "Estimated size of the cache.", "cache")
+	descSilence = desc("change_log_silence_seconds",
+		"Time since the change log was last read. Above 1 the cache is not used.")
+	descNodes  = desc("nodes", "Live nodes on this database, including this one.")
+	descOutage = desc("database_up", "1 if the database responded to the last read, else 0.")
+	descPool   = desc("database_connections", "Connections in the pool by state.", "state")
+	descWaits  = desc("database_waits_total", "Reads that waited for a connection.")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("latchkey_"+name, help, labels, nil)
 }
 
-// Describe makes the engine a prometheus.Collector, together with Collect.
+// Describe implements prometheus.Collector.
 func (e *Engine) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(e, ch) }
 
-// Collect tells how the engine stands.
+// Collect implements prometheus.Collector.
 func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, n float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n, labels...)

@@ -18,7 +18,9 @@ import (
 // changed. If a hash repeats within the request, its first key is imported.
 // Identities, permissions and roles that don't exist are created. The migration
 // states how the hashes were computed: see migrations.createMigration.
-func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest) (latchkey.MigratedKeys, error) {
+func (e *Engine) MigrateKeys(
+	ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest,
+) (latchkey.MigratedKeys, error) {
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.MigratedKeys{}, err
 	}
@@ -29,14 +31,15 @@ func (e *Engine) MigrateKeys(ctx context.Context, who Caller, r *latchkey.Migrat
 		}
 		migration, err := c.tx.KeyMigration(ctx, r.MigrationID, who.root.workspace)
 		if err != nil {
-			return latchkey.MigratedKeys{}, orNotFound(err, errMigrationNotFound.with("There is no migration with this id."))
+			return latchkey.MigratedKeys{}, orNotFound(err,
+				errMigrationNotFound.with("There is no migration with this id."))
 		}
-		// A hash of our own form verifies as it is; others wait for their key.
-		waiting := migration.ID
+		// SHA-256 hashes are our own form. Others are replaced at the first verification.
+		pending := migration.ID
 		if latchkey.MigrationAlgorithm(migration.Algorithm) == latchkey.MigrateSHA256 {
-			waiting = ""
+			pending = ""
 		}
-		return c.migrateKeys(ctx, api, waiting, r.Keys)
+		return c.migrateKeys(ctx, api, pending, r.Keys)
 	})
 }
 
@@ -72,7 +75,9 @@ func (c *Change) migrateKeys(
 
 // findMigrated finds a key by the hash of its migration, and stores our own
 // hash for later requests. An unknown migration finds no key.
-func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
+func (e *Engine) findMigrated(
+	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest,
+) (*keySnapshot, error) {
 	unknown := new(keySnapshot)
 	migration, err := e.db.KeyMigration(ctx, r.MigrationID, who.root.workspace)
 	if errors.Is(err, store.ErrNotFound) {
@@ -86,15 +91,20 @@ func (e *Engine) findMigrated(ctx context.Context, who *Caller, r *latchkey.Veri
 	}
 	prefix, short, long, ok := splitPrefixed(r.Key)
 	if !ok {
-		return nil, errMalformed.with("The key is not of the form of its migration: a prefix, a short and a long part with underscores between.")
+		return nil, errMalformed.with(
+			"The key does not have the form of its migration: prefix_short_long.",
+		)
 	}
 	sum := sha256.Sum256([]byte(long))
 	row, err := e.db.KeyByHash(ctx, hex.EncodeToString(sum[:]))
-	if errors.Is(err, store.ErrNotFound) || err == nil && (row.Key.WorkspaceID != who.root.workspace || row.Key.MigrationID != migration.ID) {
+	if errors.Is(err, store.ErrNotFound) {
 		return unknown, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
+	}
+	if row.Key.WorkspaceID != who.root.workspace || row.Key.MigrationID != migration.ID {
+		return unknown, nil
 	}
 	hash := hashOf(r.Key)
 	rest := short + "_" + long

@@ -12,8 +12,10 @@ import (
 // keys.verifyKey refer to.
 //
 // The root key needs migration.*.create_migration.
-func (e *Engine) CreateMigration(ctx context.Context, who Caller, r *latchkey.CreateMigrationRequest) (latchkey.CreatedMigration, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedMigration, error) {
+func (e *Engine) CreateMigration(
+	ctx context.Context, who Caller, r *latchkey.CreateMigrationRequest,
+) (latchkey.CreatedMigration, error) {
+	work := func(ctx context.Context, c *Change) (latchkey.CreatedMigration, error) {
 		id, algorithm := NewID("mig"), string(r.Algorithm)
 		c.audit(migrationCreated, target("migration", id, algorithm))
 		err := c.tx.InsertMigration(ctx, write.InsertMigrationParams{
@@ -23,5 +25,6 @@ func (e *Engine) CreateMigration(ctx context.Context, who Caller, r *latchkey.Cr
 			return latchkey.CreatedMigration{}, err
 		}
 		return latchkey.CreatedMigration{MigrationID: id}, nil
-	})
+	}
+	return change(ctx, e, who, work)
 }

@@ -14,45 +14,48 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// spaceName is how a request speaks of a namespace: by its name or its id.
+// namespaceRef refers to a namespace by its name or its id.
 type namespaceRef struct{ workspace, name string }
 
-// String returns a text of its own for each spaceName: the id of a workspace
-// has no slash in it.
+// String returns a distinct text for each namespaceRef: the id of a workspace
+// contains no slash.
 func (s namespaceRef) String() string { return s.workspace + "/" + s.name }
 
-// namespace is a namespace as limiting needs it; one without an id is known not
-// to exist. It never changes.
+// namespace is a cached namespace, which is immutable. One without an id does not
+// exist.
 type namespace struct {
 	coherence.Dependencies
 	id        string
 	deleted   bool
-	refuse    bool   // limits refuse while the shared counters are out of reach
-	algorithm string // of limits that ask for none, "" for the default
+	refuse    bool   // reject all requests while the shared counters are unreachable
+	algorithm string // of limits without an algorithm, "" for the default
 	overrides *ratelimit.Overrides
-	weight    uint32 // the bytes it takes, about
+	weight    uint32 // its estimated size in bytes
 }
 
-// Unknown reports that there is no such namespace.
+// Unknown reports whether the namespace does not exist.
 func (n *namespace) Unknown() bool { return n.id == "" }
 
-// weighNamespace is how many bytes a cached namespace takes, about.
+// weighNamespace estimates the bytes of a cached namespace.
 func weighNamespace(name namespaceRef, n *namespace) uint32 {
 	return n.weight + uint32(len(name.workspace)+len(name.name))
 }
 
-// namespace finds a namespace of the caller's workspace by name or id. It may
-// be unknown or deleted.
+// namespace returns a namespace of the caller's workspace by name or id. It can be
+// unknown or deleted.
 func (e *Engine) namespace(ctx context.Context, who *Caller, text string) (*namespace, error) {
 	name := namespaceRef{who.WorkspaceID(), text}
-	space, age, err := e.spaces.Get(ctx, who.Lane, name, func(ctx context.Context, asOf coherence.Version) (*namespace, error) {
+	load := func(ctx context.Context, asOf coherence.Version) (*namespace, error) {
 		return e.loadNamespace(ctx, asOf, name)
-	})
+	}
+	space, age, err := e.spaces.Get(ctx, who.Lane, name, load)
 	e.noteStaleness(who, age)
 	return space, err
 }
 
-func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name namespaceRef) (*namespace, error) {
+func (e *Engine) loadNamespace(
+	ctx context.Context, asOf coherence.Version, name namespaceRef,
+) (*namespace, error) {
 	row, err := e.db.Namespace(ctx, name.workspace, name.name)
 	if errors.Is(err, store.ErrNotFound) {
 		return &namespace{Dependencies: asOf.DependsOn(name.String())}, nil
@@ -73,7 +76,8 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name
 	list := make([]ratelimit.Override, len(rows))
 	for i, o := range rows {
 		list[i] = ratelimit.Override{
-			ID: o.ID, Pattern: o.Identifier, Limit: o.Amount, Duration: o.Duration, Algorithm: o.Algorithm,
+			ID: o.ID, Pattern: o.Identifier, Limit: o.Amount, Duration: o.Duration,
+			Algorithm: o.Algorithm,
 		}
 		n.weight += each + uint32(len(o.Identifier))
 	}
@@ -81,10 +85,10 @@ func (e *Engine) loadNamespace(ctx context.Context, asOf coherence.Version, name
 	return n, nil
 }
 
-// namespaceOrNew finds the namespace of that name or id, and makes it if it
-// doesn't exist yet. It may be deleted. It is namespaces without the lists, which
-// were two of the six allocations of a ratelimit.limit. TestLimitsAllocateLittle
-// counts those that are left.
+// namespaceOrNew returns the namespace with that name or id, which it creates
+// if it doesn't exist. It can be deleted. It exists beside namespaces because
+// the lists of that one are two allocations of a ratelimit.limit;
+// TestLimitsAllocateLittle counts the others.
 func (e *Engine) namespaceOrNew(ctx context.Context, who *Caller, name string) (*namespace, error) {
 	space, err := e.namespace(ctx, who, name)
 	if err != nil {
@@ -93,16 +97,18 @@ func (e *Engine) namespaceOrNew(ctx context.Context, who *Caller, name string) (
 	if !space.Unknown() {
 		return space, nil
 	}
-	made, err := e.namespaces(ctx, *who, name)
+	created, err := e.namespaces(ctx, *who, name)
 	if err != nil {
 		return nil, err
 	}
-	return made[0], nil
+	return created[0], nil
 }
 
-// namespaces finds the namespaces of those names or ids, in their order, and
-// makes those that don't exist yet, all in one change. They may be deleted.
-func (e *Engine) namespaces(ctx context.Context, who Caller, names ...string) ([]*namespace, error) {
+// namespaces returns the namespaces with those names or ids, in their order. It
+// creates those that don't exist, in one change. They can be deleted.
+func (e *Engine) namespaces(
+	ctx context.Context, who Caller, names ...string,
+) ([]*namespace, error) {
 	for {
 		found, fresh, err := e.knownNamespaces(ctx, who, names)
 		if err != nil {
@@ -117,9 +123,11 @@ func (e *Engine) namespaces(ctx context.Context, who Caller, names ...string) ([
 	}
 }
 
-// knownNamespaces finds namespaces in the order of their names, and tells which
-// names are fresh, that is unknown.
-func (e *Engine) knownNamespaces(ctx context.Context, who Caller, names []string) (found []*namespace, fresh []string, err error) {
+// knownNamespaces returns the namespaces in the order of their names, and the
+// names that don't exist.
+func (e *Engine) knownNamespaces(
+	ctx context.Context, who Caller, names []string,
+) (found []*namespace, fresh []string, err error) {
 	found = make([]*namespace, len(names))
 	for i, name := range names {
 		if found[i], err = e.namespace(ctx, &who, name); err != nil {
@@ -132,13 +140,13 @@ func (e *Engine) knownNamespaces(ctx context.Context, who Caller, names []string
 	return found, fresh, nil
 }
 
-// createNamespaces makes the namespaces of those names, except those that
-// another request has made meanwhile.
+// createNamespaces creates namespaces, except those that a concurrent request
+// has created.
 func (e *Engine) createNamespaces(ctx context.Context, who Caller, names []string) error {
 	if err := who.requireWhen(latchkey.WhenNewNamespace, everything); err != nil {
 		return err
 	}
-	who.requestHash = "" // the answer to remember is that of the count
+	who.requestHash = "" // the response to save is that of the limit
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		for _, name := range names {
 			if err := c.createNamespace(ctx, name); err != nil {
@@ -149,8 +157,9 @@ func (e *Engine) createNamespaces(ctx context.Context, who Caller, names []strin
 	})
 }
 
-// createNamespace makes a namespace unless it exists. The name is touched even
-// then: whoever made it has committed but perhaps not touched it yet.
+// createNamespace creates a namespace unless it exists. It invalidates the name
+// even if it exists, because the change that created it may have committed but
+// not yet invalidated it.
 func (c *Change) createNamespace(ctx context.Context, name string) error {
 	workspace := c.who.WorkspaceID()
 	c.invalidate(namespaceRef{workspace, name}.String())
@@ -165,7 +174,8 @@ func (c *Change) createNamespace(ctx context.Context, name string) error {
 	})
 }
 
-// liveNamespace finds a namespace of the caller's workspace that is not deleted.
+// liveNamespace returns a namespace of the caller's workspace that is not
+// deleted.
 func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace, error) {
 	row, err := c.tx.Namespace(ctx, c.who.WorkspaceID(), name)
 	if err != nil {
@@ -181,11 +191,14 @@ func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace
 // order of their ids, without deleted ones.
 //
 // The root key needs ratelimit.*.read_namespace.
-func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.ListNamespacesRequest) (latchkey.Page[latchkey.Namespace], error) {
+func (e *Engine) ListNamespaces(
+	ctx context.Context, who Caller, r *latchkey.ListNamespacesRequest,
+) (latchkey.Page[latchkey.Namespace], error) {
 	var none latchkey.Page[latchkey.Namespace]
 	size := pageSize(r.Limit, 100)
 	rows, err := e.db.NamespacesPage(ctx, read.NamespacesPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
+		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search),
+		Most: int64(size) + 1,
 	})
 	if err != nil {
 		return none, err
@@ -203,7 +216,9 @@ func (e *Engine) ListNamespaces(ctx context.Context, who Caller, r *latchkey.Lis
 // The root key needs ratelimit.*.update_namespace or
 // ratelimit.<namespaceId>.update_namespace. An unknown or deleted namespace
 // returns 404, even to callers that lack the permission.
-func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.UpdateNamespaceRequest) (latchkey.Namespace, error) {
+func (e *Engine) UpdateNamespace(
+	ctx context.Context, who Caller, r *latchkey.UpdateNamespaceRequest,
+) (latchkey.Namespace, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Namespace, error) {
 		row, err := c.liveNamespace(ctx, r.Namespace)
 		if err != nil {
@@ -232,7 +247,9 @@ func (e *Engine) UpdateNamespace(ctx context.Context, who Caller, r *latchkey.Up
 // The root key needs ratelimit.*.delete_namespace or
 // ratelimit.<namespaceId>.delete_namespace. An unknown or deleted namespace
 // returns 404, even to callers that lack the permission.
-func (e *Engine) DeleteNamespace(ctx context.Context, who Caller, r *latchkey.DeleteNamespaceRequest) error {
+func (e *Engine) DeleteNamespace(
+	ctx context.Context, who Caller, r *latchkey.DeleteNamespaceRequest,
+) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.liveNamespace(ctx, r.Namespace)
 		if err != nil {
@@ -255,7 +272,7 @@ func namespaceOf(row read.Namespace) latchkey.Namespace {
 	}
 }
 
-// storedWhenDegraded is the text in the row: "" for share, the default.
+// storedWhenDegraded returns the stored form: "" for share, the default.
 func storedWhenDegraded(w latchkey.WhenDegraded) string {
 	if w == latchkey.WhenDegradedShare {
 		return ""

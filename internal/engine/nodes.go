@@ -12,34 +12,34 @@ import (
 )
 
 const (
-	heartbeatInterval = time.Second     // how often a node says that it runs
-	deadAfter         = 3 * time.Second // how long the beats of a node may stand still
-	removeAfter       = time.Hour       // after which a dead node is taken out of the list
+	heartbeatInterval = time.Second     // between the heartbeats of a node
+	deadAfter         = 3 * time.Second // without a heartbeat, a node is dead
+	removeAfter       = time.Hour       // without a heartbeat, a node is deleted
 )
 
-// nodes knows which nodes run. A node counts its beats up in the store; one
-// whose beats stand still for a while, by this node's own clock, has died. Wall
-// clocks don't enter into it.
+// nodes knows the live nodes. Each node increments its heartbeat counter in the
+// store; a node whose counter stops for a while, by this node's monotonic
+// clock, is dead. Wall clocks are not compared.
 type nodes struct {
-	count atomic.Int64 // how many run, this one included; 0 before the first reading
+	count atomic.Int64 // live nodes, including this one; 0 before the first reading
 
 	mu   sync.Mutex
 	last time.Time // of the latest reading
 	seen map[string]nodeState
 }
 
-// pulse is what is known of one node.
+// nodeState is the last known state of a node.
 type nodeState struct {
 	beats int64
-	moved time.Time // when the beats were last seen to have moved
+	moved time.Time // when the counter last changed
 }
 
-// live returns how many nodes run, this one included.
+// live returns the number of live nodes, including this one.
 func (n *nodes) live() int { return max(1, int(n.count.Load())) }
 
-// read takes in the list of the nodes and returns those that died long ago. A
-// node seen for the first time counts as running. Where there was no reading for
-// a while, nobody's beats could be seen to move, so all have their time again.
+// read updates the state of the nodes from their rows and returns the nodes to
+// delete. A new node counts as live. After a pause between readings every node
+// counts as live, because no counter could be seen to change.
 func (n *nodes) read(now time.Time, rows []read.Node) (gone []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -65,7 +65,7 @@ func (n *nodes) read(now time.Time, rows []read.Node) (gone []string) {
 	return gone
 }
 
-// beat tells the other nodes that this one runs, and looks which of them do.
+// heartbeat increments this node's counter and reads those of the others.
 func (e *Engine) heartbeat(ctx context.Context) error {
 	err := e.source.Breaker.Do(func() error { return e.db.Beat(ctx) })
 	if err != nil {
@@ -83,7 +83,7 @@ func (e *Engine) heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// leave takes this node out of the list of those that run.
+// deregister deletes this node from the list of nodes.
 func (e *Engine) deregister(ctx context.Context) error {
 	if !e.db.Shared() {
 		return nil
@@ -92,7 +92,9 @@ func (e *Engine) deregister(ctx context.Context) error {
 }
 
 func (e *Engine) dropNode(ctx context.Context, id string) error {
-	err := e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) error { return tx.DropNode(ctx, id) })
+	err := e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
+		return tx.DropNode(ctx, id)
+	})
 	if err != nil {
 		return fmt.Errorf("nodes: %w", err)
 	}

@@ -18,8 +18,10 @@ import (
 // The root key needs ratelimit.*.set_override or
 // ratelimit.<namespaceId>.set_override. An unknown or deleted namespace returns
 // 404, even to callers that lack the permission.
-func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOverrideRequest) (latchkey.SetOverrideResult, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.SetOverrideResult, error) {
+func (e *Engine) SetOverride(
+	ctx context.Context, who Caller, r *latchkey.SetOverrideRequest,
+) (latchkey.SetOverrideResult, error) {
+	work := func(ctx context.Context, c *Change) (latchkey.SetOverrideResult, error) {
 		space, err := c.liveNamespace(ctx, r.Namespace)
 		if err != nil {
 			return latchkey.SetOverrideResult{}, err
@@ -28,16 +30,19 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 			return latchkey.SetOverrideResult{}, err
 		}
 		id, err := c.tx.SetOverride(ctx, write.SetOverrideParams{
-			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit, Duration: r.Duration.Milliseconds(),
+			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit,
+			Duration:  r.Duration.Milliseconds(),
 			Algorithm: string(r.Algorithm),
 		})
 		if err != nil {
 			return latchkey.SetOverrideResult{}, err
 		}
 		c.invalidate(space.ID)
-		c.audit(overrideSet, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
+		c.audit(overrideSet, overrideTarget(id, r.Identifier),
+			namespaceTarget(space.ID, space.Name))
 		return latchkey.SetOverrideResult{OverrideID: id}, nil
-	})
+	}
+	return change(ctx, e, who, work)
 }
 
 // GetOverride returns the override that applies to an identifier. The text of a
@@ -48,7 +53,9 @@ func (e *Engine) SetOverride(ctx context.Context, who Caller, r *latchkey.SetOve
 // ratelimits/namespaces/<namespaceId>/overrides/<overrideId>. Without it the
 // operation returns the same 404 as for an override that does not exist. An
 // unknown or deleted namespace also returns 404.
-func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOverrideRequest) (latchkey.Override, error) {
+func (e *Engine) GetOverride(
+	ctx context.Context, who Caller, r *latchkey.GetOverrideRequest,
+) (latchkey.Override, error) {
 	space, err := e.namespace(ctx, &who, r.Namespace)
 	if err != nil {
 		return latchkey.Override{}, err
@@ -64,7 +71,8 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 		return latchkey.Override{}, err
 	}
 	return latchkey.Override{
-		OverrideID: o.ID, Identifier: o.Pattern, Limit: o.Limit, Duration: latchkey.PerMilli(o.Duration),
+		OverrideID: o.ID, Identifier: o.Pattern, Limit: o.Limit,
+		Duration:  latchkey.PerMilli(o.Duration),
 		Algorithm: latchkey.Algorithm(o.Algorithm),
 	}, nil
 }
@@ -75,7 +83,9 @@ func (e *Engine) GetOverride(ctx context.Context, who Caller, r *latchkey.GetOve
 // The root key needs ratelimit.*.read_override or
 // ratelimit.<namespaceId>.read_override. An unknown namespace returns 404, even
 // to callers that lack the permission.
-func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.ListOverridesRequest) (latchkey.Page[latchkey.Override], error) {
+func (e *Engine) ListOverrides(
+	ctx context.Context, who Caller, r *latchkey.ListOverridesRequest,
+) (latchkey.Page[latchkey.Override], error) {
 	var none latchkey.Page[latchkey.Override]
 	space, err := e.namespace(ctx, &who, r.Namespace)
 	if err != nil {
@@ -103,7 +113,9 @@ func (e *Engine) ListOverrides(ctx context.Context, who Caller, r *latchkey.List
 // ratelimit.<namespaceId>.delete_override. An unknown or deleted namespace
 // returns 404, even to callers that lack the permission, as does an unknown
 // override.
-func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.DeleteOverrideRequest) error {
+func (e *Engine) DeleteOverride(
+	ctx context.Context, who Caller, r *latchkey.DeleteOverrideRequest,
+) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		space, err := c.liveNamespace(ctx, r.Namespace)
 		if err != nil {
@@ -117,14 +129,16 @@ func (e *Engine) DeleteOverride(ctx context.Context, who Caller, r *latchkey.Del
 			return orNotFound(err, overrideNotFound())
 		}
 		c.invalidate(space.ID)
-		c.audit(overrideDeleted, overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
+		c.audit(overrideDeleted, overrideTarget(id, r.Identifier),
+			namespaceTarget(space.ID, space.Name))
 		return nil
 	})
 }
 
 func overrideOf(row read.Override) latchkey.Override {
 	return latchkey.Override{
-		OverrideID: row.ID, Identifier: row.Identifier, Limit: row.Amount, Duration: latchkey.PerMilli(row.Duration),
+		OverrideID: row.ID, Identifier: row.Identifier, Limit: row.Amount,
+		Duration:  latchkey.PerMilli(row.Duration),
 		Algorithm: latchkey.Algorithm(row.Algorithm),
 	}
 }

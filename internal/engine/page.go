@@ -7,13 +7,12 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// pageSize is the limit of a list request, or def where it names none.
+// pageSize returns the limit of a list request, or def if it has none.
 func pageSize(limit, def int) int { return cmp.Or(limit, def) }
 
-// pageOf makes a page of at most size items from rows, which were read with a
-// limit of size+1 in the order of their ids. The row too many tells that the
-// list goes on and where: the next page begins at its id, so that nothing is
-// lost when that very row is deleted meanwhile.
+// pageOf returns a page of at most size items from rows, which were read in id
+// order with a limit of size+1. If there is one row too many, the next page
+// starts at its id, so that no row is lost if that one is deleted meanwhile.
 func pageOf[Row, Item any](
 	rows []Row, size int, id func(Row) string, item func(Row) Item,
 ) latchkey.Page[Item] {
@@ -21,7 +20,7 @@ func pageOf[Row, Item any](
 	return page
 }
 
-// tryPageOf is pageOf with items that can't be made of every row.
+// tryPageOf is pageOf for items whose conversion can fail.
 func tryPageOf[Row, Item any](
 	rows []Row, size int, id func(Row) string, item func(Row) (Item, error),
 ) (latchkey.Page[Item], error) {
@@ -40,16 +39,16 @@ func tryPageOf[Row, Item any](
 	return page, nil
 }
 
-// searchText is what a search looks through: the fields in lower case, held
-// apart by a character that nobody searches for.
+// searchText returns the text that searches match: the fields in lower case,
+// separated by a character that no search contains.
 func searchText(fields ...string) string {
 	return strings.ToLower(strings.Join(fields, "\x1f"))
 }
 
 var likeEscaper = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")
 
-// searchPattern makes a LIKE pattern (ESCAPE '!') that finds the text anywhere.
-// Blank text finds everything.
+// searchPattern returns the LIKE pattern (ESCAPE '!') that matches texts that
+// contain the text. Blank text matches all.
 func searchPattern(text string) string {
 	return "%" + likeEscaper.Replace(strings.ToLower(strings.TrimSpace(text))) + "%"
 }

@@ -19,9 +19,13 @@ import (
 //
 // The root key needs rbac.*.create_permission. A slug that already exists, in
 // any letter case, returns 409.
-func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.CreatePermissionRequest) (latchkey.CreatedPermission, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedPermission, error) {
-		p := latchkey.Permission{ID: NewID("perm"), Name: r.Name, Slug: r.Slug, Description: r.Description}
+func (e *Engine) CreatePermission(
+	ctx context.Context, who Caller, r *latchkey.CreatePermissionRequest,
+) (latchkey.CreatedPermission, error) {
+	work := func(ctx context.Context, c *Change) (latchkey.CreatedPermission, error) {
+		p := latchkey.Permission{
+			ID: NewID("perm"), Name: r.Name, Slug: r.Slug, Description: r.Description,
+		}
 		err := c.insertPermission(ctx, p)
 		if store.IsDuplicate(err) {
 			return latchkey.CreatedPermission{}, slugExists(r.Slug)
@@ -30,14 +34,17 @@ func (e *Engine) CreatePermission(ctx context.Context, who Caller, r *latchkey.C
 			return latchkey.CreatedPermission{}, err
 		}
 		return latchkey.CreatedPermission{PermissionID: p.ID}, nil
-	})
+	}
+	return change(ctx, e, who, work)
 }
 
 // GetPermission returns a permission by its id, or by its slug in any letter
 // case.
 //
 // The root key needs rbac.*.read_permission. An unknown permission returns 404.
-func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetPermissionRequest) (latchkey.Permission, error) {
+func (e *Engine) GetPermission(
+	ctx context.Context, who Caller, r *latchkey.GetPermissionRequest,
+) (latchkey.Permission, error) {
 	row, err := e.db.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 	if err != nil {
 		return latchkey.Permission{}, orNotFound(err, permissionNotFound(r.Permission))
@@ -50,15 +57,19 @@ func (e *Engine) GetPermission(ctx context.Context, who Caller, r *latchkey.GetP
 // slug or description contains the text, in any letter case.
 //
 // The root key needs rbac.*.read_permission.
-func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.ListPermissionsRequest) (latchkey.Page[latchkey.Permission], error) {
+func (e *Engine) ListPermissions(
+	ctx context.Context, who Caller, r *latchkey.ListPermissionsRequest,
+) (latchkey.Page[latchkey.Permission], error) {
 	size := pageSize(r.Limit, 100)
 	rows, err := e.db.PermissionsPage(ctx, read.PermissionsPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search), Most: int64(size) + 1,
+		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search),
+		Most: int64(size) + 1,
 	})
 	if err != nil {
 		return latchkey.Page[latchkey.Permission]{}, err
 	}
-	return pageOf(rows, size, func(row read.Permission) string { return row.ID }, storedPermission), nil
+	return pageOf(rows, size, func(row read.Permission) string { return row.ID },
+		storedPermission), nil
 }
 
 // UpdatePermission changes a permission and returns it. Absent fields keep
@@ -68,7 +79,9 @@ func (e *Engine) ListPermissions(ctx context.Context, who Caller, r *latchkey.Li
 //
 // The root key needs rbac.*.update_permission. An unknown permission returns
 // 404. A slug of another permission, in any letter case, returns 409.
-func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.UpdatePermissionRequest) (latchkey.Permission, error) {
+func (e *Engine) UpdatePermission(
+	ctx context.Context, who Caller, r *latchkey.UpdatePermissionRequest,
+) (latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Permission, error) {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
@@ -81,8 +94,9 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 		}
 		c.audit(permissionUpdated, permissionTarget(p))
 		err = c.tx.UpdatePermission(ctx, write.UpdatePermissionParams{
-			ID: p.ID, Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug), Description: p.Description,
-			Search: searchText(p.ID, p.Name, p.Slug, p.Description),
+			ID: p.ID, Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug),
+			Description: p.Description,
+			Search:      searchText(p.ID, p.Name, p.Slug, p.Description),
 		})
 		if store.IsDuplicate(err) {
 			return latchkey.Permission{}, slugExists(p.Slug)
@@ -102,7 +116,9 @@ func (e *Engine) UpdatePermission(ctx context.Context, who Caller, r *latchkey.U
 //
 // The root key needs rbac.*.delete_permission. An unknown permission returns
 // 404.
-func (e *Engine) DeletePermission(ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest) error {
+func (e *Engine) DeletePermission(
+	ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest,
+) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
@@ -140,7 +156,9 @@ func (c *Change) invalidateHolders(ctx context.Context, permissionID string) err
 // permissionsFor returns the permissions with these slugs, in slug order. It
 // creates those that don't exist, named after their slug; some operations
 // declare a rule for that. Slugs that differ only in letter case are one.
-func (c *Change) permissionsFor(ctx context.Context, slugs []string) ([]latchkey.Permission, error) {
+func (c *Change) permissionsFor(
+	ctx context.Context, slugs []string,
+) ([]latchkey.Permission, error) {
 	permissions, absent, err := c.findPermissions(ctx, slugs)
 	if err != nil {
 		return nil, err
@@ -163,7 +181,9 @@ func (c *Change) permissionsFor(ctx context.Context, slugs []string) ([]latchkey
 
 // permissionsNamed returns the permissions with these slugs, in slug order. All
 // must exist.
-func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchkey.Permission, error) {
+func (c *Change) permissionsNamed(
+	ctx context.Context, slugs []string,
+) ([]latchkey.Permission, error) {
 	permissions, absent, err := c.findPermissions(ctx, slugs)
 	if err != nil {
 		return nil, err
@@ -177,7 +197,9 @@ func (c *Change) permissionsNamed(ctx context.Context, slugs []string) ([]latchk
 
 // findPermissions looks up each slug once, whatever its letter case. Absent has
 // the slugs that don't exist, in the order of the request.
-func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []latchkey.Permission, absent []string, err error) {
+func (c *Change) findPermissions(
+	ctx context.Context, slugs []string,
+) (found []latchkey.Permission, absent []string, err error) {
 	found = make([]latchkey.Permission, 0, len(slugs))
 	for folded, slug := range distinct(slugs, foldSlug) {
 		row, err := c.tx.PermissionBySlug(ctx, c.who.WorkspaceID(), folded)
@@ -196,7 +218,8 @@ func (c *Change) findPermissions(ctx context.Context, slugs []string) (found []l
 func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) error {
 	c.audit(permissionCreated, permissionTarget(p))
 	return c.tx.InsertPermission(ctx, write.InsertPermissionParams{
-		ID: p.ID, WorkspaceID: c.who.WorkspaceID(), Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug),
+		ID: p.ID, WorkspaceID: c.who.WorkspaceID(), Name: p.Name, Slug: p.Slug,
+		SlugFolded:  foldSlug(p.Slug),
 		Description: p.Description, Search: searchText(p.ID, p.Name, p.Slug, p.Description),
 	})
 }
@@ -225,7 +248,9 @@ func distinct(texts []string, fold func(string) string) func(yield func(folded, 
 func bySlug(a, b latchkey.Permission) int { return strings.Compare(a.Slug, b.Slug) }
 
 func storedPermission(row read.Permission) latchkey.Permission {
-	return latchkey.Permission{ID: row.ID, Name: row.Name, Slug: row.Slug, Description: row.Description}
+	return latchkey.Permission{
+		ID: row.ID, Name: row.Name, Slug: row.Slug, Description: row.Description,
+	}
 }
 
 func permissionTarget(p latchkey.Permission) latchkey.AuditTarget {
@@ -233,7 +258,10 @@ func permissionTarget(p latchkey.Permission) latchkey.AuditTarget {
 }
 
 func slugExists(slug string) *latchkey.Error {
-	return errPermissionExists.with("A permission with the slug %q exists already in this workspace; letter case does not count.", slug)
+	return errPermissionExists.with(
+		"A permission with the slug %q already exists in this workspace; letter case is ignored.",
+		slug,
+	)
 }
 
 func permissionNotFound(name string) *latchkey.Error {

@@ -8,17 +8,17 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 )
 
-// Quota is where the caller's workspace stands with its API requests.
+// Quota is the state of a workspace's request limit.
 type Quota struct {
-	Limit     int64         // how many requests may be made in a minute
-	Remaining int64         // how many are left
-	Reset     time.Duration // until the current minute ends, rounded up to whole seconds
+	Limit     int64         // requests per minute
+	Remaining int64         // requests left in this minute
+	Reset     time.Duration // until the end of the minute, rounded up to whole seconds
 }
 
-// admit counts a request on the limit of the caller's workspace, and refuses it
-// with 429 when there is no room. Where there is no limit there is no quota
-// either. A limit of 0 refuses everything, without a time to come back, because
-// there is none.
+// checkQuota counts a request on the limit of the caller's workspace and
+// returns a 429 if the limit is exceeded. Without a limit the quota is nil. A
+// limit of 0 rejects every request without RetryAfter, because no later request
+// can succeed.
 func (e *Engine) checkQuota(ctx context.Context, who *Caller) (*Quota, error) {
 	const window = time.Minute
 	limit := who.root.requestsPerMinute
@@ -26,27 +26,29 @@ func (e *Engine) checkQuota(ctx context.Context, who *Caller) (*Quota, error) {
 	case unbounded:
 		return nil, nil
 	case 0:
-		return nil, errTooManyRequests.with("This workspace may make no requests.")
+		return nil, errTooManyRequests.with("This workspace's request limit is 0.")
 	}
 	now := e.now()
 	d, err := e.limiter.TakeOne(ctx, now, ratelimit.Request{
 		Key: ratelimit.Key{
-			Workspace: who.WorkspaceID(), Namespace: "workspace", Identifier: who.WorkspaceID(), Duration: window.Milliseconds(),
+			Workspace: who.WorkspaceID(), Namespace: "workspace", Identifier: who.WorkspaceID(),
+			Duration: window.Milliseconds(),
 		},
 		Limit: limit,
 		Cost:  1,
 	})
 	if err != nil {
-		return nil, e.public(ctx, *who, "admission", err)
+		return nil, e.public(ctx, *who, "request limit", err)
 	}
 	left := time.Duration(d.Reset-now) * time.Millisecond
 	quota := &Quota{Limit: limit, Remaining: d.Remaining, Reset: ceil(left, time.Second)}
 	if d.Passed {
 		return quota, nil
 	}
-	refusal := errTooManyRequests.with("This workspace has used up its %d requests per minute.", limit)
-	refusal.RetryAfter = cmp.Or(time.Duration(d.Wait)*time.Millisecond, quota.Reset)
-	return quota, refusal
+	exceeded := errTooManyRequests.with("This workspace has used its %d requests per minute.",
+		limit)
+	exceeded.RetryAfter = cmp.Or(time.Duration(d.Wait)*time.Millisecond, quota.Reset)
+	return quota, exceeded
 }
 
 // ceil rounds d up to a multiple of unit.

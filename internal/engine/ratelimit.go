@@ -28,7 +28,9 @@ import (
 // The root key needs ratelimit.*.limit or ratelimit.<namespaceId>.limit. The
 // first use of a name creates its namespace, which needs
 // ratelimit.*.create_namespace. A deleted namespace returns 410.
-func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
+func (e *Engine) Limit(
+	ctx context.Context, who Caller, r *latchkey.LimitRequest,
+) (latchkey.LimitResult, error) {
 	space, err := e.namespaceOrNew(ctx, &who, r.Namespace)
 	if err != nil {
 		return latchkey.LimitResult{}, err
@@ -45,24 +47,30 @@ func (e *Engine) Limit(ctx context.Context, who Caller, r *latchkey.LimitRequest
 	return e.limit(ctx, e.now(), who.WorkspaceID(), space, r)
 }
 
-// limitOnce is limit for a request with an Idempotency-Key. It stands by itself
-// so that the function it makes is allocated for such requests alone.
-func (e *Engine) limitOnce(ctx context.Context, who Caller, space *namespace, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
-	return countOnce(ctx, e, who, func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
+// limitOnce is limit for a request with an Idempotency-Key. It is a function of
+// its own so that only such requests allocate its closure.
+func (e *Engine) limitOnce(
+	ctx context.Context, who Caller, space *namespace, r *latchkey.LimitRequest,
+) (latchkey.LimitResult, error) {
+	count := func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
 		return e.limit(ctx, now, who.WorkspaceID(), space, r)
-	})
+	}
+	return countOnce(ctx, e, who, count)
 }
 
-// limit counts one check in its namespace.
-func (e *Engine) limit(ctx context.Context, now int64, workspace string, space *namespace, r *latchkey.LimitRequest) (latchkey.LimitResult, error) {
+// limit checks and counts one limit.
+func (e *Engine) limit(
+	ctx context.Context, now int64, workspace string, space *namespace, r *latchkey.LimitRequest,
+) (latchkey.LimitResult, error) {
 	asked, overrideID := space.ask(workspace, r)
 	d, err := e.limiter.TakeOne(ctx, now, asked)
 	if err != nil {
 		return latchkey.LimitResult{}, err
 	}
 	return latchkey.LimitResult{
-		Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining, Reset: latchkey.AtMilli(d.Reset),
-		RetryAfter: latchkey.PerMilli(d.Wait), OverrideID: overrideID,
+		Success: d.Passed, Limit: asked.Limit, Remaining: d.Remaining,
+		Reset: latchkey.AtMilli(d.Reset), RetryAfter: latchkey.PerMilli(d.Wait),
+		OverrideID: overrideID,
 	}, nil
 }
 
@@ -74,7 +82,9 @@ func (e *Engine) limit(ctx context.Context, now int64, workspace string, space *
 // The root key needs ratelimit.*.limit, or ratelimit.<namespaceId>.limit of
 // every namespace. The first use of a name creates its namespace, which needs
 // ratelimit.*.create_namespace. A deleted namespace returns 410.
-func (e *Engine) MultiLimit(ctx context.Context, who Caller, r *latchkey.MultiLimitRequest) (latchkey.MultiLimitResult, error) {
+func (e *Engine) MultiLimit(
+	ctx context.Context, who Caller, r *latchkey.MultiLimitRequest,
+) (latchkey.MultiLimitResult, error) {
 	names := make([]string, len(*r))
 	for i, limit := range *r {
 		names[i] = limit.Namespace
@@ -86,13 +96,14 @@ func (e *Engine) MultiLimit(ctx context.Context, who Caller, r *latchkey.MultiLi
 	if err := requireNamespaces(&who, spaces); err != nil {
 		return latchkey.MultiLimitResult{}, err
 	}
-	return countOnce(ctx, e, who, func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
+	count := func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
 		return e.takeAll(ctx, who, now, spaces, *r)
-	})
+	}
+	return countOnce(ctx, e, who, count)
 }
 
-// mayLimit refuses a caller that may not use every one of the namespaces, and
-// then the use of deleted ones.
+// requireNamespaces returns an error unless the caller can use all of the
+// namespaces and none of them is deleted.
 func requireNamespaces(who *Caller, spaces []*namespace) error {
 	for _, space := range spaces {
 		if err := who.require(ids{Namespace: space.id}); err != nil {
@@ -107,10 +118,14 @@ func requireNamespaces(who *Caller, spaces []*namespace) error {
 	return nil
 }
 
-// takeAll counts a batch, of which each check is in the namespace of its index.
-func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*namespace, batch []latchkey.LimitRequest) (latchkey.MultiLimitResult, error) {
+// takeAll checks and counts a batch. Spaces has the namespace of each check.
+func (e *Engine) takeAll(
+	ctx context.Context, who Caller, now int64, spaces []*namespace, batch []latchkey.LimitRequest,
+) (latchkey.MultiLimitResult, error) {
 	asked := make([]ratelimit.Request, len(batch))
-	result := latchkey.MultiLimitResult{Passed: true, Limits: make([]latchkey.LimitCheck, len(batch))}
+	result := latchkey.MultiLimitResult{
+		Passed: true, Limits: make([]latchkey.LimitCheck, len(batch)),
+	}
 	for i := range batch {
 		asked[i], result.Limits[i].OverrideID = spaces[i].ask(who.WorkspaceID(), &batch[i])
 	}
@@ -120,20 +135,24 @@ func (e *Engine) takeAll(ctx context.Context, who Caller, now int64, spaces []*n
 	}
 	for i, d := range decisions {
 		check := &result.Limits[i]
-		check.Namespace, check.Identifier, check.Limit = batch[i].Namespace, batch[i].Identifier, asked[i].Limit
-		check.Passed, check.Remaining, check.Reset = d.Passed, d.Remaining, latchkey.AtMilli(d.Reset)
+		check.Namespace, check.Identifier = batch[i].Namespace, batch[i].Identifier
+		check.Limit, check.Passed = asked[i].Limit, d.Passed
+		check.Remaining, check.Reset = d.Remaining, latchkey.AtMilli(d.Reset)
 		check.RetryAfter = latchkey.PerMilli(d.Wait)
 		result.Passed = result.Passed && d.Passed
 	}
 	return result, nil
 }
 
-// ask puts a check to the limiter, and names the override that applies to it if
-// one does.
-func (n *namespace) ask(workspace string, r *latchkey.LimitRequest) (asked ratelimit.Request, overrideID string) {
+// ask returns the request to the limiter, and the id of the override that
+// applies, if any.
+func (n *namespace) ask(
+	workspace string, r *latchkey.LimitRequest,
+) (asked ratelimit.Request, overrideID string) {
 	asked = ratelimit.Request{
 		Key: ratelimit.Key{
-			Workspace: workspace, Namespace: n.id, Identifier: r.Identifier, Duration: r.Duration.Milliseconds(),
+			Workspace: workspace, Namespace: n.id, Identifier: r.Identifier,
+			Duration: r.Duration.Milliseconds(),
 		},
 		Limit:  r.Limit,
 		Cost:   r.Cost.Or(1),
@@ -148,22 +167,27 @@ func (n *namespace) ask(workspace string, r *latchkey.LimitRequest) (asked ratel
 	return asked, overrideID
 }
 
-// algorithmNamed returns the algorithm of that name. One that only a later release
-// knows, whose rows this one may meet, is the default.
+// algorithmNamed returns the algorithm of that name. A name that only a later
+// release knows is the default, because its rows can be read by this one.
 func algorithmNamed(name string) ratelimit.Algorithm {
 	algorithm, _ := ratelimit.ParseAlgorithm(name)
 	return algorithm
 }
 
-// counted runs a count: beside the store, unless an Idempotency-Key asks to
-// remember the answer.
-func countOnce[T any](ctx context.Context, e *Engine, who Caller, count func(ctx context.Context, now int64) (T, error)) (T, error) {
+// countOnce runs count without a transaction or, with an Idempotency-Key, once
+// within a change that saves the response.
+func countOnce[T any](
+	ctx context.Context, e *Engine, who Caller,
+	count func(ctx context.Context, now int64) (T, error),
+) (T, error) {
 	if who.requestHash == "" {
 		return count(ctx, e.now())
 	}
 	now := e.now()
 	counting := once(func(ctx context.Context) (T, error) { return count(ctx, now) })
-	return change(ctx, e, who, func(ctx context.Context, _ *Change) (T, error) { return counting(ctx) })
+	return change(ctx, e, who, func(ctx context.Context, _ *Change) (T, error) {
+		return counting(ctx)
+	})
 }
 
 func namespaceGone() error {

@@ -5,12 +5,12 @@ import (
 	"math/rand/v2"
 )
 
-// NewRequestID names a request: req_ and nine characters, as [NewID] makes them.
-// A request's id grants nothing, so nobody needs to be kept from guessing it, and
-// the process's own generator will do, in a third of the time. The random number
-// is read as a fraction whose digits to base 62 are the characters, which takes
-// no divisions; as there are a thousand numbers for each id, all ids are equally
-// likely but for a thousandth.
+// NewRequestID returns a random request id: req_ and nine characters, like
+// [NewID]. It takes a third of the time, because it uses a generator that is
+// not cryptographic: a request id grants nothing, so it can be predictable. The
+// random number is a fraction whose digits in base 62 are the characters, which
+// needs no division. There are a thousand numbers for each id, so all ids are
+// equally likely within a thousandth.
 func NewRequestID() string {
 	id := [...]byte{'r', 'e', 'q', '_', 12: 0}
 	fraction := rand.Uint64()

@@ -57,7 +57,9 @@ func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error
 	} else if err != nil {
 		return false, fmt.Errorf("sealed key: %w", err)
 	}
-	api := read.API{ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted}
+	api := read.API{
+		ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted,
+	}
 	if err := c.requireEncryptedStorage(api); err != nil {
 		return false, err
 	}

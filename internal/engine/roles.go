@@ -23,7 +23,9 @@ import (
 // rbac.*.add_permission_to_role, and with new slugs also
 // rbac.*.create_permission. A name that already exists, in any letter case,
 // returns 409.
-func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateRoleRequest) (latchkey.CreatedRole, error) {
+func (e *Engine) CreateRole(
+	ctx context.Context, who Caller, r *latchkey.CreateRoleRequest,
+) (latchkey.CreatedRole, error) {
 	if len(r.Permissions) > 0 {
 		if err := who.requireWhen(latchkey.WhenPermissions, everything); err != nil {
 			return latchkey.CreatedRole{}, err
@@ -53,7 +55,9 @@ func (e *Engine) CreateRole(ctx context.Context, who Caller, r *latchkey.CreateR
 // letter case.
 //
 // The root key needs rbac.*.read_role. An unknown role returns 404.
-func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleRequest) (latchkey.Role, error) {
+func (e *Engine) GetRole(
+	ctx context.Context, who Caller, r *latchkey.GetRoleRequest,
+) (latchkey.Role, error) {
 	row, err := e.db.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 	if err != nil {
 		return latchkey.Role{}, orNotFound(err, roleNotFound(r.Role))
@@ -70,7 +74,9 @@ func (e *Engine) GetRole(ctx context.Context, who Caller, r *latchkey.GetRoleReq
 // or description contains the text, in any letter case.
 //
 // The root key needs rbac.*.read_role.
-func (e *Engine) ListRoles(ctx context.Context, who Caller, r *latchkey.ListRolesRequest) (latchkey.Page[latchkey.Role], error) {
+func (e *Engine) ListRoles(
+	ctx context.Context, who Caller, r *latchkey.ListRolesRequest,
+) (latchkey.Page[latchkey.Role], error) {
 	size, pattern := pageSize(r.Limit, 100), searchPattern(r.Search)
 	rows, err := e.db.RolesPage(ctx, read.RolesPageParams{
 		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: pattern, Most: int64(size) + 1,
@@ -82,19 +88,22 @@ func (e *Engine) ListRoles(ctx context.Context, who Caller, r *latchkey.ListRole
 	if err != nil {
 		return latchkey.Page[latchkey.Role]{}, err
 	}
-	return pageOf(rows, size, func(row read.Role) string { return row.ID }, func(row read.Role) latchkey.Role {
-		return roleWith(row, granted[row.ID])
-	}), nil
+	id := func(row read.Role) string { return row.ID }
+	item := func(row read.Role) latchkey.Role { return roleWith(row, granted[row.ID]) }
+	return pageOf(rows, size, id, item), nil
 }
 
 // grantedBy returns the permissions of a page of roles, by role. Pattern is the
 // search pattern that selected the page.
-func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pattern string) (map[string][]latchkey.Permission, error) {
+func (e *Engine) grantedBy(
+	ctx context.Context, who Caller, page []read.Role, pattern string,
+) (map[string][]latchkey.Permission, error) {
 	if len(page) == 0 {
 		return nil, nil
 	}
 	rows, err := e.db.PermissionsOfRoles(ctx, read.PermissionsOfRolesParams{
-		WorkspaceID: who.WorkspaceID(), FromID: page[0].ID, ToID: page[len(page)-1].ID, Pattern: pattern,
+		WorkspaceID: who.WorkspaceID(), FromID: page[0].ID, ToID: page[len(page)-1].ID,
+		Pattern: pattern,
 	})
 	if err != nil {
 		return nil, err
@@ -112,7 +121,9 @@ func (e *Engine) grantedBy(ctx context.Context, who Caller, page []read.Role, pa
 //
 // The root key needs rbac.*.update_role. An unknown role returns 404. A name of
 // another role, in any letter case, returns 409.
-func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateRoleRequest) (latchkey.Role, error) {
+func (e *Engine) UpdateRole(
+	ctx context.Context, who Caller, r *latchkey.UpdateRoleRequest,
+) (latchkey.Role, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Role, error) {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
@@ -130,8 +141,9 @@ func (e *Engine) UpdateRole(ctx context.Context, who Caller, r *latchkey.UpdateR
 		c.invalidate(role.ID)
 		c.audit(roleUpdated, roleTarget(role))
 		err = c.tx.UpdateRole(ctx, write.UpdateRoleParams{
-			ID: role.ID, Name: role.Name, NameFolded: foldName(role.Name), Description: role.Description,
-			Search: searchText(role.ID, role.Name, role.Description),
+			ID: role.ID, Name: role.Name, NameFolded: foldName(role.Name),
+			Description: role.Description,
+			Search:      searchText(role.ID, role.Name, role.Description),
 		})
 		if store.IsDuplicate(err) {
 			return latchkey.Role{}, roleNameExists(role.Name)
@@ -174,7 +186,9 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 // The root key needs rbac.*.add_permission_to_role and
 // rbac.*.remove_permission_from_role, and with new slugs also
 // rbac.*.create_permission. An unknown role returns 404.
-func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey.SetRolePermissionsRequest) ([]latchkey.Permission, error) {
+func (e *Engine) SetRolePermissions(
+	ctx context.Context, who Caller, r *latchkey.SetRolePermissionsRequest,
+) ([]latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
 		row, err := c.tx.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
 		if err != nil {
@@ -192,7 +206,9 @@ func (e *Engine) SetRolePermissions(ctx context.Context, who Caller, r *latchkey
 }
 
 // setRole replaces the permissions of a role.
-func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latchkey.Permission) error {
+func (c *Change) setRole(
+	ctx context.Context, role latchkey.Role, wanted []latchkey.Permission,
+) error {
 	rows, err := c.tx.RolePermissions(ctx, role.ID)
 	if err != nil {
 		return err
@@ -206,7 +222,9 @@ func (c *Change) setRole(ctx context.Context, role latchkey.Role, wanted []latch
 }
 
 // connect grants permissions to a role.
-func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
+func (c *Change) connect(
+	ctx context.Context, role latchkey.Role, permissions []latchkey.Permission,
+) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionConnected, roleTarget(role), permissionTarget(p))
 		if err := c.tx.InsertRolePermission(ctx, role.ID, p.ID); err != nil {
@@ -217,7 +235,9 @@ func (c *Change) connect(ctx context.Context, role latchkey.Role, permissions []
 }
 
 // disconnect revokes permissions from a role.
-func (c *Change) disconnect(ctx context.Context, role latchkey.Role, permissions []latchkey.Permission) error {
+func (c *Change) disconnect(
+	ctx context.Context, role latchkey.Role, permissions []latchkey.Permission,
+) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionDisconnected, roleTarget(role), permissionTarget(p))
 		if err := c.tx.DeleteRolePermission(ctx, role.ID, p.ID); err != nil {
@@ -239,7 +259,9 @@ func without(a, b []latchkey.Permission) []latchkey.Permission {
 // rolesNamed returns the roles with these names and their permissions, in name
 // order. Names that differ only in letter case are one. All must exist.
 func (c *Change) rolesNamed(ctx context.Context, names []string) ([]latchkey.Role, error) {
-	return c.roles(ctx, names, func(name string) (latchkey.Role, error) { return latchkey.Role{}, roleNotFound(name) })
+	return c.roles(ctx, names, func(name string) (latchkey.Role, error) {
+		return latchkey.Role{}, roleNotFound(name)
+	})
 }
 
 // rolesFor is rolesNamed, but creates the roles that don't exist.
@@ -254,7 +276,9 @@ func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role,
 }
 
 // roles looks up each name once and calls absent with those that don't exist.
-func (c *Change) roles(ctx context.Context, names []string, absent func(name string) (latchkey.Role, error)) ([]latchkey.Role, error) {
+func (c *Change) roles(
+	ctx context.Context, names []string, absent func(name string) (latchkey.Role, error),
+) ([]latchkey.Role, error) {
 	roles := make([]latchkey.Role, 0, len(names))
 	for folded, name := range distinct(names, foldName) {
 		role, err := c.roleNamed(ctx, folded)
@@ -285,7 +309,8 @@ func (c *Change) roleNamed(ctx context.Context, folded string) (latchkey.Role, e
 func (c *Change) insertRole(ctx context.Context, role latchkey.Role) error {
 	c.audit(roleCreated, roleTarget(role))
 	return c.tx.InsertRole(ctx, write.InsertRoleParams{
-		ID: role.ID, WorkspaceID: c.who.WorkspaceID(), Name: role.Name, NameFolded: foldName(role.Name),
+		ID: role.ID, WorkspaceID: c.who.WorkspaceID(), Name: role.Name,
+		NameFolded:  foldName(role.Name),
 		Description: role.Description, Search: searchText(role.ID, role.Name, role.Description),
 	})
 }
@@ -298,10 +323,12 @@ func foldName(name string) string {
 }
 
 func roleWith(row read.Role, granted []latchkey.Permission) latchkey.Role {
-	return latchkey.Role{ID: row.ID, Name: row.Name, Description: row.Description, Permissions: granted}
+	return latchkey.Role{
+		ID: row.ID, Name: row.Name, Description: row.Description, Permissions: granted,
+	}
 }
 
-// storedPermissions returns nil for no rows, so that an answer leaves the field out.
+// storedPermissions returns nil for no rows, so that a response omits the field.
 func storedPermissions(rows []read.Permission) []latchkey.Permission {
 	var permissions []latchkey.Permission
 	for _, row := range rows {
@@ -315,7 +342,9 @@ func roleTarget(role latchkey.Role) latchkey.AuditTarget {
 }
 
 func roleNameExists(name string) *latchkey.Error {
-	return errRoleExists.with("A role named %q exists already in this workspace; letter case does not count.", name)
+	return errRoleExists.with(
+		"A role named %q already exists in this workspace; letter case is ignored.", name,
+	)
 }
 
 func roleNotFound(name string) *latchkey.Error {

@@ -20,8 +20,10 @@ import (
 // that it has or that one of its resource names covers, and no expiry after its
 // own; otherwise the operation returns 403. Only the operator can create root
 // keys in another workspace; everyone else gets a 404.
-func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest) (latchkey.CreatedRootKey, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
+func (e *Engine) CreateRootKey(
+	ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest,
+) (latchkey.CreatedRootKey, error) {
+	work := func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
 		workspace, err := who.resolveWorkspace(ctx, r.WorkspaceID, c.requireWhen, c.tx.Workspace)
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
@@ -33,24 +35,27 @@ func (e *Engine) CreateRootKey(ctx context.Context, who Caller, r *latchkey.Crea
 			return latchkey.CreatedRootKey{}, err
 		}
 		return c.insertRootKey(ctx, workspace, r.Name, r.Permissions, nullableTime(r.Expires))
-	})
+	}
+	return change(ctx, e, who, work)
 }
 
 // insertRootKey creates a root key. It also invalidates the hash, which may be
 // cached as unknown.
-func (c *Change) insertRootKey(ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64) (latchkey.CreatedRootKey, error) {
+func (c *Change) insertRootKey(
+	ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64,
+) (latchkey.CreatedRootKey, error) {
 	const prefix, length = "latchkey", 24
-	id, made := NewID("rk"), newSecret(prefix, length)
-	c.invalidate(id, made.hash)
+	id, created := NewID("rk"), newSecret(prefix, length)
+	c.invalidate(id, created.hash)
 	c.audit(rootKeyCreated, rootKeyTarget(id, name))
 	err := c.tx.InsertRootKey(ctx, write.InsertRootKeyParams{
-		ID: id, WorkspaceID: workspace, Hash: made.hash, Start: made.start, Name: name,
+		ID: id, WorkspaceID: workspace, Hash: created.hash, Start: created.start, Name: name,
 		Permissions: permissionList(permissions), Enabled: true, Expires: expires, CreatedAt: c.now,
 	})
 	if err != nil {
 		return latchkey.CreatedRootKey{}, err
 	}
-	return latchkey.CreatedRootKey{RootKeyID: id, Key: made.text}, nil
+	return latchkey.CreatedRootKey{RootKeyID: id, Key: created.text}, nil
 }
 
 // ListRootKeys returns one page of the root keys of a workspace, in the order
@@ -58,7 +63,9 @@ func (c *Change) insertRootKey(ctx context.Context, workspace, name string, perm
 //
 // The root key needs root_key.*.read_root_key. Only the operator can list the
 // root keys of another workspace; everyone else gets a 404.
-func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListRootKeysRequest) (latchkey.Page[latchkey.RootKey], error) {
+func (e *Engine) ListRootKeys(
+	ctx context.Context, who Caller, r *latchkey.ListRootKeysRequest,
+) (latchkey.Page[latchkey.RootKey], error) {
 	var none latchkey.Page[latchkey.RootKey]
 	workspace, err := who.resolveWorkspace(ctx, r.WorkspaceID, who.requireWhen, e.db.Workspace)
 	if err != nil {
@@ -80,7 +87,9 @@ func (e *Engine) ListRootKeys(ctx context.Context, who Caller, r *latchkey.ListR
 // returns 403. A root key of another workspace returns 404 to everyone but the
 // operator. A root key cannot disable itself (412), so one that can undo the
 // change always remains.
-func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.UpdateRootKeyRequest) (latchkey.RootKey, error) {
+func (e *Engine) UpdateRootKey(
+	ctx context.Context, who Caller, r *latchkey.UpdateRootKeyRequest,
+) (latchkey.RootKey, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.RootKey, error) {
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
 		if err != nil {
@@ -102,7 +111,7 @@ func (e *Engine) UpdateRootKey(ctx context.Context, who Caller, r *latchkey.Upda
 			row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
 		}
 		if row.Enabled = r.Enabled.Or(row.Enabled); !row.Enabled && row.ID == who.root.id {
-			return latchkey.RootKey{}, errProtected.with("A root key can't switch itself off.")
+			return latchkey.RootKey{}, errProtected.with("A root key can't disable itself.")
 		}
 		return c.updateRootKey(ctx, row)
 	})
@@ -112,7 +121,8 @@ func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.
 	c.invalidate(row.ID)
 	c.audit(rootKeyUpdated, rootKeyTarget(row.ID, row.Name))
 	err := c.tx.UpdateRootKey(ctx, write.UpdateRootKeyParams{
-		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled, Expires: row.Expires,
+		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled,
+		Expires: row.Expires,
 	})
 	if err != nil {
 		return latchkey.RootKey{}, err
@@ -127,7 +137,9 @@ func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.
 // if you have all of its permissions; otherwise the operation returns 403. A
 // root key of another workspace returns 404 to everyone but the operator. A
 // root key cannot delete itself (412).
-func (e *Engine) DeleteRootKey(ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest) error {
+func (e *Engine) DeleteRootKey(
+	ctx context.Context, who Caller, r *latchkey.DeleteRootKeyRequest,
+) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.manageableRootKey(ctx, r.RootKeyID)
 		if err != nil {
@@ -156,11 +168,11 @@ func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey
 			return read.RootKey{}, err
 		}
 	}
-	held, err := permissionsOf(row)
+	permissions, err := permissionsOf(row)
 	if err != nil {
 		return read.RootKey{}, err
 	}
-	if c.requireGrantable(held) != nil {
+	if c.requireGrantable(permissions) != nil {
 		return read.RootKey{}, exceedsCaller()
 	}
 	return row, nil
@@ -172,7 +184,9 @@ func (c *Change) requireGrantable(permissions []string) error {
 		c.checks = append(c.checks, authCheck{HandsOn: permissions})
 	}
 	if missing, lacking := c.who.firstMissing(permissions); lacking {
-		return errNotPermitted.with("A root key can hand on only what it holds itself. Missing permission: '%s'", missing)
+		return errNotPermitted.with(
+			"A root key can grant only permissions that it has. Missing permission: '%s'", missing,
+		)
 	}
 	return nil
 }
@@ -189,11 +203,13 @@ func (c *Change) requireExpiry(expires latchkey.Time) error {
 }
 
 func outlivesCaller() *latchkey.Error {
-	return errNotPermitted.with("A root key that expires can't make another one last longer than itself.")
+	return errNotPermitted.with("A root key can't set an expiry after its own.")
 }
 
 func exceedsCaller() *latchkey.Error {
-	return errNotPermitted.with("This root key holds permissions that you do not hold. Only a root key that holds all of them can change it.")
+	return errNotPermitted.with(
+		"You can change this root key only if you have all of its permissions.",
+	)
 }
 
 // weighRootKey estimates the bytes of a cached root key, as an upper bound: one
@@ -234,7 +250,9 @@ func rootKeyOf(row read.RootKey) (latchkey.RootKey, error) {
 	return key, nil
 }
 
-func rootKeyNotFound() *latchkey.Error { return errKeyNotFound.with("This root key does not exist.") }
+func rootKeyNotFound() *latchkey.Error {
+	return errKeyNotFound.with("This root key does not exist.")
+}
 
 func rootKeyTarget(id, name string) latchkey.AuditTarget {
 	return target("rootKey", id, name)
@@ -263,7 +281,9 @@ func (e *Engine) WhoamiRootKey(
 	}
 	for _, op := range e.ops {
 		if ids, callable := op.callable(who.root.grants); callable {
-			me.Operations = append(me.Operations, latchkey.CallableOperation{Operation: op.Name, For: ids})
+			me.Operations = append(me.Operations, latchkey.CallableOperation{
+				Operation: op.Name, For: ids,
+			})
 		}
 	}
 	return me, nil
@@ -276,34 +296,38 @@ func (e *Engine) WhoamiRootKey(
 // that a crash lost, never existed and is created again. Keep may be called
 // more than once: the last root key is the valid one, and "" means that none of
 // them is.
-func (e *Engine) FirstRootKey(ctx context.Context, keep func(rootKey string) error) (string, error) {
+func (e *Engine) FirstRootKey(
+	ctx context.Context, keep func(rootKey string) error,
+) (string, error) {
 	if n, err := e.db.CountWorkspaces(ctx); err != nil || n > 0 {
 		return "", err
 	}
 	saved := false
 	workspace := NewID("ws")
-	made, err := change(ctx, e, e.system(workspace), func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
+	create := func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
 		if n, err := c.tx.CountWorkspaces(ctx); err != nil || n > 0 {
 			return latchkey.CreatedRootKey{}, err
 		}
 		if err := c.insertWorkspace(ctx, workspace, "default", sql.NullInt64{}); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		made, err := c.insertRootKey(ctx, workspace, "operator", []string{rbac.Operator}, sql.NullInt64{})
+		created, err := c.insertRootKey(ctx, workspace, "operator", []string{rbac.Operator},
+			sql.NullInt64{})
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
 		saved = true
-		if err := keep(made.Key); err != nil {
+		if err := keep(created.Key); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		return made, nil
-	})
+		return created, nil
+	}
+	created, err := change(ctx, e, e.system(workspace), create)
 	if err != nil {
 		return "", err
 	}
-	if saved && made.Key == "" {
+	if saved && created.Key == "" {
 		return "", keep("")
 	}
-	return made.Key, nil
+	return created.Key, nil
 }

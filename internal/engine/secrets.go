@@ -7,18 +7,17 @@ import (
 	"math/big"
 )
 
-// base58 are the characters of keys: it leaves out 0, O, I and l, which people
-// confuse.
+// base58 has the characters of keys: without 0, O, I and l, which look alike.
 const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
-// secret is a freshly made key: the text to hand out and what is kept of it.
+// secret is a new key: its text, and what is stored of it.
 type secret struct {
 	text  string
-	start string // the prefix and the first four characters, to recognise it by
+	start string // the prefix and the first four characters, for people to recognize it
 	hash  string
 }
 
-// newSecret makes a key of n random bytes.
+// newSecret returns a key of n random bytes.
 func newSecret(prefix string, n int) secret {
 	bytes := make([]byte, n)
 	rand.Read(bytes)
@@ -29,7 +28,7 @@ func newSecret(prefix string, n int) secret {
 	return secret{text: prefix + body, start: prefix + body[:4], hash: hashText(prefix + body)}
 }
 
-// encodeBase58 writes bytes in the bitcoin alphabet; each leading zero byte is a 1.
+// encodeBase58 encodes bytes in the Bitcoin alphabet. Each leading zero byte is a 1.
 func encodeBase58(data []byte) string {
 	var digits []byte
 	n, radix, digit := new(big.Int).SetBytes(data), big.NewInt(58), new(big.Int)
@@ -46,16 +45,16 @@ func encodeBase58(data []byte) string {
 	return string(digits)
 }
 
-// keyHash is SHA-256 of a whole key: what a key is found by.
+// keyHash is the SHA-256 of a whole key, by which keys are looked up.
 type keyHash [sha256.Size]byte
 
-// hashOf hashes a key from the stack, where keys of the usual length have room.
+// hashOf returns the hash of a key. Keys of the usual length are not allocated.
 func hashOf(key string) keyHash {
-	var room [128]byte
-	return sha256.Sum256(append(room[:0], key...))
+	var buf [128]byte
+	return sha256.Sum256(append(buf[:0], key...))
 }
 
-// String returns the form that is stored.
+// String returns the stored form.
 func (h keyHash) String() string { return base64.StdEncoding.EncodeToString(h[:]) }
 
 func hashText(key string) string { return hashOf(key).String() }

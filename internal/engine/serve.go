@@ -7,26 +7,25 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Call is a request for one operation as a door received it.
+// Call is a request for one operation, as a transport received it.
 type Call struct {
-	// Caller is who calls. A door fills in its Request; Serve adds the root key.
+	// Caller is the caller. The transport sets its Request, and Serve its root key.
 	Caller
-	// Token is the root key that came with the request, or "" if what came is not one.
+	// Token is the presented root key, or "" without a well-formed one.
 	Token string
-	// Callers remembers who called last, where a door has few callers; else nil.
+	// Callers caches the caller of transports with a single one; nil for others.
 	Callers *CallerCache
-	// Value is the request as a pointer to the operation's request type. Without
-	// it the request is Body.
+	// Value is the request as a pointer to the operation's request type. If nil,
+	// the request is Body.
 	Value any
-	// Body is the request as JSON. An operation that is a GET has none.
+	// Body is the request as JSON. GET requests have none.
 	Body []byte
 }
 
-// Serve answers a call. It is the one way into the engine: every door gives it
-// what the door received, and the checks run in the same order for all of them:
-// the form of the request, the root key, the request limit of the workspace, and
-// then the operation itself, which begins with its authorization. Every error is
-// a *latchkey.Error.
+// Serve serves a call. Every transport calls it, so that checks run in the same
+// order everywhere: the form of the request, the root key, the request limit of
+// the workspace, and the operation, which starts with its authorization. Every
+// error is a *latchkey.Error.
 func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error) {
 	request, faults := op.read(call)
 	if len(faults) > 0 {
@@ -52,8 +51,9 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 	return e.run(ctx, op, &call.Caller, request)
 }
 
-// Authenticate checks the root key of a call as Serve does, for callers that must know it
-// before they read a long request. It returns the workspace of the root key.
+// Authenticate checks the root key of a call as Serve does, for transports that
+// must know it before they read a long request. It returns the workspace of the
+// root key.
 func (e *Engine) Authenticate(ctx context.Context, call *Call) (workspace string, err error) {
 	if err := e.authenticateCall(ctx, call); err != nil {
 		return "", err
@@ -61,7 +61,7 @@ func (e *Engine) Authenticate(ctx context.Context, call *Call) (workspace string
 	return call.WorkspaceID(), nil
 }
 
-// read returns the request of a call, or what is wrong with it.
+// read returns the request of a call, or its faults.
 func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	switch {
 	case call.Value != nil:
@@ -72,11 +72,12 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	return op.Decode(call.Body)
 }
 
-// authenticateCall finds the root key that came with a call, and makes it the
-// caller's.
+// authenticateCall looks up the root key of a call and sets it as the caller's.
 func (e *Engine) authenticateCall(ctx context.Context, call *Call) error {
 	if call.Token == "" {
-		return errMalformed.with("The Authorization header must be the word Bearer, one space and a root key.")
+		return errMalformed.with(
+			"The Authorization header must be the word Bearer, one space and a root key.",
+		)
 	}
 	if call.root = call.Callers.reauthenticate(e, call.Lane, call.Token); call.root != nil {
 		return nil

@@ -15,12 +15,13 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// keySnapshot is a key with all that verification needs, read at one moment. It
-// never changes; a change of anything it was made of makes it stale instead. Of
-// a balance it knows only that there is one: balances are spent in the store.
+// keySnapshot is a cached key with everything that verification needs, read at
+// one moment. It is immutable; a change of anything that it was built from
+// makes it stale. It has no balance, only whether there is one: balances are in
+// the store.
 //
-// Millions of them may be kept, so what many keys have in common is there once,
-// and what most keys don't have takes no room in them.
+// A cache can have millions of them, so values that many keys share are stored
+// once, and values that most keys don't have are behind one pointer.
 type keySnapshot struct {
 	coherence.Dependencies
 	*keyLocation
@@ -28,18 +29,19 @@ type keySnapshot struct {
 	id, name     string
 	meta         latchkey.Meta
 	expires      int64        // unix ms, or never
-	refillAt     int64        // when the next refill is due; 0 for none
-	used         atomic.Int64 // when its use was last noted, unix ms; the only part that moves
+	refillAt     int64        // the next refill, unix ms; 0 for none
+	used         atomic.Int64 // last recorded use, unix ms; the only mutable field
 	deleted      bool         // the key, its API or its workspace is deleted
 	workspaceOff bool
 	enabled      bool
 	limited      bool // there is a balance
 }
 
-// home is where a key lives.
+// keyLocation is the API, keyspace and workspace of a key.
 type keyLocation struct{ api, keyspace, workspace string }
 
-// belongings is what a key holds, and what is asked of those who present it.
+// grants are the permissions, roles, limits and identity of a key, and the
+// addresses that can use it.
 type grants struct {
 	permissions, roles []string // sorted
 	permissionSet      *rbac.Held
@@ -48,32 +50,32 @@ type grants struct {
 	limits             []effectiveLimit
 }
 
-// nothing is what keys have that hold nothing.
+// noGrants is shared by all keys without grants or limits.
 var noGrants = &grants{permissionSet: rbac.Hold(nil)}
 
 // effectiveLimit is a limit of the key or, where the key has none of that name,
 // of its identity.
 type effectiveLimit struct {
 	latchkey.Ratelimit
-	identifier string // who shares its count
-	namespace  string // the namespace of its count
+	identifier string // the key or the identity that it counts for
+	namespace  string // of its counter
 }
 
-// limitOn returns a limit whose count the holder shares. The text of its space
-// is made here, once, rather than at each verification; no id of a namespace has
-// a slash, so it can't meet those of ratelimit.limit.
+// limitOn returns a limit that counts for an identifier. Its namespace is built
+// here rather than at each verification. Ids of namespaces contain no slash, so
+// it can't collide with those of ratelimit.limit.
 func limitOn(identifier string, l latchkey.Ratelimit) effectiveLimit {
 	const prefix = "key/"
 	namespace := prefix + l.Name
-	l.Name = namespace[len(prefix):] // shares the text
+	l.Name = namespace[len(prefix):] // shares the memory
 	return effectiveLimit{l, identifier, namespace}
 }
 
-// Unknown reports that there is no such key.
+// Unknown reports whether the key does not exist.
 func (k *keySnapshot) Unknown() bool { return k.id == "" }
 
-// weighKey estimates the bytes a cached key takes, those of the cache's own entry
-// among them. A test holds it to what the runtime says.
+// weighKey estimates the bytes of a cached key, including the cache's entry. A
+// test compares it with the runtime's heap.
 func weighKey(_ keyHash, k *keySnapshot) uint32 {
 	const base, belonging, text, limit, identity = 290, 190, 20, 100, 110
 	n := base + len(k.meta) + len(k.name)
@@ -92,17 +94,20 @@ func weighKey(_ keyHash, k *keySnapshot) uint32 {
 	return uint32(n)
 }
 
-// snapshot returns the key with that hash for a caller, from memory if that is
-// to be trusted.
+// snapshot returns the key with that hash for a caller, from the cache if it is
+// current.
 func (e *Engine) snapshot(ctx context.Context, who *Caller, hash keyHash) (*keySnapshot, error) {
-	key, age, err := e.keys.Get(ctx, who.Lane, hash, func(ctx context.Context, asOf coherence.Version) (*keySnapshot, error) {
+	load := func(ctx context.Context, asOf coherence.Version) (*keySnapshot, error) {
 		return e.loadKey(ctx, asOf, hash.String())
-	})
+	}
+	key, age, err := e.keys.Get(ctx, who.Lane, hash, load)
 	e.noteStaleness(who, age)
 	return key, err
 }
 
-func (e *Engine) loadKey(ctx context.Context, asOf coherence.Version, hash string) (*keySnapshot, error) {
+func (e *Engine) loadKey(
+	ctx context.Context, asOf coherence.Version, hash string,
+) (*keySnapshot, error) {
 	row, err := e.db.KeyByHash(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) {
 		return &keySnapshot{Dependencies: asOf.DependsOn(hash)}, nil
@@ -117,18 +122,22 @@ func (e *Engine) loadKey(ctx context.Context, asOf coherence.Version, hash strin
 	return e.newSnapshot(asOf, &row, stored)
 }
 
-// newSnapshot makes a snapshot of what was read.
-func (e *Engine) newSnapshot(asOf coherence.Version, row *read.KeyByHashRow, stored *storedGrants) (*keySnapshot, error) {
+// newSnapshot builds the snapshot of a key from its rows.
+func (e *Engine) newSnapshot(
+	asOf coherence.Version, row *read.KeyByHashRow, stored *storedGrants,
+) (*keySnapshot, error) {
 	b, err := newGrants(row, stored)
 	if err != nil {
 		return nil, err
 	}
 	key := &row.Key
 	k := &keySnapshot{
-		Dependencies: asOf.DependsOn(append(stored.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...),
-		keyLocation:  e.locations.intern(keyLocation{key.APIID, row.KeyspaceID, key.WorkspaceID}),
-		grants:       b,
-		id:           key.ID, name: key.Name, meta: latchkey.Meta(key.Meta),
+		Dependencies: asOf.DependsOn(
+			append(stored.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...,
+		),
+		keyLocation: e.locations.intern(keyLocation{key.APIID, row.KeyspaceID, key.WorkspaceID}),
+		grants:      b,
+		id:          key.ID, name: key.Name, meta: latchkey.Meta(key.Meta),
 		expires:      orElse(key.Expires, never),
 		deleted:      key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
 		workspaceOff: !row.WorkspaceEnabled,
@@ -148,19 +157,23 @@ func newGrants(row *read.KeyByHashRow, stored *storedGrants) (*grants, error) {
 		return nil, fmt.Errorf("API %s: addresses: %w", row.Key.APIID, err)
 	}
 	limits, identity := effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, stored)
-	if allowedIPs == nil && limits == nil && identity == nil && stored.permissions == nil && stored.roles == nil {
+	if allowedIPs == nil && limits == nil && identity == nil && stored.permissions == nil &&
+		stored.roles == nil {
 		return noGrants, nil
 	}
 	return &grants{
-		permissions: stored.permissions, roles: stored.roles, permissionSet: rbac.Hold(stored.permissions),
-		allowedIPs: allowedIPs, identity: identity, limits: limits,
+		permissions: stored.permissions, roles: stored.roles,
+		permissionSet: rbac.Hold(stored.permissions),
+		allowedIPs:    allowedIPs, identity: identity, limits: limits,
 	}, nil
 }
 
-// effectiveLimits joins the limits of a key with those of its identity, a
-// limit of the key hiding one of the same name, and returns the identity with
-// the limits that are not hidden.
-func effectiveLimits(key *read.Key, externalID, meta string, h *storedGrants) ([]effectiveLimit, *latchkey.Identity) {
+// effectiveLimits joins the limits of a key with those of its identity; a limit
+// of the key overrides that of its identity with the same name. The returned
+// identity has the limits that are not overridden.
+func effectiveLimits(
+	key *read.Key, externalID, meta string, h *storedGrants,
+) ([]effectiveLimit, *latchkey.Identity) {
 	var limits []effectiveLimit
 	for _, l := range h.limits {
 		limits = append(limits, limitOn(key.ID, l))
@@ -175,10 +188,14 @@ func effectiveLimits(key *read.Key, externalID, meta string, h *storedGrants) ([
 	return limits, identity
 }
 
-// identityOf returns the identity of a key, or nil.
-func identityOf(key *read.Key, externalID, meta string, limits []latchkey.Ratelimit) *latchkey.Identity {
+// identityOf returns the identity of a key, or nil if it has none.
+func identityOf(
+	key *read.Key, externalID, meta string, limits []latchkey.Ratelimit,
+) *latchkey.Identity {
 	if key.IdentityID == "" || externalID == "" {
 		return nil
 	}
-	return &latchkey.Identity{ID: key.IdentityID, ExternalID: externalID, Meta: latchkey.Meta(meta), Ratelimits: limits}
+	return &latchkey.Identity{
+		ID: key.IdentityID, ExternalID: externalID, Meta: latchkey.Meta(meta), Ratelimits: limits,
+	}
 }

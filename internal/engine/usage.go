@@ -7,17 +7,18 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
-// usage collects when keys were last used until it is saved. It is a courtesy to
-// people, accurate to some minutes, and not worth a write per verification.
+// usage collects when keys were last used until it is saved. It is accurate to
+// some minutes, because it is not worth a write per verification.
 type usage struct {
 	mu sync.Mutex
 	at map[string]int64 // by key id, unix ms
 }
 
-// usageStep is how long a key's use isn't noted again.
+// usageStep is the shortest interval between recorded uses of a key, in
+// milliseconds.
 const usageStep = 60_000
 
-// note remembers that the key was used.
+// note records a use of the key.
 func (u *usage) note(key *keySnapshot, now int64) {
 	last := key.used.Load()
 	if now-last < usageStep || !key.used.CompareAndSwap(last, now) {
@@ -31,7 +32,7 @@ func (u *usage) note(key *keySnapshot, now int64) {
 	u.at[key.id] = now
 }
 
-// take returns what was collected and begins anew.
+// take returns the collected uses and clears them.
 func (u *usage) take() map[string]int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -40,14 +41,14 @@ func (u *usage) take() map[string]int64 {
 	return at
 }
 
-// keyUse is when one key was last used.
+// keyUse is the last use of a key.
 type keyUse struct {
 	id string
 	at int64
 }
 
-// saveUsage writes when keys were last used, in transactions small enough not
-// to hold up others.
+// saveUsage saves when keys were last used, in transactions small enough not to
+// delay concurrent changes.
 func (e *Engine) saveUsage(ctx context.Context) error {
 	const batch = 500
 	rows := make([]keyUse, 0, batch)

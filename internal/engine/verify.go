@@ -35,18 +35,17 @@ func (e *Engine) VerifyKey(
 	return v, nil
 }
 
-// verified is what there is to know of a verification after it was made.
+// observation is what metrics and last use need of a verification.
 type observation struct {
-	key      *keySnapshot // nil where there is none that the caller may verify
+	key      *keySnapshot // nil if the caller can verify no such key
 	code     latchkey.Code
 	at       int64 // unix ms
-	replayed bool  // the answer is that of an earlier request, and nothing was done
+	replayed bool  // the response is an earlier one, and nothing was counted
 }
 
-// observe counts a verification, on a lane, and notes the use of its key. It is
-// called once for each, when all that the verification changes is committed, and is
-// the only place that learns of it. Verifications that end in an error are not
-// observed.
+// observe records a verification in the metrics of a lane and as a use of its
+// key. It is the only place that does, and runs once for each verification,
+// after the commit. Verifications that end in an error are not observed.
 func (e *Engine) observe(lane uint32, obs *observation) {
 	if obs.replayed {
 		return
@@ -57,10 +56,11 @@ func (e *Engine) observe(lane uint32, obs *observation) {
 	}
 }
 
-// verify decides about a key. What it finds out goes into the answer, and what
-// there is to observe into done.
+// verify runs the checks on a key. It fills in the response and the
+// observation.
 func (e *Engine) verify(
-	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest, v *latchkey.Verification, obs *observation,
+	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest, v *latchkey.Verification,
+	obs *observation,
 ) error {
 	if err := checkAdHoc(r.Ratelimits); err != nil {
 		return err
@@ -80,11 +80,11 @@ func (e *Engine) verify(
 	now := e.now()
 	obs.key, obs.at = key, now
 	key.describe(v)
-	if v.Code = key.refusal(now, who.RemoteIP, query); v.Code != latchkey.Valid {
+	if v.Code = key.check(now, who.RemoteIP, query); v.Code != latchkey.Valid {
 		return e.showBalance(ctx, key, v)
 	}
-	var room [2]checkedLimit // on the stack, which holds as many as most keys have
-	limits, err := key.limitsFor(room[:0], r.Ratelimits)
+	var buf [2]checkedLimit // on the stack; most keys have no more
+	limits, err := key.limitsFor(buf[:0], r.Ratelimits)
 	if err != nil {
 		return err
 	}
@@ -101,14 +101,14 @@ func (e *Engine) verify(
 	return e.charge(ctx, e.credits, key, cost(r), v)
 }
 
-// chargeOnce counts and charges for a request with an Idempotency-Key, and reports
-// whether the answer is a kept one.
+// chargeOnce counts limits and spends credits for a request with an
+// Idempotency-Key, and reports whether the response is a replayed one.
 func (e *Engine) chargeOnce(
 	ctx context.Context, who *Caller, key *keySnapshot, limits []checkedLimit, cost int64,
 	v *latchkey.Verification,
 ) (replayed bool, err error) {
 	now, described := e.now(), *v
-	copied := append([]checkedLimit(nil), limits...) // which leaves the caller's on its stack
+	copied := append([]checkedLimit(nil), limits...) // keeps the caller's slice on its stack
 	counting := once(func(ctx context.Context) (latchkey.Verification, error) {
 		if err := e.count(ctx, now, key, copied, &described); err != nil {
 			return latchkey.Verification{}, err
@@ -129,9 +129,10 @@ func (e *Engine) chargeOnce(
 	return replayed, err
 }
 
-// find returns the key that the request presents, or nil if there is none that
-// the caller may verify.
-func (e *Engine) find(ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest) (*keySnapshot, error) {
+// find returns the presented key, or nil if the caller can verify no such key.
+func (e *Engine) find(
+	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest,
+) (*keySnapshot, error) {
 	key, err := e.snapshot(ctx, who, hashOf(r.Key))
 	if err != nil {
 		return nil, err
@@ -161,8 +162,8 @@ func (e *Engine) parseQuery(text string) (*rbac.Query, error) {
 	return query, nil
 }
 
-// describe fills in the part of the answer that depends on the key alone, in
-// place: an answer is 200 bytes, which need not be copied.
+// describe fills in the fields that depend on the key alone, in place, because
+// a response of 200 bytes is costly to copy.
 func (k *keySnapshot) describe(v *latchkey.Verification) {
 	v.KeyID, v.Name, v.Meta, v.Enabled = k.id, k.name, k.meta, latchkey.Set(k.enabled)
 	v.Permissions, v.Roles, v.Identity = k.permissions, k.roles, k.identity
@@ -171,9 +172,9 @@ func (k *keySnapshot) describe(v *latchkey.Verification) {
 	}
 }
 
-// refusal asks the questions that cost nothing to answer. It returns Valid if
-// none of them says no.
-func (k *keySnapshot) refusal(now int64, remoteIP string, query *rbac.Query) latchkey.Code {
+// check runs the checks that need neither the store nor the limiter. It returns
+// Valid if all pass.
+func (k *keySnapshot) check(now int64, remoteIP string, query *rbac.Query) latchkey.Code {
 	switch {
 	case k.workspaceOff:
 		return latchkey.Forbidden
@@ -189,7 +190,7 @@ func (k *keySnapshot) refusal(now int64, remoteIP string, query *rbac.Query) lat
 	return latchkey.Valid
 }
 
-// cost is what a verification takes from a balance.
+// cost returns the credits that a verification costs.
 func cost(r *latchkey.VerifyKeyRequest) int64 {
 	if r.Credits == nil {
 		return 1
@@ -197,9 +198,11 @@ func cost(r *latchkey.VerifyKeyRequest) int64 {
 	return r.Credits.Cost
 }
 
-// charge spends the credits, unless the rate limits were in the way, and
-// completes the answer.
-func (e *Engine) charge(ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification) error {
+// charge spends the credits, unless a rate limit was exceeded, and completes
+// the response.
+func (e *Engine) charge(
+	ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification,
+) error {
 	if v.Code == latchkey.RateLimited {
 		return e.showBalance(ctx, key, v)
 	}
@@ -212,8 +215,10 @@ func (e *Engine) charge(ctx context.Context, from creditSpender, key *keySnapsho
 	return nil
 }
 
-// showBalance puts the balance into an answer that spends nothing.
-func (e *Engine) showBalance(ctx context.Context, key *keySnapshot, v *latchkey.Verification) error {
+// showBalance adds the balance to a response that spends no credits.
+func (e *Engine) showBalance(
+	ctx context.Context, key *keySnapshot, v *latchkey.Verification,
+) error {
 	if !key.limited {
 		return nil
 	}
@@ -230,14 +235,14 @@ func (e *Engine) showBalance(ctx context.Context, key *keySnapshot, v *latchkey.
 	return nil
 }
 
-// checkedLimit is a limit that a verification counts, and how much.
+// checkedLimit is a limit that a verification counts, and its cost.
 type checkedLimit struct {
 	effectiveLimit
 	cost int64
 }
 
-// checkAdHoc refuses a limit given with the call whose window is too short to count,
-// and an algorithm without a limit.
+// checkAdHoc rejects a limit of the request whose window is too short, and an
+// algorithm without limit and duration.
 func checkAdHoc(asked []latchkey.VerifyKeyRatelimit) error {
 	const shortest = 1000
 	for _, a := range asked {
@@ -246,24 +251,30 @@ func checkAdHoc(asked []latchkey.VerifyKeyRatelimit) error {
 		if a.Algorithm != "" && !(timed && limited) {
 			return invalid(latchkey.Fault{
 				Location: "/properties/ratelimits/items/properties/algorithm",
-				Message:  "the rate limit " + a.Name + " has an algorithm, but not both a limit and a duration",
-				Fix:      "Send limit and duration too, or leave the algorithm out to use a stored limit, which has its own.",
+				Message: "the rate limit " + a.Name +
+					" has an algorithm, but not both a limit and a duration",
+				Fix: "Send limit and duration too, or leave the algorithm out to use a " +
+					"stored limit, which has its own.",
 			})
 		}
 		if timed && limited && d.Milliseconds() < shortest {
 			return invalid(latchkey.Fault{
 				Location: "/properties/ratelimits/items/properties/duration/minimum",
-				Message:  "the duration of the rate limit " + a.Name + " must be at least 1000 milliseconds",
-				Fix:      "Send a duration of 1000 or more, or leave limit and duration out to use a stored limit.",
+				Message: "the duration of the rate limit " + a.Name +
+					" must be at least 1000 milliseconds",
+				Fix: "Send a duration of 1000 or more, or leave limit and duration out to " +
+					"use a stored limit.",
 			})
 		}
 	}
 	return nil
 }
 
-// limitsFor appends the limits to count to none: those that always apply and
-// those asked for. Of a name asked for twice the last one counts.
-func (k *keySnapshot) limitsFor(limits []checkedLimit, asked []latchkey.VerifyKeyRatelimit) ([]checkedLimit, error) {
+// limitsFor appends the limits to count: those that always apply and those of
+// the request. If a name repeats in the request, the last one counts.
+func (k *keySnapshot) limitsFor(
+	limits []checkedLimit, asked []latchkey.VerifyKeyRatelimit,
+) ([]checkedLimit, error) {
 	for _, l := range k.limits {
 		if l.AutoApply {
 			limits = append(limits, checkedLimit{l, 1})
@@ -272,7 +283,11 @@ func (k *keySnapshot) limitsFor(limits []checkedLimit, asked []latchkey.VerifyKe
 	for _, a := range asked {
 		l, ok := k.limitNamed(a)
 		if !ok {
-			return nil, errPrecondition.with("The key and its identity have no rate limit named %q, and the request gives no limit and duration for it.", a.Name)
+			return nil, errPrecondition.with(
+				"The key and its identity have no rate limit named %q, and the request gives no "+
+					"limit and duration for it.",
+				a.Name,
+			)
 		}
 		l.cost = a.Cost.Or(1)
 		at := slices.IndexFunc(limits, func(have checkedLimit) bool { return have.Name == a.Name })
@@ -285,8 +300,8 @@ func (k *keySnapshot) limitsFor(limits []checkedLimit, asked []latchkey.VerifyKe
 	return limits, nil
 }
 
-// limitNamed returns the limit that a request asks for: the one it brings
-// along, counted for the key alone, or the stored one of that name.
+// limitNamed returns the limit of a request: its own, counted for the key
+// alone, or the stored one of that name.
 func (k *keySnapshot) limitNamed(a latchkey.VerifyKeyRatelimit) (checkedLimit, bool) {
 	limit, limited := a.Limit.Get()
 	duration, timed := a.Duration.Get()
@@ -302,9 +317,11 @@ func (k *keySnapshot) limitNamed(a latchkey.VerifyKeyRatelimit) (checkedLimit, b
 	return checkedLimit{effectiveLimit: k.limits[at]}, true
 }
 
-// count takes the costs from the limits, all or none, and notes in the answer
-// where they stand and whether there was room.
-func (e *Engine) count(ctx context.Context, now int64, key *keySnapshot, limits []checkedLimit, v *latchkey.Verification) error {
+// count counts the limits, all or none, and adds their state to the response.
+func (e *Engine) count(
+	ctx context.Context, now int64, key *keySnapshot, limits []checkedLimit,
+	v *latchkey.Verification,
+) error {
 	switch len(limits) {
 	case 0:
 		return nil
@@ -340,8 +357,10 @@ func (l *checkedLimit) request(key *keySnapshot) ratelimit.Request {
 	}
 }
 
-// decided puts into the answer what the limiter decided of each limit.
-func setRatelimits(v *latchkey.Verification, limits []checkedLimit, decisions []ratelimit.Decision) {
+// setRatelimits adds the decisions of the limiter to the response.
+func setRatelimits(
+	v *latchkey.Verification, limits []checkedLimit, decisions []ratelimit.Decision,
+) {
 	v.Ratelimits = make([]latchkey.RatelimitState, len(limits))
 	for i, d := range decisions {
 		l := &limits[i]

@@ -13,18 +13,23 @@ import (
 // creates its first one with rootKeys.createRootKey.
 //
 // Only the operator can call it. Names need not be unique.
-func (e *Engine) CreateWorkspace(ctx context.Context, who Caller, r *latchkey.CreateWorkspaceRequest) (latchkey.CreatedWorkspace, error) {
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedWorkspace, error) {
+func (e *Engine) CreateWorkspace(
+	ctx context.Context, who Caller, r *latchkey.CreateWorkspaceRequest,
+) (latchkey.CreatedWorkspace, error) {
+	work := func(ctx context.Context, c *Change) (latchkey.CreatedWorkspace, error) {
 		id := NewID("ws")
 		if err := c.insertWorkspace(ctx, id, r.Name, nullable(r.RequestsPerMinute)); err != nil {
 			return latchkey.CreatedWorkspace{}, err
 		}
 		return latchkey.CreatedWorkspace{WorkspaceID: id}, nil
-	})
+	}
+	return change(ctx, e, who, work)
 }
 
 // insertWorkspace creates an enabled workspace.
-func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsPerMinute sql.NullInt64) error {
+func (c *Change) insertWorkspace(
+	ctx context.Context, id, name string, requestsPerMinute sql.NullInt64,
+) error {
 	c.invalidate(id)
 	c.audit(workspaceCreated, workspaceTarget(id, name))
 	return c.tx.InsertWorkspace(ctx, write.InsertWorkspaceParams{
@@ -35,7 +40,9 @@ func (c *Change) insertWorkspace(ctx context.Context, id, name string, requestsP
 
 // GetWorkspace returns a workspace. Only the operator can call it. A deleted
 // workspace returns the same 404 as one that does not exist.
-func (e *Engine) GetWorkspace(ctx context.Context, who Caller, r *latchkey.GetWorkspaceRequest) (latchkey.Workspace, error) {
+func (e *Engine) GetWorkspace(
+	ctx context.Context, who Caller, r *latchkey.GetWorkspaceRequest,
+) (latchkey.Workspace, error) {
 	row, err := e.db.Workspace(ctx, r.WorkspaceID)
 	if err != nil {
 		return latchkey.Workspace{}, orNotFound(err, workspaceNotFound())
@@ -45,7 +52,9 @@ func (e *Engine) GetWorkspace(ctx context.Context, who Caller, r *latchkey.GetWo
 
 // ListWorkspaces returns one page of the workspaces of the installation, in the
 // order of their ids, without deleted ones. Only the operator can call it.
-func (e *Engine) ListWorkspaces(ctx context.Context, who Caller, r *latchkey.ListWorkspacesRequest) (latchkey.Page[latchkey.Workspace], error) {
+func (e *Engine) ListWorkspaces(
+	ctx context.Context, who Caller, r *latchkey.ListWorkspacesRequest,
+) (latchkey.Page[latchkey.Workspace], error) {
 	var none latchkey.Page[latchkey.Workspace]
 	size := pageSize(r.Limit, 100)
 	rows, err := e.db.WorkspacesPage(ctx, r.Cursor, searchPattern(r.Search), int64(size)+1)
@@ -62,9 +71,13 @@ func (e *Engine) ListWorkspaces(ctx context.Context, who Caller, r *latchkey.Lis
 // Only the operator can call it. An unknown or deleted workspace returns 404.
 // Disabling the caller's own workspace returns 412, because nobody could undo
 // it.
-func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.UpdateWorkspaceRequest) (latchkey.Workspace, error) {
+func (e *Engine) UpdateWorkspace(
+	ctx context.Context, who Caller, r *latchkey.UpdateWorkspaceRequest,
+) (latchkey.Workspace, error) {
 	if r.WorkspaceID == who.WorkspaceID() && !r.Enabled.Or(true) {
-		return latchkey.Workspace{}, errProtected.with("A root key can't switch off the workspace it works in.")
+		return latchkey.Workspace{}, errProtected.with(
+			"A root key can't disable its own workspace.",
+		)
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.Workspace, error) {
 		row, err := c.tx.Workspace(ctx, r.WorkspaceID)
@@ -95,9 +108,11 @@ func (e *Engine) UpdateWorkspace(ctx context.Context, who Caller, r *latchkey.Up
 // Only the operator can call it. An unknown or deleted workspace returns 404.
 // Deleting the caller's own workspace returns 412, because nobody could undo
 // it.
-func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.DeleteWorkspaceRequest) error {
+func (e *Engine) DeleteWorkspace(
+	ctx context.Context, who Caller, r *latchkey.DeleteWorkspaceRequest,
+) error {
 	if r.WorkspaceID == who.WorkspaceID() {
-		return errProtected.with("A root key can't delete the workspace it works in.")
+		return errProtected.with("A root key can't delete its own workspace.")
 	}
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Workspace(ctx, r.WorkspaceID)
@@ -111,7 +126,10 @@ func (e *Engine) DeleteWorkspace(ctx context.Context, who Caller, r *latchkey.De
 }
 
 func workspaceOf(row read.Workspace) latchkey.Workspace {
-	w := latchkey.Workspace{ID: row.ID, Name: row.Name, Enabled: row.Enabled, CreatedAt: latchkey.AtMilli(row.CreatedAt)}
+	w := latchkey.Workspace{
+		ID: row.ID, Name: row.Name, Enabled: row.Enabled,
+		CreatedAt: latchkey.AtMilli(row.CreatedAt),
+	}
 	if row.RequestsPerMinute.Valid {
 		w.RequestsPerMinute = latchkey.Set(row.RequestsPerMinute.Int64)
 	}
