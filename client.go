@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,7 +22,9 @@ const UnkeyCloud = "https://api.unkey.com"
 // else has a default.
 type Config struct {
 	// BaseURL is the URL of the service without /v2, such as
-	// http://127.0.0.1:7070. A path prefix is kept.
+	// http://127.0.0.1:7070. A path prefix is kept. Everybody on the way can read and
+	// use the root key, and the keys, of calls over http://, so use https:// outside
+	// of a network that you trust; New logs a warning for http:// to another machine.
 	BaseURL string
 	// RootKey is sent with every call. It is required unless RootKeyFunc is set.
 	RootKey string
@@ -39,7 +43,8 @@ type Config struct {
 	// policy; NoRetry never retries.
 	Retry RetryPolicy
 	// Log gets one line for each attempt, at level debug; nil for none. It never
-	// gets a key, nor any other content of a request or a response.
+	// gets a key, nor any other content of a request or a response. Warnings of New
+	// go there too.
 	Log *slog.Logger
 	// Transport carries the calls instead of HTTP. BaseURL and HTTPClient must be
 	// empty then.
@@ -85,6 +90,26 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// FromEnv is [New] with the BaseURL and the RootKey in the environment variables
+// LATCHKEY_URL and LATCHKEY_ROOT_KEY. The error names the variable that is not set.
+func FromEnv() (*Client, error) {
+	var cfg Config
+	for _, v := range []struct {
+		name, is string
+		into     *string
+	}{
+		{"LATCHKEY_URL", "the URL of the service, such as http://127.0.0.1:7070", &cfg.BaseURL},
+		{"LATCHKEY_ROOT_KEY", "a root key of the service", &cfg.RootKey},
+	} {
+		if *v.into = os.Getenv(v.name); *v.into == "" {
+			return nil, fmt.Errorf(
+				"latchkey: the environment variable %s is not set: set it to %s", v.name, v.is,
+			)
+		}
+	}
+	return New(cfg)
+}
+
 // setTransport sets cfg.Transport, or HTTP where there is none.
 func (c *Client) setTransport(cfg Config) error {
 	if cfg.Transport != nil {
@@ -94,7 +119,7 @@ func (c *Client) setTransport(cfg Config) error {
 		}
 		return nil
 	}
-	if err := checkBaseURL(cfg.BaseURL); err != nil {
+	if err := checkBaseURL(cfg.BaseURL, cfg.Log); err != nil {
 		return err
 	}
 	if cfg.Timeout == 0 {
@@ -106,7 +131,7 @@ func (c *Client) setTransport(cfg Config) error {
 
 // checkBaseURL does not repeat the URL in its error, because people mix it up
 // with their root key.
-func checkBaseURL(text string) error {
+func checkBaseURL(text string, log *slog.Logger) error {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
@@ -118,7 +143,17 @@ func checkBaseURL(text string) error {
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return errors.New("latchkey: BaseURL has more than scheme, host and path")
 	}
+	if log != nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		log.Warn("latchkey: BaseURL begins with http://, so root key and keys cross the network "+
+			"unencrypted; use https://, unless you trust this network", "host", u.Host)
+	}
 	return nil
+}
+
+// isLoopback reports whether a host is this machine, by its name or address.
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
 func (c *Client) setCredentials(cfg Config) error {

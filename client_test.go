@@ -1,9 +1,11 @@
 package latchkey_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -328,5 +330,88 @@ func TestTimeoutsAreForEachAttempt(t *testing.T) {
 			}
 			same(t, what, got, c.want)
 		})
+	}
+}
+
+func TestFromEnvNamesTheMissingVariable(t *testing.T) {
+	for _, c := range []struct{ url, key, want string }{
+		{"", rootKey, "LATCHKEY_URL"},
+		{"http://127.0.0.1:7070", "", "LATCHKEY_ROOT_KEY"},
+		{rootKey, rootKey, "BaseURL"},
+		{"http://127.0.0.1:7070", rootKey, ""},
+	} {
+		t.Setenv("LATCHKEY_URL", c.url)
+		t.Setenv("LATCHKEY_ROOT_KEY", c.key)
+		client, err := latchkey.FromEnv()
+		if c.want == "" {
+			if err != nil || client == nil {
+				t.Errorf("with both: %v", err)
+			}
+			continue
+		}
+		if client != nil || err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), rootKey) {
+			t.Errorf("want an error about %s, got %v", c.want, err)
+		}
+	}
+}
+
+// TestPlainHTTPToOthersIsWarnedOf: once, where the client is created.
+func TestPlainHTTPToOthersIsWarnedOf(t *testing.T) {
+	for url, want := range map[string]bool{
+		"http://latchkey.example":      true,
+		"http://10.0.0.1:7070/prefix":  true,
+		"http://[2001:db8::1]:7070":    true,
+		"http://127.0.0.1.example":     true,
+		"http://127.0.0.1:7070":        false,
+		"http://127.8.0.1":             false,
+		"http://[::1]:7070":            false,
+		"http://[::ffff:127.0.0.1]:80": false,
+		"http://localhost:7070":        false,
+		"https://latchkey.example":     false,
+	} {
+		var log bytes.Buffer
+		newClient(t, latchkey.Config{BaseURL: url, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if got := strings.Contains(log.String(), "level=WARN"); got != want {
+			t.Errorf("%s: warned %v, want %v: %s", url, got, want, log.String())
+		}
+		if strings.Contains(log.String(), rootKey) {
+			t.Errorf("%s: the log has the root key", url)
+		}
+	}
+}
+
+// endless is a response that never ends, and counts how much of it was read.
+type endless struct{ read int64 }
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	e.read += int64(len(p))
+	return len(p), nil
+}
+
+func (e *endless) Close() error { return nil }
+
+// TestAnswersAreBounded: what answers at BaseURL can't take all memory.
+func TestAnswersAreBounded(t *testing.T) {
+	for _, status := range []int{200, 500} {
+		body := &endless{}
+		client := newClient(t, latchkey.Config{
+			BaseURL: "http://latchkey.test",
+			HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				res := response(r, status, "")
+				res.Body = body
+				return res, nil
+			})},
+		})
+		err := calls["read"](t.Context(), client)
+		if err == nil || !strings.Contains(err.Error(), "longer than 64 MiB") {
+			t.Errorf("%d: got %v", status, err)
+		}
+		if body.read > 65<<20 {
+			t.Errorf("%d: %d MiB were read, want 64 and once only", status, body.read>>20)
+		}
 	}
 }

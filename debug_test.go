@@ -25,7 +25,9 @@ func TestEveryAttemptIsLogged(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		log, b := logger()
 		s := &service{plan: []fault{undialed, busy503, fine, lostAfter, slow, garbled}}
-		c := s.client(t, func(cfg *latchkey.Config) { cfg.Log, cfg.Timeout = log, seconds(1) })
+		c := s.client(t, func(cfg *latchkey.Config) {
+			cfg.BaseURL, cfg.Log, cfg.Timeout = "https://latchkey.test", log, seconds(1)
+		})
 		for _, call := range []string{"read", "count", "count", "write"} {
 			_ = calls[call](t.Context(), c)
 		}
@@ -54,6 +56,7 @@ func TestEveryAttemptIsLogged(t *testing.T) {
 func TestNothingIsLoggedAboveItsLevel(t *testing.T) {
 	b := new(bytes.Buffer)
 	c := (&service{last: late500}).client(t, func(cfg *latchkey.Config) {
+		cfg.BaseURL = "https://latchkey.test"
 		cfg.Log, cfg.Retry = slog.New(slog.NewTextHandler(b, nil)), latchkey.NoRetry
 	})
 	_ = calls["read"](t.Context(), c)

@@ -4,10 +4,7 @@
 //
 // A [Client] calls a Latchkey, or any other service with the Unkey v2 HTTP API:
 //
-//	c, err := latchkey.New(latchkey.Config{
-//		BaseURL: "http://127.0.0.1:7070",
-//		RootKey: os.Getenv("LATCHKEY_ROOT_KEY"),
-//	})
+//	c, err := latchkey.FromEnv() // or New, with a Config
 //	if err != nil { … }
 //	v, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key})
 //	if err != nil { … }           // the key could not be checked: let nobody in
@@ -17,7 +14,7 @@
 // Each takes a context, the request of the operation, and any number of options
 // for that call (see [CallOption]). A list has a method that reads one page,
 // such as [APIs.ListKeys], and one that iterates over all of them, such as
-// [APIs.AllKeys].
+// [Keys.All].
 //
 // Whatever the service refuses is an [*Error], which matches a sentinel such as
 // [ErrNotFound] with errors.Is. A key that is not valid is not an error, but a

@@ -218,7 +218,7 @@ func ExampleKeys_Reroll() {
 }
 
 // A list is walked in a range loop, however many pages it has.
-func ExampleAPIs_AllKeys() {
+func ExampleKeys_All() {
 	client, apiID, stop := connect()
 	defer stop()
 	for _, name := range []string{"one", "two", "three"} {
@@ -226,7 +226,7 @@ func ExampleAPIs_AllKeys() {
 		check(err)
 	}
 	n := 0
-	for key, err := range client.APIs.AllKeys(ctx, latchkey.ListKeysRequest{APIID: apiID, Limit: 2}) {
+	for key, err := range client.Keys.All(ctx, latchkey.ListKeysRequest{APIID: apiID, Limit: 2}) {
 		if err != nil {
 			log.Fatal(err)
 		}

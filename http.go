@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,6 +20,10 @@ const idempotencyHeader = "Idempotency-Key"
 // userAgent is shown by the audit log of the service, unless [WithHeader] sets
 // another one.
 const userAgent = "latchkey-go"
+
+// maxResponse bounds the bytes of a response, so that nothing that answers at BaseURL can
+// take all memory. No response of a Latchkey comes near it.
+const maxResponse = 64 << 20
 
 // httpTransport carries calls over HTTP: each operation is a POST of JSON to
 // /v2/<name>.
@@ -124,9 +130,14 @@ type problem struct {
 // doesn't matter: services and proxies disagree on it.
 func receive(a *Attempt, res *http.Response) (Answer, error) {
 	answer := Answer{Header: res.Header}
-	text, err := io.ReadAll(res.Body)
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxResponse+1))
 	if err != nil {
 		return answer, fmt.Errorf("latchkey: %s: reading the response: %w", a.Operation, err)
+	}
+	if len(text) > maxResponse {
+		return answer, &permanentError{fmt.Errorf(
+			"latchkey: %s: the response is longer than %d MiB; ask for smaller pages, or check BaseURL",
+			a.Operation, maxResponse>>20)}
 	}
 	if res.StatusCode != http.StatusOK {
 		return answer, failure(a, res, text)
@@ -174,15 +185,25 @@ func excerpt(a *Attempt, text []byte) string {
 // retryAfter returns how long the service asks to wait, zero if it doesn't: in
 // milliseconds, which Unkey's SDKs read too, else in seconds or as a date.
 func retryAfter(h http.Header) time.Duration {
-	if ms, err := strconv.ParseInt(h.Get("Retry-After-Ms"), 10, 32); err == nil {
-		return max(0, time.Duration(ms)*time.Millisecond)
+	if d, ok := wholeUnits(h.Get("Retry-After-Ms"), time.Millisecond); ok {
+		return d
 	}
 	text := h.Get("Retry-After")
-	if s, err := strconv.ParseInt(text, 10, 32); err == nil {
-		return max(0, time.Duration(s)*time.Second)
+	if d, ok := wholeUnits(text, time.Second); ok {
+		return d
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return max(0, time.Until(at))
 	}
 	return 0
+}
+
+// wholeUnits reads a whole number of units. One that is too large is the longest
+// duration, because a service that asks for a very long wait must not get none.
+func wholeUnits(text string, unit time.Duration) (time.Duration, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	return time.Duration(max(0, min(n, int64(math.MaxInt64/unit)))) * unit, true
 }

@@ -1,6 +1,9 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Key describes a key. The service stores only a hash of the secret, unless the key
 // was created as recoverable.
@@ -164,6 +167,13 @@ func (s Keys) Create(
 // Get reads one key by its id.
 func (s Keys) Get(ctx context.Context, r GetKeyRequest, opts ...CallOption) (Key, error) {
 	return call[Key](ctx, s.c, "keys.getKey", &r, opts)
+}
+
+// All iterates over the keys of an API, page after page, as [APIs.AllKeys] does.
+func (s Keys) All(
+	ctx context.Context, r ListKeysRequest, opts ...CallOption,
+) iter.Seq2[Key, error] {
+	return s.c.APIs.AllKeys(ctx, r, opts...)
 }
 
 // Whoami reads one key by its secret. It spends no credits.

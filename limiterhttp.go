@@ -39,5 +39,5 @@ func (l *Limiter) Handler(identify func(*http.Request) string, next http.Handler
 // wholeSeconds returns a time in whole seconds, rounded up and at least 1, so that who
 // waits that long has waited long enough.
 func wholeSeconds(d time.Duration) string {
-	return strconv.FormatInt(int64((max(d, 1)+time.Second-1)/time.Second), 10)
+	return strconv.FormatInt(int64((max(d, 1)-1)/time.Second)+1, 10)
 }

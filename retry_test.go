@@ -166,7 +166,11 @@ func TestWaitsAsLongAsTheServiceAsks(t *testing.T) {
 		{"Retry-After", "-1", 0, 100 * time.Millisecond, 2},
 		{"Retry-After", "soon", 0, 100 * time.Millisecond, 2},
 		{"Retry-After", "11", 0, 0, 1}, // later than the policy allows
-		{"Retry-After", "99999999999999999999", 0, 100 * time.Millisecond, 2},
+		{"Retry-After", "2147483648", 0, 0, 1},
+		{"Retry-After", "99999999999999999999", 0, 0, 1},
+		{"Retry-After", "-99999999999999999999", 0, 100 * time.Millisecond, 2},
+		{"retry-after-ms", "2147483648", 0, 0, 1},
+		{"retry-after-ms", "99999999999999999999", 0, 0, 1},
 	} {
 		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 			synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ type VerifyKeyRequest struct {
 	Tags []string `json:"tags,omitempty" check:"max=20,items.min=1,items.max=512"`
 	// Permissions is a query that the key must satisfy, for example "docs.read AND (docs.write OR
 	// admin)".
-	Permissions string `json:"permissions,omitempty" check:"min=1,max=1000"`
+	Permissions PermissionQuery `json:"permissions,omitempty" check:"min=1,max=1000"`
 	// Credits says what the call costs, if the key has a balance; 1 by default.
 	Credits *VerifyKeyCredits `json:"credits,omitempty"`
 	// Ratelimits are limits to check in addition to those that apply automatically.
@@ -23,6 +23,12 @@ type VerifyKeyRequest struct {
 	// system, too.
 	MigrationID string `json:"migrationId,omitempty" check:"max=256"`
 }
+
+// PermissionQuery is a condition on the permissions of a key: slugs joined by AND and
+// OR, with parentheses. AND binds tighter than OR. A key satisfies a slug if it holds it,
+// or a permission with * in it that matches. It is one text, whereas the permissions of
+// a [CreateKeyRequest] are a list of slugs.
+type PermissionQuery string
 
 // VerifyKeyCredits says what a call costs.
 type VerifyKeyCredits struct {

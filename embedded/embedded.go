@@ -10,7 +10,11 @@
 //	v, err := service.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key})
 //
 //	// Other programs use the HTTP API.
-//	http.ListenAndServe("127.0.0.1:7070", service.Handler)
+//	server := http.Server{
+//		Addr: "127.0.0.1:7070", Handler: service.Handler,
+//		ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+//	}
+//	server.ListenAndServe()
 package embedded
 
 import (

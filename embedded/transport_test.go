@@ -19,7 +19,7 @@ func TestVerificationsAllocateLittle(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		key   latchkey.CreateKeyRequest
-		query string
+		query latchkey.PermissionQuery
 		want  float64
 	}{
 		"plain":     {want: 3},

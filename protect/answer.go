@@ -100,5 +100,9 @@ func (a *Answer) complete() {
 // seconds returns a duration in whole seconds, rounded up, so that a caller who
 // waits that long has waited long enough.
 func seconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+	whole := int64(d / time.Second)
+	if d%time.Second > 0 {
+		whole++
+	}
+	return strconv.FormatInt(whole, 10)
 }

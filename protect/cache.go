@@ -33,7 +33,7 @@ type digest = [sha256.Size]byte
 // question is what a verification depends on.
 type question struct {
 	key         digest
-	permissions string
+	permissions latchkey.PermissionQuery
 }
 
 type answer struct {

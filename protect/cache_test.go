@@ -95,14 +95,14 @@ func TestCacheTellsKeysAndRequirementsApart(t *testing.T) {
 	c := newCounted(Cache{TTL: time.Minute}, scripted(func(
 		_ context.Context, r latchkey.VerifyKeyRequest,
 	) (latchkey.Verification, error) {
-		return latchkey.Verification{Valid: true, KeyID: r.Key + "/" + r.Permissions}, nil
+		return latchkey.Verification{Valid: true, KeyID: r.Key + "/" + string(r.Permissions)}, nil
 	}))
 	for range 2 {
 		for _, g := range []*Guard{c.Guard, c.Require("read"), c.Require("write")} {
 			for _, key := range []string{"a", "b"} {
 				v, err := g.Check(t.Context(), key)
 				same(t, err, nil)
-				same(t, v.KeyID, key+"/"+g.ask.Permissions)
+				same(t, v.KeyID, key+"/"+string(g.ask.Permissions))
 			}
 		}
 	}

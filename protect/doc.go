@@ -2,16 +2,15 @@
 // everything built on it, and as a decorator for any function.
 //
 //	func main() {
-//		c, err := latchkey.New(latchkey.Config{
-//			BaseURL: os.Getenv("LATCHKEY_URL"), RootKey: os.Getenv("LATCHKEY_ROOT_KEY"),
-//		})
+//		c, err := latchkey.FromEnv() // LATCHKEY_URL and LATCHKEY_ROOT_KEY
 //		if err != nil {
 //			log.Fatal(err)
 //		}
 //		guard := protect.New(protect.Config{Verifier: c.Keys})
 //		http.Handle("GET /documents", guard.Require("documents.read").Handler(documents))
 //		http.Handle("POST /reports", guard.Cost(5).Handler(reports))
-//		log.Fatal(http.ListenAndServe(":8080", nil))
+//		server := http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second}
+//		log.Fatal(server.ListenAndServe())
 //	}
 //
 // A handler gets the verification of the key from [FromContext].

@@ -27,7 +27,7 @@ func (k keys) Verify(
 		return v, errors.New("the service can't be reached")
 	case !known:
 		return latchkey.Verification{Code: latchkey.NotFound}, nil
-	case r.Permissions != "" && !strings.Contains(strings.Join(v.Permissions, " "), r.Permissions):
+	case r.Permissions != "" && !strings.Contains(strings.Join(v.Permissions, " "), string(r.Permissions)):
 		return latchkey.Verification{Code: latchkey.InsufficientPermissions}, nil
 	}
 	return v, nil

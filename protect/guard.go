@@ -87,8 +87,8 @@ func New(cfg Config) *Guard {
 // query, for example "documents.read AND (documents.write OR admin)", in addition
 // to the query that g has. It panics on a blank query, which would require
 // nothing. Don't build a query from the content of a request.
-func (g *Guard) Require(permissions string) *Guard {
-	if strings.TrimSpace(permissions) == "" {
+func (g *Guard) Require(permissions latchkey.PermissionQuery) *Guard {
+	if strings.TrimSpace(string(permissions)) == "" {
 		panic("protect: Require needs a permission query")
 	}
 	d := *g

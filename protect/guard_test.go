@@ -140,7 +140,7 @@ func TestRequirementsAreAsked(t *testing.T) {
 
 func TestDerivedGuardsLeaveOthersAlone(t *testing.T) {
 	change := func(g *Guard, s string) *Guard {
-		return g.Require(s).Cost(int64(len(s))).Limits(latchkey.VerifyKeyRatelimit{Name: s}).Tags(s)
+		return g.Require(latchkey.PermissionQuery(s)).Cost(int64(len(s))).Limits(latchkey.VerifyKeyRatelimit{Name: s}).Tags(s)
 	}
 	// The original has had three additions, so its slices may have room for a fourth.
 	original := func(g *Guard) *Guard { return change(change(change(g, "a"), "b"), "c") }
@@ -160,7 +160,7 @@ func TestDerivedGuardsLeaveOthersAlone(t *testing.T) {
 }
 
 func TestBlankRequirementIsRefused(t *testing.T) {
-	for _, query := range []string{"", " \t\n"} {
+	for _, query := range []latchkey.PermissionQuery{"", " \t\n"} {
 		func() {
 			defer func() {
 				if recover() == nil {

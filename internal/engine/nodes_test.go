@@ -81,7 +81,7 @@ func TestAChangeIsInForceOnEveryNodeWithinASecond(t *testing.T) {
 	a.limit(a.who, ask("space", "u", 9))
 	minted := must[latchkey.CreatedRootKey](a, a.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
 
-	code := func(permissions string) func() string {
+	code := func(permissions latchkey.PermissionQuery) func() string {
 		return func() string {
 			v := must[latchkey.Verification](b, b.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: permissions})
 			return string(v.Code)

@@ -73,7 +73,7 @@ func (e *Engine) verify(
 		v.Code = latchkey.NotFound
 		return nil
 	}
-	query, err := e.parseQuery(r.Permissions)
+	query, err := e.parseQuery(string(r.Permissions))
 	if err != nil {
 		return err
 	}
