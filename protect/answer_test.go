@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -195,6 +196,8 @@ func TestTroubleIsNeverTheUsersFault(t *testing.T) {
 		}, ""},
 		{"overloaded",
 			&latchkey.Error{Status: 429, Detail: "secret detail", RetryAfter: 1500 * time.Millisecond}, "2"},
+		{"gone for centuries",
+			&latchkey.Error{Status: 503, Detail: "secret detail", RetryAfter: math.MaxInt64}, "9223372037"},
 		{"broken", fmt.Errorf("wrapped: %w", &latchkey.Error{Status: 500, Detail: "secret detail"}), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
