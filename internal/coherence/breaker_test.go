@@ -17,8 +17,7 @@ func newBreaker() *Breaker {
 	return NewBreaker(unavailable, slog.New(slog.DiscardHandler))
 }
 
-// TestADeadDatabaseIsAskedSeldom: while it is down, one read each tenth of a second.
-func TestADeadDatabaseIsAskedSeldom(t *testing.T) {
+func TestAnOpenBreakerRetriesTenTimesASecond(t *testing.T) {
 	for _, fault := range []error{errDown, ErrTimeout} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newReader(shared(0))
@@ -39,9 +38,9 @@ func TestADeadDatabaseIsAskedSeldom(t *testing.T) {
 	}
 }
 
-// TestAnOutageEndsWithAnyResponse: nothing has to be read for it, for there may be
-// nothing to read: what is cached is used as long as the change log is applied.
-func TestAnOutageEndsWithAnyResponse(t *testing.T) {
+// No read is needed to close the breaker. There may be nothing to read, because cached
+// values are used while the change log is applied.
+func TestAnyResponseClosesTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, asked := newBreaker(), 0
 		ask := func(answer error) error { return b.Do(func() error { asked++; return answer }) }

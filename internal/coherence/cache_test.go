@@ -57,8 +57,7 @@ func (r *reader) want(t *testing.T, n name, now, want string) {
 	}
 }
 
-// TestValuesAreKeptUntilTheyChange: known and unknown ones, each by itself.
-func TestValuesAreKeptUntilTheyChange(t *testing.T) {
+func TestValuesAreCachedUntilTheyChange(t *testing.T) {
 	r := newReader(alone())
 	defer r.Close()
 	r.want(t, "a", "first", "first")
@@ -132,9 +131,9 @@ func TestConcurrentMissesLoadOnce(t *testing.T) {
 	})
 }
 
-// TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt: a reader who joins a load
-// under way when a change is answered must not get what was before the change.
-func TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt(t *testing.T) {
+// A reader that joins a load in progress after a change was acknowledged must not get
+// the value from before the change.
+func TestALoadFromBeforeAChangeIsNotUsedAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(alone())
 		defer r.Close()
@@ -164,7 +163,7 @@ func TestALoadThatBeganBeforeAChangeIsNotUsedAfterIt(t *testing.T) {
 	})
 }
 
-// TestALoadOutlivesItsCaller: others may wait for it, whose callers haven't gone.
+// Other callers can still wait for it.
 func TestALoadOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(shared(0))
@@ -180,9 +179,9 @@ func TestALoadOutlivesItsCaller(t *testing.T) {
 	})
 }
 
-// TestALoadThatIsTooSlowIsNotUsed: what took longer to read than a value can be
-// used is out of date when it comes, and isn't kept either.
-func TestALoadThatIsTooSlowIsNotUsed(t *testing.T) {
+// A value that took longer to read than values are usable is out of date on arrival,
+// and is not cached.
+func TestATooSlowLoadIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(shared(time.Hour))
 		defer r.Close()
@@ -205,9 +204,9 @@ func TestALoadThatIsTooSlowIsNotUsed(t *testing.T) {
 	})
 }
 
-// TestStaleValuesAreUsedOnlyAsFarAsAllowed: while the database is down, up to an
-// age, and never what is known to be wrong.
-func TestStaleValuesAreUsedOnlyAsFarAsAllowed(t *testing.T) {
+// They are used only while the database is down, and never after they were
+// invalidated.
+func TestStaleValuesAreUsedOnlyUpToStaleFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(shared(time.Minute))
 		defer r.Close()
@@ -235,7 +234,7 @@ func TestStaleValuesAreUsedOnlyAsFarAsAllowed(t *testing.T) {
 	})
 }
 
-func TestWhatIsKnownToBeWrongIsNotUsedEvenIfDown(t *testing.T) {
+func TestAnInvalidatedValueIsNotUsedDuringAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(shared(time.Minute))
 		defer r.Close()
@@ -248,7 +247,6 @@ func TestWhatIsKnownToBeWrongIsNotUsedEvenIfDown(t *testing.T) {
 	})
 }
 
-// TestOnlyAnOutageMakesStaleValuesUsable: any other error is what it is.
 func TestOnlyAnOutageMakesStaleValuesUsable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader(shared(time.Minute))

@@ -18,8 +18,8 @@ func shared(staleFor time.Duration) *Source {
 	return s
 }
 
-// TestVersionsOrderReadsAndChanges: a value is unusable if one of its entities was
-// invalidated since its version was obtained, however many it has.
+// A value is unusable if any of its entities was invalidated since its version was
+// obtained.
 func TestVersionsOrderReadsAndChanges(t *testing.T) {
 	c := NewClock(false)
 	ids := make([]string, 20)
@@ -38,8 +38,7 @@ func TestVersionsOrderReadsAndChanges(t *testing.T) {
 	}
 }
 
-// TestNothingIsUsedForLongerThanASecondUnheard: unless the change log is applied.
-func TestNothingIsUsedForLongerThanASecondUnheard(t *testing.T) {
+func TestNothingIsUsedForLongerThanASecondWithoutTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := shared(0).Clock
 		d := c.Version().DependsOn("key")
@@ -67,8 +66,8 @@ func TestNothingIsUsedForLongerThanASecondUnheard(t *testing.T) {
 	})
 }
 
-// TestAValueIsAsOldAsItsRead: not as the moment at which it was made of what was
-// read, nor as the change log that was applied before.
+// Its age is not that of the moment when it was built after the read, nor that of an
+// earlier reading of the change log.
 func TestAValueIsAsOldAsItsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := shared(0).Clock
@@ -86,8 +85,8 @@ func TestAValueIsAsOldAsItsRead(t *testing.T) {
 	})
 }
 
-// TestOfTwoChangesTheLaterCounts: however late the earlier one writes its version.
-func TestOfTwoChangesTheLaterCounts(t *testing.T) {
+// However late the earlier one writes its version.
+func TestTheLaterOfTwoChangesWins(t *testing.T) {
 	c := NewClock(false)
 	c.Invalidate("others")
 	between := c.Version().DependsOn("key")
@@ -98,8 +97,7 @@ func TestOfTwoChangesTheLaterCounts(t *testing.T) {
 	}
 }
 
-// TestALogReadingOfUnknownTimeRenewsNothing: one that didn't come to the end of the
-// log says nothing about now.
+// A reading that didn't reach the end of the log says nothing about the present.
 func TestALogReadingOfUnknownTimeRenewsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := shared(0).Clock
@@ -122,7 +120,7 @@ func TestALogReadingOfUnknownTimeRenewsNothing(t *testing.T) {
 	})
 }
 
-func TestAGapMakesEverythingOutOfDate(t *testing.T) {
+func TestAGapInvalidatesEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewClock(true)
 		for _, gap := range []bool{false, true} { // the first reading is one
@@ -146,9 +144,9 @@ func TestAGapMakesEverythingOutOfDate(t *testing.T) {
 	})
 }
 
-// TestAGapMakesNothingYounger: what was read before a gap was known to be right
-// when it was read, and not when the log was applied again.
-func TestAGapMakesNothingYounger(t *testing.T) {
+// A value from before a gap was known to be right when it was read, not when the log
+// was applied again.
+func TestAGapDoesNotRenewValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := shared(0).Clock
 		before := c.Version().DependsOn("key")
@@ -166,9 +164,9 @@ func TestAGapMakesNothingYounger(t *testing.T) {
 	})
 }
 
-// TestATransactionInDoubtIsInvalidatedForAMinute: one whose answer was lost may
-// be committed later, and the log doesn't tell a process of its own changes.
-func TestATransactionInDoubtIsInvalidatedForAMinute(t *testing.T) {
+// A transaction whose response was lost can be committed later, and the log doesn't
+// show a process its own changes.
+func TestAnInDoubtTransactionIsInvalidatedForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := shared(0).Clock
 		before := c.Version().DependsOn("key")
@@ -193,9 +191,9 @@ func TestATransactionInDoubtIsInvalidatedForAMinute(t *testing.T) {
 	})
 }
 
-// TestChangesAreInForceBeforeTheirReadingCounts: a value that is too old may become
-// usable again when the log is applied, but only together with its changes.
-func TestChangesAreInForceBeforeTheirReadingCounts(t *testing.T) {
+// A value that is too old can become usable again when the log is applied, but only
+// together with the log's changes.
+func TestAReadingCountsOnlyAfterItsChangesAreApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := shared(0).Clock
 		c.InDoubt("doubtful")

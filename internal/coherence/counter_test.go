@@ -5,7 +5,6 @@ import (
 	"testing"
 )
 
-// TestCountersAreExact: however the counts are spread, none is lost.
 func TestCountersAreExact(t *testing.T) {
 	const goroutines, each = 64, 5_000
 	var c Counter

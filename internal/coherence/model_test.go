@@ -14,14 +14,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestACacheIsNeverTooOld runs a cache beside a naive database, which keeps all
-// that was ever committed, in a random order of everything that can happen: reads
-// that take time, changes here and elsewhere between their commit and their
-// answer, transactions in doubt, readings of the change log with and without
-// gaps, outages. A value that the cache returns must contain each change that was
-// answered, or applied, before it was asked for, and each change of others that is
-// older than a second; if it is stale, each that is older than its age. And a
-// value that nothing speaks against must not be read again.
+// Runs a cache beside a naive database, which has everything that was ever committed,
+// in a random order of all events: slow reads, changes of this and other processes
+// between commit and response, in-doubt transactions, readings of the change log with
+// and without gaps, outages. A value from the cache must contain each change that was
+// acknowledged or applied before the call, and each change of others that is older
+// than a second; if it is stale, each that is older than its age. A usable value must
+// not be read again.
 func TestACacheIsNeverTooOld(t *testing.T) {
 	t.Run("alone", func(t *testing.T) { rapid.Check(t, inBubble(false)) })
 	t.Run("shared", func(t *testing.T) { rapid.Check(t, inBubble(true)) })

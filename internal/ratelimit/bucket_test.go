@@ -66,7 +66,7 @@ func TestBucketsDoNotDrift(t *testing.T) {
 	}
 }
 
-func TestARefusedCallTakesNoTokens(t *testing.T) {
+func TestADeniedRequestTakesNoTokens(t *testing.T) {
 	eachShared(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		wantAsk(t, m, 0, dip("a", 5, 3), passed(2, 600))
@@ -82,7 +82,7 @@ func TestARefusedCallTakesNoTokens(t *testing.T) {
 	})
 }
 
-func TestAlgorithmsCountApart(t *testing.T) {
+func TestAlgorithmsHaveSeparateCounters(t *testing.T) {
 	eachShared(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		wantTake(t, m, 0, []Request{ask("a", 1, 1), dip("a", 1, 1)}, passed(0, 1_000),
@@ -103,7 +103,7 @@ func TestLimitsShareABucket(t *testing.T) {
 	})
 }
 
-func TestABucketOutlivesARestart(t *testing.T) {
+func TestABucketSurvivesARestart(t *testing.T) {
 	m, d := newSaved()
 	take(m, 100, dip("a", 7, 5))
 	take(m, 100, ask("a", 7, 2))
@@ -124,7 +124,7 @@ func TestABucketOutlivesARestart(t *testing.T) {
 	}
 }
 
-func TestBucketsRefuseWhatTheyCannotHold(t *testing.T) {
+func TestBucketsDenyACostAboveTheirSize(t *testing.T) {
 	const most = math.MaxInt64
 	eachShared(t, func(t *testing.T, open func() Limiter) {
 		m := open()
@@ -149,7 +149,7 @@ func TestBucketsRefuseWhatTheyCannotHold(t *testing.T) {
 	wantAsk(t, m, 1<<53+1, eternal, refused(1<<53+1))
 }
 
-// TestABucketIsFreeAtTheFirstMomentThatPasses tries them all.
+// Compares freeAt with trying every moment.
 func TestABucketIsFreeAtTheFirstMomentThatPasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		duration, now, s := rapid.Int64Range(1, 50).Draw(t, "duration"), int64(0), state{}
@@ -210,7 +210,7 @@ func TestNodesTogetherTakeExactlyTheBucket(t *testing.T) {
 	}
 }
 
-func TestFastBucketsStayInTheirBound(t *testing.T) {
+func TestFastBucketsStayWithinTheirBound(t *testing.T) {
 	const n, callers, limit = 3, 8, 3_000
 	nodes := fleet(t, n, RedisConfig{
 		URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute,
@@ -235,7 +235,7 @@ func TestFastBucketsStayInTheirBound(t *testing.T) {
 
 // Apart from one another, each of two nodes takes half of what was left, and then
 // half of what the bucket gains; when they are back, no token is there twice.
-func TestApartNodesShareABucketAndItsRefill(t *testing.T) {
+func TestDisconnectedNodesShareABucketAndItsRefill(t *testing.T) {
 	apart := func(t *testing.T, a, b Limiter, lose, end func()) {
 		t.Helper()
 		at := func(now int64, calls int) (passed int) {
@@ -278,7 +278,9 @@ func TestApartNodesShareABucketAndItsRefill(t *testing.T) {
 		apart(t, a, b, func() { d.gone.Store(true) }, func() {
 			d.gone.Store(false)
 			for _, r := range []*Rows{a, b} {
-				eventually(t, "the rows are back", func() bool { return !r.metrics.unreachable.Load() })
+				eventually(t, "the rows are back", func() bool {
+					return !r.metrics.unreachable.Load()
+				})
 			}
 			// What was passed alone is added in the next transaction at the latest.
 			take(a, 1_000, dip("a", 100, 0))

@@ -151,7 +151,7 @@ func TestSweepDropsAfterTwoDurations(t *testing.T) {
 }
 
 // A call that waits for a shard gets it before a long visit ends.
-func TestVisitsLetCallsThrough(t *testing.T) {
+func TestVisitsLetCallsLockTheShard(t *testing.T) {
 	const windows = 8 * sliceSize
 	s := shard[state]{chains: make(map[uint64]*entry[state])}
 	for i := range windows {
@@ -178,7 +178,7 @@ func TestVisitsLetCallsThrough(t *testing.T) {
 	}
 }
 
-func TestOnlyAcceptedCostTakesMemory(t *testing.T) {
+func TestOnlyAcceptedCostUsesMemory(t *testing.T) {
 	m := NewMemory()
 	take(m, 0, ask("refused", 1, 2))
 	take(m, 0, ask("free", 1, 0))
@@ -200,8 +200,7 @@ func TestTakeAllocatesOnlyItsResult(t *testing.T) {
 	}
 }
 
-// TestTakeOneDecidesAsTake plays the same calls on two limiters of a kind.
-func TestTakeOneDecidesAsTake(t *testing.T) {
+func TestTakeOneAgreesWithTake(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		batches, singles := open(), open()
 		for i := range int64(500) {

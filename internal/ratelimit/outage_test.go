@@ -109,7 +109,7 @@ func eachOutage(t *testing.T, test func(t *testing.T, nodes []*Redis, lose, end 
 // While Redis is out of reach each node admits its share of what was left as it
 // last heard, and of the whole limit on what is new; when it is back, the count
 // goes on from all that was admitted.
-func TestAnOutageIsSharedAndDoesNotJump(t *testing.T) {
+func TestNodesAdmitTheirSharesDuringAnOutage(t *testing.T) {
 	eachOutage(t, func(t *testing.T, nodes []*Redis, lose, end func()) {
 		a, b := nodes[0], nodes[1]
 		used := use(a, 20, hourly("used", 100, 1)) + use(b, 20, hourly("used", 100, 1))
@@ -153,7 +153,7 @@ func TestAnOutageIsSharedAndDoesNotJump(t *testing.T) {
 
 // Callers go on while Redis goes and comes back: over the whole window, no more
 // is admitted than what is documented.
-func TestTheWindowOfAnOutageStaysInItsBound(t *testing.T) {
+func TestAWindowWithAnOutageStaysWithinItsBound(t *testing.T) {
 	const limit = 20_000
 	eachOutage(t, func(t *testing.T, nodes []*Redis, lose, end func()) {
 		var admitted atomic.Int64
@@ -199,7 +199,7 @@ func TestTheWindowOfAnOutageStaysInItsBound(t *testing.T) {
 
 // A report that failed is sent again: what a node admitted alone reaches the
 // shared count.
-func TestAReportThatFailedIsSentAgain(t *testing.T) {
+func TestAFailedReportIsRetried(t *testing.T) {
 	for mode, fast := range map[string]bool{"exact": false, "fast": true} {
 		t.Run(mode, func(t *testing.T) {
 			server := testenv.StartRedis(t)
@@ -226,7 +226,7 @@ func TestAReportThatFailedIsSentAgain(t *testing.T) {
 
 // Calls that are under way when Redis stops to answer may have been counted:
 // what they ask for is nobody else's until it is known.
-func TestCallsUnderWayAreNotAdmittedTwice(t *testing.T) {
+func TestPendingCallsAreNotAdmittedTwice(t *testing.T) {
 	server := testenv.StartRedis(t)
 	r := openRedis(t, RedisConfig{URL: server.URL})
 	take(r, 0, hourly("a", 10, 0))
@@ -243,7 +243,7 @@ func TestCallsUnderWayAreNotAdmittedTwice(t *testing.T) {
 	}
 }
 
-func TestABatchInAnOutageIsAllOrNothing(t *testing.T) {
+func TestABatchDuringAnOutageIsAllOrNothing(t *testing.T) {
 	server := testenv.StartRedis(t)
 	r := fleet(t, 2, RedisConfig{URL: server.URL})[0]
 	server.Kill()
@@ -267,7 +267,7 @@ func TestABatchInAnOutageIsAllOrNothing(t *testing.T) {
 	}
 }
 
-func TestRefuseMeansNothingWhileRedisIsThere(t *testing.T) {
+func TestRefuseHasNoEffectWhileRedisIsReachable(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		refusing := ask("a", 1, 1)
 		refusing.Refuse = true
@@ -278,7 +278,7 @@ func TestRefuseMeansNothingWhileRedisIsThere(t *testing.T) {
 }
 
 // A server that answers but can't count is as good as none.
-func TestAServerThatCannotCountIsOutOfReach(t *testing.T) {
+func TestAServerThatCannotWriteOpensTheBreaker(t *testing.T) {
 	server := testenv.StartRedis(t)
 	r := openRedis(t, RedisConfig{URL: server.URL})
 	command := func(words ...string) {
@@ -308,7 +308,7 @@ func TestAServerThatCannotCountIsOutOfReach(t *testing.T) {
 }
 
 // A server that has lost all is told the counts even if no call has failed.
-func TestCountsOutliveAFlush(t *testing.T) {
+func TestCountsSurviveAFlush(t *testing.T) {
 	r := openRedis(t, RedisConfig{URL: testenv.Redis(t)})
 	wantAsk(t, r, 0, ask("a", 10, 4), passed(6, 1_000))
 	if err := r.client.Do(t.Context(), r.client.B().Flushdb().Build()).Error(); err != nil {
@@ -318,7 +318,7 @@ func TestCountsOutliveAFlush(t *testing.T) {
 }
 
 // The script is sent again to a server that has forgotten it.
-func TestAForgottenScriptIsSentAgain(t *testing.T) {
+func TestAFlushedScriptIsSentAgain(t *testing.T) {
 	server := testenv.StartRedis(t)
 	r := openRedis(t, RedisConfig{URL: server.URL})
 	if err := r.client.Do(t.Context(), r.client.B().ScriptFlush().Build()).Error(); err != nil {

@@ -114,7 +114,7 @@ func matchesHistory(t *rapid.T, nodes []Limiter, report func()) {
 	})
 }
 
-func TestNumbersBeyondTheScriptAreTakenStrictly(t *testing.T) {
+func TestNumbersAboveTheScriptsMaximumAreStrict(t *testing.T) {
 	for _, fast := range []bool{false, true} {
 		r := openRedis(t, RedisConfig{
 			URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute,
@@ -208,7 +208,7 @@ func TestFastModeAdmitsAtMostItsBound(t *testing.T) {
 	}
 }
 
-func TestFastModeStaysInItsBoundUnderLoad(t *testing.T) {
+func TestFastModeStaysWithinItsBoundUnderLoad(t *testing.T) {
 	const n, callers, limit = 3, 8, 3_000
 	nodes := fleet(t, n, RedisConfig{
 		URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute,
@@ -232,7 +232,7 @@ func TestFastModeStaysInItsBoundUnderLoad(t *testing.T) {
 	}
 }
 
-func TestFastModeHearsOfOthersSoon(t *testing.T) {
+func TestFastModeSyncsSoon(t *testing.T) {
 	nodes := fleet(t, 2, RedisConfig{
 		URL: testenv.Redis(t), Fast: true, roundTripTimeout: time.Minute,
 	})
@@ -260,7 +260,7 @@ func TestTakeOneLocallyAllocatesNothing(t *testing.T) {
 }
 
 // Nodes whose clocks differ by hours count in the windows of the server's clock.
-func TestOwnClockIsTheServersForAll(t *testing.T) {
+func TestWithOwnClockTheServersClockDecides(t *testing.T) {
 	nodes := fleet(t, 2, RedisConfig{
 		URL: testenv.Redis(t), OwnClock: true, roundTripTimeout: time.Minute,
 	})
@@ -289,7 +289,7 @@ func TestCountersExpireAMinuteAfterTheyMatter(t *testing.T) {
 	}
 }
 
-func TestOnlyCountedCostTakesRoom(t *testing.T) {
+func TestOnlyCountedCostUsesMemory(t *testing.T) {
 	for _, fast := range []bool{false, true} {
 		r := openRedis(t, RedisConfig{
 			URL: testenv.Redis(t), Fast: fast, roundTripTimeout: time.Minute,

@@ -52,7 +52,7 @@ func TestClosingReportsWhatWasAdmitted(t *testing.T) {
 	wantAsk(t, openRedis(t, RedisConfig{URL: url}), 0, ask("a", 10, 4), passed(2, 1_000))
 }
 
-func TestMetricsTellWhatHappens(t *testing.T) {
+func TestMetricsShowTheDecisionsAndTheOutage(t *testing.T) {
 	server := testenv.StartRedis(t)
 	r := openRedis(t, RedisConfig{URL: server.URL})
 	want := func(text string) {
@@ -64,10 +64,12 @@ func TestMetricsTellWhatHappens(t *testing.T) {
 		}
 	}
 	state := func(degraded, unreported string) string {
-		return `# HELP latchkey_ratelimit_degraded 1 while Redis is unreachable and this node decides with its share, else 0.
+		return "# HELP latchkey_ratelimit_degraded 1 while Redis is unreachable " +
+			"and this node decides with its share, else 0." + `
 # TYPE latchkey_ratelimit_degraded gauge
 latchkey_ratelimit_degraded ` + degraded + `
-# HELP latchkey_ratelimit_unreported Cost that this node has admitted locally and not reported, over all counters.
+# HELP latchkey_ratelimit_unreported Cost that this node has admitted locally ` +
+			"and not reported, over all counters." + `
 # TYPE latchkey_ratelimit_unreported gauge
 latchkey_ratelimit_unreported ` + unreported
 	}

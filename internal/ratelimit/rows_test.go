@@ -55,8 +55,8 @@ func rowsRequest(identifier string, limit int64) Request {
 	}
 }
 
-// TestRowsAreExact: however many nodes and calls, single and in batches that
-// name the same counters in different orders, no more than the limit passes.
+// With concurrent calls on several nodes, single and in batches that name the same
+// counters in different orders.
 func TestRowsAreExact(t *testing.T) {
 	nodes, d := openRowsNodes(t, 3)
 	a, b := rowsRequest("a", 300), rowsRequest("b", 300)
@@ -85,8 +85,7 @@ func TestRowsAreExact(t *testing.T) {
 	}
 }
 
-// TestRowsDecideAsMemory plays the same calls on both.
-func TestRowsDecideAsMemory(t *testing.T) {
+func TestRowsAgreeWithMemory(t *testing.T) {
 	nodes, _ := openRowsNodes(t, 2)
 	m := NewMemory()
 	for i := range int64(2000) {
@@ -112,9 +111,9 @@ func TestRowsDecideAsMemory(t *testing.T) {
 	}
 }
 
-// TestRowsOutOfReach: each node passes its share of what it last saw was left,
-// or nothing where that is asked for, and the rows know of it afterwards.
-func TestRowsOutOfReach(t *testing.T) {
+// Each node admits its share of what was left as of its last state, or denies requests
+// with Refuse. Afterwards the rows have what was admitted.
+func TestUnreachableRowsAreShared(t *testing.T) {
 	nodes, d := openRowsNodes(t, 2)
 	q := rowsRequest("a", 100)
 	for range 20 {
@@ -170,8 +169,7 @@ func TestRowsOutOfReach(t *testing.T) {
 	}
 }
 
-// TestRowsForgetWhatNoLongerMatters holds the bound of what a node remembers.
-func TestRowsForgetWhatNoLongerMatters(t *testing.T) {
+func TestRowsDropExpiredTallies(t *testing.T) {
 	nodes, _ := openRowsNodes(t, 1)
 	r := nodes[0]
 	r.passes(t, rowsStart, rowsRequest("a", 9))

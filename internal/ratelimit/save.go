@@ -349,7 +349,8 @@ func sweepStore(ctx context.Context, store Store, now func() int64, log *slog.Lo
 		}
 		err := store.DropExpired(ctx, now()-sweepInterval.Milliseconds())
 		if err != nil && ctx.Err() == nil {
-			log.Error("rate limits: can't drop expired counters; retrying in a minute", "error", err)
+			log.Error("rate limits: can't drop expired counters; retrying in a minute", "error",
+				err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func TestEachChangeIsSavedOnce(t *testing.T) {
 	wantSaved(t, m, d, saved{keyOf("b"), state{4, 1, 7}})
 }
 
-func TestCountersThatCouldNotBeSavedAreSavedLaterAsTheyAreThen(t *testing.T) {
+func TestAFailedSaveIsRetriedWithCurrentCounts(t *testing.T) {
 	m, d := newSaved()
 	take(m, 0, ask("a", 10, 1))
 	take(m, 0, ask("b", 10, 1))
@@ -70,7 +70,7 @@ func TestCountersThatCouldNotBeSavedAreSavedLaterAsTheyAreThen(t *testing.T) {
 
 // What is saved of a shard is at most twice what the shard has, however often its
 // counters change, and nothing once they have expired.
-func TestWhatIsSavedIsBounded(t *testing.T) {
+func TestSavedSegmentsAreBounded(t *testing.T) {
 	const identifiers, rounds = 20 * shardCount, 50
 	m, d := newSaved()
 	for round := range rounds {
@@ -94,7 +94,7 @@ func TestWhatIsSavedIsBounded(t *testing.T) {
 }
 
 // Nobody knows what is saved of a shard that could not be saved, so it is replaced.
-func TestAShardThatCouldNotBeSavedIsSavedInFull(t *testing.T) {
+func TestAShardIsSavedInFullAfterAFailedSave(t *testing.T) {
 	m, d := newSaved()
 	for turn := range 6 {
 		take(m, 0, ask("a", 10, 1))
@@ -111,7 +111,7 @@ func TestAShardThatCouldNotBeSavedIsSavedInFull(t *testing.T) {
 }
 
 // A Memory that was loaded saves everything again, in shards that no other has.
-func TestWhatIsLoadedIsSavedAgain(t *testing.T) {
+func TestLoadedCountersAreSavedAgain(t *testing.T) {
 	m, d := newSaved()
 	for i := range 100 {
 		take(m, 0, ask(fmt.Sprint(i), 10, 1))
@@ -133,7 +133,7 @@ func TestWhatIsLoadedIsSavedAgain(t *testing.T) {
 
 // A process that dies after it has saved some of what it loaded leaves the rest as
 // the one before it had saved it.
-func TestAKillAmidSavingLosesNoCounts(t *testing.T) {
+func TestAKillDuringASaveLosesNoSavedCounts(t *testing.T) {
 	first, d := newSaved()
 	const identifiers = 3 * transactionRows
 	count := func(m *Memory) {
@@ -176,7 +176,7 @@ func TestARestartLosesNoCounts(t *testing.T) {
 	wantAsk(t, m, 1_500, ask("a", 10, 0), passed(4, 2_000))
 }
 
-// TestCloseSaves what the second since the last saving has changed.
+// Close saves what has changed since the last save.
 func TestCloseSaves(t *testing.T) {
 	d := newDisk()
 	open := func() *Memory {
@@ -207,9 +207,8 @@ const oldSegment = "0577735f3107726c6e735f3107757365725f31c0a907aad4821bc0bab7fe
 	"bed6f8ffffffffffff01a9d4821bbec5c881869dffffff0104020577735f320a776f726b7370616365" +
 	"0577735f32bdd6f8ffffffffffff01a8d4821bfdeecf81869dffffff011618"
 
-// TestWhatAnEarlierReleaseSavedIsLoaded: segments and rows, of which the larger
-// count of each window stands.
-func TestWhatAnEarlierReleaseSavedIsLoaded(t *testing.T) {
+// From segments and rows; of two states of a window the larger count is loaded.
+func TestCountersOfAnEarlierReleaseAreLoaded(t *testing.T) {
 	data, err := hex.DecodeString(oldSegment)
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +287,7 @@ func rowsOf(data []byte) (rows []Row, err error) {
 	return rows, err
 }
 
-func TestSegmentsGiveBackTheirRows(t *testing.T) {
+func TestSegmentsRoundTrip(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rows := rapid.SliceOf(rapid.Custom(rowAtRandom)).Draw(rt, "rows")
 		data := segmentOf(rows...)
@@ -338,7 +337,7 @@ func TestADamagedSegmentIsAnErrorThatNamesIt(t *testing.T) {
 }
 
 // Rows of different counters have different keys, whatever texts are in them.
-func TestRowsTellCountersApart(t *testing.T) {
+func TestDifferentCountersHaveDifferentRows(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		word := rapid.SampledFrom([]string{
 			"", "a", mark, mark + "a", mark + "sliding_window", mark + "sliding_window" + mark,
@@ -404,7 +403,7 @@ func TestExpiresIsTwoDurationsAfterTheStart(t *testing.T) {
 // Saving, with saves that fail, and sweeping go on beside the calls. In the end
 // as many calls have passed as the limits allow, all of them are saved, and only
 // what matters is kept.
-func TestSavingAndSweepingBesideCallsLoseNothing(t *testing.T) {
+func TestConcurrentSavesAndSweepsLoseNothing(t *testing.T) {
 	const identifiers, limit, workers = 150 * shardCount, 3, 5
 	m, d := newSaved()
 	for i := range identifiers {

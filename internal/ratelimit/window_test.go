@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestThePreviousWindowFades(t *testing.T) {
+func TestThePreviousWindowCountsByItsOverlap(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		wantAsk(t, m, 0, ask("a", 10, 10), passed(0, 1_000))
@@ -24,7 +24,7 @@ func TestThePreviousWindowFades(t *testing.T) {
 	})
 }
 
-func TestRefusedCallsAddNothing(t *testing.T) {
+func TestDeniedRequestsAddNothing(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		wantAsk(t, m, 0, ask("a", 5, 3), passed(2, 1_000))
@@ -45,7 +45,7 @@ func TestCostZeroCountsNothing(t *testing.T) {
 	})
 }
 
-func TestMeaninglessRequestsAreRefused(t *testing.T) {
+func TestInvalidRequestsAreDenied(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		for _, r := range []Request{
@@ -79,7 +79,7 @@ func TestLimitsOfOneDurationShareACount(t *testing.T) {
 	})
 }
 
-func TestNoTextMakesTwoKeysOne(t *testing.T) {
+func TestDifferentTextsAreDifferentKeys(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		for _, key := range []Key{
@@ -98,7 +98,7 @@ func TestNoTextMakesTwoKeysOne(t *testing.T) {
 	})
 }
 
-func TestAClockThatStepsBackForgivesNothing(t *testing.T) {
+func TestAClockThatStepsBackLosesNoCounts(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		wantAsk(t, m, 4_500, ask("a", 10, 6), passed(4, 5_000))
@@ -114,7 +114,7 @@ func TestAClockThatStepsBackForgivesNothing(t *testing.T) {
 	})
 }
 
-func TestTheRefusedDoNotMoveTheClock(t *testing.T) {
+func TestDeniedRequestsDoNotAdvanceTheWindow(t *testing.T) {
 	each(t, func(t *testing.T, open func() Limiter) {
 		m := open()
 		wantAsk(t, m, 0, ask("a", 10, 10), passed(0, 1_000))
@@ -212,7 +212,7 @@ func acceptedShare(limit int64, arrivals []int64) float64 {
 	return float64(accepted) / float64(limit*loadWindows)
 }
 
-// TestFreeAtIsTheFirstMomentThatPasses tries them all.
+// Compares freeAt with trying every moment.
 func TestFreeAtIsTheFirstMomentThatPasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		duration := rapid.Int64Range(1, 50).Draw(t, "duration")

@@ -59,9 +59,8 @@ func valueAtRandom(rt *rapid.T, c field, i int) any {
 	}
 }
 
-// TestEveryTableIsCopiedOrNamed: a copy has all tables but those that belong to
-// one installation. The lists are literal, so that a table that is added, or
-// that is no longer copied, must be named here.
+// The lists are literals, so a table that is added, or no longer copied, must be named
+// here. Tables that belong to one installation are not copied.
 func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 	copied := []string{
 		"answers", "apis", "audit_logs", "cell_blocks", "cells", "data_keys", "identities",
@@ -109,8 +108,8 @@ func tableNames(t *testing.T, db *DB) (names []string) {
 	return names
 }
 
-// TestACopyThereAndBackIsEqual, whatever the rows hold.
-func TestACopyThereAndBackIsEqual(t *testing.T) {
+// With random rows in every table.
+func TestACopyRoundTrips(t *testing.T) {
 	all, err := tables(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +147,7 @@ func copied(t *testing.T, from, to string) []CopiedTable {
 	return all
 }
 
-// TestALargeTableIsCopiedInParts, and each is told.
+// Each part is reported.
 func TestALargeTableIsCopiedInParts(t *testing.T) {
 	from, to := "sqlite://"+t.TempDir(), testenv.Postgres(t)
 	db := open(t, from)
@@ -183,8 +182,7 @@ func TestALargeTableIsCopiedInParts(t *testing.T) {
 	}
 }
 
-// TestACopyIsWholeOrNotThere: one that is interrupted leaves nothing behind.
-func TestACopyIsWholeOrNotThere(t *testing.T) {
+func TestAnInterruptedCopyLeavesNothing(t *testing.T) {
 	from := "sqlite://" + t.TempDir()
 	db := open(t, from)
 	fill(t, db)
@@ -207,9 +205,9 @@ func TestACopyIsWholeOrNotThere(t *testing.T) {
 	})
 }
 
-// TestCopiesThatWouldDoHarmAreRefused: into data that is there, from a folder in
-// use, from where nothing is. None of them leaves a lock or makes a source.
-func TestCopiesThatWouldDoHarmAreRefused(t *testing.T) {
+// A copy into existing data, from a folder in use, or without a source. None of them
+// leaves a lock or creates a source.
+func TestUnsafeCopiesAreRejected(t *testing.T) {
 	from := "sqlite://" + t.TempDir()
 	db := open(t, from)
 	if _, err := Copy(t.Context(), from, "sqlite://"+t.TempDir(), nil); !errors.Is(err, ErrLocked) {
@@ -233,7 +231,7 @@ func TestCopiesThatWouldDoHarmAreRefused(t *testing.T) {
 	})
 }
 
-// TestDataOfAnOlderReleaseIsCopied: what it lacks is made first.
+// The copy first applies the missing migrations.
 func TestDataOfAnOlderReleaseIsCopied(t *testing.T) {
 	dir := t.TempDir()
 	from := "sqlite://" + dir
@@ -241,8 +239,7 @@ func TestDataOfAnOlderReleaseIsCopied(t *testing.T) {
 	copied(t, from, "sqlite://"+t.TempDir())
 }
 
-// TestWhatPostgreSQLCannotKeepIsSaid with the table that has it.
-func TestWhatPostgreSQLCannotKeepIsSaid(t *testing.T) {
+func TestACopyNamesTheTableThatPostgreSQLRejects(t *testing.T) {
 	from, to := "sqlite://"+t.TempDir(), testenv.Postgres(t)
 	db := open(t, from)
 	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {

@@ -97,8 +97,8 @@ func TestExpiredCountersAreDropped(t *testing.T) {
 	})
 }
 
-// TestSegmentsAreCopiedAsTheyAre, also such as are too large to be copied together.
-func TestSegmentsAreCopiedAsTheyAre(t *testing.T) {
+// Including segments that are too large to be copied together.
+func TestSegmentsAreCopiedUnchanged(t *testing.T) {
 	each(t, func(t *testing.T, to string) {
 		from := "sqlite://" + t.TempDir()
 		db := open(t, from)

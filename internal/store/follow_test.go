@@ -54,8 +54,8 @@ func next(t *testing.T, heard <-chan Heard) Heard {
 	}
 }
 
-// TestChangesOfOthersAreHeardInOrder, each once, and one's own are not.
-func TestChangesOfOthersAreHeardInOrder(t *testing.T) {
+// Each arrives once. A node's own changes don't.
+func TestChangesOfOtherNodesArriveInOrder(t *testing.T) {
 	for _, listens := range []bool{true, false} {
 		t.Run(fmt.Sprintf("listens=%v", listens), func(t *testing.T) {
 			where := testenv.Postgres(t)
@@ -92,9 +92,9 @@ func TestChangesOfOthersAreHeardInOrder(t *testing.T) {
 	}
 }
 
-// TestWhatWasMissedIsSaid: rows that were dropped before they were read, a log
-// that isn't the one that was read before, and changes too large to name.
-func TestWhatWasMissedIsSaid(t *testing.T) {
+// A gap is: rows that were dropped before they were read, another log than the one
+// read before, or more changed ids than a row can have.
+func TestAGapInTheLogIsReported(t *testing.T) {
 	where := testenv.Postgres(t)
 	db, other := open(t, where), open(t, where)
 	run := func(text string) {
@@ -143,8 +143,7 @@ func numbers(n int) func(func(string) bool) {
 	}
 }
 
-// TestDroppedChangesAreNoGap for those who have read them.
-func TestDroppedChangesAreNoGap(t *testing.T) {
+func TestDroppingReadChangesIsNotAGap(t *testing.T) {
 	where := testenv.Postgres(t)
 	db, other := open(t, where), open(t, where)
 	for range 10 {
@@ -168,9 +167,8 @@ func TestDroppedChangesAreNoGap(t *testing.T) {
 	}
 }
 
-// TestAFollowerGoesOnWhereItWas when its connection is cut, and hears of what
-// was changed in between, without having missed anything.
-func TestAFollowerGoesOnWhereItWas(t *testing.T) {
+// It misses no change made in between.
+func TestAFollowerResumesAfterADisconnect(t *testing.T) {
 	where := testenv.Postgres(t)
 	other := open(t, where)
 	through, proxy := behind(t, where)
@@ -201,9 +199,8 @@ func TestAFollowerGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-// TestAFollowerIsHeardFromAllTheTime: also when nothing happens, each reading is
-// told, and there is one every 250 ms if the machine is not busy.
-func TestAFollowerIsHeardFromAllTheTime(t *testing.T) {
+// Even if nothing has changed: every 250 ms, if the machine is not busy.
+func TestAFollowerReportsEveryReading(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -229,10 +226,9 @@ func TestAFollowerIsHeardFromAllTheTime(t *testing.T) {
 	}
 }
 
-// TestAReadingThatIsCutIsNotUpToDate: one reading takes 1,000 rows. While there
-// are more, a node knows the changes only up to the last reading that came to
-// the end of the log.
-func TestAReadingThatIsCutIsNotUpToDate(t *testing.T) {
+// A reading has at most 1,000 rows. While there are more, a node has applied the
+// changes only up to the last reading that reached the end of the log.
+func TestATruncatedReadingIsNotUpToDate(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
 	var heard []Heard
 	f := &follower{
@@ -265,8 +261,8 @@ func TestAReadingThatIsCutIsNotUpToDate(t *testing.T) {
 	}
 }
 
-// TestAloneThereIsNothingToFollow: Follow ends with its context.
-func TestAloneThereIsNothingToFollow(t *testing.T) {
+// Follow ends with its context.
+func TestASingleNodeHasNothingToFollow(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
 	if db.Shared() {
 		t.Error("a folder is shared")

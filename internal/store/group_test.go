@@ -87,12 +87,19 @@ func TestAGroupRunsAgainOnlyIfSomethingIsToBeUndone(t *testing.T) {
 			_ = tx.NextAudit(1 << 40)
 			return no
 		}, 1, 1, false},
-		"refused late": {func(ctx context.Context, tx *Tx) error { return errors.Join(put("bad", "1")(ctx, tx), no) }, 2, 2, false},
+		"refused late": {
+			func(ctx context.Context, tx *Tx) error {
+				return errors.Join(put("bad", "1")(ctx, tx), no)
+			},
+			2, 2, false,
+		},
 		"panics late": {func(ctx context.Context, tx *Tx) error {
 			panic(put("bad", "1")(ctx, tx))
 		}, 2, 2, false},
-		"fails":                    {bad, 1, 2, false},
-		"fails and doesn't say so": {func(ctx context.Context, tx *Tx) error { _ = bad(ctx, tx); return nil }, 1, 2, true},
+		"fails": {bad, 1, 2, false},
+		"fails and doesn't say so": {
+			func(ctx context.Context, tx *Tx) error { _ = bad(ctx, tx); return nil }, 1, 2, true,
+		},
 	}
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)

@@ -20,9 +20,8 @@ func execute(t *testing.T, db *DB, text string) {
 	}
 }
 
-// TestANewerSchemaIsRefusedUnlessItAllowsThisProgram: old and new nodes can run
-// side by side if the new schema says so, and only then.
-func TestANewerSchemaIsRefusedUnlessItAllowsThisProgram(t *testing.T) {
+// Old and new nodes can run side by side only if the new schema allows it.
+func TestANewerSchemaIsRejectedUnlessCompatible(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		all, err := known()
 		if err != nil {
@@ -53,7 +52,7 @@ func TestANewerSchemaIsRefusedUnlessItAllowsThisProgram(t *testing.T) {
 	})
 }
 
-// TestStatusChangesNothing: it works without data, and beside a service.
+// It works without data, and while a service is running.
 func TestStatusChangesNothing(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		for _, applied := range []bool{false, true} {
@@ -99,7 +98,7 @@ func firstSchema(t *testing.T, dir string, more ...string) {
 	}
 }
 
-// TestDataOfTheFirstSchemaOpens, and its audit log continues where it ended.
+// Its audit log continues where it ended.
 func TestDataOfTheFirstSchemaOpens(t *testing.T) {
 	dir := t.TempDir()
 	where := "sqlite://" + dir
@@ -124,8 +123,8 @@ func TestDataOfTheFirstSchemaOpens(t *testing.T) {
 	}
 }
 
-// TestNodesMayStartAtOnce on an empty database: one of them makes the schema.
-func TestNodesMayStartAtOnce(t *testing.T) {
+// On an empty database one of them creates the schema.
+func TestNodesCanStartConcurrently(t *testing.T) {
 	where := testenv.Postgres(t)
 	var wg sync.WaitGroup
 	for i := range 6 {
@@ -144,7 +143,7 @@ func TestNodesMayStartAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// TestTextIsComparedByBytes on PostgreSQL, whatever the database's own collation.
+// On PostgreSQL, with any default collation of the database.
 func TestTextIsComparedByBytes(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
 	rows, err := db.pool.QueryContext(t.Context(),

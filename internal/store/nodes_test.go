@@ -50,8 +50,8 @@ func number(ctx context.Context, r *reads) (int, error) {
 	return strconv.Atoi(string(text))
 }
 
-// TestChangesOfAllNodesAreSerial: nodes that read, compute and write lose no
-// update, and the audit log has a place for each change, in the order of the commits.
+// Nodes that read, compute and write lose no update, and the audit log has a position
+// for each change, in commit order.
 func TestChangesOfAllNodesAreSerial(t *testing.T) {
 	where := testenv.Postgres(t)
 	nodes := []*DB{open(t, where), open(t, where), open(t, where)}
@@ -124,9 +124,9 @@ func backend(ctx context.Context, tx *Tx) (pid int, err error) {
 	return pid, err
 }
 
-// TestAChangeWhoseConnectionIsCutIsMadeOnce: whatever the server ends before the
-// commit is sent, is repeated; nothing is there twice and nothing is missing.
-func TestAChangeWhoseConnectionIsCutIsMadeOnce(t *testing.T) {
+// If the server closes the connection before the commit is sent, the change is
+// retried.
+func TestAChangeIsMadeOnceIfItsConnectionBreaks(t *testing.T) {
 	where := testenv.Postgres(t)
 	db, other := open(t, where), open(t, where)
 	const n = 100
@@ -182,9 +182,8 @@ func behind(t *testing.T, where string) (string, *testenv.Proxy) {
 	return u.String(), p
 }
 
-// TestALostAnswerToACommitIsSaid: the change is there if the server got the
-// commit and isn't otherwise; either way it is not made again.
-func TestALostAnswerToACommitIsSaid(t *testing.T) {
+// The change was made if and only if the server got the commit. It is not retried.
+func TestALostCommitResponseIsAnUnknownOutcome(t *testing.T) {
 	for _, arrives := range []bool{true, false} {
 		t.Run(fmt.Sprintf("arrives=%v", arrives), func(t *testing.T) {
 			where, proxy := behind(t, testenv.Postgres(t))
@@ -215,9 +214,9 @@ func TestALostAnswerToACommitIsSaid(t *testing.T) {
 	}
 }
 
-// TestADatabaseThatIsGoneIsSaidSoInTime: refused, silent or cut off, no call takes
-// longer than its bound, and all is well as soon as the database is back.
-func TestADatabaseThatIsGoneIsSaidSoInTime(t *testing.T) {
+// Whether connections are refused, silent or cut, no call takes longer than its
+// timeout, and calls succeed again when the database is back.
+func TestAnUnreachableDatabaseFailsInTime(t *testing.T) {
 	where, proxy := behind(t, testenv.Postgres(t))
 	db := open(t, where)
 	faults := map[string]struct{ begin, end func() }{
@@ -257,9 +256,8 @@ func TestADatabaseThatIsGoneIsSaidSoInTime(t *testing.T) {
 	}
 }
 
-// TestACallerMayLeaveBeforeItsTurn: a change that waits for the database is
-// given up with its caller, and is not made later.
-func TestACallerMayLeaveBeforeItsTurn(t *testing.T) {
+// It is not made later.
+func TestAWaitingChangeCanBeCanceled(t *testing.T) {
 	where, proxy := behind(t, testenv.Postgres(t))
 	db := open(t, where)
 	proxy.Refuse()
@@ -279,9 +277,9 @@ func TestACallerMayLeaveBeforeItsTurn(t *testing.T) {
 	}
 }
 
-// TestAFrozenNodeDoesNotHoldTheOthersUp: a transaction that holds the heads and
-// does nothing is ended by the server, and the change that waits is made.
-func TestAFrozenNodeDoesNotHoldTheOthersUp(t *testing.T) {
+// The server ends an idle transaction that holds the heads, and the waiting change is
+// made.
+func TestAFrozenNodeDoesNotBlockOthers(t *testing.T) {
 	where := testenv.Postgres(t)
 	db, frozen := open(t, where), open(t, where)
 	conn, err := frozen.shared.dedicated.Conn(t.Context())
@@ -305,8 +303,8 @@ func TestAFrozenNodeDoesNotHoldTheOthersUp(t *testing.T) {
 	}
 }
 
-// TestNodesTakeTurns: a node that has changes all the time doesn't keep another one
-// waiting for longer than it takes to commit a few groups.
+// A busy node doesn't keep another one waiting for longer than it takes to commit a
+// few groups.
 func TestNodesTakeTurns(t *testing.T) {
 	where := testenv.Postgres(t)
 	busy, quiet := open(t, where), open(t, where)
@@ -328,7 +326,9 @@ func TestNodesTakeTurns(t *testing.T) {
 	var most int64
 	for range 20 {
 		before := groups.Load()
-		if err := quiet.Update(t.Context(), func(context.Context, *Tx) error { return nil }); err != nil {
+		if err := quiet.Update(t.Context(), func(context.Context, *Tx) error {
+			return nil
+		}); err != nil {
 			t.Error(err)
 		}
 		most = max(most, groups.Load()-before)
@@ -337,6 +337,10 @@ func TestNodesTakeTurns(t *testing.T) {
 	stop()
 	callers.Wait()
 	if most > 2 {
-		t.Errorf("%d groups of another node overtook a change, want at most the one under way and one begun", most)
+		t.Errorf(
+			"%d groups of another node overtook a change, want at most the one under way and "+
+				"one begun",
+			most,
+		)
 	}
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
-// TestSettingsOfTheURLHold, and where it has none, ours do.
-func TestSettingsOfTheURLHold(t *testing.T) {
+// Without one, our default applies.
+func TestSettingsOfTheURLApply(t *testing.T) {
 	where := testenv.Postgres(t)
 	for url, want := range map[string]string{
 		where:                             "2s",
@@ -36,8 +36,7 @@ func TestSettingsOfTheURLHold(t *testing.T) {
 	}
 }
 
-// TestNoErrorHasThePassword, however the URL is wrong.
-func TestNoErrorHasThePassword(t *testing.T) {
+func TestErrorsNeverContainThePassword(t *testing.T) {
 	for _, where := range []string{
 		"postgres://user:hunter2@127.0.0.1:1/name",
 		"postgres://user:hunter2%zz@127.0.0.1:1/name",
@@ -59,9 +58,8 @@ func TestNoErrorHasThePassword(t *testing.T) {
 	}
 }
 
-// TestWhatErrorsMean holds the lists of what is a duplicate and what says that
-// the database is out of reach.
-func TestWhatErrorsMean(t *testing.T) {
+// As duplicates, or as an unavailable database.
+func TestErrorsAreClassified(t *testing.T) {
 	state := func(code string) error {
 		return fmt.Errorf("noun: %w", &pgconn.PgError{Code: code, Severity: "ERROR"})
 	}
@@ -89,15 +87,14 @@ func TestWhatErrorsMean(t *testing.T) {
 	}
 }
 
-// TestADatabaseThatIsNotThereIsUnavailable, at once.
-func TestADatabaseThatIsNotThereIsUnavailable(t *testing.T) {
+func TestAMissingDatabaseIsUnavailable(t *testing.T) {
 	if _, err := Open(t.Context(), "postgres://user@127.0.0.1:1/name"); !IsUnavailable(err) {
 		t.Errorf("error %v", err)
 	}
 }
 
-// TestOtherWaysToSpeakWork: those that a pooler in transaction mode needs.
-func TestOtherWaysToSpeakWork(t *testing.T) {
+// A pooler in transaction mode needs them.
+func TestOtherQueryModesWork(t *testing.T) {
 	for _, mode := range []string{"exec", "simple_protocol", "cache_describe"} {
 		t.Run(mode, func(t *testing.T) {
 			db := open(t, testenv.Postgres(t)+"&default_query_exec_mode="+mode)
@@ -106,8 +103,8 @@ func TestOtherWaysToSpeakWork(t *testing.T) {
 	}
 }
 
-// TestReadsSurviveCutConnections: a read that meets a broken connection is asked
-// again on another one, also when all of the pool are broken.
+// A read on a broken connection is retried on another one, even if all connections of
+// the pool are broken.
 func TestReadsSurviveCutConnections(t *testing.T) {
 	url := testenv.Postgres(t)
 	u, err := neturl.Parse(url)

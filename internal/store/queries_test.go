@@ -117,8 +117,7 @@ func fill(t *testing.T, db *DB) {
 	}
 }
 
-// TestEveryQueryMeansTheSameOnBothEngines runs all of them.
-func TestEveryQueryMeansTheSameOnBothEngines(t *testing.T) {
+func TestQueriesAgreeOnBothEngines(t *testing.T) {
 	results := map[string]map[string]string{}
 	each(t, func(t *testing.T, where string) { results[t.Name()] = everyQuery(t, open(t, where)) })
 	sqlite, postgres := results[t.Name()+"/sqlite"], results[t.Name()+"/postgres"]
@@ -134,8 +133,8 @@ func TestEveryQueryMeansTheSameOnBothEngines(t *testing.T) {
 	}
 }
 
-// TestTheLatestUseOfAKeyIsKept: nodes save last uses in any order.
-func TestTheLatestUseOfAKeyIsKept(t *testing.T) {
+// Nodes save last uses in any order.
+func TestTheLatestUseOfAKeyWins(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		fill(t, db)

@@ -71,11 +71,10 @@ func inOrderOfSpending(all []spent) []spent {
 	return all
 }
 
-// TestSpendsAreAsIfOneAfterTheOther: whatever is combined, those that are
-// accepted form a chain from the first balance to the last one, each having what
-// the one before has left, and those that are refused cost more than is left at
-// the end, because nothing adds to the balance.
-func TestSpendsAreAsIfOneAfterTheOther(t *testing.T) {
+// The accepted spends form a chain from the first balance to the last one, in which
+// each leaves what the next one finds. The denied ones cost more than the final
+// balance, because nothing adds to it.
+func TestSpendsAreSerializable(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		n := 0
@@ -105,11 +104,10 @@ func TestSpendsAreAsIfOneAfterTheOther(t *testing.T) {
 	})
 }
 
-// TestCombineIsTheNaiveSequence: spends that are made together, with nobody
-// else at work, come to what they come to one by one in order of arrival,
-// except that more can be accepted: one that is too large doesn't hold up the
-// next. Of several keys each is answered as if it were alone.
-func TestCombineIsTheNaiveSequence(t *testing.T) {
+// Combined spends have the results of single spends in order of arrival, with one
+// exception: a spend that is too large doesn't block the next. Spends of different
+// keys don't affect each other.
+func TestCombinedSpendsAgreeWithSingleSpends(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
 	n := 0
 	cost := rapid.OneOf(rapid.Int64Range(0, 10),
@@ -179,8 +177,8 @@ func TestCombineIsTheNaiveSequence(t *testing.T) {
 	})
 }
 
-// TestSpendsOfAllNodesAreExact: nodes that spend from one key while another one
-// fills it up accept exactly what there was.
+// While nodes spend from one key and another one adds to it, they accept exactly what
+// there was.
 func TestSpendsOfAllNodesAreExact(t *testing.T) {
 	where := testenv.Postgres(t)
 	nodes := []*DB{open(t, where), open(t, where)}
@@ -223,9 +221,9 @@ func TestSpendsOfAllNodesAreExact(t *testing.T) {
 	}
 }
 
-// TestSpendsBesideChangesThatFail: spends of several keys share commits with changes
-// that are undone, for which the group runs again. Each spend is made once.
-func TestSpendsBesideChangesThatFail(t *testing.T) {
+// A failed change makes its group run again. Each spend of the group is still made
+// once.
+func TestSpendsAreExactBesideFailedChanges(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		const keys, balance, callers, times = 5, 60, 20, 20
@@ -269,9 +267,8 @@ func TestSpendsBesideChangesThatFail(t *testing.T) {
 	})
 }
 
-// TestARowThatCanNotBeWritten is the trouble of its key alone: spends of other keys
-// that were made together with its own are made.
-func TestARowThatCanNotBeWritten(t *testing.T) {
+// Combined spends of other keys succeed.
+func TestAnUnwritableRowFailsOnlyItsOwnSpends(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
 	const keys, times = 6, 20
 	for i := range keys {
@@ -320,9 +317,8 @@ func (s uncommitting) commit(ctx context.Context, begun head) error {
 	return s.writerConn.commit(ctx, begun)
 }
 
-// TestASpendIsNotToldOfAnothersCommit: a change whose callers have all left fails
-// while somebody else gets in line.
-func TestASpendIsNotToldOfAnothersCommit(t *testing.T) {
+// A change whose callers have all left fails while another caller enters the line.
+func TestASpendGetsOnlyTheResultOfItsOwnCommit(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
 	addKey(t, db, "key", credits(10))
 	first, second, spent := make(chan struct{}), make(chan struct{}), make(chan error, 1)
@@ -377,8 +373,8 @@ func (p *spender) waitingIn(line string) int {
 	return len(p.lines[line])
 }
 
-// TestThereIsNothingToSpend of a key that isn't there, is deleted or isn't counted.
-func TestThereIsNothingToSpend(t *testing.T) {
+// Keys that don't exist, are deleted, or have no balance.
+func TestSpendsOfMissingOrUnlimitedKeysFail(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		addKey(t, db, "unlimited", sql.NullInt64{})
@@ -407,8 +403,8 @@ func TestThereIsNothingToSpend(t *testing.T) {
 	})
 }
 
-// TestASpendThatHasBegunIsFinished, and one that hasn't is left with its caller.
-func TestASpendThatHasBegunIsFinished(t *testing.T) {
+// A spend that has not started is canceled with its caller.
+func TestAStartedSpendIsFinished(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		addKey(t, db, "key", credits(100))
@@ -446,8 +442,8 @@ func TestASpendThatHasBegunIsFinished(t *testing.T) {
 	})
 }
 
-// TestALostAnswerToASpendIsSaid: it is made once, whichever way the server is spoken to.
-func TestALostAnswerToASpendIsSaid(t *testing.T) {
+// The spend is made once, in every query mode.
+func TestALostSpendResponseIsAnUnknownOutcome(t *testing.T) {
 	for _, mode := range []string{"cache_statement", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
 			where, proxy := behind(t, testenv.Postgres(t)+"&default_query_exec_mode="+mode)

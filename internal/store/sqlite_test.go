@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestASecondOwnerOfTheFolderIsRefused(t *testing.T) {
+func TestASecondProcessCannotOpenTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	where := "sqlite://" + dir
 	db := open(t, where)

@@ -47,7 +47,7 @@ func has(t *testing.T, db *DB, name string) bool {
 	return err == nil
 }
 
-func TestWhatIsCommittedIsThereAfterReopening(t *testing.T) {
+func TestCommittedChangesSurviveReopening(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		if err := db.Update(t.Context(), put("a", "1")); err != nil {
@@ -62,9 +62,9 @@ func TestWhatIsCommittedIsThereAfterReopening(t *testing.T) {
 	})
 }
 
-// TestAChangeThatFailsIsUndoneAlone: changes that share a commit don't share
-// their fate. A duplicate, a plain error and a panic each undo what they did.
-func TestAChangeThatFailsIsUndoneAlone(t *testing.T) {
+// Changes that share a commit are independent. A duplicate, another error and a panic
+// each undo only their own change.
+func TestAFailedChangeIsUndoneAlone(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		if err := db.Update(t.Context(), put("taken", "1")); err != nil {
@@ -129,7 +129,7 @@ func TestAChangeSeesWhatItWrote(t *testing.T) {
 	})
 }
 
-func TestAChangeOfACallerWhoIsGoneIsNotBegun(t *testing.T) {
+func TestAChangeOfACanceledCallerIsNotStarted(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -143,9 +143,9 @@ func TestAChangeOfACallerWhoIsGoneIsNotBegun(t *testing.T) {
 	})
 }
 
-// TestAChangeStopsWhenItsCallerLeaves: its next statement fails, whatever it does, and
-// nothing of it is kept. A change in the same group that touched rows before it is made,
-// because no statement is interrupted: SQLite would undo the whole transaction.
+// Its next statement fails, and nothing of it is kept. A change in the same group that
+// wrote before it succeeds, because no statement is interrupted: SQLite would undo the
+// whole transaction.
 func TestAChangeStopsWhenItsCallerLeaves(t *testing.T) {
 	statements := map[string]func(context.Context, *Tx) error{
 		"write": put("after", "1"),
@@ -191,7 +191,7 @@ func TestAChangeStopsWhenItsCallerLeaves(t *testing.T) {
 	})
 }
 
-func TestAClosedDatabaseRefusesChanges(t *testing.T) {
+func TestAClosedDatabaseRejectsChanges(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		var wg sync.WaitGroup

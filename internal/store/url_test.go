@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestOnlyURLsAreDatabases: a text that is no URL of a database is neither taken for a
-// folder nor repeated, because it can contain a password.
-func TestOnlyURLsAreDatabases(t *testing.T) {
+// Any other text is neither taken for a folder nor repeated in the error, because it
+// can contain a password.
+func TestOnlyURLsAreAccepted(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, where := range []string{
 		"", "/u:sesame@h/db", "sesame", `"postgres://u:sesame@h/db"`, " postgres://u:sesame@h/db",
@@ -31,7 +31,7 @@ func TestOnlyURLsAreDatabases(t *testing.T) {
 	}
 }
 
-func TestSchemesAreFoundInAnyCase(t *testing.T) {
+func TestSchemesAreCaseInsensitive(t *testing.T) {
 	for where, want := range map[string]bool{
 		"postgres://h/n": true, "POSTGRES://h/n": true, "PostgreSQL://h/n": true,
 		"sqlite://dir": false, "postgres:h": false, "postgres": false,

@@ -126,7 +126,7 @@ func appendsAlike(t *rapid.T, of reflect.Type) {
 	}
 }
 
-func TestAnswersAreWrittenAsEncodingJSONDoes(t *testing.T) {
+func TestResponsesAreWrittenAsEncodingJSONDoes(t *testing.T) {
 	for _, of := range answerTypes() {
 		t.Run(of.String(), rapid.MakeCheck(func(t *rapid.T) { appendsAlike(t, of) }))
 	}
@@ -139,7 +139,7 @@ func FuzzAppend(f *testing.F) {
 	}))
 }
 
-func TestAppendLeavesOtherTypesAlone(t *testing.T) {
+func TestAppendRejectsOtherTypes(t *testing.T) {
 	for _, other := range []any{
 		nil, "text", struct{}{}, &latchkey.Key{}, []latchkey.AnalyticsRow{},
 	} {

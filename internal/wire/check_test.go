@@ -27,7 +27,7 @@ func TestZeroIsAbsent(t *testing.T) {
 	}
 }
 
-func TestCheckFindsWhatIsWrong(t *testing.T) {
+func TestCheckFindsEveryFault(t *testing.T) {
 	verifying := func(r verification) any { r.Key = "k"; return &r }
 	updating := func(r update) any { r.KeyID = "key"; return &r }
 	for _, c := range []struct {

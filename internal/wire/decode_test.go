@@ -194,7 +194,7 @@ func TestTextIsMadeValidUTF8(t *testing.T) {
 	}
 }
 
-func TestTheZeroCharacterIsRefused(t *testing.T) {
+func TestTheZeroCharacterIsRejected(t *testing.T) {
 	want := []string{"/properties/key/pattern"}
 	if diff := cmp.Diff(want, locations[verification](t, `{"key":"a\u0000b"}`)); diff != "" {
 		t.Error(diff)
@@ -261,14 +261,14 @@ func TestAtMostTwentyFaultsInFixedOrder(t *testing.T) {
 	}
 }
 
-func TestARepeatedUnknownNameIsToldOnce(t *testing.T) {
+func TestARepeatedUnknownNameIsReportedOnce(t *testing.T) {
 	got := locations[verification](t, `{"key":"k","x":1,"x":2,"\u0078":3}`)
 	if diff := cmp.Diff([]string{"/additionalProperties"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestAListThatIsTooLongIsNotLookedInto(t *testing.T) {
+func TestItemsOfATooLongListAreNotChecked(t *testing.T) {
 	many := strings.Repeat(`"",`, 1000) + `""`
 	got := locations[update](t, `{"keyId":"key","permissions":[`+many+`],"roles":[`+many+`]}`)
 	want := []string{"/properties/roles/maxItems", "/properties/permissions/maxItems"}
@@ -312,7 +312,7 @@ func TestLongNamesAreCutInMessages(t *testing.T) {
 }
 
 // A request that stays in memory must not keep the whole body there.
-func TestNothingKeepsTheBody(t *testing.T) {
+func TestRequestsDoNotRetainTheBody(t *testing.T) {
 	body := []byte(wellFormed)
 	var got, want update
 	Decode(body, &got)
@@ -325,7 +325,7 @@ func TestNothingKeepsTheBody(t *testing.T) {
 
 // A list that is refused for its length, or of which every item is wrong, takes no
 // more memory than its faults.
-func TestAShortBodyAsksForLittleMemory(t *testing.T) {
+func TestAShortBodyAllocatesLittle(t *testing.T) {
 	items := strings.Repeat("{},", 1_000_000)
 	var tooLong calls
 	var wrong verification

@@ -116,7 +116,7 @@ func (j judge) check(t reporter, body []byte) bool {
 	return faults == nil
 }
 
-// TestAllRequestTypesAgreeWithTheSchema draws requests of all types.
+// With random requests.
 func TestAllRequestTypesAgreeWithTheSchema(t *testing.T) {
 	decoded, checked := 0, 0
 	for _, j := range judges() {

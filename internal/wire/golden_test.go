@@ -16,7 +16,7 @@ var write = flag.Bool("update", false, "write testdata/faults.golden anew")
 
 // The wording of faults is read by people and the locations by programs, so a
 // change of either shows in the golden file.
-func TestFaultsReadAsWritten(t *testing.T) {
+func TestFaultTexts(t *testing.T) {
 	var got bytes.Buffer
 	tell := func(into func() any, bodies ...string) {
 		for _, body := range bodies {

@@ -27,7 +27,7 @@ func verify() any     { return new(verification) }
 func limit() any      { return new(latchkey.LimitRequest) }
 func multiLimit() any { return new(calls) }
 
-func TestHotRequestsAllocateOnlyWhatTheyHold(t *testing.T) {
+func TestHotRequestsAllocateOnlyTheirContents(t *testing.T) {
 	for _, hot := range hotRequests {
 		body, request := []byte(hot.body), hot.request()
 		var faults []latchkey.Fault
@@ -42,7 +42,7 @@ func TestHotRequestsAllocateOnlyWhatTheyHold(t *testing.T) {
 	}
 }
 
-func TestAnswersAllocateNothing(t *testing.T) {
+func TestAppendDoesNotAllocate(t *testing.T) {
 	for _, answer := range []any{
 		latchkey.LimitResult{
 			Success: true, Limit: 10, Remaining: 9, OverrideID: "ovr_1",

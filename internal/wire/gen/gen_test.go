@@ -28,7 +28,7 @@ type itself struct {
 }
 
 // A mistake in a tag or a type has to show when code is generated, not in a request.
-func TestMistakesInFieldsAreRefused(t *testing.T) {
+func TestInvalidFieldsAreRejected(t *testing.T) {
 	type named time.Duration
 	for _, c := range []struct {
 		field any
@@ -74,7 +74,7 @@ type badList []part
 
 func (badList) CheckTag() string { return "min=" }
 
-func TestMistakesInTypesAreRefused(t *testing.T) {
+func TestInvalidTypesAreRejected(t *testing.T) {
 	type clash struct {
 		A string
 		B string `json:"A"`
