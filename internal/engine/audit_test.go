@@ -34,9 +34,9 @@ func eventOf(log latchkey.AuditLog) (event, bool) {
 	return 0, false
 }
 
-// TestEveryEventIsRecordedAsTheTableSays makes a change of every kind, and looks
+// TestEveryEventIsAuditedAsDeclared makes a change of every kind, and looks
 // at the records of both workspaces.
-func TestEveryEventIsRecordedAsTheTableSays(t *testing.T) {
+func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 	w := newWorld(t)
 	run := func(name, request string, args ...any) {
 		t.Helper()
@@ -55,7 +55,8 @@ func TestEveryEventIsRecordedAsTheTableSays(t *testing.T) {
 	api := w.newAPI()
 	run("apis.updateApi", `{"apiId":%q,"defaultPrefix":"app"}`, api)
 	key := w.newKey(latchkey.CreateKeyRequest{APIID: api, Credits: &latchkey.Credits{
-		Remaining: latchkey.Set[int64](0), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 5},
+		Remaining: latchkey.Set[int64](0),
+		Refill:    &latchkey.Refill{Interval: latchkey.Daily, Amount: 5},
 	}})
 	run("keys.updateKey", `{"keyId":%q,`+limits+`}`, key.KeyID, 5)
 	run("keys.updateKey", `{"keyId":%q,`+limits+`}`, key.KeyID, 6)
@@ -83,7 +84,8 @@ func TestEveryEventIsRecordedAsTheTableSays(t *testing.T) {
 
 	w.limit(w.who, ask("emails", "u", 5))
 	run("ratelimit.updateNamespace", `{"namespace":"emails","whenDegraded":"refuse"}`)
-	run("ratelimit.setOverride", `{"namespace":"emails","identifier":"u","limit":1,"duration":60000}`)
+	run("ratelimit.setOverride",
+		`{"namespace":"emails","identifier":"u","limit":1,"duration":60000}`)
 	run("ratelimit.deleteOverride", `{"namespace":"emails","identifier":"u"}`)
 	run("ratelimit.deleteNamespace", `{"namespace":"emails"}`)
 

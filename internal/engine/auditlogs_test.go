@@ -30,7 +30,9 @@ func (w *world) auditLogs(workspace string) []latchkey.AuditLog {
 	who := w.who
 	if workspace != who.WorkspaceID() {
 		made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey",
-			latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: latchkey.AllPermissions()})
+			latchkey.CreateRootKeyRequest{
+				WorkspaceID: workspace, Permissions: latchkey.AllPermissions(),
+			})
 		who = w.caller(made.Key)
 	}
 	return whole[latchkey.AuditLog](w, who, "auditLogs.listAuditLogs", func(cursor string) any {
@@ -58,7 +60,7 @@ func whole[T any](w *world, who Caller, name string, request func(cursor string)
 	}
 }
 
-func TestAuditLogSaysWhoDidWhatFromWhere(t *testing.T) {
+func TestAuditLogHasActorTargetAndAddress(t *testing.T) {
 	w := newWorld(t)
 	who := w.caller(w.root)
 	w.limit(who, ask("api", "u", 5))
@@ -66,12 +68,20 @@ func TestAuditLogSaysWhoDidWhatFromWhere(t *testing.T) {
 	logs := w.auditLogs(w.who.WorkspaceID())
 	want := []latchkey.AuditLog{
 		{
-			Event: "ratelimit.set_override", Description: "Set override " + id, CorrelationID: w.who.correlation(),
-			Targets: []latchkey.AuditTarget{{Type: "ratelimitOverride", ID: id, Name: "a*"}, {Type: "ratelimitNamespace", ID: w.namespaceID("api"), Name: "api"}},
+			Event: "ratelimit.set_override", Description: "Set override " + id,
+			CorrelationID: w.who.correlation(),
+			Targets: []latchkey.AuditTarget{
+				{Type: "ratelimitOverride", ID: id, Name: "a*"},
+				{Type: "ratelimitNamespace", ID: w.namespaceID("api"), Name: "api"},
+			},
 		},
 		{
-			Event: "ratelimitNamespace.create", Description: "Created namespace " + w.namespaceID("api"), CorrelationID: who.correlation(),
-			Targets: []latchkey.AuditTarget{{Type: "ratelimitNamespace", ID: w.namespaceID("api"), Name: "api"}},
+			Event:         "ratelimitNamespace.create",
+			Description:   "Created namespace " + w.namespaceID("api"),
+			CorrelationID: who.correlation(),
+			Targets: []latchkey.AuditTarget{
+				{Type: "ratelimitNamespace", ID: w.namespaceID("api"), Name: "api"},
+			},
 		},
 	}
 	for i := range want {
@@ -93,15 +103,18 @@ func TestAuditLogSaysWhoDidWhatFromWhere(t *testing.T) {
 	}
 }
 
-func TestAuditLogPagesLoseAndRepeatNothing(t *testing.T) {
+func TestAuditLogPagesHaveEveryRecordOnce(t *testing.T) {
 	w := newWorld(t)
 	for i := range 25 {
 		w.limit(w.who, ask(strings.Repeat("n", i+1), "u", 5))
 	}
 	all := w.auditLogs(w.who.WorkspaceID())
 	for size := 1; size <= 10; size += 3 {
-		w.limit(w.who, ask(strings.Repeat("m", size), "u", 5)) // newer records don't shift what was read
-		paged := whole[latchkey.AuditLog](w, w.who, "auditLogs.listAuditLogs", func(cursor string) any {
+		// newer records don't shift what was read
+		w.limit(w.who, ask(strings.Repeat("m", size), "u", 5))
+		paged := whole[latchkey.AuditLog](w, w.who, "auditLogs.listAuditLogs", func(
+			cursor string,
+		) any {
 			return latchkey.ListAuditLogsRequest{Limit: size, Cursor: cursor}
 		})
 		if diff := cmp.Diff(all, paged[len(paged)-len(all):]); diff != "" {
@@ -110,13 +123,15 @@ func TestAuditLogPagesLoseAndRepeatNothing(t *testing.T) {
 	}
 }
 
-func TestAuditLogCanBeReadByEvent(t *testing.T) {
+func TestAuditLogFiltersByEvent(t *testing.T) {
 	w := newWorld(t)
 	w.limit(w.who, ask("api", "u", 5))
 	list := func(event string) []latchkey.AuditLog {
-		return must[[]latchkey.AuditLog](w, w.who, "auditLogs.listAuditLogs", latchkey.ListAuditLogsRequest{Event: event})
+		return must[[]latchkey.AuditLog](w, w.who, "auditLogs.listAuditLogs",
+			latchkey.ListAuditLogsRequest{Event: event})
 	}
-	if got := list("ratelimitNamespace.create"); len(got) != 1 || got[0].Event != "ratelimitNamespace.create" {
+	if got := list("ratelimitNamespace.create"); len(got) != 1 ||
+		got[0].Event != "ratelimitNamespace.create" {
 		t.Errorf("%+v, want the one event", got)
 	}
 	if got := list("api.delete"); got == nil || len(got) != 0 {
@@ -132,12 +147,16 @@ func TestAuditLogStaysInItsWorkspace(t *testing.T) {
 	w.wantEvents(other.WorkspaceID(), "ratelimitNamespace.create")
 }
 
-func TestAuditLogRefusesStrangersAndBadCursors(t *testing.T) {
+func TestAuditLogRejectsMissingPermissionAndBadCursor(t *testing.T) {
 	w := newWorld(t)
-	w.refused(w.grant("api.*.read_api"), "auditLogs.listAuditLogs", latchkey.ListAuditLogsRequest{}, 403, "insufficient_permissions")
+	w.refused(w.grant("api.*.read_api"), "auditLogs.listAuditLogs", latchkey.ListAuditLogsRequest{},
+		403, "insufficient_permissions")
 	for _, cursor := range []string{"x", "1.5", "99999999999999999999", "key_1"} {
-		err := w.refusal(w.who, "auditLogs.listAuditLogs", latchkey.ListAuditLogsRequest{Cursor: cursor})
-		if err.Status != 400 || len(err.Faults) != 1 || err.Faults[0].Location != "/properties/cursor" {
+		err := w.refusal(w.who, "auditLogs.listAuditLogs", latchkey.ListAuditLogsRequest{
+			Cursor: cursor,
+		})
+		if err.Status != 400 || len(err.Faults) != 1 ||
+			err.Faults[0].Location != "/properties/cursor" {
 			t.Errorf("cursor %q: %v", cursor, err)
 		}
 	}

@@ -272,7 +272,7 @@ type authCheck struct {
 	When    latchkey.Condition `json:"when,omitzero"`
 	On      ids                `json:"on,omitzero"`
 	HandsOn []string           `json:"handsOn,omitempty"` // permissions that the caller must have
-	Expires int64              `json:"expires,omitzero"`  // of what the change created, unix ms, or never
+	Expires int64              `json:"expires,omitzero"`  // of what it created, unix ms, or never
 }
 
 // require is [Caller.require], recorded for repeated requests.

@@ -41,36 +41,40 @@ func (w *world) newThings() things {
 		latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256}).MigrationID
 	x.workspace = must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace",
 		latchkey.CreateWorkspaceRequest{Name: "a workspace"}).WorkspaceID
-	x.rootKey = w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}}).RootKeyID
+	x.rootKey = w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		Permissions: []string{"api.*.read_api"},
+	}).RootKeyID
 	return x
 }
 
 // object is a request as JSON.
 type object = map[string]any
 
-// requests are one request for every operation that keeps its answer, such that
-// each rule of the operation applies to it.
+// requests returns one request for every operation that saves its response, such
+// that each rule of the operation applies to it.
 func (x things) requests() map[string]object {
 	key := func(more object) object { more["keyId"] = x.key; return more }
 	within := func(more object) object { more["namespace"] = x.namespace; return more }
 	slugs := []string{"new.read"}
 	return map[string]object{
-		"apis.createApi":                 {"name": "an api"},
-		"apis.deleteApi":                 {"apiId": x.api},
-		"apis.updateApi":                 {"apiId": x.api, "defaultPrefix": "p"},
-		"keys.createKey":                 {"apiId": x.api, "recoverable": true},
-		"keys.updateKey":                 key(object{"name": "n"}),
-		"keys.deleteKey":                 key(object{"permanent": true}),
-		"keys.verifyKey":                 {"key": x.secret},
-		"keys.rerollKey":                 key(object{"expiration": 0}),
-		"keys.updateCredits":             key(object{"operation": "increment", "value": 1}),
-		"keys.addPermissions":            key(object{"permissions": slugs}),
-		"keys.removePermissions":         key(object{"permissions": []string{"a.read"}}),
-		"keys.setPermissions":            key(object{"permissions": slugs}),
-		"keys.addRoles":                  key(object{"roles": []string{"a role"}}),
-		"keys.removeRoles":               key(object{"roles": []string{"a role"}}),
-		"keys.setRoles":                  key(object{"roles": []string{"a role"}}),
-		"keys.migrateKeys":               {"apiId": x.api, "migrationId": x.migration, "keys": []object{{"hash": "abc"}}},
+		"apis.createApi":         {"name": "an api"},
+		"apis.deleteApi":         {"apiId": x.api},
+		"apis.updateApi":         {"apiId": x.api, "defaultPrefix": "p"},
+		"keys.createKey":         {"apiId": x.api, "recoverable": true},
+		"keys.updateKey":         key(object{"name": "n"}),
+		"keys.deleteKey":         key(object{"permanent": true}),
+		"keys.verifyKey":         {"key": x.secret},
+		"keys.rerollKey":         key(object{"expiration": 0}),
+		"keys.updateCredits":     key(object{"operation": "increment", "value": 1}),
+		"keys.addPermissions":    key(object{"permissions": slugs}),
+		"keys.removePermissions": key(object{"permissions": []string{"a.read"}}),
+		"keys.setPermissions":    key(object{"permissions": slugs}),
+		"keys.addRoles":          key(object{"roles": []string{"a role"}}),
+		"keys.removeRoles":       key(object{"roles": []string{"a role"}}),
+		"keys.setRoles":          key(object{"roles": []string{"a role"}}),
+		"keys.migrateKeys": {
+			"apiId": x.api, "migrationId": x.migration, "keys": []object{{"hash": "abc"}},
+		},
 		"identities.createIdentity":      {"externalId": "other"},
 		"identities.updateIdentity":      {"identity": x.identity, "meta": object{"a": 1}},
 		"identities.deleteIdentity":      {"identity": x.identity},
@@ -81,19 +85,25 @@ func (x things) requests() map[string]object {
 		"permissions.updateRole":         {"role": x.role, "name": "other"},
 		"permissions.deleteRole":         {"role": x.role},
 		"permissions.setRolePermissions": {"roleId": x.role, "permissions": slugs},
-		"ratelimit.limit":                within(object{"identifier": "u", "limit": 10, "duration": 60000}),
-		"ratelimit.multiLimit":           nil, // a list, see below
-		"ratelimit.setOverride":          within(object{"identifier": "u", "limit": 1, "duration": 1000}),
-		"ratelimit.deleteOverride":       within(object{"identifier": "gone"}),
-		"ratelimit.updateNamespace":      within(object{"whenDegraded": "refuse"}),
-		"ratelimit.deleteNamespace":      within(object{}),
-		"workspaces.createWorkspace":     {"name": "w"},
-		"workspaces.updateWorkspace":     {"workspaceId": x.workspace, "name": "w"},
-		"workspaces.deleteWorkspace":     {"workspaceId": x.workspace},
-		"rootKeys.createRootKey":         {"permissions": []string{"api.*.delete_key"}},
-		"rootKeys.updateRootKey":         {"rootKeyId": x.rootKey, "permissions": []string{"api.*.delete_key"}},
-		"rootKeys.deleteRootKey":         {"rootKeyId": x.rootKey},
-		"migrations.createMigration":     {"algorithm": "sha256"},
+		"ratelimit.limit": within(object{
+			"identifier": "u", "limit": 10, "duration": 60000,
+		}),
+		"ratelimit.multiLimit": nil, // a list, see below
+		"ratelimit.setOverride": within(object{
+			"identifier": "u", "limit": 1, "duration": 1000,
+		}),
+		"ratelimit.deleteOverride":   within(object{"identifier": "gone"}),
+		"ratelimit.updateNamespace":  within(object{"whenDegraded": "refuse"}),
+		"ratelimit.deleteNamespace":  within(object{}),
+		"workspaces.createWorkspace": {"name": "w"},
+		"workspaces.updateWorkspace": {"workspaceId": x.workspace, "name": "w"},
+		"workspaces.deleteWorkspace": {"workspaceId": x.workspace},
+		"rootKeys.createRootKey":     {"permissions": []string{"api.*.delete_key"}},
+		"rootKeys.updateRootKey": {
+			"rootKeyId": x.rootKey, "permissions": []string{"api.*.delete_key"},
+		},
+		"rootKeys.deleteRootKey":     {"rootKeyId": x.rootKey},
+		"migrations.createMigration": {"algorithm": "sha256"},
 	}
 }
 
@@ -106,14 +116,14 @@ type repeater struct {
 	request   any
 }
 
-// hold makes the permissions all that the root key holds.
+// hold replaces the permissions of the root key.
 func (r *repeater) hold(permissions []string) {
 	r.t.Helper()
 	must[latchkey.RootKey](r.world, r.who, "rootKeys.updateRootKey",
 		latchkey.UpdateRootKeyRequest{RootKeyID: r.id, Permissions: latchkey.Set(permissions)})
 }
 
-// repeat sends the request and returns its data as JSON, or the refusal.
+// repeat sends the request and returns its data as JSON, or the error.
 func (r *repeater) repeat() (string, *latchkey.Error) {
 	r.t.Helper()
 	who := r.caller(r.token)
@@ -130,8 +140,8 @@ func (r *repeater) repeat() (string, *latchkey.Error) {
 	return string(text), refused
 }
 
-// refusedBy checks that the request is refused while the root key lacks some of
-// its permissions.
+// refusedBy checks that the request fails while the root key lacks some of its
+// permissions.
 func (r *repeater) refusedBy(held []string, op *Op) {
 	r.t.Helper()
 	r.hold(held)
@@ -148,11 +158,12 @@ func (r *repeater) refusedBy(held []string, op *Op) {
 	}
 }
 
-// TestKeptAnswersAreForThoseWhoMayCall makes a request with an Idempotency-Key,
-// takes the permissions away, all of them and each one that the request needed,
-// and repeats it: the answer is as for a request that is new. With the permissions
-// back, the kept answer is given out, even where what it was about is gone.
-func TestKeptAnswersAreForThoseWhoMayCall(t *testing.T) {
+// TestReplayedResponsesNeedThePermissions sends a request with an
+// Idempotency-Key, revokes all permissions and each one that the request
+// needed, and repeats it: it fails like a new request. With the permissions
+// back, the saved response is replayed, even if the objects of the request no
+// longer exist.
+func TestReplayedResponsesNeedThePermissions(t *testing.T) {
 	for _, op := range Ops {
 		if !op.SavesResponse() {
 			continue
@@ -173,7 +184,9 @@ func TestKeptAnswersAreForThoseWhoMayCall(t *testing.T) {
 			made := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: all})
 			r := &repeater{w, made.RootKeyID, made.Key, op.Name, request}
 			if op.Name == "ratelimit.multiLimit" {
-				r.request = []object{{"namespace": "fresh", "identifier": "u", "limit": 10, "duration": 60000}}
+				r.request = []object{
+					{"namespace": "fresh", "identifier": "u", "limit": 10, "duration": 60000},
+				}
 			}
 			first, refused := r.repeat()
 			if refused != nil {
@@ -181,26 +194,36 @@ func TestKeptAnswersAreForThoseWhoMayCall(t *testing.T) {
 			}
 			r.refusedBy([]string{}, op)
 			for _, rule := range op.Rules {
-				if rule.When == latchkey.WhenOtherWorkspace || rule.When == latchkey.WhenNewNamespace {
+				if rule.When == latchkey.WhenOtherWorkspace ||
+					rule.When == latchkey.WhenNewNamespace {
 					continue // the request needs none of them, or no longer
 				}
 				every := everything.fill(rule.AnyOf[0][0])
-				r.refusedBy(slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == every }), op)
+				r.refusedBy(
+					slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == every }),
+					op,
+				)
 			}
 			if op.HandsOn && op.Name != "rootKeys.deleteRootKey" {
-				r.refusedBy(slices.DeleteFunc(slices.Clone(all), func(p string) bool { return p == "api.*.delete_key" }), op)
+				r.refusedBy(
+					slices.DeleteFunc(slices.Clone(all), func(p string) bool {
+						return p == "api.*.delete_key"
+					}),
+					op,
+				)
 			}
 			r.hold(all)
 			again, refused := r.repeat()
-			if diff := cmp.Diff(first, again); diff != "" && op.Name != "keys.verifyKey" || refused != nil {
+			if diff := cmp.Diff(first, again); diff != "" && op.Name != "keys.verifyKey" ||
+				refused != nil {
 				t.Errorf("the repeated request: %v\n%s", refused, diff)
 			}
 		})
 	}
 }
 
-// TestPatternsAreSatisfiedAsDeclared asks single rules of single permissions.
-func TestPatternsAreSatisfiedAsDeclared(t *testing.T) {
+// TestPermissionPatternsMatchTheirIDs asks single rules of single permissions.
+func TestPermissionPatternsMatchTheirIDs(t *testing.T) {
 	bound := ids{API: "api_1", Keyspace: "ks_1", Key: "key_1"}
 	for _, c := range []struct {
 		rule           latchkey.Rule
@@ -214,12 +237,18 @@ func TestPatternsAreSatisfiedAsDeclared(t *testing.T) {
 		{ruleOf("api.{apiId}.read_key"), "api.api_2.read_key", false, false, true},
 		{ruleOf("api.{apiId}.read_key"), "api.api_1.read_api", false, false, false},
 		{ruleOf("api.{apiId}.read_key"), "api.*.*", false, false, false},
-		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/ks_1/keys/key_1#read_key", true, false, true},
-		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/ks_1/keys/*#read_key", true, false, true},
-		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/**#read_key", true, true, true},
-		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:ws:keyspaces/ks_1#read_key", false, false, false},
-		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:other:**#*", false, false, false},
-		{ruleOf("keyspaces/{keyspaceId}/keys/*#read_key"), "unkey:v1:ws:keyspaces/ks_1/keys/key_1#read_key", false, false, false},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"),
+			"unkey:v1:ws:keyspaces/ks_1/keys/key_1#read_key", true, false, true},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"),
+			"unkey:v1:ws:keyspaces/ks_1/keys/*#read_key", true, false, true},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"),
+			"unkey:v1:ws:keyspaces/**#read_key", true, true, true},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"),
+			"unkey:v1:ws:keyspaces/ks_1#read_key", false, false, false},
+		{ruleOf("keyspaces/{keyspaceId}/keys/{keyId}#read_key"), "unkey:v1:other:**#*", false,
+			false, false},
+		{ruleOf("keyspaces/{keyspaceId}/keys/*#read_key"),
+			"unkey:v1:ws:keyspaces/ks_1/keys/key_1#read_key", false, false, false},
 		{ruleOf("api.{apiId}.read_key"), rbac.Operator, true, true, true},
 	} {
 		r, err := compileRule(c.rule)
@@ -227,9 +256,11 @@ func TestPatternsAreSatisfiedAsDeclared(t *testing.T) {
 			t.Fatal(err)
 		}
 		grants := rbac.NewGrants("ws", []string{c.held})
-		one, all, some := r.satisfied(grants, &bound), r.satisfied(grants, &everything), r.satisfiedForSome(grants)
+		one, all, some := r.satisfied(grants, &bound), r.satisfied(grants,
+			&everything), r.satisfiedForSome(grants)
 		if one != c.one || all != c.all || some != c.some {
-			t.Errorf("%s of %s: one %v, all %v, some %v; want %v, %v, %v", c.rule.AnyOf, c.held, one, all, some, c.one, c.all, c.some)
+			t.Errorf("%s of %s: one %v, all %v, some %v; want %v, %v, %v", c.rule.AnyOf, c.held,
+				one, all, some, c.one, c.all, c.some)
 		}
 	}
 	if _, err := compileRule(ruleOf("api.{appId}.read_key")); err == nil {

@@ -19,18 +19,29 @@ func BenchmarkVerify(b *testing.B) {
 	}{
 		{name: "plain"},
 		{name: "limit", key: latchkey.CreateKeyRequest{Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)},
+			{
+				Name: "requests", Limit: 1 << 60, Duration: latchkey.Per(time.Hour),
+				AutoApply: latchkey.Set(true),
+			},
 		}}},
 		{name: "credits", key: latchkey.CreateKeyRequest{Credits: limitedTo(1 << 60)}},
-		{name: "roles", key: latchkey.CreateKeyRequest{Roles: []string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"}},
-			request: latchkey.VerifyKeyRequest{Permissions: "docs.5.write AND (docs.9.read OR admin)"}},
+		{name: "roles", key: latchkey.CreateKeyRequest{
+			Roles: []string{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"},
+		},
+			request: latchkey.VerifyKeyRequest{
+				Permissions: "docs.5.write AND (docs.9.read OR admin)",
+			}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			w := newWorld(b)
 			for i := range c.key.Roles {
-				must[latchkey.CreatedRole](w, w.who, "permissions.createRole", latchkey.CreateRoleRequest{
-					Name: fmt.Sprintf("r%d", i), Permissions: []string{fmt.Sprintf("docs.%d.read", i), fmt.Sprintf("docs.%d.write", i)},
-				})
+				must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
+					latchkey.CreateRoleRequest{
+						Name: fmt.Sprintf("r%d", i),
+						Permissions: []string{
+							fmt.Sprintf("docs.%d.read", i), fmt.Sprintf("docs.%d.write", i),
+						},
+					})
 			}
 			c.request.Key = w.newKey(c.key).Key
 			verify := func(who Caller) {

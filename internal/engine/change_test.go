@@ -18,16 +18,17 @@ func TestIdempotencyKeyIsForOneOperation(t *testing.T) {
 	must[[]latchkey.Permission](w, who, "keys.addPermissions",
 		latchkey.AddPermissionsRequest{KeyID: key.KeyID, Permissions: slugs})
 	w.refused(who, "keys.removePermissions",
-		latchkey.RemovePermissionsRequest{KeyID: key.KeyID, Permissions: slugs}, 409, "idempotency_key_reused")
+		latchkey.RemovePermissionsRequest{KeyID: key.KeyID, Permissions: slugs}, 409,
+		"idempotency_key_reused")
 	got := must[latchkey.Key](w, w.who, "keys.getKey", latchkey.GetKeyRequest{KeyID: key.KeyID})
 	if diff := cmp.Diff(slugs, got.Permissions); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 
-// TestNothingChangesWithoutItsAuditRecord: a change whose record can't be
-// written fails, and leaves nothing behind.
-func TestNothingChangesWithoutItsAuditRecord(t *testing.T) {
+// TestChangeWithoutAuditRecordIsRolledBack: a change whose audit record can't
+// be written fails and changes nothing.
+func TestChangeWithoutAuditRecordIsRolledBack(t *testing.T) {
 	w := newWorld(t)
 	create := latchkey.CreateAPIRequest{Name: "unaudited"}
 	w.exec("ALTER TABLE audit_logs RENAME TO elsewhere")

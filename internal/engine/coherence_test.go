@@ -16,19 +16,23 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/vault"
 )
 
-// TestAKeyReadBeforeTheCommitIsNotUsedAfterIt holds a change back between its
-// work and its commit, has a verification read the key as it was until then, and
-// lets the change be committed. The change shares its transaction with another
-// one that waits, as changes do which arrive together.
-func TestAKeyReadBeforeTheCommitIsNotUsedAfterIt(t *testing.T) {
+// TestKeyReadBeforeACommitIsNotCachedAfterIt blocks a change between its work
+// and its commit, verifies the key, which caches the old state, and then lets
+// the change commit. The change shares its transaction with another one that
+// waits, as concurrent changes do.
+func TestKeyReadBeforeACommitIsNotCachedAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, where: "sqlite://" + t.TempDir(), at: start} // a server's answers would not wait for the test
+		// a server's answers would not wait for the test
+		w := &world{t: t, where: "sqlite://" + t.TempDir(), at: start}
 		w.setUp()
 		key := w.newKey(latchkey.CreateKeyRequest{})
 		var all sync.WaitGroup
 		wait := func(what string, work func(*store.Tx)) {
 			all.Go(func() {
-				err := w.db.Update(t.Context(), func(_ context.Context, tx *store.Tx) error { work(tx); return nil })
+				err := w.db.Update(t.Context(), func(_ context.Context, tx *store.Tx) error {
+					work(tx)
+					return nil
+				})
 				if err != nil {
 					t.Errorf("%s: %v", what, err)
 				}
@@ -38,7 +42,9 @@ func TestAKeyReadBeforeTheCommitIsNotUsedAfterIt(t *testing.T) {
 		first, last, held := make(chan bool), make(chan bool), false
 		wait("the change that all wait for", func(*store.Tx) { <-first })
 		all.Go(func() {
-			must[latchkey.Empty](w, w.who, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(false)})
+			must[latchkey.Empty](w, w.who, "keys.updateKey", latchkey.UpdateKeyRequest{
+				KeyID: key.KeyID, Enabled: latchkey.Set(false),
+			})
 		})
 		synctest.Wait()
 		wait("the change that holds the commit", func(tx *store.Tx) {
@@ -49,7 +55,8 @@ func TestAKeyReadBeforeTheCommitIsNotUsedAfterIt(t *testing.T) {
 		first <- true
 		synctest.Wait()
 		if v := w.verify(key.Key); !held || !v.Valid {
-			t.Fatalf("before the commit: the change has been made (%v), and the key is %s", held, v.Code)
+			t.Fatalf("before the commit: the change has been made (%v), and the key is %s", held,
+				v.Code)
 		}
 		last <- true
 		all.Wait()
@@ -59,9 +66,9 @@ func TestAKeyReadBeforeTheCommitIsNotUsedAfterIt(t *testing.T) {
 	})
 }
 
-// TestAChangeIsInForceHoweverManyRead: many verify a key at any moment of its
-// changes, and none of them leaves behind what the next one must not see.
-func TestAChangeIsInForceHoweverManyRead(t *testing.T) {
+// TestChangesApplyUnderConcurrentReads: many callers verify a key while it
+// changes, and none of them leaves an old state in the cache.
+func TestChangesApplyUnderConcurrentReads(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	var all sync.WaitGroup
@@ -83,7 +90,9 @@ func TestAChangeIsInForceHoweverManyRead(t *testing.T) {
 		if enabled {
 			want = latchkey.Valid
 		}
-		must[latchkey.Empty](w, w.who, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(enabled)})
+		must[latchkey.Empty](w, w.who, "keys.updateKey", latchkey.UpdateKeyRequest{
+			KeyID: key.KeyID, Enabled: latchkey.Set(enabled),
+		})
 		if v := w.verify(key.Key); v.Code != want {
 			t.Errorf("change %d: the next verification says %s, want %s", i, v.Code, want)
 			break
@@ -93,9 +102,10 @@ func TestAChangeIsInForceHoweverManyRead(t *testing.T) {
 	all.Wait()
 }
 
-// TestWhatIsReadIsAsOldAsItsReadingsBegin: a change that is answered while
-// something is being read spoils it, for the rows may have been read before.
-func TestWhatIsReadIsAsOldAsItsReadingsBegin(t *testing.T) {
+// TestChangeDuringALoadInvalidatesTheLoadedValue: a change that commits while a
+// value is being loaded invalidates it, because its rows may have been read
+// before.
+func TestChangeDuringALoadInvalidatesTheLoadedValue(t *testing.T) {
 	w := newWorld(t)
 	w.awaitLogReading()
 	key := w.newKey(latchkey.CreateKeyRequest{})
@@ -104,7 +114,9 @@ func TestWhatIsReadIsAsOldAsItsReadingsBegin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loadKey := func(ctx context.Context, asOf coherence.Version, hash keyHash) (*keySnapshot, error) {
+	loadKey := func(
+		ctx context.Context, asOf coherence.Version, hash keyHash,
+	) (*keySnapshot, error) {
 		return w.loadKey(ctx, asOf, hash.String())
 	}
 	none, noSpace := hashOf("none"), namespaceRef{w.who.WorkspaceID(), "none"}
@@ -112,7 +124,8 @@ func TestWhatIsReadIsAsOldAsItsReadingsBegin(t *testing.T) {
 	spoils(w, w.keys, "an unknown key", none.String(), none, loadKey)
 	spoils(w, w.roots, "a root key", w.who.root.id, hashOf(w.root), w.loadRootKey)
 	spoils(w, w.roots, "an unknown root key", none.String(), none, w.loadRootKey)
-	spoils(w, w.spaces, "a namespace", space.id, namespaceRef{w.who.WorkspaceID(), "space"}, w.loadNamespace)
+	spoils(w, w.spaces, "a namespace", space.id, namespaceRef{w.who.WorkspaceID(), "space"},
+		w.loadNamespace)
 	spoils(w, w.spaces, "an unknown namespace", noSpace.String(), noSpace, w.loadNamespace)
 }
 
@@ -132,10 +145,10 @@ func spoils[K coherence.Key, V coherence.Value](
 	}
 }
 
-// TestAChangeOfUnknownOutcomeIsNotForgotten: the answer to a commit is lost. The
-// caller learns that nobody knows its outcome, and the node must not go on
-// answering from memory, since nobody else tells it of its own changes.
-func TestAChangeOfUnknownOutcomeIsNotForgotten(t *testing.T) {
+// TestCommitOfUnknownOutcomeInvalidatesTheCache: the response to a commit is
+// lost. The caller gets an error, and the node must not use its cache, because
+// the change log doesn't report its own changes.
+func TestCommitOfUnknownOutcomeInvalidatesTheCache(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	proxy := testenv.NewProxy(t, server.Addr)
 	where := strings.Replace(server.URL, server.Addr, proxy.Addr, 1)
@@ -148,7 +161,8 @@ func TestAChangeOfUnknownOutcomeIsNotForgotten(t *testing.T) {
 		t.Fatalf("the key isn't in memory: %v", err)
 	}
 	proxy.OnServer(func(sent []byte) bool { return bytes.Contains(sent, []byte("COMMIT\x00")) })
-	w.refused(w.who, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: key.KeyID}, http.StatusServiceUnavailable, "service_unavailable")
+	w.refused(w.who, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: key.KeyID},
+		http.StatusServiceUnavailable, "service_unavailable")
 	proxy.OnServer(nil)
 	if w.keys.Reuse(0, cached) {
 		t.Error("the key of before is used")

@@ -24,7 +24,9 @@ import (
 // restart opens another engine on the same rows, as they stand.
 func (w *world) restart() *Engine {
 	w.t.Helper()
-	e, err := Open(w.t.Context(), Config{DB: w.db, Vault: w.vault, Now: w.now, Log: w.log, Redis: w.redis})
+	e, err := Open(w.t.Context(), Config{
+		DB: w.db, Vault: w.vault, Now: w.now, Log: w.log, Redis: w.redis,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -88,12 +90,17 @@ func (w *world) count(m *ratelimit.Memory, from, to int) {
 }
 
 func countedKey(i int) ratelimit.Key {
-	return ratelimit.Key{Workspace: "ws_1", Namespace: "rlns_2fTqXJ", Identifier: fmt.Sprintf("user_%d", i), Duration: 60_000}
+	return ratelimit.Key{
+		Workspace: "ws_1", Namespace: "rlns_2fTqXJ", Identifier: fmt.Sprintf("user_%d", i),
+		Duration: 60_000,
+	}
 }
 
 func (w *world) wantRemaining(m ratelimit.Limiter, i int, want int64) {
 	w.t.Helper()
-	d, err := m.TakeOne(w.t.Context(), w.Engine.now(), ratelimit.Request{Key: countedKey(i), Limit: 10})
+	d, err := m.TakeOne(w.t.Context(), w.Engine.now(), ratelimit.Request{
+		Key: countedKey(i), Limit: 10,
+	})
 	if err != nil || !d.Passed || d.Remaining != want {
 		w.t.Fatalf("counter %d: %+v, %v, want %d remaining", i, d, err, want)
 	}
@@ -115,7 +122,8 @@ func TestARestartLosesNoCounts(t *testing.T) {
 	again := w.restart()
 	for i, want := range map[int]int64{0: 3, 1: 5, chunk + 9: 5} {
 		r := asking(ask("api", fmt.Sprint(i), 9), 0)
-		if got, err := again.Limit(t.Context(), w.who.calling("ratelimit.limit"), &r); err != nil || got.Remaining != want {
+		if got, err := again.Limit(t.Context(), w.who.calling("ratelimit.limit"), &r); err != nil ||
+			got.Remaining != want {
 			t.Errorf("identifier %d: %+v, %v, want %d remaining", i, got, err, want)
 		}
 	}
@@ -136,7 +144,8 @@ func TestClosingAnEngineSavesItsCounters(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := w.restart()
-	if got, err := second.Limit(t.Context(), w.who.calling("ratelimit.limit"), &r); err != nil || got.Remaining != 1 {
+	if got, err := second.Limit(t.Context(), w.who.calling("ratelimit.limit"), &r); err != nil ||
+		got.Remaining != 1 {
 		t.Errorf("after a restart: %+v, %v, want 1 remaining", got, err)
 	}
 	if err := second.Close(t.Context()); err != nil {
@@ -144,9 +153,9 @@ func TestClosingAnEngineSavesItsCounters(t *testing.T) {
 	}
 }
 
-// TestASavingThatStopsHalfwayLosesNoCounts: what the process before has saved
+// TestInterruptedSaveLosesNoCounts: what the process before has saved
 // stays until all of it is saved again.
-func TestASavingThatStopsHalfwayLosesNoCounts(t *testing.T) {
+func TestInterruptedSaveLosesNoCounts(t *testing.T) {
 	w := newWorld(t)
 	w.keepsCounters()
 	const identifiers = 30_000
@@ -157,7 +166,8 @@ func TestASavingThatStopsHalfwayLosesNoCounts(t *testing.T) {
 	}
 	_, before := w.savedCounters()
 	halfway := w.frozen(t)
-	w.exec(fmt.Sprintf("CREATE TRIGGER full BEFORE INSERT ON cell_blocks WHEN NEW.part > %d BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+	w.exec(fmt.Sprintf("CREATE TRIGGER full BEFORE INSERT ON cell_blocks WHEN NEW.part > %d "+
+		"BEGIN SELECT RAISE(ABORT, 'disk full'); END",
 		slices.Max(before)+1+32))
 	if err := halfway.Save(t.Context()); err == nil {
 		t.Fatal("the second half was saved")
@@ -181,9 +191,11 @@ func TestASavingThatStopsHalfwayLosesNoCounts(t *testing.T) {
 // oldSegment holds counters as the first release with segments wrote them: of
 // ws_1, 7 and 3 in the windows of user_1 and 2^63-1 in that of user_2; of a limit
 // of a key, 2 and 1; and of the workspace ws_2, 11 and 12 a minute before.
-const oldSegment = "0577735f3107726c6e735f3107757365725f31c0a907aad4821bc0bab7fef9620e06000007757365725f320000" +
-	"00feffffffffffffffff0100000d6b65792f7265717565737473066b65795f31bed6f8ffffffffffff01a9d4821bbec5c881869d" +
-	"ffffff0104020577735f320a776f726b73706163650577735f32bdd6f8ffffffffffff01a8d4821bfdeecf81869dffffff011618"
+const oldSegment = "" +
+	"0577735f3107726c6e735f3107757365725f31c0a907aad4821bc0bab7fef9620e06000007757365" +
+	"725f32000000feffffffffffffffff0100000d6b65792f7265717565737473066b65795f31bed6f8" +
+	"ffffffffffff01a9d4821bbec5c881869dffffff0104020577735f320a776f726b73706163650577" +
+	"735f32bdd6f8ffffffffffff01a8d4821bfdeecf81869dffffff011618"
 
 // earlierCounters saves counters as earlier releases did: one as a row and four in
 // a segment.
@@ -222,7 +234,10 @@ func wantEarlierCounters(t *testing.T, l ratelimit.Limiter) {
 		{"ws_2", "rlns_1", "user_1", 60_000, 0},
 	} {
 		d, err := l.TakeOne(t.Context(), 28_333_333*60_000+15_000, ratelimit.Request{
-			Key:   ratelimit.Key{Workspace: c.workspace, Namespace: c.namespace, Identifier: c.identifier, Duration: c.duration},
+			Key: ratelimit.Key{
+				Workspace: c.workspace, Namespace: c.namespace, Identifier: c.identifier,
+				Duration: c.duration,
+			},
 			Limit: limit,
 		})
 		if err != nil || !d.Passed || limit-d.Remaining != c.used {
@@ -231,9 +246,9 @@ func wantEarlierCounters(t *testing.T, l ratelimit.Limiter) {
 	}
 }
 
-// TestCountersOfEarlierReleasesAreTakenUp from rows and segments, and again when
+// TestCountersOfEarlierReleasesAreLoaded from rows and segments, and again when
 // this release has saved them, and after copies to either engine.
-func TestCountersOfEarlierReleasesAreTakenUp(t *testing.T) {
+func TestCountersOfEarlierReleasesAreLoaded(t *testing.T) {
 	from := "sqlite://" + t.TempDir()
 	open := func(where string, check func(*store.DB, ratelimit.Limiter)) {
 		t.Helper()
@@ -242,7 +257,9 @@ func TestCountersOfEarlierReleasesAreTakenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := &Engine{db: db, time: time.Now}
-		l, err := e.openLimiter(t.Context(), Config{Limits: Exact, Log: slog.New(slog.DiscardHandler)})
+		l, err := e.openLimiter(t.Context(), Config{
+			Limits: Exact, Log: slog.New(slog.DiscardHandler),
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -282,8 +299,8 @@ func TestCountersOfEarlierReleasesAreTakenUp(t *testing.T) {
 	copyTo(testenv.Postgres(t))
 }
 
-// TestSavedCountersAreThoseInMemory after whatever happens, restarts among it.
-func TestSavedCountersAreThoseInMemory(t *testing.T) {
+// TestSavedCountersEqualThoseInMemory after whatever happens, restarts among it.
+func TestSavedCountersEqualThoseInMemory(t *testing.T) {
 	w := newWorld(t)
 	w.keepsCounters()
 	ended, end := context.WithCancel(t.Context())
@@ -297,7 +314,9 @@ func TestSavedCountersAreThoseInMemory(t *testing.T) {
 			}
 			on := w.frozen(t)
 			for key := range used {
-				for _, at := range []int64{w.Engine.now(), w.Engine.now() + key.Duration/3, w.Engine.now() + key.Duration} {
+				for _, at := range []int64{
+					w.Engine.now(), w.Engine.now() + key.Duration/3, w.Engine.now() + key.Duration,
+				} {
 					q := ratelimit.Request{Key: key, Limit: math.MaxInt64}
 					want, _ := m.TakeOne(context.Background(), at, q)
 					if got, _ := on.TakeOne(context.Background(), at, q); got != want {
@@ -310,17 +329,24 @@ func TestSavedCountersAreThoseInMemory(t *testing.T) {
 			"count": func(t *rapid.T) {
 				for range rapid.IntRange(1, 200).Draw(t, "times") {
 					key := ratelimit.Key{
-						Workspace: rapid.SampledFrom([]string{"ws_1", "ws_2"}).Draw(t, "workspace"), Namespace: rapid.SampledFrom([]string{"", "n"}).Draw(t, "namespace"),
-						Identifier: fmt.Sprint(rapid.IntRange(0, 60).Draw(t, "identifier")), Duration: rapid.SampledFrom([]int64{1_000, 60_000}).Draw(t, "duration"),
+						Workspace: rapid.SampledFrom([]string{"ws_1", "ws_2"}).Draw(t,
+							"workspace"),
+						Namespace:  rapid.SampledFrom([]string{"", "n"}).Draw(t, "namespace"),
+						Identifier: fmt.Sprint(rapid.IntRange(0, 60).Draw(t, "identifier")),
+						Duration:   rapid.SampledFrom([]int64{1_000, 60_000}).Draw(t, "duration"),
 					}
 					used[key] = true
-					_, _ = m.TakeOne(context.Background(), w.Engine.now(), ratelimit.Request{Key: key, Limit: math.MaxInt64, Cost: 3})
+					_, _ = m.TakeOne(context.Background(), w.Engine.now(), ratelimit.Request{
+						Key: key, Limit: math.MaxInt64, Cost: 3,
+					})
 				}
 			},
 			"save":        saving,
 			"failed save": func(*rapid.T) { _ = m.Save(ended) },
 			"time": func(t *rapid.T) {
-				w.advance(time.Duration(rapid.IntRange(1, 120_000).Draw(t, "ms")) * time.Millisecond)
+				w.advance(
+					time.Duration(rapid.IntRange(1, 120_000).Draw(t, "ms")) * time.Millisecond,
+				)
 			},
 			"drop": func(*rapid.T) { m.Sweep(w.Engine.now() - 60_000) },
 			"restart": func(t *rapid.T) {
@@ -337,9 +363,9 @@ func TestSavedCountersAreThoseInMemory(t *testing.T) {
 	})
 }
 
-// TestCountersAreDroppedWhenTheyHaveExpired, also where nobody saves them: a node
+// TestExpiredCountersAreDeleted, also where nobody saves them: a node
 // that counts on Redis now has those from before.
-func TestCountersAreDroppedWhenTheyHaveExpired(t *testing.T) {
+func TestExpiredCountersAreDeleted(t *testing.T) {
 	w := newWorld(t)
 	w.keepsCounters()
 	for i := range chunk + 10 {

@@ -59,13 +59,15 @@ func TestCreditsFollowTheModel(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"verify": func(rt *rapid.T) {
 				cost := rapid.Int64Range(0, 8).Draw(rt, "cost")
-				v := must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
-					Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: cost},
-				})
+				v := must[latchkey.Verification](w, w.who, "keys.verifyKey",
+					latchkey.VerifyKeyRequest{
+						Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: cost},
+					})
 				if want := m.spend(w.now(), cost); v.Valid != want {
 					rt.Fatalf("cost %d: valid %v, want %v", cost, v.Valid, want)
 				}
-				if got, limited := v.Credits.Get(); limited != m.limited || limited && got != m.balance {
+				if got, limited := v.Credits.Get(); limited != m.limited ||
+					limited && got != m.balance {
 					rt.Fatalf("credits %v %v, want %v %v", got, limited, m.balance, m.limited)
 				}
 			},
@@ -79,7 +81,10 @@ func TestCreditsFollowTheModel(t *testing.T) {
 			},
 			"difference": func(rt *rapid.T) {
 				value, up := rapid.Int64Range(0, 30).Draw(rt, "value"), rapid.Bool().Draw(rt, "up")
-				r := latchkey.UpdateCreditsRequest{KeyID: key.KeyID, Operation: latchkey.DecrementCredits, Value: latchkey.Set(value)}
+				r := latchkey.UpdateCreditsRequest{
+					KeyID: key.KeyID, Operation: latchkey.DecrementCredits,
+					Value: latchkey.Set(value),
+				}
 				if up {
 					r.Operation = latchkey.IncrementCredits
 				}
@@ -91,7 +96,9 @@ func TestCreditsFollowTheModel(t *testing.T) {
 				must[latchkey.Credits](w, w.who, "keys.updateCredits", r)
 				m.add(value, up)
 			},
-			"time": func(rt *rapid.T) { w.advance(time.Duration(rapid.IntRange(0, 40*24).Draw(rt, "hours")) * time.Hour) },
+			"time": func(rt *rapid.T) {
+				w.advance(time.Duration(rapid.IntRange(0, 40*24).Draw(rt, "hours")) * time.Hour)
+			},
 			"sweep": func(rt *rapid.T) {
 				if err := w.refillDue(t.Context()); err != nil {
 					rt.Fatal(err)
@@ -104,7 +111,9 @@ func TestCreditsFollowTheModel(t *testing.T) {
 }
 
 func drawRefill(rt *rapid.T) *latchkey.Refill {
-	r := &latchkey.Refill{Interval: latchkey.Daily, Amount: rapid.Int64Range(1, 15).Draw(rt, "amount")}
+	r := &latchkey.Refill{
+		Interval: latchkey.Daily, Amount: rapid.Int64Range(1, 15).Draw(rt, "amount"),
+	}
 	if rapid.Bool().Draw(rt, "monthly") {
 		r.Interval, r.RefillDay = latchkey.Monthly, rapid.IntRange(1, 31).Draw(rt, "day")
 	}
@@ -125,7 +134,9 @@ func (m *creditModel) refillBefore(now time.Time) {
 	if m.refill == nil {
 		return
 	}
-	for at := m.seen.Truncate(24 * time.Hour).Add(24 * time.Hour); !at.After(now); at = at.Add(24 * time.Hour) {
+	for at := m.seen.Truncate(
+		24 * time.Hour,
+	).Add(24 * time.Hour); !at.After(now); at = at.Add(24 * time.Hour) {
 		last := at.AddDate(0, 1, -at.Day()).Day()
 		if m.refill.Interval == latchkey.Daily || at.Day() == min(m.refill.RefillDay, last) {
 			m.balance = max(m.balance, m.refill.Amount)
@@ -181,18 +192,22 @@ func TestRefillFallsOnTheLastDayOfShortMonths(t *testing.T) {
 	} {
 		s := schedule{latchkey.Monthly, 1, c.day}
 		if got := s.next(day(c.now)); got != day(c.want) {
-			t.Errorf("day %d after %s: %s, want %s", c.day, c.now, time.UnixMilli(got).UTC().Format(time.DateOnly), c.want)
+			t.Errorf("day %d after %s: %s, want %s", c.day, c.now,
+				time.UnixMilli(got).UTC().Format(time.DateOnly), c.want)
 		}
 	}
-	if got := (schedule{interval: latchkey.Daily}).next(day("2026-02-28") + 1); got != day("2026-03-01") {
+	if got := (schedule{interval: latchkey.Daily}).next(day("2026-02-28") + 1); got != day(
+		"2026-03-01",
+	) {
 		t.Errorf("daily: %s", time.UnixMilli(got).UTC())
 	}
 }
 
-func TestRefillHappensOnceHoweverManyTry(t *testing.T) {
+func TestConcurrentRefillsApplyOnce(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
-		Remaining: latchkey.Set[int64](0), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 5},
+		Remaining: latchkey.Set[int64](0),
+		Refill:    &latchkey.Refill{Interval: latchkey.Daily, Amount: 5},
 	}})
 	if v := w.verify(key.Key); v.Code != latchkey.UsageExceeded {
 		t.Fatalf("before the refill: %s", v.Code)
@@ -218,9 +233,9 @@ func TestRefillHappensOnceHoweverManyTry(t *testing.T) {
 	}
 }
 
-// TestRefillIsInForceAtTheMomentItIsDue: a verification in that very
+// TestRefillAppliesInTheMillisecondItIsDue: a verification in that very
 // millisecond already has the new balance.
-func TestRefillIsInForceAtTheMomentItIsDue(t *testing.T) {
+func TestRefillAppliesInTheMillisecondItIsDue(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
 		Remaining: latchkey.Set[int64](0),
@@ -236,9 +251,9 @@ func TestRefillIsInForceAtTheMomentItIsDue(t *testing.T) {
 	}
 }
 
-// TestRefillsOfDeletedKeysEnd: a deleted key is never refilled, so it must not
+// TestDeletedKeysAreNotRefilled: a deleted key is never refilled, so it must not
 // be due either, or the sweep would not come to an end.
-func TestRefillsOfDeletedKeysEnd(t *testing.T) {
+func TestDeletedKeysAreNotRefilled(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
 		Remaining: latchkey.Set[int64](0),
@@ -268,9 +283,9 @@ func (b *toppedUp) Balance(context.Context, string) (sql.NullInt64, error) {
 	return sql.NullInt64{Int64: 3, Valid: true}, nil
 }
 
-// TestBalanceThatGrewMeanwhileIsSpent: a refusal never comes with a balance
-// that would have been enough.
-func TestBalanceThatGrewMeanwhileIsSpent(t *testing.T) {
+// TestCreditsAddedDuringASpendAreSpent: USAGE_EXCEEDED never comes with a
+// balance that covers the cost.
+func TestCreditsAddedDuringASpendAreSpent(t *testing.T) {
 	v := latchkey.Verification{Code: latchkey.Valid}
 	var from toppedUp
 	key := &keySnapshot{keyLocation: new(keyLocation), id: "key"}
@@ -278,17 +293,22 @@ func TestBalanceThatGrewMeanwhileIsSpent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v.Code != latchkey.Valid || v.Credits.Or(-1) != 0 || from.spends != 2 {
-		t.Errorf("%s with %d left after %d tries, want VALID with 0 after 2", v.Code, v.Credits.Or(-1), from.spends)
+		t.Errorf("%s with %d left after %d tries, want VALID with 0 after 2", v.Code,
+			v.Credits.Or(-1), from.spends)
 	}
 }
 
 func TestBalancesNeverOverflow(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{Credits: limitedTo(math.MaxInt64 - 1)})
-	add := latchkey.UpdateCreditsRequest{KeyID: key.KeyID, Operation: latchkey.IncrementCredits, Value: latchkey.Set[int64](2)}
+	add := latchkey.UpdateCreditsRequest{
+		KeyID: key.KeyID, Operation: latchkey.IncrementCredits, Value: latchkey.Set[int64](2),
+	}
 	w.refused(w.who, "keys.updateCredits", add, 400, "invalid_input")
 	add.Value = latchkey.Set[int64](1)
-	if got := must[latchkey.Credits](w, w.who, "keys.updateCredits", add); got.Remaining.Or(0) != math.MaxInt64 {
+	if got := must[latchkey.Credits](
+		w, w.who, "keys.updateCredits", add,
+	); got.Remaining.Or(0) != math.MaxInt64 {
 		t.Errorf("remaining %d", got.Remaining.Or(0))
 	}
 }
@@ -303,22 +323,27 @@ func TestARepeatedVerificationChargesOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
-			v := must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key})
+			v := must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+				Key: key.Key,
+			})
 			if !v.Valid || v.Credits.Or(-1) != 9 {
-				t.Errorf("valid %v with %d left, want the first answer: 9 left", v.Valid, v.Credits.Or(-1))
+				t.Errorf("valid %v with %d left, want the first answer: 9 left", v.Valid,
+					v.Credits.Or(-1))
 			}
 		})
 	}
 	wg.Wait()
-	w.refused(who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Tags: []string{"other"}}, 409, "idempotency_key_reused")
+	w.refused(who, "keys.verifyKey",
+		latchkey.VerifyKeyRequest{Key: key.Key, Tags: []string{"other"}}, 409,
+		"idempotency_key_reused")
 	if v := w.verify(key.Key); v.Credits.Or(-1) != 8 {
 		t.Errorf("%d left, want 8", v.Credits.Or(-1))
 	}
 }
 
-// TestARepeatedCreationMakesOneKey: the second request gets the very secret of
+// TestARepeatedCreateKeyCreatesOneKey: the second request gets the very secret of
 // the first, and the store does not hold it in clear.
-func TestARepeatedCreationMakesOneKey(t *testing.T) {
+func TestARepeatedCreateKeyCreatesOneKey(t *testing.T) {
 	w := newWorld(t)
 	who := w.who
 	who.IdempotencyKey = "attempt-1"
@@ -333,7 +358,9 @@ func TestARepeatedCreationMakesOneKey(t *testing.T) {
 	}
 	other := w.grant(latchkey.AllPermissions()...)
 	other.IdempotencyKey = "attempt-1"
-	if mine := must[latchkey.CreatedKey](w, other, "keys.createKey", request); mine.KeyID == first.KeyID {
+	if mine := must[latchkey.CreatedKey](
+		w, other, "keys.createKey", request,
+	); mine.KeyID == first.KeyID {
 		t.Error("another root key got the answer")
 	}
 }

@@ -87,7 +87,9 @@ func (w *world) open(master string) {
 	if w.db, err = store.Open(w.t.Context(), w.where); err != nil {
 		w.t.Fatal(err)
 	}
-	w.Engine, err = Open(w.t.Context(), Config{DB: w.db, Vault: v, Now: w.now, Log: slog.New(slog.DiscardHandler), Redis: w.redis})
+	w.Engine, err = Open(w.t.Context(), Config{
+		DB: w.db, Vault: v, Now: w.now, Log: slog.New(slog.DiscardHandler), Redis: w.redis,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -150,7 +152,8 @@ func (w *world) caller(token string) Caller {
 // grant makes a root key with exactly these permissions and returns its caller.
 func (w *world) grant(permissions ...string) Caller {
 	w.t.Helper()
-	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{Permissions: append([]string{}, permissions...)})
+	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey",
+		latchkey.CreateRootKeyRequest{Permissions: append([]string{}, permissions...)})
 	return w.caller(made.Key)
 }
 
@@ -169,13 +172,16 @@ func (w *world) resource(path, action string) string {
 // otherWorkspace makes another workspace and returns a caller who may do anything in it.
 func (w *world) otherWorkspace() Caller {
 	w.t.Helper()
-	ws := must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace", latchkey.CreateWorkspaceRequest{Name: "other"})
+	ws := must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace",
+		latchkey.CreateWorkspaceRequest{Name: "other"})
 	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey",
-		latchkey.CreateRootKeyRequest{WorkspaceID: ws.WorkspaceID, Permissions: latchkey.AllPermissions()})
+		latchkey.CreateRootKeyRequest{
+			WorkspaceID: ws.WorkspaceID, Permissions: latchkey.AllPermissions(),
+		})
 	return w.caller(made.Key)
 }
 
-// do runs an operation as a door does: through JSON, checks and the table.
+// do runs an operation as a transport does: through JSON, checks and the table.
 func (w *world) do(who Caller, name string, request any) (Response, error) {
 	w.t.Helper()
 	op, ok := Lookup(name)
@@ -203,7 +209,7 @@ func must[T any](w *world, who Caller, name string, request any) T {
 	return answer.Data.(T)
 }
 
-// refused runs an operation that has to be refused with this status and code.
+// refused runs an operation that must fail with this status and code.
 func (w *world) refused(who Caller, name string, request any, status int, code string) {
 	w.t.Helper()
 	_, err := w.do(who, name, request)
@@ -219,7 +225,9 @@ func (w *world) refused(who Caller, name string, request any, status int, code s
 // newAPI makes an API.
 func (w *world) newAPI() string {
 	w.t.Helper()
-	return must[latchkey.CreatedAPI](w, w.who, "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}).APIID
+	return must[latchkey.CreatedAPI](w, w.who, "apis.createApi", latchkey.CreateAPIRequest{
+		Name: "test",
+	}).APIID
 }
 
 // newKey makes a key; the request's API is made where it names none.
@@ -231,8 +239,10 @@ func (w *world) newKey(r latchkey.CreateKeyRequest) latchkey.CreatedKey {
 	return must[latchkey.CreatedKey](w, w.who, "keys.createKey", r)
 }
 
-// verify asks whether a key may pass.
+// verify verifies a key.
 func (w *world) verify(key string) latchkey.Verification {
 	w.t.Helper()
-	return must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key})
+	return must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+		Key: key,
+	})
 }

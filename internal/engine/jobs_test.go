@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestAnswersAreKeptForADay(t *testing.T) {
+func TestIdempotencyRecordsAreKeptForADay(t *testing.T) {
 	w := newWorld(t)
 	who := w.who
 	who.IdempotencyKey = "again"

@@ -22,12 +22,18 @@ func (w *world) ofEveryKind(api string, n int) {
 	w.t.Helper()
 	limit := func(name string) []latchkey.RatelimitRequest {
 		return []latchkey.RatelimitRequest{
-			{Name: name, Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(false)},
+			{
+				Name: name, Limit: 5, Duration: latchkey.Per(time.Minute),
+				AutoApply: latchkey.Set(false),
+			},
 		}
 	}
-	must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{ExternalID: "shared", Ratelimits: limit("ours")})
+	must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity",
+		latchkey.CreateIdentityRequest{ExternalID: "shared", Ratelimits: limit("ours")})
 	for _, role := range []string{"reader", "writer"} {
-		must[latchkey.CreatedRole](w, w.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: role, Permissions: []string{"docs." + role, "docs.list"}})
+		must[latchkey.CreatedRole](w, w.who, "permissions.createRole", latchkey.CreateRoleRequest{
+			Name: role, Permissions: []string{"docs." + role, "docs.list"},
+		})
 	}
 	for i := range n {
 		r := latchkey.CreateKeyRequest{APIID: api, Name: fmt.Sprintf("the key %d", i)}
@@ -46,14 +52,16 @@ func (w *world) ofEveryKind(api string, n int) {
 	}
 }
 
-// TestAPageSaysOfEachKeyWhatGetKeySays: what the keys of a page hold is read
-// with one query and must be what is read of each of them alone, whatever the
-// other keys and APIs hold.
-func TestAPageSaysOfEachKeyWhatGetKeySays(t *testing.T) {
+// TestListKeysAndGetKeyReturnTheSame: the grants of a page of keys are read
+// with one query and must equal those of each key alone, whatever other keys
+// and APIs have.
+func TestListKeysAndGetKeyReturnTheSame(t *testing.T) {
 	w := newWorld(t)
 	api, other := w.newAPI(), w.newAPI()
 	w.ofEveryKind(api, 30)
-	w.newKey(latchkey.CreateKeyRequest{APIID: other, ExternalID: "shared", Permissions: []string{"files.read"}})
+	w.newKey(latchkey.CreateKeyRequest{
+		APIID: other, ExternalID: "shared", Permissions: []string{"files.read"},
+	})
 	for externalID, want := range map[string]int{"": 30, "shared": 10, "nobody": 0} {
 		request, seen := latchkey.ListKeysRequest{APIID: api, ExternalID: externalID, Limit: 7}, 0
 		for more := true; more; {
@@ -62,8 +70,12 @@ func TestAPageSaysOfEachKeyWhatGetKeySays(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, listed := range page.Data {
-				alone := must[latchkey.Key](w, w.who, "keys.getKey", latchkey.GetKeyRequest{KeyID: listed.KeyID})
-				if diff := cmp.Diff(alone, listed, cmpopts.EquateComparable(latchkey.Duration{})); diff != "" {
+				alone := must[latchkey.Key](w, w.who, "keys.getKey", latchkey.GetKeyRequest{
+					KeyID: listed.KeyID,
+				})
+				if diff := cmp.Diff(
+					alone, listed, cmpopts.EquateComparable(latchkey.Duration{}),
+				); diff != "" {
 					t.Errorf("%s (-alone +listed):\n%s", listed.KeyID, diff)
 				}
 			}
@@ -126,16 +138,19 @@ func (w *world) tablesWith(id string) []string {
 	return slices.Compact(found)
 }
 
-// TestPermanentDeletionLeavesNoRow: neither the sealed secret of a key nor
+// TestPermanentDeletionDeletesEveryRow: neither the sealed secret of a key nor
 // anything else of it stays. All tables are searched, whatever their names.
-func TestPermanentDeletionLeavesNoRow(t *testing.T) {
+func TestPermanentDeletionDeletesEveryRow(t *testing.T) {
 	w := newWorld(t)
 	w.newRole(latchkey.CreateRoleRequest{Name: "reader", Permissions: []string{"docs.read"}})
 	key := w.newKey(latchkey.CreateKeyRequest{
 		APIID: w.recoverableAPI(), Recoverable: true, ExternalID: "user_1",
 		Roles: []string{"reader"}, Permissions: []string{"docs.list"},
 		Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)},
+			{
+				Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute),
+				AutoApply: latchkey.Set(true),
+			},
 		},
 	})
 	want := []string{"key_permissions", "key_roles", "keys", "limits", "sealed_keys"}
@@ -162,9 +177,9 @@ func (w *world) plaintextOf(who Caller, id string) (text string, status int) {
 	return answer.Data.(latchkey.Key).Plaintext, 200
 }
 
-// TestSealedKeyOpensOnlyInItsRow: whoever can write to the database still can't
+// TestEncryptedKeyDecryptsOnlyInItsRow: whoever can write to the database still can't
 // have the secret of one key shown as that of another key or workspace.
-func TestSealedKeyOpensOnlyInItsRow(t *testing.T) {
+func TestEncryptedKeyDecryptsOnlyInItsRow(t *testing.T) {
 	w := newWorld(t)
 	api := w.recoverableAPI()
 	var keys [2]latchkey.CreatedKey
@@ -212,8 +227,9 @@ func TestSealedKeyOpensOnlyInItsRow(t *testing.T) {
 func (w *world) withEveryField() latchkey.CreateKeyRequest {
 	w.newRole(latchkey.CreateRoleRequest{Name: "reader", Permissions: []string{"docs.read"}})
 	return latchkey.CreateKeyRequest{
-		APIID: w.recoverableAPI(), Prefix: "my_app", Name: "mobile", ByteLength: 24, ExternalID: "user_1",
-		Meta: `{"plan":"pro"}`, Roles: []string{"reader"}, Permissions: []string{"docs.list"},
+		APIID: w.recoverableAPI(), Prefix: "my_app", Name: "mobile", ByteLength: 24,
+		ExternalID: "user_1",
+		Meta:       `{"plan":"pro"}`, Roles: []string{"reader"}, Permissions: []string{"docs.list"},
 		Expires: latchkey.At(w.now().Add(30 * 24 * time.Hour)),
 		Credits: &latchkey.Credits{
 			Remaining: latchkey.Set[int64](7),
@@ -221,7 +237,8 @@ func (w *world) withEveryField() latchkey.CreateKeyRequest {
 		},
 		Ratelimits: []latchkey.RatelimitRequest{
 			{
-				Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true),
+				Name: "requests", Limit: 5, Duration: latchkey.Per(time.Minute),
+				AutoApply: latchkey.Set(true),
 				Algorithm: latchkey.TokenBucket,
 			},
 		},
@@ -240,14 +257,15 @@ func wantNoZeroField(t *testing.T, of any, except ...string) {
 	v := reflect.ValueOf(of)
 	for field, value := range v.Fields() {
 		if value.IsZero() && !slices.Contains(except, field.Name) {
-			t.Errorf("%s.%s has no value: it got lost, or is new and this test must set it", v.Type(), field.Name)
+			t.Errorf("%s.%s has no value: it got lost, or is new and this test must set it",
+				v.Type(), field.Name)
 		}
 	}
 }
 
-// TestCreateRerollMigrateAndUpdateSetEveryField: whatever keys.createKey accepts,
-// keys.getKey shows, also of a key that was made by reroll or by migration, or
-// that got it by an update. A field that is added and forgotten in one of these
+// TestCreateRerollMigrateAndUpdateSetEveryField: keys.getKey returns every
+// field that keys.createKey accepts, also of a key created by reroll or
+// migration and of an updated one. A field that is missing in one of these
 // places fails here.
 func TestCreateRerollMigrateAndUpdateSetEveryField(t *testing.T) {
 	w := newWorld(t)
@@ -255,7 +273,9 @@ func TestCreateRerollMigrateAndUpdateSetEveryField(t *testing.T) {
 	wantNoZeroField(t, r)
 	show := func(id string) latchkey.Key {
 		t.Helper()
-		return must[latchkey.Key](w, w.who, "keys.getKey", latchkey.GetKeyRequest{KeyID: id, Decrypt: true})
+		return must[latchkey.Key](w, w.who, "keys.getKey", latchkey.GetKeyRequest{
+			KeyID: id, Decrypt: true,
+		})
 	}
 	made := w.newKey(r)
 	want := show(made.KeyID)
@@ -284,13 +304,16 @@ func TestCreateRerollMigrateAndUpdateSetEveryField(t *testing.T) {
 		if err := w.saveUsage(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		must[latchkey.Empty](w, w.who, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: made.KeyID})
+		must[latchkey.Empty](w, w.who, "keys.updateKey", latchkey.UpdateKeyRequest{
+			KeyID: made.KeyID,
+		})
 		again := must[latchkey.CreatedKey](w, w.who, "keys.rerollKey", latchkey.RerollKeyRequest{
 			KeyID: made.KeyID, Expiration: latchkey.Set(latchkey.Per(time.Hour)),
 		})
 		got := show(again.KeyID)
 		same(t, got)
-		if got.Plaintext != again.Key || !strings.HasPrefix(got.Start, "my_app_") || !got.UpdatedAt.IsZero() {
+		if got.Plaintext != again.Key || !strings.HasPrefix(got.Start, "my_app_") ||
+			!got.UpdatedAt.IsZero() {
 			t.Errorf("start %q, updated %v", got.Start, got.UpdatedAt)
 		}
 	})
@@ -308,9 +331,10 @@ func TestCreateRerollMigrateAndUpdateSetEveryField(t *testing.T) {
 		wantNoZeroField(t, k)
 		migration := must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration",
 			latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256})
-		done := must[latchkey.MigratedKeys](w, w.who, "keys.migrateKeys", latchkey.MigrateKeysRequest{
-			MigrationID: migration.MigrationID, APIID: r.APIID, Keys: []latchkey.MigrateKey{k},
-		})
+		done := must[latchkey.MigratedKeys](w, w.who, "keys.migrateKeys",
+			latchkey.MigrateKeysRequest{
+				MigrationID: migration.MigrationID, APIID: r.APIID, Keys: []latchkey.MigrateKey{k},
+			})
 		same(t, show(done.Migrated[0].KeyID))
 	})
 

@@ -6,9 +6,10 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-func TestLivenessAnswersAnyone(t *testing.T) {
+func TestLivenessNeedsNoRootKey(t *testing.T) {
 	w := newWorld(t)
-	if got := must[latchkey.Liveness](w, Caller{}, "liveness", latchkey.LivenessRequest{}); got.Message == "" {
+	got := must[latchkey.Liveness](w, Caller{}, "liveness", latchkey.LivenessRequest{})
+	if got.Message == "" {
 		t.Error("the answer says nothing")
 	}
 }

@@ -41,7 +41,9 @@ func newNodes(t *testing.T, n int, tweak func(i int, cfg *Config, where *string)
 	return nodes
 }
 
-func openNode(t *testing.T, i int, where, master string, tweak func(i int, cfg *Config, where *string)) *world {
+func openNode(
+	t *testing.T, i int, where, master string, tweak func(i int, cfg *Config, where *string),
+) *world {
 	t.Helper()
 	w := &world{t: t, at: start}
 	masters, err := vault.New(master)
@@ -68,22 +70,30 @@ func openNode(t *testing.T, i int, where, master string, tweak func(i int, cfg *
 	return w
 }
 
-// TestAChangeIsInForceOnEveryNodeWithinASecond makes each kind of change on one
-// node and asks another, which has the old state in memory, until it answers the
-// new way.
-func TestAChangeIsInForceOnEveryNodeWithinASecond(t *testing.T) {
+// TestChangesApplyOnEveryNodeWithinASecond makes each kind of change on one
+// node and asks another one, which has the old state in its cache, until it
+// returns the new state.
+func TestChangesApplyOnEveryNodeWithinASecond(t *testing.T) {
 	nodes := newNodes(t, 2, nil)
 	a, b := nodes[0], nodes[1]
 	api := a.newAPI()
-	key := a.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: "user", Permissions: []string{"docs.read"}})
-	role := must[latchkey.CreatedRole](a, a.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: "editor", Permissions: []string{"docs.write"}})
-	must[latchkey.Empty](a, a.who, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Roles: latchkey.Set([]string{"editor"})})
+	key := a.newKey(latchkey.CreateKeyRequest{
+		APIID: api, ExternalID: "user", Permissions: []string{"docs.read"},
+	})
+	role := must[latchkey.CreatedRole](a, a.who, "permissions.createRole",
+		latchkey.CreateRoleRequest{Name: "editor", Permissions: []string{"docs.write"}})
+	must[latchkey.Empty](a, a.who, "keys.updateKey", latchkey.UpdateKeyRequest{
+		KeyID: key.KeyID, Roles: latchkey.Set([]string{"editor"}),
+	})
 	a.limit(a.who, ask("space", "u", 9))
-	minted := must[latchkey.CreatedRootKey](a, a.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
+	minted := must[latchkey.CreatedRootKey](a, a.who, "rootKeys.createRootKey",
+		latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
 
 	code := func(permissions latchkey.PermissionQuery) func() string {
 		return func() string {
-			v := must[latchkey.Verification](b, b.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: permissions})
+			v := must[latchkey.Verification](b, b.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+				Key: key.Key, Permissions: permissions,
+			})
 			return string(v.Code)
 		}
 	}
@@ -105,17 +115,54 @@ func TestAChangeIsInForceOnEveryNodeWithinASecond(t *testing.T) {
 		request any
 		want    string
 	}{
-		{"a role deleted", code("docs.write"), "permissions.deleteRole", latchkey.DeleteRoleRequest{Role: role.RoleID}, "INSUFFICIENT_PERMISSIONS"},
-		{"a permission of a key", code("docs.print"), "keys.addPermissions", latchkey.AddPermissionsRequest{KeyID: key.KeyID, Permissions: []string{"docs.print"}}, "VALID"},
-		{"a permission taken", code("docs.print"), "keys.removePermissions", latchkey.RemovePermissionsRequest{KeyID: key.KeyID, Permissions: []string{"docs.print"}}, "INSUFFICIENT_PERMISSIONS"},
-		{"an override", limit, "ratelimit.setOverride", latchkey.SetOverrideRequest{Namespace: "space", Identifier: "u", Limit: 5, Duration: latchkey.Per(time.Minute)}, "5"},
-		{"a key switched off", code(""), "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(false)}, "DISABLED"},
-		{"a key switched on", code(""), "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(true)}, "VALID"},
-		{"an expiry", code(""), "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Expires: latchkey.Set(latchkey.AtMilli(start.UnixMilli() - 1))}, "EXPIRED"},
-		{"no expiry", code(""), "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: key.KeyID, Expires: latchkey.Null[latchkey.Time]()}, "VALID"},
-		{"a root key deleted", status(minted.Key), "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{RootKeyID: minted.RootKeyID}, "401"},
-		{"an address list", code(""), "apis.updateApi", latchkey.UpdateAPIRequest{APIID: api, IPWhitelist: latchkey.Set([]string{"203.0.113.7"})}, "FORBIDDEN"},
-		{"an API deleted", code(""), "apis.deleteApi", latchkey.DeleteAPIRequest{APIID: api}, "NOT_FOUND"},
+		{"a role deleted", code("docs.write"), "permissions.deleteRole",
+			latchkey.DeleteRoleRequest{Role: role.RoleID}, "INSUFFICIENT_PERMISSIONS"},
+		{
+			"a permission of a key", code("docs.print"), "keys.addPermissions",
+			latchkey.AddPermissionsRequest{KeyID: key.KeyID, Permissions: []string{"docs.print"}},
+			"VALID",
+		},
+		{
+			"a permission taken", code("docs.print"), "keys.removePermissions",
+			latchkey.RemovePermissionsRequest{
+				KeyID: key.KeyID, Permissions: []string{"docs.print"},
+			},
+			"INSUFFICIENT_PERMISSIONS",
+		},
+		{
+			"an override", limit, "ratelimit.setOverride",
+			latchkey.SetOverrideRequest{
+				Namespace: "space", Identifier: "u", Limit: 5, Duration: latchkey.Per(time.Minute),
+			},
+			"5",
+		},
+		{"a key switched off", code(""), "keys.updateKey",
+			latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(false)}, "DISABLED"},
+		{"a key switched on", code(""), "keys.updateKey",
+			latchkey.UpdateKeyRequest{KeyID: key.KeyID, Enabled: latchkey.Set(true)}, "VALID"},
+		{
+			"an expiry", code(""), "keys.updateKey",
+			latchkey.UpdateKeyRequest{
+				KeyID: key.KeyID, Expires: latchkey.Set(latchkey.AtMilli(start.UnixMilli() - 1)),
+			},
+			"EXPIRED",
+		},
+		{
+			"no expiry", code(""), "keys.updateKey",
+			latchkey.UpdateKeyRequest{KeyID: key.KeyID, Expires: latchkey.Null[latchkey.Time]()},
+			"VALID",
+		},
+		{"a root key deleted", status(minted.Key), "rootKeys.deleteRootKey",
+			latchkey.DeleteRootKeyRequest{RootKeyID: minted.RootKeyID}, "401"},
+		{
+			"an address list", code(""), "apis.updateApi",
+			latchkey.UpdateAPIRequest{
+				APIID: api, IPWhitelist: latchkey.Set([]string{"203.0.113.7"}),
+			},
+			"FORBIDDEN",
+		},
+		{"an API deleted", code(""), "apis.deleteApi", latchkey.DeleteAPIRequest{APIID: api},
+			"NOT_FOUND"},
 	} {
 		if before := c.ask(); before == c.want {
 			t.Fatalf("%s: already %s before the change", c.what, before)
@@ -133,9 +180,9 @@ func TestAChangeIsInForceOnEveryNodeWithinASecond(t *testing.T) {
 	}
 }
 
-// TestWithoutTheLogANodeReadsThrough: whose reading of the change log is held
-// back asks the database again instead of trusting what it remembers.
-func TestWithoutTheLogANodeReadsThrough(t *testing.T) {
+// TestNodeWithoutTheChangeLogDoesNotUseItsCache: a node that can't read the
+// change log reads from the database.
+func TestNodeWithoutTheChangeLogDoesNotUseItsCache(t *testing.T) {
 	nodes := newNodes(t, 2, nil)
 	a, b := nodes[0], nodes[1]
 	b.stop() // its background work, and with that its ear
@@ -204,7 +251,7 @@ func TestLimitsOfManyNodesAreExact(t *testing.T) {
 	}
 }
 
-func TestOneFirstRootKeyInTheCluster(t *testing.T) {
+func TestConcurrentNodesCreateOneFirstRootKey(t *testing.T) {
 	where, master := testenv.Postgres(t), vault.NewMaster()
 	var nodes []*world
 	for i := range 4 {
@@ -215,7 +262,10 @@ func TestOneFirstRootKeyInTheCluster(t *testing.T) {
 	for i, w := range nodes {
 		all.Go(func() {
 			var err error
-			made[i], err = w.FirstRootKey(t.Context(), func(key string) error { saved[i] = key; return nil })
+			made[i], err = w.FirstRootKey(t.Context(), func(key string) error {
+				saved[i] = key
+				return nil
+			})
 			if err != nil {
 				t.Error(err)
 			}
@@ -248,7 +298,9 @@ func TestAnotherMasterKeyIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Config{DB: db, Vault: other}); !errors.Is(err, vault.ErrUnknownMaster) {
+	if _, err := Open(t.Context(), Config{DB: db, Vault: other}); !errors.Is(
+		err, vault.ErrUnknownMaster,
+	) {
 		t.Errorf("opened with another master key: %v", err)
 	}
 }
@@ -257,7 +309,8 @@ func TestAnotherMasterKeyIsRefused(t *testing.T) {
 func TestRefillsOfManyNodesAreDoneOnce(t *testing.T) {
 	nodes := newNodes(t, 2, nil)
 	key := nodes[0].newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
-		Remaining: latchkey.Set[int64](1), Refill: &latchkey.Refill{Interval: latchkey.Daily, Amount: 10},
+		Remaining: latchkey.Set[int64](1),
+		Refill:    &latchkey.Refill{Interval: latchkey.Daily, Amount: 10},
 	}})
 	var all sync.WaitGroup
 	for _, w := range nodes {
@@ -272,15 +325,16 @@ func TestRefillsOfManyNodesAreDoneOnce(t *testing.T) {
 	if v := nodes[1].verify(key.Key); v.Credits.Or(-1) != 9 {
 		t.Errorf("%d credits are left, want 9", v.Credits.Or(-1))
 	}
-	logs := must[[]latchkey.AuditLog](nodes[0], nodes[0].who, "auditLogs.listAuditLogs", latchkey.ListAuditLogsRequest{Event: "key.update"})
+	logs := must[[]latchkey.AuditLog](nodes[0], nodes[0].who, "auditLogs.listAuditLogs",
+		latchkey.ListAuditLogsRequest{Event: "key.update"})
 	if len(logs) != 1 {
 		t.Errorf("%d refills are recorded, want 1", len(logs))
 	}
 }
 
-// TestWithoutTheDatabase cuts a node off and looks at what it answers in either
-// fail mode.
-func TestWithoutTheDatabase(t *testing.T) {
+// TestFailModesWhileTheDatabaseIsDown disconnects a node from the database and
+// checks its responses in both fail modes.
+func TestFailModesWhileTheDatabaseIsDown(t *testing.T) {
 	server := testenv.StartPostgres(t)
 	proxy := testenv.NewProxy(t, server.Addr)
 	through := func(mode FailMode) func(int, *Config, *string) {
@@ -290,14 +344,17 @@ func TestWithoutTheDatabase(t *testing.T) {
 		}
 	}
 	master := vault.NewMaster()
-	closed, stale := openNode(t, 0, server.URL, master, through(Closed)), openNode(t, 1, server.URL, master, through(Stale))
+	closed, stale := openNode(t, 0, server.URL, master, through(Closed)), openNode(t, 1, server.URL,
+		master, through(Stale))
 	root, err := closed.FirstRootKey(t.Context(), func(string) error { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	closed.root, closed.who = root, closed.caller(root)
 	stale.root, stale.who = root, stale.caller(root)
-	plain, paid := closed.newKey(latchkey.CreateKeyRequest{}), closed.newKey(latchkey.CreateKeyRequest{Credits: limitedTo(9)})
+	plain, paid := closed.newKey(latchkey.CreateKeyRequest{}), closed.newKey(
+		latchkey.CreateKeyRequest{Credits: limitedTo(9)},
+	)
 	for _, w := range []*world{closed, stale} {
 		w.verify(plain.Key)
 		w.verify(paid.Key)
@@ -315,7 +372,8 @@ func TestWithoutTheDatabase(t *testing.T) {
 	begun := time.Now()
 	err = closed.authenticate(t.Context(), root, new(Caller))
 	var refused *latchkey.Error
-	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable || refused.RetryAfter == 0 {
+	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable ||
+		refused.RetryAfter == 0 {
 		t.Errorf("closed: %v, want a 503", err)
 	}
 	var trace Trace
@@ -324,31 +382,38 @@ func TestWithoutTheDatabase(t *testing.T) {
 	if err != nil {
 		t.Fatalf("stale: %v", err)
 	}
-	if v := must[latchkey.Verification](stale, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: plain.Key}); !v.Valid {
+	if v := must[latchkey.Verification](stale, who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+		Key: plain.Key,
+	}); !v.Valid {
 		t.Errorf("stale: a key that was valid is %s", v.Code)
 	}
 	if trace.Stale < time.Second || stale.stale.Load() == 0 {
 		t.Errorf("the answer was %v stale, and %d are counted", trace.Stale, stale.stale.Load())
 	}
-	if v := must[latchkey.Verification](stale, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: "unknown"}); v.Code != latchkey.NotFound {
+	if v := must[latchkey.Verification](stale, who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+		Key: "unknown",
+	}); v.Code != latchkey.NotFound {
 		t.Errorf("stale: an unknown key is %s", v.Code)
 	}
-	stale.refused(who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: paid.Key}, http.StatusServiceUnavailable, "service_unavailable")
-	stale.refused(who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: "never seen"}, http.StatusServiceUnavailable, "service_unavailable")
-	stale.refused(who, "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}, http.StatusServiceUnavailable, "service_unavailable")
+	stale.refused(who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: paid.Key},
+		http.StatusServiceUnavailable, "service_unavailable")
+	stale.refused(who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: "never seen"},
+		http.StatusServiceUnavailable, "service_unavailable")
+	stale.refused(who, "apis.createApi", latchkey.CreateAPIRequest{Name: "test"},
+		http.StatusServiceUnavailable, "service_unavailable")
 	if took := time.Since(begun); took > 6*time.Second {
 		t.Errorf("six requests took %v", took)
 	}
 
 	proxy.Heal()
-	patience := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for {
 		var who Caller
 		err := closed.authenticate(t.Context(), root, &who)
 		if err == nil && who.root.id != "" {
 			break
 		}
-		if time.Now().After(patience) {
+		if time.Now().After(deadline) {
 			t.Fatalf("after the partition: %v", err)
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -358,9 +423,10 @@ func TestWithoutTheDatabase(t *testing.T) {
 	}
 }
 
-// TestNodesAreCountedByTheirBeats: one whose beats stand still for three seconds
-// has died, whatever its wall clock says; none dies while nobody can beat.
-func TestNodesAreCountedByTheirBeats(t *testing.T) {
+// TestNodesWithoutHeartbeatsAreDead: a node whose counter stops for three
+// seconds is dead, whatever its wall clock says. No node is dead while none can
+// send heartbeats.
+func TestNodesWithoutHeartbeatsAreDead(t *testing.T) {
 	var n nodes
 	at, beats := time.Now(), map[string]int64{"a": 1, "b": 1, "c": 7}
 	look := func(after time.Duration, moved ...string) (gone []string) {
@@ -410,16 +476,18 @@ type cutting struct {
 	takes atomic.Int64
 }
 
-func (c *cutting) TakeOne(ctx context.Context, now int64, r ratelimit.Request) (ratelimit.Decision, error) {
+func (c *cutting) TakeOne(
+	ctx context.Context, now int64, r ratelimit.Request,
+) (ratelimit.Decision, error) {
 	if c.takes.Add(1) == 1 {
 		c.cut()
 	}
 	return c.Limiter.TakeOne(ctx, now, r)
 }
 
-// TestAChangeThatIsRunAgainCountsOnce: the store runs a change again whose
-// connection was cut; what it counts beside the rows is counted once.
-func TestAChangeThatIsRunAgainCountsOnce(t *testing.T) {
+// TestRetriedTransactionCountsOnce: the store runs a change again after its
+// connection was lost, and the limit is counted once.
+func TestRetriedTransactionCountsOnce(t *testing.T) {
 	var url string
 	w := newNodes(t, 1, func(_ int, _ *Config, where *string) { url = *where })[0]
 	admin, err := sql.Open("pgx", url)
@@ -430,22 +498,33 @@ func TestAChangeThatIsRunAgainCountsOnce(t *testing.T) {
 	limiter := &cutting{Limiter: w.limiter}
 	w.limiter = limiter
 	limiter.cut = func() {
-		_, err := admin.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'")
+		_, err := admin.Exec(
+			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = " +
+				"current_database() AND state LIKE 'idle in transaction%'",
+		)
 		if err != nil {
 			t.Error(err)
 		}
 	}
 	key := w.newKey(latchkey.CreateKeyRequest{
-		Credits:    limitedTo(9),
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "requests", Limit: 9, Duration: latchkey.Per(time.Minute), AutoApply: latchkey.Set(true)}},
+		Credits: limitedTo(9),
+		Ratelimits: []latchkey.RatelimitRequest{
+			{
+				Name: "requests", Limit: 9, Duration: latchkey.Per(time.Minute),
+				AutoApply: latchkey.Set(true),
+			},
+		},
 	})
 	who := w.who
 	for _, idempotencyKey := range []string{"first", "first", "second"} {
 		who.IdempotencyKey = idempotencyKey
-		v := must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key})
+		v := must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+			Key: key.Key,
+		})
 		want := map[string]int64{"first": 8, "second": 7}[idempotencyKey]
 		if !v.Valid || v.Ratelimits[0].Remaining != want || v.Credits.Or(-1) != want {
-			t.Errorf("%s: %s, %d remain, %d credits are left, want %d", idempotencyKey, v.Code, v.Ratelimits[0].Remaining, v.Credits.Or(-1), want)
+			t.Errorf("%s: %s, %d remain, %d credits are left, want %d", idempotencyKey, v.Code,
+				v.Ratelimits[0].Remaining, v.Credits.Or(-1), want)
 		}
 	}
 	if n := limiter.takes.Load(); n != 2 {

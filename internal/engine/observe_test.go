@@ -29,23 +29,36 @@ func (w *world) wantVerified(want map[latchkey.Code]int) {
 	}
 }
 
-// TestVerificationsAreObservedOnce verifies keys of every outcome, each once
-// without an Idempotency-Key and three times with one. Only a decision about a key
-// that is kept is not made anew: its repetitions count as nothing.
+// TestVerificationsAreObservedOnce verifies keys with every code, each once
+// without an Idempotency-Key and three times with one. Replayed responses count
+// nothing.
 func TestVerificationsAreObservedOnce(t *testing.T) {
 	for code, c := range map[latchkey.Code]struct {
 		key      latchkey.CreateKeyRequest
 		request  latchkey.VerifyKeyRequest
 		observed int
 	}{
-		latchkey.Valid:                   {observed: 2},
-		latchkey.NotFound:                {request: latchkey.VerifyKeyRequest{Key: "unknown"}, observed: 4},
-		latchkey.Disabled:                {key: latchkey.CreateKeyRequest{Enabled: latchkey.Set(false)}, observed: 4},
-		latchkey.InsufficientPermissions: {request: latchkey.VerifyKeyRequest{Permissions: "a"}, observed: 4},
-		latchkey.UsageExceeded:           {key: latchkey.CreateKeyRequest{Credits: limitedTo(0)}, observed: 2},
-		latchkey.RateLimited: {request: latchkey.VerifyKeyRequest{Ratelimits: []latchkey.VerifyKeyRatelimit{
-			{Name: "none", Limit: latchkey.Set[int64](0), Duration: latchkey.Set(latchkey.Per(time.Minute))},
-		}}, observed: 2},
+		latchkey.Valid: {observed: 2},
+		latchkey.NotFound: {
+			request: latchkey.VerifyKeyRequest{Key: "unknown"}, observed: 4,
+		},
+		latchkey.Disabled: {
+			key: latchkey.CreateKeyRequest{Enabled: latchkey.Set(false)}, observed: 4,
+		},
+		latchkey.InsufficientPermissions: {
+			request: latchkey.VerifyKeyRequest{Permissions: "a"}, observed: 4,
+		},
+		latchkey.UsageExceeded: {
+			key: latchkey.CreateKeyRequest{Credits: limitedTo(0)}, observed: 2,
+		},
+		latchkey.RateLimited: {request: latchkey.VerifyKeyRequest{
+			Ratelimits: []latchkey.VerifyKeyRatelimit{
+				{
+					Name: "none", Limit: latchkey.Set[int64](0),
+					Duration: latchkey.Set(latchkey.Per(time.Minute)),
+				},
+			},
+		}, observed: 2},
 	} {
 		t.Run(string(code), func(t *testing.T) {
 			w := newWorld(t)
@@ -68,15 +81,17 @@ func TestVerificationsAreObservedOnce(t *testing.T) {
 	}
 }
 
-// TestARepeatedVerificationIsNoUse: the answer is kept, and the key is not used
-// again by whoever reads it.
-func TestARepeatedVerificationIsNoUse(t *testing.T) {
+// TestReplayedVerificationDoesNotUpdateLastUsed: a replayed response is not a
+// use of the key.
+func TestReplayedVerificationDoesNotUpdateLastUsed(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	who := w.who
 	who.IdempotencyKey = "once"
 	for i, used := range []int{1, 0} {
-		must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key})
+		must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+			Key: key.Key,
+		})
 		if got := len(w.used.take()); got != used {
 			t.Errorf("verification %d: %d keys used, want %d", i, got, used)
 		}
@@ -84,24 +99,33 @@ func TestARepeatedVerificationIsNoUse(t *testing.T) {
 	}
 }
 
-// TestAnInvalidRequestIsNotObserved: an error is no verification.
-func TestAnInvalidRequestIsNotObserved(t *testing.T) {
+// TestFailedVerificationIsNotObserved: an error is not a verification.
+func TestFailedVerificationIsNotObserved(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{})
-	w.refused(w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "a AND"}, 400, "permissions_query_syntax_error")
+	w.refused(w.who, "keys.verifyKey",
+		latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "a AND"}, 400,
+		"permissions_query_syntax_error")
 	w.refused(w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key,
 		Ratelimits: []latchkey.VerifyKeyRatelimit{{Name: "unknown"}}}, 412, "precondition_failed")
 	w.wantVerified(map[latchkey.Code]int{})
 }
 
-// TestAGroupThatIsRunAgainIsObservedOnce puts verifications into groups with a
+// TestVerificationInARetriedGroupIsObservedOnce puts verifications into groups with a
 // change that fails, so that the store runs the whole group again.
-func TestAGroupThatIsRunAgainIsObservedOnce(t *testing.T) {
+func TestVerificationInARetriedGroupIsObservedOnce(t *testing.T) {
 	w := newWorld(t)
-	key := w.newKey(latchkey.CreateKeyRequest{Credits: limitedTo(1000), Ratelimits: []latchkey.RatelimitRequest{
-		{Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)},
-	}})
-	must[latchkey.LimitResult](w, w.who, "ratelimit.limit", ask("api", "u", 1000)) // makes the namespace
+	key := w.newKey(latchkey.CreateKeyRequest{
+		Credits: limitedTo(1000),
+		Ratelimits: []latchkey.RatelimitRequest{
+			{
+				Name: "requests", Limit: 1000, Duration: latchkey.Per(time.Hour),
+				AutoApply: latchkey.Set(true),
+			},
+		},
+	})
+	// makes the namespace
+	must[latchkey.LimitResult](w, w.who, "ratelimit.limit", ask("api", "u", 1000))
 	undone := errors.New("to be undone")
 	const rounds, each = 20, 5
 	verified, failed := 0, 0
@@ -110,14 +134,19 @@ func TestAGroupThatIsRunAgainIsObservedOnce(t *testing.T) {
 		var group sync.WaitGroup
 		held := make(chan struct{})
 		group.Go(func() { // the changes below wait for this one, and become one group
-			_ = w.db.Update(t.Context(), func(context.Context, *store.Tx) error { <-held; return nil })
+			_ = w.db.Update(t.Context(), func(context.Context, *store.Tx) error {
+				<-held
+				return nil
+			})
 		})
 		for i := range each {
 			verified++
 			group.Go(func() {
 				who := w.who
 				who.IdempotencyKey = fmt.Sprintf("%d-%d", round, i)
-				must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key})
+				must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+					Key: key.Key,
+				})
 			})
 			group.Go(func() {
 				who := w.who
@@ -128,7 +157,9 @@ func TestAGroupThatIsRunAgainIsObservedOnce(t *testing.T) {
 			group.Go(func() {
 				err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 					runs.Add(1)
-					if err := tx.InsertDataKey(ctx, fmt.Sprintf("%d-%d", round, i), []byte("key")); err != nil {
+					if err := tx.InsertDataKey(
+						ctx, fmt.Sprintf("%d-%d", round, i), []byte("key"),
+					); err != nil {
 						return err
 					}
 					return undone
@@ -146,11 +177,15 @@ func TestAGroupThatIsRunAgainIsObservedOnce(t *testing.T) {
 		t.Fatalf("%d changes failed and ran %d times: no group was run again", failed, n)
 	}
 	w.wantVerified(map[latchkey.Code]int{latchkey.Valid: verified})
-	if limit := must[latchkey.LimitResult](w, w.who, "ratelimit.limit", ask("api", "u", 1000)); limit.Remaining != int64(1000-verified-2) {
+	if limit := must[latchkey.LimitResult](
+		w, w.who, "ratelimit.limit", ask("api", "u", 1000),
+	); limit.Remaining != int64(1000-verified-2) {
 		t.Errorf("%d are left of the limit, want %d", limit.Remaining, 1000-verified-2)
 	}
 	v := w.verify(key.Key)
-	if left := int64(1000 - verified - 1); v.Credits.Or(-1) != left || v.Ratelimits[0].Remaining != left {
-		t.Errorf("%d credits, %d requests are left, want %d", v.Credits.Or(-1), v.Ratelimits[0].Remaining, left)
+	if left := int64(1000 - verified - 1); v.Credits.Or(-1) != left ||
+		v.Ratelimits[0].Remaining != left {
+		t.Errorf("%d credits, %d requests are left, want %d", v.Credits.Or(-1),
+			v.Ratelimits[0].Remaining, left)
 	}
 }

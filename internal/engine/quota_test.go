@@ -14,7 +14,9 @@ func (w *world) bounded(limit latchkey.Opt[int64]) (workspace, root string) {
 	w.t.Helper()
 	workspace = must[latchkey.CreatedWorkspace](w, w.who, "workspaces.createWorkspace",
 		latchkey.CreateWorkspaceRequest{Name: "bounded", RequestsPerMinute: limit}).WorkspaceID
-	return workspace, w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: latchkey.AllPermissions()}).Key
+	return workspace, w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		WorkspaceID: workspace, Permissions: latchkey.AllPermissions(),
+	}).Key
 }
 
 // admitted asks whether a call with the root key is admitted.
@@ -23,10 +25,12 @@ func (w *world) admitted(token string) (*Quota, error) {
 	return w.checkQuota(w.t.Context(), &who)
 }
 
-func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
+func TestWorkspaceRequestLimitIsExact(t *testing.T) {
 	w := newWorld(t)
 	workspace, root := w.bounded(latchkey.Set(int64(2)))
-	again := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: []string{}}).Key
+	again := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		WorkspaceID: workspace, Permissions: []string{},
+	}).Key
 	w.advance(20*time.Second + time.Millisecond)
 	for i, token := range []string{root, again} {
 		got, err := w.admitted(token)
@@ -40,7 +44,8 @@ func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 		t.Errorf("the request too many: (-want +got)\n%s", diff)
 	}
 	var refusal *latchkey.Error
-	if !errors.As(err, &refusal) || refusal.Status != 429 || refusal.Code() != "workspace_rate_limited" || refusal.RetryAfter != 40*time.Second {
+	if !errors.As(err, &refusal) || refusal.Status != 429 ||
+		refusal.Code() != "workspace_rate_limited" || refusal.RetryAfter != 40*time.Second {
 		t.Errorf("the request too many: %+v", err)
 	}
 	w.advance(2 * time.Minute)
@@ -49,12 +54,13 @@ func TestWorkspaceIsAdmittedUpToItsLimit(t *testing.T) {
 	}
 }
 
-func TestWorkspaceLimitHoldsFromTheNextRequest(t *testing.T) {
+func TestWorkspaceRequestLimitAppliesToTheNextRequest(t *testing.T) {
 	w := newWorld(t)
 	workspace, root := w.bounded(latchkey.Opt[int64]{})
 	checkQuota := func() (*Quota, error) { return w.admitted(root) }
 	set := func(limit latchkey.Opt[int64]) {
-		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", latchkey.UpdateWorkspaceRequest{WorkspaceID: workspace, RequestsPerMinute: limit})
+		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace",
+			latchkey.UpdateWorkspaceRequest{WorkspaceID: workspace, RequestsPerMinute: limit})
 	}
 	if got, err := checkQuota(); got != nil || err != nil {
 		t.Errorf("without a limit: %+v, %v", got, err)

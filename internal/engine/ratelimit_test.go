@@ -15,7 +15,10 @@ import (
 
 // ask is a check of cost 1 in a window of a minute.
 func ask(namespace, identifier string, limit int64) latchkey.LimitRequest {
-	return latchkey.LimitRequest{Namespace: namespace, Identifier: identifier, Limit: limit, Duration: latchkey.Per(time.Minute)}
+	return latchkey.LimitRequest{
+		Namespace: namespace, Identifier: identifier, Limit: limit,
+		Duration: latchkey.Per(time.Minute),
+	}
 }
 
 func asking(r latchkey.LimitRequest, cost int64) latchkey.LimitRequest {
@@ -31,7 +34,8 @@ func (w *world) limit(who Caller, r latchkey.LimitRequest) latchkey.LimitResult 
 // namespaceID is the id of a namespace, which must exist.
 func (w *world) namespaceID(name string) string {
 	w.t.Helper()
-	page := must[[]latchkey.Namespace](w, w.who, "ratelimit.listNamespaces", latchkey.ListNamespacesRequest{Search: name})
+	page := must[[]latchkey.Namespace](w, w.who, "ratelimit.listNamespaces",
+		latchkey.ListNamespacesRequest{Search: name})
 	for _, n := range page {
 		if n.Name == name {
 			return n.ID
@@ -41,7 +45,7 @@ func (w *world) namespaceID(name string) string {
 	return ""
 }
 
-func TestLimitCountsWhatPassesAndNothingElse(t *testing.T) {
+func TestLimitCountsOnlyPassedRequests(t *testing.T) {
 	w := newWorld(t)
 	w.advance(15 * time.Second)
 	minute := latchkey.At(start.Add(time.Minute))
@@ -50,13 +54,27 @@ func TestLimitCountsWhatPassesAndNothingElse(t *testing.T) {
 		want latchkey.LimitResult
 	}{
 		{2, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 3, Reset: minute}},
-		{4, latchkey.LimitResult{Success: false, Limit: 5, Remaining: 0, Reset: minute, RetryAfter: latchkey.PerMilli(45_001)}},
+		{
+			4,
+			latchkey.LimitResult{
+				Success: false, Limit: 5, Remaining: 0, Reset: minute,
+				RetryAfter: latchkey.PerMilli(45_001),
+			},
+		},
 		{0, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 3, Reset: minute}},
 		{3, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 0, Reset: minute}},
-		{1, latchkey.LimitResult{Success: false, Limit: 5, Remaining: 0, Reset: minute, RetryAfter: latchkey.PerMilli(45_001)}},
+		{
+			1,
+			latchkey.LimitResult{
+				Success: false, Limit: 5, Remaining: 0, Reset: minute,
+				RetryAfter: latchkey.PerMilli(45_001),
+			},
+		},
 		{0, latchkey.LimitResult{Success: true, Limit: 5, Remaining: 0, Reset: minute}},
 	} {
-		if diff := cmp.Diff(step.want, w.limit(w.who, asking(ask("api", "u", 5), step.cost))); diff != "" {
+		if diff := cmp.Diff(
+			step.want, w.limit(w.who, asking(ask("api", "u", 5), step.cost)),
+		); diff != "" {
 			t.Errorf("cost %d: (-want +got)\n%s", step.cost, diff)
 		}
 	}
@@ -100,15 +118,19 @@ func TestWorkspacesShareNoCount(t *testing.T) {
 
 func TestFirstUseNeedsCreateNamespace(t *testing.T) {
 	w := newWorld(t)
-	w.refused(w.grant("ratelimit.*.limit"), "ratelimit.limit", ask("new", "u", 1), 403, "insufficient_permissions")
-	if list := must[[]latchkey.Namespace](w, w.who, "ratelimit.listNamespaces", latchkey.ListNamespacesRequest{}); len(list) != 0 {
+	w.refused(w.grant("ratelimit.*.limit"), "ratelimit.limit", ask("new", "u", 1), 403,
+		"insufficient_permissions")
+	if list := must[[]latchkey.Namespace](
+		w, w.who, "ratelimit.listNamespaces", latchkey.ListNamespacesRequest{},
+	); len(list) != 0 {
 		t.Errorf("a refused call made the namespaces %v", list)
 	}
 }
 
-func TestCreateNamespaceWithoutLimitMakesItAndIsRefused(t *testing.T) {
+func TestFirstUseWithoutLimitPermissionCreatesTheNamespaceAndFails(t *testing.T) {
 	w := newWorld(t)
-	w.refused(w.grant("ratelimit.*.create_namespace"), "ratelimit.limit", ask("new", "u", 1), 403, "insufficient_permissions")
+	w.refused(w.grant("ratelimit.*.create_namespace"), "ratelimit.limit", ask("new", "u", 1), 403,
+		"insufficient_permissions")
 	if got := w.limit(w.grant("ratelimit.*.limit"), ask("new", "u", 1)); !got.Success {
 		t.Error("the refused call used something")
 	}
@@ -122,10 +144,12 @@ func TestLimitOnOneNamespaceIsEnough(t *testing.T) {
 	who := w.grant("ratelimit." + w.namespaceID("mine") + ".limit")
 	w.limit(who, ask("mine", "u", 10))
 	w.refused(who, "ratelimit.limit", ask("yours", "u", 10), 403, "insufficient_permissions")
-	w.refused(who, "ratelimit.multiLimit", latchkey.MultiLimitRequest{ask("mine", "u", 10), ask("yours", "u", 10)}, 403, "insufficient_permissions")
+	w.refused(who, "ratelimit.multiLimit",
+		latchkey.MultiLimitRequest{ask("mine", "u", 10), ask("yours", "u", 10)}, 403,
+		"insufficient_permissions")
 }
 
-func TestParallelFirstUseMakesOneNamespaceAndCountsExactly(t *testing.T) {
+func TestParallelFirstUseCreatesOneNamespaceAndCountsExactly(t *testing.T) {
 	w := newWorld(t)
 	const calls, limit = 40, 25
 	var passed atomic.Int64
@@ -164,17 +188,20 @@ func TestRetryAfterIsWhenTheCallFits(t *testing.T) {
 			return got.Passed, got.Limits[1].RetryAfter
 		},
 		"verifyKey": func(of string, r latchkey.LimitRequest) (bool, latchkey.Duration) {
-			got := must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
-				Key: of, Ratelimits: []latchkey.VerifyKeyRatelimit{{
-					Name: "burst", Limit: latchkey.Int(r.Limit), Cost: r.Cost,
-					Duration: latchkey.Set(r.Duration), Algorithm: r.Algorithm,
-				}},
-			})
+			got := must[latchkey.Verification](w, w.who, "keys.verifyKey",
+				latchkey.VerifyKeyRequest{
+					Key: of, Ratelimits: []latchkey.VerifyKeyRatelimit{{
+						Name: "burst", Limit: latchkey.Int(r.Limit), Cost: r.Cost,
+						Duration: latchkey.Set(r.Duration), Algorithm: r.Algorithm,
+					}},
+				})
 			return got.Valid, got.Ratelimits[0].RetryAfter
 		},
 	}
 	for name, use := range ways {
-		for _, algorithm := range []latchkey.Algorithm{latchkey.SlidingWindow, latchkey.TokenBucket} {
+		for _, algorithm := range []latchkey.Algorithm{
+			latchkey.SlidingWindow, latchkey.TokenBucket,
+		} {
 			for _, cost := range []int64{1, 4, 10} {
 				key := w.newKey(latchkey.CreateKeyRequest{}).Key
 				take := func(cost int64) (bool, latchkey.Duration) {
@@ -205,36 +232,61 @@ func TestMultiLimitCountsAllOrNothing(t *testing.T) {
 	w := newWorld(t)
 	minute := latchkey.At(start.Add(time.Minute))
 	check := func(namespace string, limit, remaining int64, passed bool) latchkey.LimitCheck {
-		return latchkey.LimitCheck{Namespace: namespace, Identifier: "u", Limit: limit, Remaining: remaining, Reset: minute, Passed: passed}
+		return latchkey.LimitCheck{
+			Namespace: namespace, Identifier: "u", Limit: limit, Remaining: remaining,
+			Reset: minute, Passed: passed,
+		}
 	}
-	want := latchkey.MultiLimitResult{Limits: []latchkey.LimitCheck{check("a", 9, 9, true), check("b", 2, 2, true), check("b", 2, 2, true), check("b", 2, 0, false)}}
-	batch := latchkey.MultiLimitRequest{ask("a", "u", 9), ask("b", "u", 2), ask("b", "u", 2), ask("b", "u", 2)}
+	want := latchkey.MultiLimitResult{
+		Limits: []latchkey.LimitCheck{
+			check("a", 9, 9, true), check("b", 2, 2, true), check("b", 2, 2, true),
+			check("b", 2, 0, false),
+		},
+	}
+	batch := latchkey.MultiLimitRequest{
+		ask("a", "u", 9), ask("b", "u", 2), ask("b", "u", 2), ask("b", "u", 2),
+	}
 	for range 2 {
-		if diff := cmp.Diff(want, must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit", batch)); diff != "" {
+		if diff := cmp.Diff(
+			want, must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit", batch),
+		); diff != "" {
 			t.Errorf("a batch that doesn't fit: (-want +got)\n%s", diff)
 		}
 	}
-	want = latchkey.MultiLimitResult{Passed: true, Limits: []latchkey.LimitCheck{check("a", 9, 8, true), check("b", 2, 1, true), check("b", 2, 0, true)}}
-	if diff := cmp.Diff(want, must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit", batch[:3])); diff != "" {
+	want = latchkey.MultiLimitResult{
+		Passed: true,
+		Limits: []latchkey.LimitCheck{
+			check("a", 9, 8, true), check("b", 2, 1, true), check("b", 2, 0, true),
+		},
+	}
+	if diff := cmp.Diff(
+		want, must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit", batch[:3]),
+	); diff != "" {
 		t.Errorf("a batch that fits: (-want +got)\n%s", diff)
 	}
 }
 
-func TestMultiLimitMakesAllNamespacesOrNone(t *testing.T) {
+func TestMultiLimitCreatesAllNamespacesOrNone(t *testing.T) {
 	w := newWorld(t)
 	w.limit(w.who, ask("old", "u", 9))
-	batch := latchkey.MultiLimitRequest{ask("old", "u", 9), ask("n1", "u", 9), ask("n2", "u", 9), ask("n1", "v", 9)}
-	w.refused(w.grant("ratelimit.*.limit"), "ratelimit.multiLimit", batch, 403, "insufficient_permissions")
+	batch := latchkey.MultiLimitRequest{
+		ask("old", "u", 9), ask("n1", "u", 9), ask("n2", "u", 9), ask("n1", "v", 9),
+	}
+	w.refused(w.grant("ratelimit.*.limit"), "ratelimit.multiLimit", batch, 403,
+		"insufficient_permissions")
 	w.wantEvents(w.who.WorkspaceID(), "ratelimitNamespace.create")
 	must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit", batch)
-	w.wantEvents(w.who.WorkspaceID(), "ratelimitNamespace.create", "ratelimitNamespace.create", "ratelimitNamespace.create")
+	w.wantEvents(w.who.WorkspaceID(), "ratelimitNamespace.create", "ratelimitNamespace.create",
+		"ratelimitNamespace.create")
 }
 
-func TestDeletedNamespaceIsGone(t *testing.T) {
+func TestDeletedNamespaceReturns410(t *testing.T) {
 	w := newWorld(t)
 	w.limit(w.who, ask("api", "u", 9))
 	id := w.namespaceID("api")
-	must[latchkey.Empty](w, w.who, "ratelimit.deleteNamespace", latchkey.DeleteNamespaceRequest{Namespace: "api"})
+	must[latchkey.Empty](w, w.who, "ratelimit.deleteNamespace", latchkey.DeleteNamespaceRequest{
+		Namespace: "api",
+	})
 	nobody := w.grant("nothing")
 	for _, name := range []string{"api", id} {
 		one, batch := ask(name, "u", 9), latchkey.MultiLimitRequest{ask(name, "u", 9)}
@@ -242,7 +294,8 @@ func TestDeletedNamespaceIsGone(t *testing.T) {
 		w.refused(w.who, "ratelimit.multiLimit", batch, 410, "ratelimit_namespace_gone")
 		w.refused(nobody, "ratelimit.limit", one, 410, "ratelimit_namespace_gone")
 		w.refused(nobody, "ratelimit.multiLimit", batch, 403, "insufficient_permissions")
-		w.refused(w.who, "ratelimit.deleteNamespace", latchkey.DeleteNamespaceRequest{Namespace: name}, 404, "ratelimit_namespace_not_found")
+		w.refused(w.who, "ratelimit.deleteNamespace",
+			latchkey.DeleteNamespaceRequest{Namespace: name}, 404, "ratelimit_namespace_not_found")
 	}
 	w.wantEvents(w.who.WorkspaceID(), "ratelimitNamespace.delete", "ratelimitNamespace.create")
 }
@@ -252,7 +305,8 @@ func TestRepeatedLimitIsCountedOnce(t *testing.T) {
 	who := w.who
 	who.IdempotencyKey = "again"
 	first := w.limit(who, ask("api", "u", 9))
-	if second := w.limit(who, ask("api", "u", 9)); !cmp.Equal(first, second) || second.Remaining != 8 {
+	if second := w.limit(who, ask("api", "u", 9)); !cmp.Equal(first, second) ||
+		second.Remaining != 8 {
 		t.Errorf("answered %+v and then %+v", first, second)
 	}
 	if got := w.limit(w.who, ask("api", "u", 9)); got.Remaining != 7 {
@@ -263,7 +317,9 @@ func TestRepeatedLimitIsCountedOnce(t *testing.T) {
 	who.IdempotencyKey = "batch"
 	batch := latchkey.MultiLimitRequest{ask("api", "v", 9)}
 	for range 2 {
-		if got := must[latchkey.MultiLimitResult](w, who, "ratelimit.multiLimit", batch); got.Limits[0].Remaining != 8 {
+		if got := must[latchkey.MultiLimitResult](
+			w, who, "ratelimit.multiLimit", batch,
+		); got.Limits[0].Remaining != 8 {
 			t.Errorf("%d remain after a repeated batch, want 8", got.Limits[0].Remaining)
 		}
 	}
@@ -280,7 +336,8 @@ func TestWarmLimitNeedsNoDatabase(t *testing.T) {
 	if got := w.limit(w.who, ask("api", "u", 9)); got.Remaining != 7 {
 		t.Errorf("%d remain, want 7", got.Remaining)
 	}
-	got := must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit", latchkey.MultiLimitRequest{ask("api", "u", 9)})
+	got := must[latchkey.MultiLimitResult](w, w.who, "ratelimit.multiLimit",
+		latchkey.MultiLimitRequest{ask("api", "u", 9)})
 	if got.Limits[0].Remaining != 6 {
 		t.Errorf("%d remain, want 6", got.Limits[0].Remaining)
 	}

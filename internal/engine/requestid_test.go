@@ -25,7 +25,8 @@ func TestRequestIDsUseAllCharacters(t *testing.T) {
 	for place, counts := range counts {
 		for i, n := range counts {
 			if n < each*3/4 || n > each*5/4 { // eight standard deviations
-				t.Errorf("%c stands %d times in place %d, want about %d", alphanumeric[i], n, place, each)
+				t.Errorf("%c stands %d times in place %d, want about %d", alphanumeric[i], n, place,
+					each)
 			}
 		}
 	}

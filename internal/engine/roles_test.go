@@ -24,7 +24,8 @@ func (w *world) role(name string) latchkey.Role {
 
 func (w *world) setRole(id string, slugs ...string) []latchkey.Permission {
 	w.t.Helper()
-	return must[[]latchkey.Permission](w, w.who, "permissions.setRolePermissions", setRole(id, slugs...))
+	return must[[]latchkey.Permission](w, w.who, "permissions.setRolePermissions",
+		setRole(id, slugs...))
 }
 
 func getRole(name string) latchkey.GetRoleRequest { return latchkey.GetRoleRequest{Role: name} }
@@ -41,18 +42,24 @@ func slugsOf(permissions []latchkey.Permission) []string {
 	return slugs
 }
 
-func TestRolesReadAsTheyWereMade(t *testing.T) {
+func TestGetRoleReturnsWhatWasCreated(t *testing.T) {
 	w := newWorld(t)
 	bare := w.newRole(latchkey.CreateRoleRequest{Name: "bare"})
 	diff(t, w.role("BARE"), latchkey.Role{ID: bare, Name: "bare"})
 
-	known := w.newPermission(latchkey.CreatePermissionRequest{Name: "Known", Slug: "docs.read", Description: "d"})
+	known := w.newPermission(latchkey.CreatePermissionRequest{
+		Name: "Known", Slug: "docs.read", Description: "d",
+	})
 	asked := []string{"new.b", "DOCS.read", "new.a", "New.B"}
-	id := w.newRole(latchkey.CreateRoleRequest{Name: "Éditeur ", Description: "edits", Permissions: asked})
+	id := w.newRole(latchkey.CreateRoleRequest{
+		Name: "Éditeur ", Description: "edits", Permissions: asked,
+	})
 	diff(t, asked, []string{"new.b", "DOCS.read", "new.a", "New.B"})
 	got := w.role(id)
 	diff(t, slugsOf(got.Permissions), []string{"docs.read", "new.a", "new.b"})
-	diff(t, got.Permissions[0], latchkey.Permission{ID: known, Name: "Known", Slug: "docs.read", Description: "d"})
+	diff(t, got.Permissions[0], latchkey.Permission{
+		ID: known, Name: "Known", Slug: "docs.read", Description: "d",
+	})
 	got.Permissions = nil
 	diff(t, got, latchkey.Role{ID: id, Name: "Éditeur ", Description: "edits"})
 	diff(t, w.role("éDITEUR "), w.role(id))
@@ -64,53 +71,81 @@ func TestRoleNamesAreUniqueInAnyCaseButNotInAccents(t *testing.T) {
 	w := newWorld(t)
 	w.newRole(latchkey.CreateRoleRequest{Name: "Ünï straße"})
 	for _, same := range []string{"ünï straße", "ÜNÏ STRASSE", "U\u0308ni\u0308 straße"} {
-		w.refused(w.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: same}, 409, "role_already_exists")
+		w.refused(w.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: same}, 409,
+			"role_already_exists")
 	}
 	w.newRole(latchkey.CreateRoleRequest{Name: "Uni straße"})
 	diff(t, w.outcomes(10, func(i int) (string, any) {
-		return "permissions.createRole", latchkey.CreateRoleRequest{Name: []string{"race", "RACE"}[i%2], Permissions: []string{"same", fmt.Sprint(i)}}
+		return "permissions.createRole", latchkey.CreateRoleRequest{
+			Name: []string{"race", "RACE"}[i%2], Permissions: []string{"same", fmt.Sprint(i)},
+		}
 	}), map[int]int{200: 1, 409: 9})
 	if n := len(w.role("race").Permissions); n != 2 {
 		t.Errorf("%d permissions after a race, want those of the winner", n)
 	}
-	diff(t, len(must[[]latchkey.Permission](w, w.who, "permissions.listPermissions", latchkey.ListPermissionsRequest{})), 2)
+	diff(
+		t,
+		len(must[[]latchkey.Permission](w, w.who, "permissions.listPermissions",
+			latchkey.ListPermissionsRequest{})),
+		2,
+	)
 }
 
 func TestRoleOperationsNeedTheirPermission(t *testing.T) {
 	w := newWorld(t)
 	id := w.newRole(latchkey.CreateRoleRequest{Name: "taken", Permissions: []string{"known"}})
 	ws := "unkey:v1:" + w.who.WorkspaceID() + ":"
-	create, add, remove, permission := "rbac.*.create_role", "rbac.*.add_permission_to_role", "rbac.*.remove_permission_from_role", "rbac.*.create_permission"
+	create, permission := "rbac.*.create_role", "rbac.*.create_permission"
+	add, remove := "rbac.*.add_permission_to_role", "rbac.*.remove_permission_from_role"
 	role := func(name string, slugs ...string) latchkey.CreateRoleRequest {
 		return latchkey.CreateRoleRequest{Name: name, Permissions: slugs}
 	}
 	for _, n := range []need{
-		{"permissions.createRole", role("plain"), [][]string{{create}}, [][]string{{permission, add}, {ws + "**#*"}}},
-		{"permissions.createRole", role("a", "known"), [][]string{{create, add}}, [][]string{{create}, {add}}},
-		{"permissions.createRole", role("b", "KNOWN", "new.1"), [][]string{{create, add, permission}}, [][]string{{create, add}, {create, permission}}},
-		{"permissions.getRole", getRole("unknown"), [][]string{{"rbac.*.read_role"}}, [][]string{{"rbac.*.read_permission"}}},
-		{"permissions.listRoles", latchkey.ListRolesRequest{}, [][]string{{"rbac.*.read_role"}}, [][]string{{"rbac.*.read_permission"}}},
-		{"permissions.deleteRole", getRole("unknown"), [][]string{{"rbac.*.delete_role"}}, [][]string{{"rbac.*.delete_permission"}}},
-		{"permissions.setRolePermissions", setRole("role_unknown"), [][]string{{add, remove}}, [][]string{{add}, {remove}}},
-		{"permissions.setRolePermissions", setRole(id, "known"), [][]string{{add, remove}}, [][]string{{add}, {remove}}},
-		{"permissions.setRolePermissions", setRole(id, "new.2"), [][]string{{add, remove, permission}}, [][]string{{add, remove}}},
-		{"permissions.setRolePermissions", setRole(id, "new.3"), [][]string{{add, remove, ws + "rbac/permissions/*#create_permission"}}, [][]string{{add, remove}}},
+		{"permissions.createRole", role("plain"), [][]string{{create}},
+			[][]string{{permission, add}, {ws + "**#*"}}},
+		{"permissions.createRole", role("a", "known"), [][]string{{create, add}},
+			[][]string{{create}, {add}}},
+		{"permissions.createRole", role("b", "KNOWN", "new.1"),
+			[][]string{{create, add, permission}}, [][]string{{create, add}, {create, permission}}},
+		{"permissions.getRole", getRole("unknown"), [][]string{{"rbac.*.read_role"}},
+			[][]string{{"rbac.*.read_permission"}}},
+		{"permissions.listRoles", latchkey.ListRolesRequest{}, [][]string{{"rbac.*.read_role"}},
+			[][]string{{"rbac.*.read_permission"}}},
+		{"permissions.deleteRole", getRole("unknown"), [][]string{{"rbac.*.delete_role"}},
+			[][]string{{"rbac.*.delete_permission"}}},
+		{"permissions.setRolePermissions", setRole("role_unknown"), [][]string{{add, remove}},
+			[][]string{{add}, {remove}}},
+		{"permissions.setRolePermissions", setRole(id, "known"), [][]string{{add, remove}},
+			[][]string{{add}, {remove}}},
+		{"permissions.setRolePermissions", setRole(id, "new.2"),
+			[][]string{{add, remove, permission}}, [][]string{{add, remove}}},
+		{
+			"permissions.setRolePermissions", setRole(id, "new.3"),
+			[][]string{{add, remove, ws + "rbac/permissions/*#create_permission"}},
+			[][]string{{add, remove}},
+		},
 	} {
 		n.holds(w)
 	}
-	w.refused(w.grant(add, remove), "permissions.setRolePermissions", setRole("role_unknown", "new.4"), 404, "role_not_found")
+	w.refused(w.grant(add, remove), "permissions.setRolePermissions",
+		setRole("role_unknown", "new.4"), 404, "role_not_found")
 }
 
-func TestARefusedRoleLeavesNothing(t *testing.T) {
+func TestFailedCreateRoleCreatesNothing(t *testing.T) {
 	w := newWorld(t)
 	diff(t, w.recorded(func() {
-		w.refused(w.who, "permissions.setRolePermissions", setRole("role_unknown", "new"), 404, "role_not_found")
+		w.refused(w.who, "permissions.setRolePermissions", setRole("role_unknown", "new"), 404,
+			"role_not_found")
 	}), []string{})
 	w.newRole(latchkey.CreateRoleRequest{Name: "taken"})
 	who := w.grant("rbac.*.create_role", "rbac.*.add_permission_to_role")
 	diff(t, w.recorded(func() {
-		w.refused(w.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: "Taken", Permissions: []string{"new"}}, 409, "role_already_exists")
-		w.refused(who, "permissions.createRole", latchkey.CreateRoleRequest{Name: "free", Permissions: []string{"new"}}, 403, "insufficient_permissions")
+		w.refused(w.who, "permissions.createRole",
+			latchkey.CreateRoleRequest{Name: "Taken", Permissions: []string{"new"}}, 409,
+			"role_already_exists")
+		w.refused(who, "permissions.createRole",
+			latchkey.CreateRoleRequest{Name: "free", Permissions: []string{"new"}}, 403,
+			"insufficient_permissions")
 	}), []string{})
 	w.refused(w.who, "permissions.getRole", getRole("free"), 404, "role_not_found")
 	w.refused(w.who, "permissions.getPermission", getPermission("new"), 404, "permission_not_found")
@@ -120,7 +155,8 @@ func TestSetRolePermissionsReplacesTheSet(t *testing.T) {
 	w := newWorld(t)
 	id := w.newRole(latchkey.CreateRoleRequest{Name: "role", Permissions: []string{"a", "b"}})
 	w.refused(w.who, "permissions.setRolePermissions", setRole("role", "c"), 404, "role_not_found")
-	w.refused(w.otherWorkspace(), "permissions.setRolePermissions", setRole(id, "c"), 404, "role_not_found")
+	w.refused(w.otherWorkspace(), "permissions.setRolePermissions", setRole(id, "c"), 404,
+		"role_not_found")
 	diff(t, slugsOf(w.setRole(id, "d", "B", "c", "D")), []string{"b", "c", "d"})
 	diff(t, slugsOf(w.role(id).Permissions), []string{"b", "c", "d"})
 	if cleared := w.setRole(id); cleared == nil || len(cleared) != 0 {
@@ -130,21 +166,23 @@ func TestSetRolePermissionsReplacesTheSet(t *testing.T) {
 	must[latchkey.Permission](w, w.who, "permissions.getPermission", getPermission("a"))
 }
 
-func TestParallelSetsLeaveOneOfThem(t *testing.T) {
+func TestParallelSetRolePermissionsLeaveOneSet(t *testing.T) {
 	w := newWorld(t)
 	id := w.newRole(latchkey.CreateRoleRequest{Name: "role"})
 	w.outcomes(10, func(i int) (string, any) {
-		return "permissions.setRolePermissions", setRole(id, fmt.Sprintf("one.%d", i), fmt.Sprintf("two.%d", i))
+		return "permissions.setRolePermissions", setRole(id, fmt.Sprintf("one.%d", i),
+			fmt.Sprintf("two.%d", i))
 	})
 	slugs := slugsOf(w.role(id).Permissions)
-	if len(slugs) != 2 || strings.TrimPrefix(slugs[0], "one.") != strings.TrimPrefix(slugs[1], "two.") {
+	if len(slugs) != 2 ||
+		strings.TrimPrefix(slugs[0], "one.") != strings.TrimPrefix(slugs[1], "two.") {
 		t.Errorf("permissions of different requests: %v", slugs)
 	}
 }
 
 // Random changes of roles and permissions against plain sets. What a cached key
 // may do has to be right after each change, and so do the roles themselves.
-func TestKeysHoldWhatTheirRolesGrant(t *testing.T) {
+func TestKeysHaveThePermissionsOfTheirRoles(t *testing.T) {
 	w := newWorld(t)
 	slugs := rapid.SampledFrom([]string{"p.a", "p.b", "p.c", "p.d"})
 	rapid.Check(t, func(t *rapid.T) {
@@ -166,7 +204,9 @@ func TestKeysHoldWhatTheirRolesGrant(t *testing.T) {
 				for _, slug := range set {
 					roles[id][slug] = true
 				}
-				if got := slugsOf(w.setRole(id, set...)); !slices.Equal(got, slices.Sorted(maps.Keys(roles[id]))) {
+				if got := slugsOf(w.setRole(id, set...)); !slices.Equal(
+					got, slices.Sorted(maps.Keys(roles[id])),
+				) {
 					t.Fatalf("set %v, answered %v", set, got)
 				}
 			case what == 4:
@@ -185,21 +225,27 @@ func TestKeysHoldWhatTheirRolesGrant(t *testing.T) {
 			held := make(map[string]bool)
 			for id, set := range roles {
 				maps.Copy(held, set)
-				if got := slugsOf(w.role(id).Permissions); !slices.Equal(got, slices.Sorted(maps.Keys(set))) {
+				if got := slugsOf(w.role(id).Permissions); !slices.Equal(
+					got, slices.Sorted(maps.Keys(set)),
+				) {
 					t.Fatalf("role %s grants %v, want %v", id, got, set)
 				}
 			}
-			if got := w.verify(key.Key).Permissions; !slices.Equal(got, slices.Sorted(maps.Keys(held))) {
+			if got := w.verify(key.Key).Permissions; !slices.Equal(
+				got, slices.Sorted(maps.Keys(held)),
+			) {
 				t.Fatalf("the key holds %v, want %v", got, held)
 			}
 		}
 	})
 }
 
-func TestADeletedRoleIsTakenFromItsKeysAtOnce(t *testing.T) {
+func TestDeletedRoleIsRemovedFromItsKeysAtOnce(t *testing.T) {
 	w := newWorld(t)
 	id := w.newRole(latchkey.CreateRoleRequest{Name: "editor", Permissions: []string{"docs.write"}})
-	key := w.newKey(latchkey.CreateKeyRequest{Roles: []string{"editor"}, Permissions: []string{"own"}})
+	key := w.newKey(latchkey.CreateKeyRequest{
+		Roles: []string{"editor"}, Permissions: []string{"own"},
+	})
 	diff(t, w.verify(key.Key).Permissions, []string{"docs.write", "own"})
 	must[latchkey.Empty](w, w.who, "permissions.deleteRole", getRole("EDITOR"))
 	v := w.verify(key.Key)
@@ -208,7 +254,12 @@ func TestADeletedRoleIsTakenFromItsKeysAtOnce(t *testing.T) {
 	w.refused(w.who, "permissions.deleteRole", getRole(id), 404, "role_not_found")
 	w.refused(w.who, "permissions.getRole", getRole(id), 404, "role_not_found")
 	must[latchkey.Permission](w, w.who, "permissions.getPermission", getPermission("docs.write"))
-	links, err := change(t.Context(), w.Engine, w.who, func(ctx context.Context, c *Change) (int64, error) { return c.tx.InsertKeyRole(ctx, key.KeyID, id) })
+	links, err := change(
+		t.Context(), w.Engine, w.who,
+		func(ctx context.Context, c *Change) (int64, error) {
+			return c.tx.InsertKeyRole(ctx, key.KeyID, id)
+		},
+	)
 	if links != 1 || err != nil {
 		t.Errorf("the key was still linked to the role: %v", err)
 	}
@@ -229,7 +280,9 @@ func TestRoleListsShowPermissionsPageByPage(t *testing.T) {
 	slices.SortFunc(want, func(a, b latchkey.Role) int { return strings.Compare(a.ID, b.ID) })
 	var got []latchkey.Role
 	for cursor, more := "", true; more; {
-		answer, err := w.do(w.who, "permissions.listRoles", latchkey.ListRolesRequest{Limit: 3, Cursor: cursor, Search: "role "})
+		answer, err := w.do(w.who, "permissions.listRoles", latchkey.ListRolesRequest{
+			Limit: 3, Cursor: cursor, Search: "role ",
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +290,9 @@ func TestRoleListsShowPermissionsPageByPage(t *testing.T) {
 		cursor, more = answer.Pagination.Cursor, answer.Pagination.HasMore
 	}
 	diff(t, got, want)
-	if none := must[[]latchkey.Role](w, w.who, "permissions.listRoles", latchkey.ListRolesRequest{Search: "nothing"}); none == nil || len(none) != 0 {
+	if none := must[[]latchkey.Role](w, w.who, "permissions.listRoles", latchkey.ListRolesRequest{
+		Search: "nothing",
+	}); none == nil || len(none) != 0 {
 		t.Errorf("an empty list is %v", none)
 	}
 }
@@ -246,15 +301,23 @@ func TestRolesAreResolvedByNameOnce(t *testing.T) {
 	w := newWorld(t)
 	b := w.newRole(latchkey.CreateRoleRequest{Name: "b", Permissions: []string{"docs.read"}})
 	a := w.newRole(latchkey.CreateRoleRequest{Name: "A"})
-	resolve := func(how func(*Change, context.Context, []string) ([]latchkey.Role, error), names ...string) ([]latchkey.Role, error) {
-		return change(t.Context(), w.Engine, w.who, func(ctx context.Context, c *Change) ([]latchkey.Role, error) { return how(c, ctx, names) })
+	resolve := func(
+		how func(*Change, context.Context, []string) ([]latchkey.Role, error), names ...string,
+	) ([]latchkey.Role, error) {
+		return change(
+			t.Context(), w.Engine, w.who,
+			func(ctx context.Context, c *Change) ([]latchkey.Role, error) {
+				return how(c, ctx, names)
+			},
+		)
 	}
 	found, err := resolve((*Change).rolesNamed, "B", "a", "b")
 	if err != nil {
 		t.Fatal(err)
 	}
 	diff(t, found, []latchkey.Role{w.role(a), w.role(b)})
-	if _, err := resolve((*Change).rolesNamed, "b", "zzz", "yyy"); status(err) != 404 || !strings.Contains(err.Error(), `"zzz"`) {
+	if _, err := resolve((*Change).rolesNamed, "b", "zzz", "yyy"); status(err) != 404 ||
+		!strings.Contains(err.Error(), `"zzz"`) {
 		t.Errorf("error %v, want a 404 that names the first unknown role", err)
 	}
 	if _, err := resolve((*Change).rolesNamed, a); status(err) != 404 {
@@ -262,7 +325,8 @@ func TestRolesAreResolvedByNameOnce(t *testing.T) {
 	}
 	diff(t, w.recorded(func() {
 		made, err := resolve((*Change).rolesFor, "new", "b", "NEW")
-		if err != nil || len(made) != 2 || made[0].ID != b || made[1].Name != "new" || made[1].ID != w.role("new").ID {
+		if err != nil || len(made) != 2 || made[0].ID != b || made[1].Name != "new" ||
+			made[1].ID != w.role("new").ID {
 			t.Errorf("made %v, %v", made, err)
 		}
 	}), []string{"role.create"})
@@ -271,11 +335,20 @@ func TestRolesAreResolvedByNameOnce(t *testing.T) {
 func TestRoleChangesAreAudited(t *testing.T) {
 	w := newWorld(t)
 	var id string
-	connect, disconnect := "authorization.connect_role_and_permission", "authorization.disconnect_role_and_permissions"
+	connect := "authorization.connect_role_and_permission"
+	disconnect := "authorization.disconnect_role_and_permissions"
 	diff(t, w.recorded(func() {
 		id = w.newRole(latchkey.CreateRoleRequest{Name: "role", Permissions: []string{"a", "b"}})
 	}), []string{"role.create", "permission.create", "permission.create", connect, connect})
-	diff(t, w.recorded(func() { w.setRole(id, "c", "b") }), []string{"permission.create", disconnect, connect})
+	diff(t, w.recorded(func() { w.setRole(id, "c", "b") }), []string{
+		"permission.create", disconnect, connect,
+	})
 	diff(t, w.recorded(func() { w.setRole(id, "B", "c") }), []string{})
-	diff(t, w.recorded(func() { must[latchkey.Empty](w, w.who, "permissions.deleteRole", getRole(id)) }), []string{"role.delete"})
+	diff(
+		t,
+		w.recorded(func() {
+			must[latchkey.Empty](w, w.who, "permissions.deleteRole", getRole(id))
+		}),
+		[]string{"role.delete"},
+	)
 }

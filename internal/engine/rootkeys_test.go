@@ -45,7 +45,9 @@ func (w *world) authenticates(token string) string {
 func TestRootKeyIsListedWithoutItsSecret(t *testing.T) {
 	w := newWorld(t)
 	asked := []string{"b", "a", "b"}
-	request := latchkey.CreateRootKeyRequest{Name: "ci", Permissions: asked, Expires: latchkey.At(start.Add(time.Hour))}
+	request := latchkey.CreateRootKeyRequest{
+		Name: "ci", Permissions: asked, Expires: latchkey.At(start.Add(time.Hour)),
+	}
 	made, err := w.CreateRootKey(t.Context(), w.who.calling("rootKeys.createRootKey"), &request)
 	if err != nil || !strings.HasPrefix(made.Key, "latchkey_") {
 		t.Fatalf("%+v, %v", made, err)
@@ -53,11 +55,14 @@ func TestRootKeyIsListedWithoutItsSecret(t *testing.T) {
 	if !slices.Equal(asked, []string{"b", "a", "b"}) {
 		t.Errorf("the request was changed to %v", asked)
 	}
-	list := must[[]latchkey.RootKey](w, w.who, "rootKeys.listRootKeys", latchkey.ListRootKeysRequest{})
+	list := must[[]latchkey.RootKey](w, w.who, "rootKeys.listRootKeys",
+		latchkey.ListRootKeysRequest{})
 	i := slices.IndexFunc(list, func(k latchkey.RootKey) bool { return k.ID == made.RootKeyID })
 	want := latchkey.RootKey{
-		ID: made.RootKeyID, WorkspaceID: w.who.WorkspaceID(), Name: "ci", Start: made.Key[:len("latchkey_")+4],
-		Permissions: []string{"a", "b"}, Enabled: true, Expires: latchkey.At(start.Add(time.Hour)), CreatedAt: latchkey.At(start),
+		ID: made.RootKeyID, WorkspaceID: w.who.WorkspaceID(), Name: "ci",
+		Start:       made.Key[:len("latchkey_")+4],
+		Permissions: []string{"a", "b"}, Enabled: true, Expires: latchkey.At(start.Add(time.Hour)),
+		CreatedAt: latchkey.At(start),
 	}
 	if i < 0 {
 		t.Fatalf("the new root key is not listed: %v", list)
@@ -67,7 +72,7 @@ func TestRootKeyIsListedWithoutItsSecret(t *testing.T) {
 	}
 }
 
-func TestRootKeyHandsOnOnlyWhatItHolds(t *testing.T) {
+func TestRootKeyGrantsOnlyItsOwnPermissions(t *testing.T) {
 	w := newWorld(t)
 	covering := w.resource("keyspaces/**", "read_key")
 	who := w.grant("root_key.*.create_root_key", "api.*.read_api", covering)
@@ -93,21 +98,30 @@ func TestRootKeyHandsOnOnlyWhatItHolds(t *testing.T) {
 	}
 }
 
-func TestRootKeyIsChangedOnlyByWhoHoldsAllItHolds(t *testing.T) {
+func TestChangingARootKeyNeedsAllOfItsPermissions(t *testing.T) {
 	w := newWorld(t)
-	target := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api", "api.*.delete_api"}})
+	target := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		Permissions: []string{"api.*.read_api", "api.*.delete_api"},
+	})
 	weaker := w.grant("root_key.*.update_root_key", "root_key.*.delete_root_key", "api.*.read_api")
-	equal := w.grant("root_key.*.update_root_key", "root_key.*.delete_root_key", "api.*.read_api", "api.*.delete_api")
+	equal := w.grant("root_key.*.update_root_key", "root_key.*.delete_root_key", "api.*.read_api",
+		"api.*.delete_api")
 	update := func(permissions ...string) latchkey.UpdateRootKeyRequest {
-		return latchkey.UpdateRootKeyRequest{RootKeyID: target.RootKeyID, Permissions: latchkey.Set(permissions)}
+		return latchkey.UpdateRootKeyRequest{
+			RootKeyID: target.RootKeyID, Permissions: latchkey.Set(permissions),
+		}
 	}
 	deleting := latchkey.DeleteRootKeyRequest{RootKeyID: target.RootKeyID}
 
-	w.refused(weaker, "rootKeys.updateRootKey", update("api.*.read_api"), 403, "insufficient_permissions")
-	if err := w.refusal(weaker, "rootKeys.deleteRootKey", deleting); strings.Contains(err.Detail, "delete_api") {
+	w.refused(weaker, "rootKeys.updateRootKey", update("api.*.read_api"), 403,
+		"insufficient_permissions")
+	if err := w.refusal(weaker, "rootKeys.deleteRootKey", deleting); strings.Contains(
+		err.Detail, "delete_api",
+	) {
 		t.Errorf("the refusal tells what the root key holds: %s", err.Detail)
 	}
-	w.refused(equal, "rootKeys.updateRootKey", update("api.*.create_api"), 403, "insufficient_permissions")
+	w.refused(equal, "rootKeys.updateRootKey", update("api.*.create_api"), 403,
+		"insufficient_permissions")
 	got := must[latchkey.RootKey](w, equal, "rootKeys.updateRootKey", update("api.*.read_api"))
 	if diff := cmp.Diff([]string{"api.*.read_api"}, got.Permissions); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -115,15 +129,18 @@ func TestRootKeyIsChangedOnlyByWhoHoldsAllItHolds(t *testing.T) {
 	must[latchkey.Empty](w, weaker, "rootKeys.deleteRootKey", deleting)
 }
 
-func TestRootKeyChangesHoldFromTheNextRequest(t *testing.T) {
+func TestRootKeyChangesApplyToTheNextRequest(t *testing.T) {
 	w := newWorld(t)
-	made := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Name: "ci", Permissions: []string{"ratelimit.*.read_namespace"}})
+	made := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		Name: "ci", Permissions: []string{"ratelimit.*.read_namespace"},
+	})
 	update := func(r latchkey.UpdateRootKeyRequest) latchkey.RootKey {
 		r.RootKeyID = made.RootKeyID
 		return must[latchkey.RootKey](w, w.who, "rootKeys.updateRootKey", r)
 	}
 	list := func() error {
-		_, err := w.do(w.caller(made.Key), "ratelimit.listNamespaces", latchkey.ListNamespacesRequest{})
+		_, err := w.do(w.caller(made.Key), "ratelimit.listNamespaces",
+			latchkey.ListNamespacesRequest{})
 		return err
 	}
 	if err := list(); err != nil {
@@ -132,14 +149,19 @@ func TestRootKeyChangesHoldFromTheNextRequest(t *testing.T) {
 	if update(latchkey.UpdateRootKeyRequest{Permissions: latchkey.Set([]string{})}); list() == nil {
 		t.Error("a permission still holds that was taken away")
 	}
-	if update(latchkey.UpdateRootKeyRequest{Permissions: latchkey.Set([]string{"ratelimit.*.read_namespace"})}); list() != nil {
+	if update(latchkey.UpdateRootKeyRequest{
+		Permissions: latchkey.Set([]string{"ratelimit.*.read_namespace"}),
+	}); list() != nil {
 		t.Error("a permission doesn't hold that was given")
 	}
 	update(latchkey.UpdateRootKeyRequest{Enabled: latchkey.Set(false)})
 	if code := w.authenticates(made.Key); code != "key_disabled" {
 		t.Errorf("switched off: %q", code)
 	}
-	got := update(latchkey.UpdateRootKeyRequest{Enabled: latchkey.Set(true), Expires: latchkey.Set(latchkey.At(start.Add(time.Minute))), Name: latchkey.Null[string]()})
+	got := update(latchkey.UpdateRootKeyRequest{
+		Enabled: latchkey.Set(true), Expires: latchkey.Set(latchkey.At(start.Add(time.Minute))),
+		Name: latchkey.Null[string](),
+	})
 	if got.Name != "" || !got.Expires.Equal(start.Add(time.Minute)) {
 		t.Errorf("the name is %q, it expires at %v", got.Name, got.Expires)
 	}
@@ -150,13 +172,17 @@ func TestRootKeyChangesHoldFromTheNextRequest(t *testing.T) {
 	if code := w.authenticates(made.Key); code != "forbidden" {
 		t.Errorf("expired: %q", code)
 	}
-	if got := update(latchkey.UpdateRootKeyRequest{Expires: latchkey.Null[latchkey.Time]()}); !got.Expires.IsZero() || got.Name != "" {
+	if got := update(latchkey.UpdateRootKeyRequest{
+		Expires: latchkey.Null[latchkey.Time](),
+	}); !got.Expires.IsZero() || got.Name != "" {
 		t.Errorf("without expiry: %+v", got)
 	}
 	if code := w.authenticates(made.Key); code != "" {
 		t.Errorf("without expiry: %q", code)
 	}
-	must[latchkey.Empty](w, w.who, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{RootKeyID: made.RootKeyID})
+	must[latchkey.Empty](w, w.who, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{
+		RootKeyID: made.RootKeyID,
+	})
 	if code := w.authenticates(made.Key); code != "key_not_found" {
 		t.Errorf("deleted: %q", code)
 	}
@@ -166,7 +192,10 @@ func TestRootKeyChangesHoldFromTheNextRequest(t *testing.T) {
 			events = append(events, log.Event)
 		}
 	}
-	want := []string{"key.delete", "key.update", "key.update", "key.update", "key.update", "key.update", "key.create"}
+	want := []string{
+		"key.delete", "key.update", "key.update", "key.update", "key.update", "key.update",
+		"key.create",
+	}
 	if diff := cmp.Diff(want, events); diff != "" {
 		t.Errorf("audit log: (-want +got)\n%s", diff)
 	}
@@ -177,22 +206,36 @@ func TestRootKeysOfOtherWorkspacesAreTheOperatorsOnly(t *testing.T) {
 	other := w.otherWorkspace()
 	foreign := latchkey.UpdateRootKeyRequest{RootKeyID: w.who.root.id, Name: latchkey.Set("mine")}
 	unknown := latchkey.UpdateRootKeyRequest{RootKeyID: "rk_unknown", Name: latchkey.Set("mine")}
-	if diff := cmp.Diff(w.refusal(other, "rootKeys.updateRootKey", unknown), w.refusal(other, "rootKeys.updateRootKey", foreign)); diff != "" {
+	if diff := cmp.Diff(
+		w.refusal(other, "rootKeys.updateRootKey", unknown),
+		w.refusal(other, "rootKeys.updateRootKey", foreign),
+	); diff != "" {
 		t.Errorf("(-unknown +foreign)\n%s", diff)
 	}
-	w.refused(other, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{RootKeyID: w.who.root.id}, 404, "key_not_found")
+	w.refused(other, "rootKeys.deleteRootKey",
+		latchkey.DeleteRootKeyRequest{RootKeyID: w.who.root.id}, 404, "key_not_found")
 	for _, workspace := range []string{w.who.WorkspaceID(), "ws_unknown"} {
-		w.refused(other, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: []string{}}, 404, "workspace_not_found")
-		w.refused(other, "rootKeys.listRootKeys", latchkey.ListRootKeysRequest{WorkspaceID: workspace}, 404, "workspace_not_found")
+		w.refused(other, "rootKeys.createRootKey",
+			latchkey.CreateRootKeyRequest{WorkspaceID: workspace, Permissions: []string{}}, 404,
+			"workspace_not_found")
+		w.refused(other, "rootKeys.listRootKeys",
+			latchkey.ListRootKeysRequest{WorkspaceID: workspace}, 404, "workspace_not_found")
 	}
-	w.refused(w.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{WorkspaceID: "ws_unknown", Permissions: []string{}}, 404, "workspace_not_found")
+	w.refused(w.who, "rootKeys.createRootKey",
+		latchkey.CreateRootKeyRequest{WorkspaceID: "ws_unknown", Permissions: []string{}}, 404,
+		"workspace_not_found")
 
-	list := must[[]latchkey.RootKey](w, w.who, "rootKeys.listRootKeys", latchkey.ListRootKeysRequest{WorkspaceID: other.WorkspaceID()})
+	list := must[[]latchkey.RootKey](w, w.who, "rootKeys.listRootKeys",
+		latchkey.ListRootKeysRequest{WorkspaceID: other.WorkspaceID()})
 	if len(list) != 1 || list[0].ID != other.root.id {
 		t.Errorf("the other workspace has the root keys %v", list)
 	}
-	must[latchkey.RootKey](w, w.who, "rootKeys.updateRootKey", latchkey.UpdateRootKeyRequest{RootKeyID: other.root.id, Name: latchkey.Set("theirs")})
-	must[latchkey.Empty](w, w.who, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{RootKeyID: other.root.id})
+	must[latchkey.RootKey](w, w.who, "rootKeys.updateRootKey", latchkey.UpdateRootKeyRequest{
+		RootKeyID: other.root.id, Name: latchkey.Set("theirs"),
+	})
+	must[latchkey.Empty](w, w.who, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{
+		RootKeyID: other.root.id,
+	})
 }
 
 func TestRootKeyOperationsNeedTheirPermission(t *testing.T) {
@@ -202,12 +245,17 @@ func TestRootKeyOperationsNeedTheirPermission(t *testing.T) {
 		name, action string
 		request      any
 	}{
-		{"rootKeys.createRootKey", "create_root_key", latchkey.CreateRootKeyRequest{Permissions: []string{}}},
+		{"rootKeys.createRootKey", "create_root_key",
+			latchkey.CreateRootKeyRequest{Permissions: []string{}}},
 		{"rootKeys.listRootKeys", "read_root_key", latchkey.ListRootKeysRequest{}},
-		{"rootKeys.updateRootKey", "update_root_key", latchkey.UpdateRootKeyRequest{RootKeyID: target.RootKeyID}},
-		{"rootKeys.deleteRootKey", "delete_root_key", latchkey.DeleteRootKeyRequest{RootKeyID: target.RootKeyID}},
+		{"rootKeys.updateRootKey", "update_root_key",
+			latchkey.UpdateRootKeyRequest{RootKeyID: target.RootKeyID}},
+		{"rootKeys.deleteRootKey", "delete_root_key",
+			latchkey.DeleteRootKeyRequest{RootKeyID: target.RootKeyID}},
 	} {
-		without := slices.DeleteFunc(latchkey.AllPermissions(), func(p string) bool { return p == "root_key.*."+c.action })
+		without := slices.DeleteFunc(latchkey.AllPermissions(), func(p string) bool {
+			return p == "root_key.*."+c.action
+		})
 		w.refused(w.grant(without...), c.name, c.request, 403, "insufficient_permissions")
 		if _, err := w.do(w.grant("root_key.*."+c.action), c.name, c.request); err != nil {
 			t.Errorf("%s with its permission alone: %v", c.name, err)
@@ -220,9 +268,12 @@ func TestRootKeysArePagedByID(t *testing.T) {
 	for range 7 {
 		w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{}})
 	}
-	all := must[[]latchkey.RootKey](w, w.who, "rootKeys.listRootKeys", latchkey.ListRootKeysRequest{})
+	list := latchkey.ListRootKeysRequest{}
+	all := must[[]latchkey.RootKey](w, w.who, "rootKeys.listRootKeys", list)
 	for size := 1; size <= 9; size++ {
-		paged := whole[latchkey.RootKey](w, w.who, "rootKeys.listRootKeys", func(cursor string) any {
+		paged := whole[latchkey.RootKey](w, w.who, "rootKeys.listRootKeys", func(
+			cursor string,
+		) any {
 			return latchkey.ListRootKeysRequest{Limit: size, Cursor: cursor}
 		})
 		if diff := cmp.Diff(all, paged); diff != "" || len(all) != 8 {
@@ -234,16 +285,21 @@ func TestRootKeysArePagedByID(t *testing.T) {
 func TestARootKeyCannotLockItselfOut(t *testing.T) {
 	w := newWorld(t)
 	self := w.who.root.id
-	w.refused(w.who, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{RootKeyID: self}, 412, "protected_resource")
-	w.refused(w.who, "rootKeys.updateRootKey", latchkey.UpdateRootKeyRequest{RootKeyID: self, Enabled: latchkey.Set(false)}, 412, "protected_resource")
+	w.refused(w.who, "rootKeys.deleteRootKey", latchkey.DeleteRootKeyRequest{RootKeyID: self}, 412,
+		"protected_resource")
+	w.refused(w.who, "rootKeys.updateRootKey",
+		latchkey.UpdateRootKeyRequest{RootKeyID: self, Enabled: latchkey.Set(false)}, 412,
+		"protected_resource")
 }
 
-func TestARootKeyCannotOutliveTheOneThatMadeIt(t *testing.T) {
+func TestRootKeyCannotOutliveItsCreator(t *testing.T) {
 	w := newWorld(t)
 	soon := w.now().Add(time.Hour)
-	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey", latchkey.CreateRootKeyRequest{
-		Permissions: []string{"root_key.*.create_root_key", "root_key.*.update_root_key"}, Expires: latchkey.At(soon),
-	})
+	made := must[latchkey.CreatedRootKey](w, w.who, "rootKeys.createRootKey",
+		latchkey.CreateRootKeyRequest{
+			Permissions: []string{"root_key.*.create_root_key", "root_key.*.update_root_key"},
+			Expires:     latchkey.At(soon),
+		})
 	who := w.caller(made.Key)
 	request := latchkey.CreateRootKeyRequest{Permissions: []string{}}
 	w.refused(who, "rootKeys.createRootKey", request, 403, "insufficient_permissions")
@@ -251,6 +307,8 @@ func TestARootKeyCannotOutliveTheOneThatMadeIt(t *testing.T) {
 	w.refused(who, "rootKeys.createRootKey", request, 403, "insufficient_permissions")
 	request.Expires = latchkey.At(soon)
 	child := must[latchkey.CreatedRootKey](w, who, "rootKeys.createRootKey", request)
-	longer := latchkey.UpdateRootKeyRequest{RootKeyID: child.RootKeyID, Expires: latchkey.Null[latchkey.Time]()}
+	longer := latchkey.UpdateRootKeyRequest{
+		RootKeyID: child.RootKeyID, Expires: latchkey.Null[latchkey.Time](),
+	}
 	w.refused(who, "rootKeys.updateRootKey", longer, 403, "insufficient_permissions")
 }

@@ -24,15 +24,17 @@ func (w *world) serve(op *Op, call *Call) (status int, code string) {
 	return e.Status, e.Code()
 }
 
-// TestTheFirstFailureDecides breaks a call in all places at once, and then mends
-// one after the other in the order in which a client must hear of them.
-func TestTheFirstFailureDecides(t *testing.T) {
+// TestChecksRunInOrder breaks a call in every way at once and repairs one after
+// the other, in the documented order of the checks.
+func TestChecksRunInOrder(t *testing.T) {
 	w := newWorld(t)
 	limited, root := w.bounded(latchkey.Set[int64](0))
 	op, _ := Lookup("apis.createApi")
 	unlimit := func() {
 		must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace",
-			latchkey.UpdateWorkspaceRequest{WorkspaceID: limited, RequestsPerMinute: latchkey.Null[int64]()})
+			latchkey.UpdateWorkspaceRequest{
+				WorkspaceID: limited, RequestsPerMinute: latchkey.Null[int64](),
+			})
 	}
 	var trace Trace
 	call := &Call{Caller: Caller{Request: Request{Trace: &trace}}, Body: []byte(`{"name":1}`)}
@@ -50,14 +52,16 @@ func TestTheFirstFailureDecides(t *testing.T) {
 	} {
 		step.mend()
 		trace = Trace{}
-		if status, code := w.serve(op, call); status != step.status || code != step.code || trace.Checked != step.checked {
-			t.Fatalf("%d %q, checked %v, want %d %q, %v", status, code, trace.Checked, step.status, step.code, step.checked)
+		if status, code := w.serve(op, call); status != step.status || code != step.code ||
+			trace.Checked != step.checked {
+			t.Fatalf("%d %q, checked %v, want %d %q, %v", status, code, trace.Checked, step.status,
+				step.code, step.checked)
 		}
 	}
 }
 
-// TestGoValuesAreCheckedLikeJSON calls with a value and with the same request as
-// JSON, through a door that remembers its callers and through one that doesn't.
+// TestGoValuesAreCheckedLikeJSON calls operations with a Go value and with the
+// same request as JSON, with and without a cached caller.
 func TestGoValuesAreCheckedLikeJSON(t *testing.T) {
 	w := newWorld(t)
 	op, _ := Lookup("apis.createApi")
@@ -83,9 +87,9 @@ func TestGoValuesAreCheckedLikeJSON(t *testing.T) {
 	}
 }
 
-// TestPublicAndGETAreTwoProperties calls an operation of each of the four kinds:
+// TestPublicAndGETAreIndependent calls an operation of each of the four kinds:
 // with a body or not, with a root key or not.
-func TestPublicAndGETAreTwoProperties(t *testing.T) {
+func TestPublicAndGETAreIndependent(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct {
 		public, get           bool
@@ -108,15 +112,16 @@ func TestPublicAndGETAreTwoProperties(t *testing.T) {
 			"with a bad body": {Call{Token: w.root, Body: []byte(`{"m":1}`)}, 400},
 		} {
 			if status, code := w.serve(op, &call.Call); status != call.want {
-				t.Errorf("public %v, GET %v, %s: %d %s, want %d", c.public, c.get, what, status, code, call.want)
+				t.Errorf("public %v, GET %v, %s: %d %s, want %d", c.public, c.get, what, status,
+					code, call.want)
 			}
 		}
 	}
 }
 
-// TestAnonymousCallersMayNothing asks an anonymous caller everything that
+// TestAnonymousCallersHaveNoPermissions asks an anonymous caller everything that
 // operations ask a caller, and calls every operation with one.
-func TestAnonymousCallersMayNothing(t *testing.T) {
+func TestAnonymousCallersHaveNoPermissions(t *testing.T) {
 	w := newWorld(t)
 	who := Caller{Request: Request{RequestID: "req_1"}, root: anonymousRootKey}
 	if who.WorkspaceID() != "" || who.correlation() != "cor_1" || who.outlivedBy(never) {
@@ -131,7 +136,8 @@ func TestAnonymousCallersMayNothing(t *testing.T) {
 	for _, op := range Ops {
 		who.op = op
 		for i := range op.rules {
-			if op.rules[i].satisfied(who.root.grants, &everything) || who.permits(op.rules[i].when, ids{API: "api_1"}) {
+			if op.rules[i].satisfied(who.root.grants, &everything) ||
+				who.permits(op.rules[i].when, ids{API: "api_1"}) {
 				t.Errorf("%s permits it", op.Name)
 			}
 		}
@@ -143,13 +149,15 @@ func TestAnonymousCallersMayNothing(t *testing.T) {
 	}
 }
 
-// TestTheCachedCallerIsRefusedAtOnce: a door that remembers its first caller
-// learns of a change of the root key as soon as one that doesn't.
-func TestTheCachedCallerIsRefusedAtOnce(t *testing.T) {
+// TestCachedCallerSeesRootKeyChangesAtOnce: a transport with a cached caller
+// sees a change of the root key as soon as one without.
+func TestCachedCallerSeesRootKeyChangesAtOnce(t *testing.T) {
 	w := newWorld(t)
 	w.awaitLogReading()
 	op, _ := Lookup("apis.listApis")
-	first := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api"}})
+	first := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		Permissions: []string{"api.*.read_api"},
+	})
 	callers := new(CallerCache)
 	call := func(token string) int {
 		status, _ := w.serve(op, &Call{Token: token, Callers: callers, Body: []byte(`{}`)})
@@ -207,8 +215,10 @@ func TestRevocationsAreUrgent(t *testing.T) {
 	}{
 		{"keys.updateKey", &latchkey.UpdateKeyRequest{Enabled: latchkey.Set(false)}, true},
 		{"keys.updateKey", &latchkey.UpdateKeyRequest{Enabled: latchkey.Set(true)}, false},
-		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Set(latchkey.AtMilli(1))}, true},
-		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Null[latchkey.Time]()}, false},
+		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Set(latchkey.AtMilli(1))},
+			true},
+		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Null[latchkey.Time]()},
+			false},
 		{"keys.setPermissions", &latchkey.SetPermissionsRequest{Permissions: []string{"a"}}, false},
 		{"keys.setRoles", &latchkey.SetRolesRequest{Roles: []string{"a"}}, false},
 		{

@@ -27,24 +27,33 @@ func heap() uint64 {
 func rowOfKey(n int, text func(string) string) *read.KeyByHashRow {
 	row := &read.KeyByHashRow{KeyspaceID: text("ks_123456789"), WorkspaceEnabled: true}
 	row.Key = read.Key{
-		ID: fmt.Sprintf("key_%09d", n), APIID: text("api_123456789"), WorkspaceID: text("ws_123456789"), Enabled: true,
+		ID: fmt.Sprintf("key_%09d", n), APIID: text("api_123456789"),
+		WorkspaceID: text("ws_123456789"), Enabled: true,
 	}
 	return row
 }
 
-// TestAKeyWeighsWhatItTakes: the bound of the cache is a bound of memory only if
-// the weights are honest, and a plain key must take less than half a kilobyte.
-func TestAKeyWeighsWhatItTakes(t *testing.T) {
+// TestCachedKeyWeightMatchesItsMemory: the bound of the cache bounds memory
+// only if the weights are right, and a plain key must take less than half a
+// kilobyte.
+func TestCachedKeyWeightMatchesItsMemory(t *testing.T) {
 	text := func(s string) string { return string([]byte(s)) }
 	limit := func() latchkey.Ratelimit {
-		return latchkey.Ratelimit{ID: text("rl_123456789"), Name: text("requests"), Limit: 5, Duration: latchkey.Per(time.Minute)}
+		return latchkey.Ratelimit{
+			ID: text("rl_123456789"), Name: text("requests"), Limit: 5,
+			Duration: latchkey.Per(time.Minute),
+		}
 	}
 	kinds := map[string]func(*read.KeyByHashRow, *storedGrants){
 		"plain": func(*read.KeyByHashRow, *storedGrants) {},
 		"named": func(r *read.KeyByHashRow, _ *storedGrants) {
-			r.Key.Name, r.Key.Meta = text("the key of the mobile app"), text(`{"plan":"pro","seats":12,"owner":"somebody"}`)
+			r.Key.Name, r.Key.Meta = text("the key of the mobile app"), text(
+				`{"plan":"pro","seats":12,"owner":"somebody"}`,
+			)
 		},
-		"limited": func(_ *read.KeyByHashRow, h *storedGrants) { h.limits = []latchkey.Ratelimit{limit()} },
+		"limited": func(_ *read.KeyByHashRow, h *storedGrants) {
+			h.limits = []latchkey.Ratelimit{limit()}
+		},
 		"granted": func(_ *read.KeyByHashRow, h *storedGrants) {
 			for i := range 10 {
 				h.permissions = append(h.permissions, text(fmt.Sprintf("documents.%d.read", i)))
@@ -52,7 +61,9 @@ func TestAKeyWeighsWhatItTakes(t *testing.T) {
 			h.roles, h.roleIDs = []string{text("reader")}, []string{text("role_123456789")}
 		},
 		"identified": func(r *read.KeyByHashRow, h *storedGrants) {
-			r.Key.IdentityID, r.ExternalID, r.IdentityMeta = text("id_123456789"), text("customer-17"), text(`{"plan":"pro"}`)
+			r.Key.IdentityID, r.ExternalID, r.IdentityMeta = text("id_123456789"), text(
+				"customer-17",
+			), text(`{"plan":"pro"}`)
 			h.shared = []latchkey.Ratelimit{limit(), limit()}
 		},
 	}
@@ -70,7 +81,9 @@ func TestAKeyWeighsWhatItTakes(t *testing.T) {
 				row, held := rowOfKey(i, text), new(storedGrants)
 				with(row, held)
 				hash := hashOf(row.Key.ID)
-				k, _, err := c.Get(t.Context(), 0, hash, func(_ context.Context, asOf coherence.Version) (*keySnapshot, error) {
+				k, _, err := c.Get(t.Context(), 0, hash, func(
+					_ context.Context, asOf coherence.Version,
+				) (*keySnapshot, error) {
 					return e.newSnapshot(asOf, row, held)
 				})
 				if err != nil {

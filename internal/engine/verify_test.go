@@ -9,21 +9,29 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// TestVerificationAsksInOrder takes the obstacles away one by one: each answer
-// names the first that is left.
-func TestVerificationAsksInOrder(t *testing.T) {
+// TestVerificationChecksRunInOrder removes the failures one by one: each
+// response has the code of the first that is left.
+func TestVerificationChecksRunInOrder(t *testing.T) {
 	w := newWorld(t)
 	api := w.newAPI()
 	must[latchkey.APISettings](w, w.who, "apis.updateApi", latchkey.UpdateAPIRequest{
 		APIID: api, IPWhitelist: latchkey.Set([]string{"198.51.100.0/24"}),
 	})
 	key := w.newKey(latchkey.CreateKeyRequest{
-		APIID: api, Enabled: latchkey.Set(false), Expires: latchkey.At(w.now().Add(-time.Hour)), Credits: limitedTo(0),
-		Ratelimits: []latchkey.RatelimitRequest{{Name: "auto", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}},
+		APIID: api, Enabled: latchkey.Set(false), Expires: latchkey.At(w.now().Add(-time.Hour)),
+		Credits: limitedTo(0),
+		Ratelimits: []latchkey.RatelimitRequest{
+			{
+				Name: "auto", Limit: 1, Duration: latchkey.Per(time.Hour),
+				AutoApply: latchkey.Set(true),
+			},
+		},
 	})
 	ask := func(want latchkey.Code) latchkey.Verification {
 		t.Helper()
-		v := must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "docs.read"})
+		v := must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+			Key: key.Key, Permissions: "docs.read",
+		})
 		if v.Code != want || v.Valid != (want == latchkey.Valid) {
 			t.Fatalf("code %s valid %v, want %s", v.Code, v.Valid, want)
 		}
@@ -49,7 +57,9 @@ func TestVerificationAsksInOrder(t *testing.T) {
 	if v := ask(latchkey.UsageExceeded); len(v.Ratelimits) != 1 || v.Ratelimits[0].Remaining != 0 {
 		t.Fatalf("limits %+v, want one that is used up", v.Ratelimits)
 	}
-	update(latchkey.UpdateKeyRequest{Credits: latchkey.Set(latchkey.UpdateKeyCredits{Remaining: latchkey.Set[int64](7)})})
+	update(latchkey.UpdateKeyRequest{
+		Credits: latchkey.Set(latchkey.UpdateKeyCredits{Remaining: latchkey.Set[int64](7)}),
+	})
 	if v := ask(latchkey.RateLimited); v.Credits.Or(-1) != 7 || !v.Ratelimits[0].Exceeded {
 		t.Fatalf("credits %d, limits %+v", v.Credits.Or(-1), v.Ratelimits)
 	}
@@ -74,13 +84,15 @@ func TestKeyVerifiesUpToItsExpiry(t *testing.T) {
 	}
 }
 
-// TestOnlyValidVerificationsCountAsUse: what was refused has not used the key.
+// TestOnlyValidVerificationsCountAsUse: a denied verification is not a use of
+// the key.
 func TestOnlyValidVerificationsCountAsUse(t *testing.T) {
 	w := newWorld(t)
 	w.advance(time.Hour)
 	api := w.newAPI()
 	blocked := []latchkey.VerifyKeyRatelimit{{
-		Name: "none", Limit: latchkey.Set[int64](0), Duration: latchkey.Set(latchkey.Per(time.Minute)),
+		Name: "none", Limit: latchkey.Set[int64](0),
+		Duration: latchkey.Set(latchkey.Per(time.Minute)),
 	}}
 	for want, r := range map[latchkey.Code]latchkey.CreateKeyRequest{
 		latchkey.Valid:         {APIID: api},
@@ -110,9 +122,9 @@ func TestOnlyValidVerificationsCountAsUse(t *testing.T) {
 	}
 }
 
-// TestIPListKnowsAddressesInEveryForm: doors in process don't normalize the
-// address of a caller.
-func TestIPListKnowsAddressesInEveryForm(t *testing.T) {
+// TestIPListMatchesEveryFormOfAnAddress: in-process callers don't normalize
+// their addresses.
+func TestIPListMatchesEveryFormOfAnAddress(t *testing.T) {
 	w := newWorld(t)
 	api := w.newAPI()
 	must[latchkey.APISettings](w, w.who, "apis.updateApi", latchkey.UpdateAPIRequest{
@@ -120,20 +132,24 @@ func TestIPListKnowsAddressesInEveryForm(t *testing.T) {
 	})
 	key := w.newKey(latchkey.CreateKeyRequest{APIID: api})
 	for address, want := range map[string]latchkey.Code{
-		"192.0.2.7": latchkey.Valid, "::ffff:192.0.2.7": latchkey.Valid, "fe80::1%eth0": latchkey.Valid,
+		"192.0.2.7": latchkey.Valid, "::ffff:192.0.2.7": latchkey.Valid,
+		"fe80::1%eth0":     latchkey.Valid,
 		"::ffff:192.0.2.8": latchkey.Forbidden, "": latchkey.Forbidden,
 	} {
 		who := w.who
 		who.RemoteIP = address
-		v := must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key})
+		v := must[latchkey.Verification](w, who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+			Key: key.Key,
+		})
 		if v.Code != want {
 			t.Errorf("from %q: %s, want %s", address, v.Code, want)
 		}
 	}
 }
 
-// TestUnknownAndForeignKeysAnswerAlike: nothing but "no" leaves the workspace.
-func TestUnknownAndForeignKeysAnswerAlike(t *testing.T) {
+// TestUnknownAndForeignKeysAreIndistinguishable: a response never reveals that
+// another workspace has a key.
+func TestUnknownAndForeignKeysAreIndistinguishable(t *testing.T) {
 	w := newWorld(t)
 	api := w.newAPI()
 	key := w.newKey(latchkey.CreateKeyRequest{APIID: api})
@@ -148,21 +164,29 @@ func TestUnknownAndForeignKeysAnswerAlike(t *testing.T) {
 		"without permission": {without, key.Key},
 		"a root key":         {w.who, w.root},
 	} {
-		v := must[latchkey.Verification](w, c.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: c.key, Permissions: "((("})
-		if diff := cmp.Diff(latchkey.Verification{Code: latchkey.NotFound}, v, cmp.AllowUnexported(latchkey.Opt[int64]{}, latchkey.Opt[bool]{})); diff != "" {
+		v := must[latchkey.Verification](w, c.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+			Key: c.key, Permissions: "(((",
+		})
+		if diff := cmp.Diff(
+			latchkey.Verification{Code: latchkey.NotFound}, v,
+			cmp.AllowUnexported(latchkey.Opt[int64]{}, latchkey.Opt[bool]{}),
+		); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	w.refused(w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "((("}, 400, "permissions_query_syntax_error")
+	w.refused(w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key, Permissions: "((("},
+		400, "permissions_query_syntax_error")
 	one := w.grant("api." + api + ".verify_key")
-	if v := must[latchkey.Verification](w, one, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key}); !v.Valid {
+	if v := must[latchkey.Verification](w, one, "keys.verifyKey", latchkey.VerifyKeyRequest{
+		Key: key.Key,
+	}); !v.Valid {
 		t.Errorf("with the permission for one API: %s", v.Code)
 	}
 }
 
-// TestEveryChangeIsInForceForTheNextRequest warms the cache, changes one thing
-// and asks again: the promise that revocation has no delay on its own node.
-func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
+// TestChangesApplyToTheNextVerification warms the cache, makes a change and
+// verifies again: on its own node a revocation has no delay.
+func TestChangesApplyToTheNextVerification(t *testing.T) {
 	type fixture struct {
 		w              *world
 		api            string
@@ -179,44 +203,100 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 		change func(*fixture)
 		want   latchkey.Code
 	}{
-		"key deleted":          {func(f *fixture) { run(f, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: f.keyID}) }, latchkey.NotFound},
-		"key deleted for good": {func(f *fixture) { run(f, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: f.keyID, Permanent: true}) }, latchkey.NotFound},
+		"key deleted": {
+			func(f *fixture) {
+				run(f, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: f.keyID})
+			},
+			latchkey.NotFound,
+		},
+		"key deleted for good": {
+			func(f *fixture) {
+				run(f, "keys.deleteKey", latchkey.DeleteKeyRequest{KeyID: f.keyID, Permanent: true})
+			},
+			latchkey.NotFound,
+		},
 		"key disabled": {func(f *fixture) {
-			run(f, "keys.updateKey", latchkey.UpdateKeyRequest{KeyID: f.keyID, Enabled: latchkey.Set(false)})
+			run(f, "keys.updateKey", latchkey.UpdateKeyRequest{
+				KeyID: f.keyID, Enabled: latchkey.Set(false),
+			})
 		}, latchkey.Disabled},
 		"key rerolled": {func(f *fixture) {
-			run(f, "keys.rerollKey", latchkey.RerollKeyRequest{KeyID: f.keyID, Expiration: latchkey.Set(latchkey.Duration{})})
+			run(f, "keys.rerollKey", latchkey.RerollKeyRequest{
+				KeyID: f.keyID, Expiration: latchkey.Set(latchkey.Duration{}),
+			})
 		}, latchkey.Expired},
-		"roles taken":  {func(f *fixture) { run(f, "keys.setRoles", latchkey.SetRolesRequest{KeyID: f.keyID, Roles: []string{}}) }, latchkey.InsufficientPermissions},
-		"role deleted": {func(f *fixture) { run(f, "permissions.deleteRole", latchkey.DeleteRoleRequest{Role: f.role}) }, latchkey.InsufficientPermissions},
+		"roles taken": {
+			func(f *fixture) {
+				run(f, "keys.setRoles", latchkey.SetRolesRequest{KeyID: f.keyID, Roles: []string{}})
+			},
+			latchkey.InsufficientPermissions,
+		},
+		"role deleted": {
+			func(f *fixture) {
+				run(f, "permissions.deleteRole", latchkey.DeleteRoleRequest{Role: f.role})
+			},
+			latchkey.InsufficientPermissions,
+		},
 		"role emptied": {func(f *fixture) {
-			run(f, "permissions.setRolePermissions", latchkey.SetRolePermissionsRequest{RoleID: f.role, Permissions: []string{}})
+			run(f, "permissions.setRolePermissions", latchkey.SetRolePermissionsRequest{
+				RoleID: f.role, Permissions: []string{},
+			})
 		}, latchkey.InsufficientPermissions},
 		"permission deleted": {func(f *fixture) {
-			run(f, "permissions.deletePermission", latchkey.DeletePermissionRequest{Permission: "docs.read"})
+			run(f, "permissions.deletePermission", latchkey.DeletePermissionRequest{
+				Permission: "docs.read",
+			})
 		}, latchkey.InsufficientPermissions},
 		"identity limit lowered": {func(f *fixture) {
-			run(f, "identities.updateIdentity", latchkey.UpdateIdentityRequest{Identity: f.identity, Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{{Name: "shared", Limit: 1, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}})})
+			run(f, "identities.updateIdentity", latchkey.UpdateIdentityRequest{
+				Identity: f.identity,
+				Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{
+					{
+						Name: "shared", Limit: 1, Duration: latchkey.Per(time.Hour),
+						AutoApply: latchkey.Set(true),
+					},
+				}),
+			})
 		}, latchkey.RateLimited},
-		"API deleted": {func(f *fixture) { run(f, "apis.deleteApi", latchkey.DeleteAPIRequest{APIID: f.api}) }, latchkey.NotFound},
+		"API deleted": {
+			func(f *fixture) { run(f, "apis.deleteApi", latchkey.DeleteAPIRequest{APIID: f.api}) },
+			latchkey.NotFound,
+		},
 		"addresses restricted": {func(f *fixture) {
-			run(f, "apis.updateApi", latchkey.UpdateAPIRequest{APIID: f.api, IPWhitelist: latchkey.Set([]string{"203.0.113.7"})})
+			run(f, "apis.updateApi", latchkey.UpdateAPIRequest{
+				APIID: f.api, IPWhitelist: latchkey.Set([]string{"203.0.113.7"}),
+			})
 		}, latchkey.Forbidden},
 		"credits ended": {func(f *fixture) {
-			run(f, "keys.updateCredits", latchkey.UpdateCreditsRequest{KeyID: f.keyID, Operation: latchkey.SetCredits, Value: latchkey.Set[int64](0)})
+			run(f, "keys.updateCredits", latchkey.UpdateCreditsRequest{
+				KeyID: f.keyID, Operation: latchkey.SetCredits, Value: latchkey.Set[int64](0),
+			})
 		}, latchkey.UsageExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			f := &fixture{w: w, api: w.newAPI()}
-			f.identity = must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{
-				ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{{Name: "shared", Limit: 100, Duration: latchkey.Per(time.Hour), AutoApply: latchkey.Set(true)}},
-			}).IdentityID
-			f.role = must[latchkey.CreatedRole](w, w.who, "permissions.createRole", latchkey.CreateRoleRequest{Name: "reader", Permissions: []string{"docs.read"}}).RoleID
-			made := w.newKey(latchkey.CreateKeyRequest{APIID: f.api, ExternalID: "user_1", Roles: []string{"Reader"}})
+			f.identity = must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity",
+				latchkey.CreateIdentityRequest{
+					ExternalID: "user_1",
+					Ratelimits: []latchkey.RatelimitRequest{
+						{
+							Name: "shared", Limit: 100, Duration: latchkey.Per(time.Hour),
+							AutoApply: latchkey.Set(true),
+						},
+					},
+				}).IdentityID
+			f.role = must[latchkey.CreatedRole](
+				w, w.who, "permissions.createRole",
+				latchkey.CreateRoleRequest{Name: "reader", Permissions: []string{"docs.read"}},
+			).RoleID
+			made := w.newKey(latchkey.CreateKeyRequest{
+				APIID: f.api, ExternalID: "user_1", Roles: []string{"Reader"},
+			})
 			f.keyID, f.key = made.KeyID, made.Key
 			ask := func() latchkey.Code {
-				return must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: f.key, Permissions: "docs.read"}).Code
+				return must[latchkey.Verification](w, w.who, "keys.verifyKey",
+					latchkey.VerifyKeyRequest{Key: f.key, Permissions: "docs.read"}).Code
 			}
 			for range 2 {
 				if code := ask(); code != latchkey.Valid {
@@ -231,24 +311,29 @@ func TestEveryChangeIsInForceForTheNextRequest(t *testing.T) {
 	}
 }
 
-// TestADisabledWorkspaceIsClosedWithTheNextRequest, also to who was
-// authenticated before, and whatever else is wrong with the key.
-func TestADisabledWorkspaceIsClosedWithTheNextRequest(t *testing.T) {
+// TestDisabledWorkspaceFailsTheNextVerification, even for callers that were
+// authenticated before, and whatever other check the key fails.
+func TestDisabledWorkspaceFailsTheNextVerification(t *testing.T) {
 	w := newWorld(t)
 	other := w.otherWorkspace()
-	api := must[latchkey.CreatedAPI](w, other, "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}).APIID
+	api := must[latchkey.CreatedAPI](w, other, "apis.createApi", latchkey.CreateAPIRequest{
+		Name: "test",
+	}).APIID
 	ask := func(enabled bool) (code func() latchkey.Code) {
 		key := must[latchkey.CreatedKey](w, other, "keys.createKey",
 			latchkey.CreateKeyRequest{APIID: api, Enabled: latchkey.Set(enabled)})
 		return func() latchkey.Code {
-			return must[latchkey.Verification](w, other, "keys.verifyKey", latchkey.VerifyKeyRequest{Key: key.Key}).Code
+			return must[latchkey.Verification](w, other, "keys.verifyKey",
+				latchkey.VerifyKeyRequest{Key: key.Key}).Code
 		}
 	}
 	enabled, disabled := ask(true), ask(false)
 	if a, b := enabled(), disabled(); a != latchkey.Valid || b != latchkey.Disabled {
 		t.Fatal(a, b)
 	}
-	off := latchkey.UpdateWorkspaceRequest{WorkspaceID: other.WorkspaceID(), Enabled: latchkey.Set(false)}
+	off := latchkey.UpdateWorkspaceRequest{
+		WorkspaceID: other.WorkspaceID(), Enabled: latchkey.Set(false),
+	}
 	must[latchkey.Workspace](w, w.who, "workspaces.updateWorkspace", off)
 	if a, b := enabled(), disabled(); a != latchkey.Forbidden || b != latchkey.Forbidden {
 		t.Errorf("after the change: %s, and %s if disabled; want %s", a, b, latchkey.Forbidden)
@@ -257,16 +342,17 @@ func TestADisabledWorkspaceIsClosedWithTheNextRequest(t *testing.T) {
 	w.refused(w.who, "workspaces.updateWorkspace", off, 412, "protected_resource")
 }
 
-// TestAKeyThatWasUnknownIsFoundOnceItExists: that a hash is unknown is
-// remembered too, and forgotten when a key of that hash comes.
-func TestAKeyThatWasUnknownIsFoundOnceItExists(t *testing.T) {
+// TestKeyCachedAsUnknownIsFoundOnceItExists: unknown hashes are cached too, and
+// invalidated when a key with the hash is created.
+func TestKeyCachedAsUnknownIsFoundOnceItExists(t *testing.T) {
 	w := newWorld(t)
 	const text = "legacy_key_of_another_system"
 	if v := w.verify(text); v.Code != latchkey.NotFound {
 		t.Fatal(v.Code)
 	}
 	api := w.newAPI()
-	m := must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration", latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256})
+	m := must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration",
+		latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256})
 	must[latchkey.MigratedKeys](w, w.who, "keys.migrateKeys", latchkey.MigrateKeysRequest{
 		MigrationID: m.MigrationID, APIID: api, Keys: []latchkey.MigrateKey{{Hash: hashText(text)}},
 	})
@@ -275,8 +361,9 @@ func TestAKeyThatWasUnknownIsFoundOnceItExists(t *testing.T) {
 	}
 }
 
-// TestUnknownKeysAreKeptApart: from real ones, which made-up keys must not evict.
-func TestUnknownKeysAreKeptApart(t *testing.T) {
+// TestUnknownKeysDoNotEvictRealOnes: unknown keys have a cache of their own, so
+// that made-up keys evict no real ones.
+func TestUnknownKeysDoNotEvictRealOnes(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	w.verify(key.Key)
@@ -290,53 +377,70 @@ func TestUnknownKeysAreKeptApart(t *testing.T) {
 	}
 }
 
-func TestLimitsOfTheKeyHideThoseOfItsIdentity(t *testing.T) {
+func TestLimitsOfTheKeyOverrideThoseOfItsIdentity(t *testing.T) {
 	w := newWorld(t)
 	hour := latchkey.Per(time.Hour)
-	must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity", latchkey.CreateIdentityRequest{
-		ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
-			{Name: "requests", Limit: 100, Duration: hour, AutoApply: latchkey.Set(true)},
-			{Name: "tokens", Limit: 5, Duration: hour, AutoApply: latchkey.Set(true)},
+	must[latchkey.CreatedIdentity](w, w.who, "identities.createIdentity",
+		latchkey.CreateIdentityRequest{
+			ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
+				{Name: "requests", Limit: 100, Duration: hour, AutoApply: latchkey.Set(true)},
+				{Name: "tokens", Limit: 5, Duration: hour, AutoApply: latchkey.Set(true)},
+			},
+		})
+	api := w.newAPI()
+	one := w.newKey(latchkey.CreateKeyRequest{
+		APIID: api, ExternalID: "user_1",
+		Ratelimits: []latchkey.RatelimitRequest{
+			{Name: "requests", Limit: 2, Duration: hour, AutoApply: latchkey.Set(false)},
 		},
 	})
-	api := w.newAPI()
-	one := w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: "user_1", Ratelimits: []latchkey.RatelimitRequest{
-		{Name: "requests", Limit: 2, Duration: hour, AutoApply: latchkey.Set(false)},
-	}})
 	two := w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: "user_1"})
 	v := w.verify(one.Key)
-	if len(v.Ratelimits) != 1 || v.Ratelimits[0].Name != "tokens" || v.Ratelimits[0].Remaining != 4 {
-		t.Fatalf("checked %+v; the key's own requests limit is not auto and hides the shared one", v.Ratelimits)
+	if len(v.Ratelimits) != 1 || v.Ratelimits[0].Name != "tokens" ||
+		v.Ratelimits[0].Remaining != 4 {
+		t.Fatalf("checked %+v; the key's own requests limit is not auto and hides the shared one",
+			v.Ratelimits)
 	}
 	if len(v.Identity.Ratelimits) != 1 || v.Identity.Ratelimits[0].Name != "tokens" {
 		t.Errorf("identity shows %+v", v.Identity.Ratelimits)
 	}
 	for _, state := range w.verify(two.Key).Ratelimits {
-		if want := map[string]int64{"requests": 99, "tokens": 3}[state.Name]; state.Remaining != want {
-			t.Errorf("%s: %d remaining, want %d: identity limits are shared by its keys", state.Name, state.Remaining, want)
+		if want := map[string]int64{
+			"requests": 99, "tokens": 3,
+		}[state.Name]; state.Remaining != want {
+			t.Errorf("%s: %d remaining, want %d: identity limits are shared by its keys",
+				state.Name, state.Remaining, want)
 		}
 	}
 }
 
-func TestLimitsGivenWithTheCall(t *testing.T) {
+func TestLimitsInTheRequest(t *testing.T) {
 	w := newWorld(t)
 	key := w.newKey(latchkey.CreateKeyRequest{})
 	ask := func(limits ...latchkey.VerifyKeyRatelimit) latchkey.VerifyKeyRequest {
 		return latchkey.VerifyKeyRequest{Key: key.Key, Ratelimits: limits}
 	}
-	adHoc := latchkey.VerifyKeyRatelimit{Name: "burst", Limit: latchkey.Set[int64](2), Duration: latchkey.Set(latchkey.Per(time.Minute))}
+	adHoc := latchkey.VerifyKeyRatelimit{
+		Name: "burst", Limit: latchkey.Set[int64](2),
+		Duration: latchkey.Set(latchkey.Per(time.Minute)),
+	}
 	for _, want := range []latchkey.Code{latchkey.Valid, latchkey.Valid, latchkey.RateLimited} {
-		if v := must[latchkey.Verification](w, w.who, "keys.verifyKey", ask(adHoc)); v.Code != want {
+		if v := must[latchkey.Verification](
+			w, w.who, "keys.verifyKey", ask(adHoc),
+		); v.Code != want {
 			t.Fatalf("code %s, want %s", v.Code, want)
 		}
 	}
 	zero := adHoc
 	zero.Name, zero.Limit = "none", latchkey.Set[int64](0)
-	if v := must[latchkey.Verification](w, w.who, "keys.verifyKey", ask(zero)); v.Code != latchkey.RateLimited {
+	if v := must[latchkey.Verification](
+		w, w.who, "keys.verifyKey", ask(zero),
+	); v.Code != latchkey.RateLimited {
 		t.Errorf("a limit of 0: %s", v.Code)
 	}
 	short := adHoc
 	short.Duration = latchkey.Set(latchkey.PerMilli(999))
 	w.refused(w.who, "keys.verifyKey", ask(short), 400, "invalid_input")
-	w.refused(w.who, "keys.verifyKey", ask(latchkey.VerifyKeyRatelimit{Name: "nosuch"}), 412, "precondition_failed")
+	w.refused(w.who, "keys.verifyKey", ask(latchkey.VerifyKeyRatelimit{Name: "nosuch"}), 412,
+		"precondition_failed")
 }
