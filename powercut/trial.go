@@ -18,7 +18,7 @@ import (
 type trial struct {
 	binary  string
 	dir     string     // where the disk is mounted
-	scratch string     // a folder on a disk that does not forget
+	scratch string     // a folder on a real disk
 	seed    uint64     // of everything that is random
 	random  *rand.Rand // made of seed
 	disk    *Disk
@@ -35,7 +35,7 @@ func newTrial(binary, dir, scratch string, seed uint64) *trial {
 // data is the data folder, which the service makes itself.
 func (t *trial) data() string { return filepath.Join(t.dir, "latchkey") }
 
-// renew begins anew with an empty disk.
+// renew starts over with an empty disk.
 func (t *trial) renew() { t.disk, t.model = NewDisk(), model{} }
 
 // round runs the service under load, or only starts it, cuts the power at a

@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// A Key names a value. Keys that differ must have texts that differ.
+// A Key names a value. Different keys must have different texts.
 type Key interface {
 	comparable
 	fmt.Stringer
 }
 
-// A Value is what a cache keeps: a pointer to a struct that embeds [Dependencies].
-// It must not change.
+// A Value is an immutable cached value: a pointer to a struct that embeds
+// [Dependencies].
 type Value interface {
 	dependencies() *Dependencies
-	// Unknown reports that the database has nothing of that name.
+	// Unknown reports that the database has no value of that name.
 	Unknown() bool
 }
 
-// A Cache keeps values that were read from the database while they are usable and
-// there is room. That a name is unknown is kept apart, with a bound of its own, so
-// that made-up names can't evict real values. A Cache is safe for concurrent use.
+// A Cache keeps values from the database while they are usable and there is room.
+// Unknown names have a separate bound, so that made-up names can't evict real values.
+// A Cache is safe for concurrent use.
 type Cache[K Key, V Value] struct {
 	source  *Source
 	known   *otter.Cache[K, V]
@@ -36,11 +36,11 @@ type Cache[K Key, V Value] struct {
 	hits, misses Counter
 }
 
-// maxUnknown is how many unknown names are kept.
+// maxUnknown is the maximum number of cached unknown names.
 const maxUnknown = 10_000
 
-// NewCache returns a cache of at most maxBytes, as weigh counts the bytes of each
-// value. Close releases it.
+// NewCache returns a cache of at most maxBytes. weigh returns the bytes of a value.
+// Close releases the cache.
 func NewCache[K Key, V Value](s *Source, maxBytes uint64, weigh func(K, V) uint32) *Cache[K, V] {
 	return &Cache[K, V]{
 		source:  s,
@@ -49,14 +49,14 @@ func NewCache[K Key, V Value](s *Source, maxBytes uint64, weigh func(K, V) uint3
 	}
 }
 
-// A Loader reads a value from the database. The version is from before the read;
-// the value's dependencies must be made of it. The context ends when the value
-// would be too old to be used.
+// A Loader reads a value from the database. The version is from before the read; the
+// value's dependencies must use it. The context ends when the value would be too old
+// to use.
 type Loader[V Value] func(ctx context.Context, asOf Version) (V, error)
 
-// Get returns a usable value, from memory or else from load, and counts it on a
-// lane of [Counter]. While the database is down it can return one that is stale;
-// then age is how long ago the value was last known to be right, and else 0.
+// Get returns a usable value, from memory or from load, and counts it on a lane of
+// [Counter]. While the database is down it can return a stale one. Then age is the
+// time since the value was last known to be right; otherwise it is 0.
 func (c *Cache[K, V]) Get(
 	ctx context.Context, lane uint32, key K, load Loader[V],
 ) (v V, age time.Duration, err error) {
@@ -75,8 +75,8 @@ func (c *Cache[K, V]) Get(
 	return v, 0, err
 }
 
-// Reuse reports whether a value that Get returned earlier can be used again, which
-// saves looking it up, and counts a hit if it can.
+// Reuse reports whether a value that Get returned earlier is still usable, which
+// saves a lookup, and counts a hit if it is.
 func (c *Cache[K, V]) Reuse(lane uint32, v V) bool {
 	if !c.source.Clock.usable(v.dependencies()) {
 		return false
@@ -85,9 +85,9 @@ func (c *Cache[K, V]) Reuse(lane uint32, v V) bool {
 	return true
 }
 
-// fetch loads a value once for all callers that wait. A load that another caller
-// began is used only if it is usable, for it may have begun before a change that
-// this caller knows of.
+// fetch loads a value once for all waiting callers. The value of a load that another
+// caller began can be unusable, because the load can have begun before a change that
+// this caller must see.
 func (c *Cache[K, V]) fetch(ctx context.Context, key K, load Loader[V]) (V, error) {
 	for {
 		mine := false
@@ -102,8 +102,7 @@ func (c *Cache[K, V]) fetch(ctx context.Context, key K, load Loader[V]) (V, erro
 	}
 }
 
-// ErrTimeout says that a value took so long to read that it would be too old to
-// be used.
+// ErrTimeout says that a value took so long to read that it would be too old to use.
 var ErrTimeout = errors.New("the database took too long to respond")
 
 func (c *Cache[K, V]) load(ctx context.Context, key K, load Loader[V]) (V, error) {
@@ -130,8 +129,8 @@ func (c *Cache[K, V]) load(ctx context.Context, key K, load Loader[V]) (V, error
 	return v, err
 }
 
-// stale returns the value that was read before the database went down, unless it
-// is known to be wrong or older than StaleFor.
+// stale returns the value from before the database went down, unless it was
+// invalidated or is older than StaleFor.
 func (c *Cache[K, V]) stale(key K) (V, time.Duration, bool) {
 	for _, room := range []*otter.Cache[K, V]{c.known, c.unknown} {
 		if v, ok := room.GetIfPresent(key); ok {
@@ -144,14 +143,14 @@ func (c *Cache[K, V]) stale(key K) (V, time.Duration, bool) {
 	return *new(V), 0, false
 }
 
-// Stats are the figures of a cache.
+// Stats are the statistics of a cache.
 type Stats struct {
 	Hits, Misses   uint64 // values used from memory, and values that had to be read
-	Known, Unknown int    // how many are kept, about
-	Bytes          uint64 // how much memory the known ones take, about
+	Known, Unknown int    // number of cached values and unknown names, approximate
+	Bytes          uint64 // memory of the cached values, approximate
 }
 
-// Stats returns the figures of the cache.
+// Stats returns the statistics of the cache.
 func (c *Cache[K, V]) Stats() Stats {
 	return Stats{
 		Hits: c.hits.Total(), Misses: c.misses.Total(),
@@ -160,7 +159,7 @@ func (c *Cache[K, V]) Stats() Stats {
 	}
 }
 
-// Close ends the goroutines of the cache, which must not be used after.
+// Close ends the goroutines of the cache. It must not be used afterwards.
 func (c *Cache[K, V]) Close() {
 	c.known.StopAllGoroutines()
 	c.unknown.StopAllGoroutines()

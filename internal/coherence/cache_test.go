@@ -18,7 +18,7 @@ type text struct {
 
 func (t *text) Unknown() bool { return t.text == "" }
 
-// reader has a cache return what it is told to read.
+// reader is a cache with a settable database.
 type reader struct {
 	*Cache[name, *text]
 	clock *Clock

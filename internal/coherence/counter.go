@@ -2,12 +2,12 @@ package coherence
 
 import "sync/atomic"
 
-// lanes is how many parts a counter has: enough that processors which count at
-// once rarely meet on the same cache line.
+// lanes is the number of parts of a counter: enough that CPUs that count at the same
+// time rarely share a cache line.
 const lanes = 32
 
-// A Counter counts up, at little cost however many processors do it. The zero
-// value is ready.
+// A Counter counts up, cheaply even if many CPUs count at the same time. The zero
+// value is ready to use.
 type Counter struct {
 	parts [lanes]struct {
 		n atomic.Uint64
@@ -15,11 +15,11 @@ type Counter struct {
 	}
 }
 
-// Add counts one on a lane. Any lane is right; what runs side by side should have
-// different ones, and the processor that used a lane last uses it fastest.
+// Add counts one on a lane. Any lane is correct. Concurrent goroutines should use
+// different ones, and a lane is fastest on the CPU that used it last.
 func (c *Counter) Add(lane uint32) { c.parts[lane%lanes].n.Add(1) }
 
-// Total returns how often Add was called.
+// Total returns the number of calls of Add.
 func (c *Counter) Total() uint64 {
 	sum := uint64(0)
 	for i := range c.parts {

@@ -3,7 +3,7 @@
 //
 //	go test -json ./... | go run ./internal/testlog SKIPS
 //
-// SKIPS is a file with one line for each test that CI may skip: its name and the
+// SKIPS is a file with one line for each test that CI can skip: its name and the
 // reason. Where the environment variable CI is set, any other skip is an error,
 // so that nothing is left untested in silence.
 package main
@@ -158,7 +158,7 @@ func report(to io.Writer, skips []skip, list string) (unlisted bool) {
 	for _, s := range skips {
 		note := ""
 		if name, _, _ := strings.Cut(s.Name, "/"); !listed[name] && !listed[s.Name] {
-			note, unlisted = " (not in the list of tests that CI may skip)", true
+			note, unlisted = " (not in the list of tests that CI can skip)", true
 		}
 		fmt.Fprintf(to, "skipped\t%s %s: %s%s\n", s.Package, s.Name, s.reason, note)
 	}

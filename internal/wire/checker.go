@@ -101,7 +101,7 @@ func (c *checker) checkLength(f *field, s string) {
 }
 
 // checkMeta checks metadata, which a program can make from any string. Absent
-// metadata stands for an empty object.
+// metadata means an empty object.
 func (c *checker) checkMeta(f *field, m latchkey.Meta) {
 	text := bytes.TrimLeft([]byte(m), spaces)
 	if m == "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-var write = flag.Bool("update", false, "write testdata/faults.golden anew")
+var write = flag.Bool("update", false, "update testdata/faults.golden")
 
 // The wording of faults is read by people and the locations by programs, so a
 // change of either shows in the golden file.

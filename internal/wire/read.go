@@ -88,7 +88,7 @@ func keep[T any](c *checker, o *latchkey.Opt[T], value T) {
 	}
 }
 
-// pointee returns what p points to, made anew to be read into.
+// pointee returns what p points to: a new zero value, if the request is read from JSON.
 func pointee[T any](c *checker, p **T) *T {
 	if c.reading {
 		*p = new(T)
