@@ -69,11 +69,11 @@ shared:
 	LATCHKEY_TEST_DATABASE=postgres $(TEST) -count=1 $(SHARED) | $(LOG)
 	LATCHKEY_TEST_REDIS=1 $(TEST) -count=1 $(SHARED) | $(LOG)
 
-# The adapters are a module of their own, so that nobody who uses the root
-# downloads web frameworks.
+# Each adapter is a module of its own, so that nobody downloads a framework that he
+# doesn't use.
 adapters:
-	go -C adapters vet ./...
-	cd adapters && $(RACE) ./... | (cd .. && $(LOG))
+	@set -e; for mod in adapters/*/go.mod; do dir=$${mod%/go.mod}; echo "$$dir"; \
+		go -C $$dir vet ./...; (cd $$dir && $(RACE) ./...) | $(LOG); done
 
 # Acknowledged changes survive power failures: half of the cuts lose all unsynced
 # data, half keep a random part of it. It needs root, to mount a file system.

@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,7 @@ var imports = map[string][]string{
 	"internal/licenses/gen": {},
 	"internal/spec":         {"internal/engine", "internal/check"},
 	"internal/spec/gen":     {"internal/spec"},
+	"internal/guardtest":    {"protect"},
 	"conformance":           {},
 	"conformance/cluster":   {},
 	"protect":               {},
@@ -118,4 +120,28 @@ func importsOf(t *testing.T, file string) []string {
 		paths = append(paths, p)
 	}
 	return paths
+}
+
+// TestAdaptersDownloadTheirFrameworkOnly: who uses gin needs none of the others.
+func TestAdaptersDownloadTheirFrameworkOnly(t *testing.T) {
+	frameworks := map[string]string{
+		"ginguard": "gin-gonic/gin ", "echoguard": "labstack/echo/", "fiberguard": "gofiber/fiber/",
+		"grpcguard": "google.golang.org/grpc ",
+	}
+	folders, err := os.ReadDir("adapters")
+	if err != nil || len(folders) != len(frameworks) {
+		t.Errorf("%d adapters, %v; want %d", len(folders), err, len(frameworks))
+	}
+	for adapter := range frameworks {
+		mod, err := os.ReadFile(filepath.Join("adapters", adapter, "go.mod"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for of, framework := range frameworks {
+			if strings.Contains(string(mod), framework) != (of == adapter) {
+				t.Errorf("adapters/%s/go.mod: %q is wrong there, or missing", adapter, framework)
+			}
+		}
+	}
 }

@@ -37,7 +37,7 @@
 //
 // # Other frameworks
 //
-// The module github.com/latchkeyhq/latchkey/adapters has middleware for gin, echo,
-// fiber and gRPC. For other frameworks use [Guard.Handler], or [Guard.CheckRequest]
-// and [Guard.Refuse].
+// The modules github.com/latchkeyhq/latchkey/adapters/ginguard, echoguard, fiberguard
+// and grpcguard have middleware for gin, echo, fiber and gRPC. For other frameworks use
+// [Guard.Handler], or [Guard.CheckRequest] and [Guard.Refuse].
 package protect

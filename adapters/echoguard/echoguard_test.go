@@ -8,7 +8,7 @@ import (
 	"github.com/labstack/echo/v5"
 
 	"github.com/latchkeyhq/latchkey/adapters/echoguard"
-	"github.com/latchkeyhq/latchkey/adapters/internal/guardtest"
+	"github.com/latchkeyhq/latchkey/internal/guardtest"
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
@@ -16,7 +16,7 @@ func serve(g *protect.Guard, r *http.Request, handler echo.HandlerFunc) *http.Re
 	e := echo.New()
 	e.Logger = guardtest.Log
 	e.Use(echoguard.New(g))
-	e.GET("/", handler)
+	e.Any("/", handler)
 	rec := httptest.NewRecorder()
 	e.ServeHTTP(rec, r)
 	return rec.Result()

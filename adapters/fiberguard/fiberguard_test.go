@@ -11,14 +11,14 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/adapters/fiberguard"
-	"github.com/latchkeyhq/latchkey/adapters/internal/guardtest"
+	"github.com/latchkeyhq/latchkey/internal/guardtest"
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
 func app(g *protect.Guard, handler fiber.Handler) *fiber.App {
 	a := fiber.New()
 	a.Use(fiberguard.New(g))
-	a.Get("/", handler)
+	a.All("/", handler)
 	return a
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/latchkeyhq/latchkey/adapters/ginguard"
-	"github.com/latchkeyhq/latchkey/adapters/internal/guardtest"
+	"github.com/latchkeyhq/latchkey/internal/guardtest"
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
@@ -16,7 +16,7 @@ func router(g *protect.Guard) *gin.Engine {
 	gin.SetMode(gin.TestMode)
 	e := gin.New()
 	e.Use(ginguard.New(g))
-	e.GET("/", func(c *gin.Context) { c.String(http.StatusOK, guardtest.Hello(c.Request.Context())) })
+	e.Any("/", func(c *gin.Context) { c.String(http.StatusOK, guardtest.Hello(c.Request.Context())) })
 	return e
 }
 

@@ -6,8 +6,9 @@
 //		grpc.StreamInterceptor(grpcguard.Stream(guard)))
 //
 // The key is in the metadata "authorization", as "Bearer <key>". An extractor of
-// the guard gets the metadata as the header of its request. A method gets the
-// verification from its context:
+// the guard gets an http.Request with the method of the call as its path, the metadata
+// as header, the address of the caller, and no body. A method gets the verification from
+// its context:
 //
 //	v, ok := protect.FromContext(ctx)
 //
@@ -26,11 +27,14 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -91,14 +95,27 @@ func check(ctx context.Context, g *protect.Guard, method string) (context.Contex
 	return protect.NewContext(ctx, v), nil
 }
 
-// request is what extractors may look at: the method as path, metadata as header.
+// request is what extractors see: the method as path, metadata as header. Messages are
+// not its body, which is empty.
 func request(ctx context.Context, method string) *http.Request {
 	md, _ := metadata.FromIncomingContext(ctx)
 	header := http.Header{}
 	for name, values := range md {
-		header[http.CanonicalHeaderKey(name)] = values
+		if !strings.HasPrefix(name, ":") { // which HTTP/2 has for what are fields here
+			header[http.CanonicalHeaderKey(name)] = values
+		}
 	}
-	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: method}, Header: header}
+	r := &http.Request{
+		Method: http.MethodPost, URL: &url.URL{Path: method}, RequestURI: method,
+		Proto: "HTTP/2.0", ProtoMajor: 2,
+		Header: header, Body: http.NoBody, Host: strings.Join(md.Get(":authority"), ","),
+	}
+	if p, ok := peer.FromContext(ctx); ok && p.Addr != nil {
+		r.RemoteAddr = p.Addr.String()
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			r.TLS = &info.State
+		}
+	}
 	return r.WithContext(ctx)
 }
 

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/latchkeyhq/latchkey/adapters/grpcguard"
-	"github.com/latchkeyhq/latchkey/adapters/internal/guardtest"
+	"github.com/latchkeyhq/latchkey/internal/guardtest"
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
@@ -166,5 +166,29 @@ func TestCallsAreAnsweredInTermsOfGRPC(t *testing.T) {
 				t.Errorf("stream: want -, got +:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestExtractorsSeeAWholeRequest: one that reads the body must not end the process.
+func TestExtractorsSeeAWholeRequest(t *testing.T) {
+	guard := protect.New(protect.Config{Verifier: guardtest.Keys{}, Extract: guardtest.Whole(t)})
+	server := grpc.NewServer(grpc.UnaryInterceptor(grpcguard.Unary(guard)))
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(listener)
+	defer server.Stop()
+	conn, err := grpc.NewClient(listener.Addr().String(),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer sk_valid")
+	_, err = healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
+	if err != nil {
+		t.Error(err)
 	}
 }

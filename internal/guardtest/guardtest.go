@@ -7,8 +7,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,35 +78,46 @@ func SameAnswers(
 	anywhere := protect.New(protect.Config{Verifier: Keys{}, OnError: protect.FailClosed(Log),
 		Extract: protect.FirstOf(protect.Bearer, protect.Header("X-API-Key"), protect.Query("key"),
 			protect.Cookie("session"))})
+	inForm := protect.New(protect.Config{Verifier: Keys{}, OnError: protect.FailClosed(Log),
+		Extract: func(r *http.Request) (string, bool) { return r.FormValue("key"), true }})
+	whole := protect.New(protect.Config{Verifier: Keys{}, OnError: protect.FailClosed(Log),
+		Extract: Whole(t)})
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	for _, c := range []struct {
 		name   string
 		guard  *protect.Guard
 		target string
 		header http.Header
 		status int
+		body   string
 	}{
-		{"valid", closed, "/", bearer("sk_valid"), 200},
-		{"no key", closed, "/", nil, 401},
-		{"another scheme", closed, "/", http.Header{"Authorization": {"Basic sk_valid"}}, 401},
+		{"valid", closed, "/", bearer("sk_valid"), 200, ""},
+		{"no key", closed, "/", nil, 401, ""},
+		{"another scheme", closed, "/", http.Header{"Authorization": {"Basic sk_valid"}}, 401, ""},
 		{"two keys", closed, "/", http.Header{"Authorization": {"Bearer sk_valid", "Bearer sk_valid"}},
-			401},
-		{"unknown", closed, "/", bearer("sk_unknown"), 401},
-		{"disabled", closed, "/", bearer("sk_disabled"), 401},
-		{"out of credits", closed, "/", bearer("sk_spent"), 402},
-		{"with the permission", closed.Require("read"), "/", bearer("sk_valid"), 200},
-		{"without the permission", closed.Require("write"), "/", bearer("sk_valid"), 403},
-		{"rate limited", closed, "/", bearer("sk_limited"), 429},
-		{"verifier down", closed, "/", bearer("sk_down"), 503},
-		{"verifier overloaded", closed, "/", bearer("sk_overloaded"), 503},
-		{"verifier down, failing open", open, "/", bearer("sk_down"), 200},
-		{"denied, failing open", open, "/", bearer("sk_spent"), 402},
-		{"key in a header", anywhere, "/", http.Header{"X-Api-Key": {"sk_valid"}}, 200},
-		{"key in the query", anywhere, "/?key=sk_v%61lid", nil, 200},
-		{"key in a cookie", anywhere, "/", http.Header{"Cookie": {"a=b; session=sk_valid"}}, 200},
+			401, ""},
+		{"unknown", closed, "/", bearer("sk_unknown"), 401, ""},
+		{"disabled", closed, "/", bearer("sk_disabled"), 401, ""},
+		{"out of credits", closed, "/", bearer("sk_spent"), 402, ""},
+		{"with the permission", closed.Require("read"), "/", bearer("sk_valid"), 200, ""},
+		{"without the permission", closed.Require("write"), "/", bearer("sk_valid"), 403, ""},
+		{"rate limited", closed, "/", bearer("sk_limited"), 429, ""},
+		{"verifier down", closed, "/", bearer("sk_down"), 503, ""},
+		{"verifier overloaded", closed, "/", bearer("sk_overloaded"), 503, ""},
+		{"verifier down, failing open", open, "/", bearer("sk_down"), 200, ""},
+		{"verifier overloaded, failing open", open, "/", bearer("sk_overloaded"), 503, ""},
+		{"denied, failing open", open, "/", bearer("sk_spent"), 402, ""},
+		{"key in a header", anywhere, "/", http.Header{"X-Api-Key": {"sk_valid"}}, 200, ""},
+		{"key in the query", anywhere, "/?key=sk_v%61lid", nil, 200, ""},
+		{"key in a cookie", anywhere, "/", http.Header{"Cookie": {"a=b; session=sk_valid"}}, 200, ""},
+		{"key in a form", inForm, "/", form, 200, "a=b&key=sk_valid"},
+		{"no key in a form", inForm, "/", form, 401, "a=b"},
+		{"a whole request", whole, "/?a=b", bearer("sk_valid"), 200, "the body"},
+		{"a whole request without a body", whole, "/?a=b", bearer("sk_valid"), 200, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			request := func() *http.Request {
-				r := httptest.NewRequest("GET", c.target, nil)
+				r := httptest.NewRequest("POST", c.target, strings.NewReader(c.body))
 				for name, values := range c.header {
 					r.Header[name] = values
 				}
@@ -118,6 +132,30 @@ func SameAnswers(
 				t.Errorf("answered with %d, want %d; net/http -, this +:\n%s", got.Status, c.status, diff)
 			}
 		})
+	}
+}
+
+// Whole is an extractor like protect.Bearer that needs what net/http promises of a request.
+func Whole(t *testing.T) protect.Extractor {
+	return func(r *http.Request) (string, bool) {
+		t.Helper()
+		if body, err := io.ReadAll(r.Body); err != nil || string(body) != "" && string(body) != "the body" {
+			t.Errorf("the body is %q, %v", body, err)
+		}
+		if err := r.Body.Close(); err != nil {
+			t.Errorf("closing the body: %v", err)
+		}
+		if _, _, err := net.SplitHostPort(r.RemoteAddr); err != nil {
+			t.Errorf("RemoteAddr is %q: %v", r.RemoteAddr, err)
+		}
+		uri, err := url.ParseRequestURI(r.RequestURI)
+		if err != nil || uri.Path != r.URL.Path || uri.RawQuery != r.URL.RawQuery {
+			t.Errorf("RequestURI is %q, the URL %v: %v", r.RequestURI, r.URL, err)
+		}
+		if r.Host == "" || r.Method != http.MethodPost || r.ProtoMajor == 0 || r.Proto == "" {
+			t.Errorf("method, host and protocol are %q, %q and %q", r.Method, r.Host, r.Proto)
+		}
+		return protect.Bearer(r)
 	}
 }
 
