@@ -176,11 +176,11 @@ func clean(text string) string {
 
 // writeAuditRecords writes the audit records of a change, in their order.
 func (e *Engine) writeAuditRecords(ctx context.Context, c *Change) error {
-	for _, row := range c.audits {
-		row.Seq = c.tx.NextAudit(c.now)
-		if err := c.tx.InsertAuditLog(ctx, row); err != nil {
-			return fmt.Errorf("audit log: %w", err)
-		}
+	for i := range c.audits {
+		c.audits[i].Seq = c.tx.NextAudit(c.now)
+	}
+	if err := c.tx.InsertAuditLogs(ctx, c.audits); err != nil {
+		return fmt.Errorf("audit log: %w", err)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type Change struct {
 	invalidated []string
 	audits      []write.InsertAuditLogParams
 	checks      []authCheck // authorization checks, saved for repeated requests
+	partial     bool        // a later change completes the request
 }
 
 // invalidate adds ids of cached data that the change alters. The commit
@@ -57,7 +58,7 @@ func changeOnce[T any](
 		if replayed, err = e.loadIdempotencyRecord(ctx, c, &response); replayed || err != nil {
 			return err
 		}
-		if response, err = work(ctx, c); err != nil {
+		if response, err = work(ctx, c); err != nil || c.partial {
 			return err
 		}
 		if err := e.writeAuditRecords(ctx, c); err != nil {
@@ -84,6 +85,31 @@ func (e *Engine) change(
 		return latchkey.Empty{}, work(ctx, c)
 	})
 	return err
+}
+
+// maxRows is how many rows of an unbounded number one change writes, so that other
+// changes don't wait for long.
+const maxRows = 1000
+
+// changeInSteps makes changes until work leaves partial unset. That last change has the
+// audit records and the answer for an Idempotency-Key; those before it only begin what
+// it completes. If one of them fails, a repeated request continues.
+func (e *Engine) changeInSteps(
+	ctx context.Context, who Caller, work func(context.Context, *Change) error,
+) error {
+	for partial := true; partial; {
+		_, replayed, err := changeOnce(ctx, e, who,
+			func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+				err := work(ctx, c)
+				partial = c.partial
+				return latchkey.Empty{}, err
+			})
+		if err != nil {
+			return err
+		}
+		partial = partial && !replayed
+	}
+	return nil
 }
 
 // update runs work in a transaction when it is its turn, unless the circuit breaker

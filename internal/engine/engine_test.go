@@ -116,6 +116,17 @@ func (w *world) raw() *sql.DB {
 	return db
 }
 
+// number runs a query for one number without the store.
+func (w *world) number(text string) (n int) {
+	w.t.Helper()
+	db := w.raw()
+	err := db.QueryRowContext(w.t.Context(), text).Scan(&n)
+	if err := errors.Join(err, db.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
 // exec runs a statement without the store.
 func (w *world) exec(text string, args ...any) {
 	w.t.Helper()

@@ -164,17 +164,21 @@ func (c *Change) updateIdentity(
 func (e *Engine) DeleteIdentity(
 	ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest,
 ) error {
-	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
+	return e.changeInSteps(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
 			return orNotFound(err, identityNotFound())
 		}
 		c.invalidate(row.ID)
+		n, err := c.tx.LeaveIdentity(ctx, row.ID, maxRows)
+		if err != nil {
+			return fmt.Errorf("keys of the identity: %w", err)
+		}
+		if c.partial = n == maxRows; c.partial {
+			return nil
+		}
 		c.audit(identityDeleted, identityTarget(row.ID, row.ExternalID))
 		if _, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), nil); err != nil {
-			return err
-		}
-		if err := c.tx.LeaveIdentity(ctx, row.ID); err != nil {
 			return err
 		}
 		return c.tx.DeleteIdentity(ctx, row.ID)

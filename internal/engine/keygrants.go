@@ -16,11 +16,15 @@ func (e *Engine) AddPermissions(
 ) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
+			held, err := c.directPermissions(ctx, key.ID)
+			if err != nil {
+				return err
+			}
 			permissions, err := c.permissionsFor(ctx, r.Permissions)
 			if err != nil {
 				return err
 			}
-			return c.connectPermissions(ctx, key, permissions)
+			return c.connectPermissions(ctx, key, held, permissions)
 		})
 }
 
@@ -36,7 +40,11 @@ func (e *Engine) RemovePermissions(
 			if err != nil {
 				return err
 			}
-			return c.disconnectPermissions(ctx, key, permissions)
+			held, err := c.directPermissions(ctx, key.ID)
+			if err != nil {
+				return err
+			}
+			return c.disconnectPermissions(ctx, key, both(permissions, held))
 		})
 }
 
@@ -86,18 +94,43 @@ func (c *Change) directPermissions(
 	return permissions, nil
 }
 
+// maxHeld is how many permissions a key can have directly, as many as one request can
+// name.
+const maxHeld = 1000
+
+// connectPermissions gives a key those of the permissions that it doesn't have directly.
 func (c *Change) connectPermissions(
-	ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission,
+	ctx context.Context, key latchkey.AuditTarget, held, wanted []latchkey.Permission,
 ) error {
-	return c.updateLinks(ctx, keyPermissionConnected, key, targets(permissions, permissionTarget),
-		c.tx.InsertKeyPermission)
+	missing := without(wanted, held)
+	if len(held)+len(missing) > maxHeld {
+		return invalid(latchkey.Fault{
+			Location: "/properties/permissions",
+			Message: fmt.Sprintf("a key can have %d permissions directly, and this one would have %d",
+				maxHeld, len(held)+len(missing)),
+			Fix: "Give the key a role that has the permissions, or remove some first.",
+		})
+	}
+	for _, p := range missing {
+		c.audit(keyPermissionConnected, key, permissionTarget(p))
+	}
+	if err := c.tx.InsertKeyPermissions(ctx, key.ID, idsOf(missing)); err != nil {
+		return fmt.Errorf("permissions of the key: %w", err)
+	}
+	return nil
 }
 
+// disconnectPermissions takes permissions from a key that has them directly.
 func (c *Change) disconnectPermissions(
 	ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission,
 ) error {
-	return c.updateLinks(ctx, keyPermissionDisconnected, key,
-		targets(permissions, permissionTarget), c.tx.DeleteKeyPermission)
+	for _, p := range permissions {
+		c.audit(keyPermissionDisconnected, key, permissionTarget(p))
+	}
+	if err := c.tx.DeleteKeyPermissionsOf(ctx, key.ID, idsOf(permissions)); err != nil {
+		return fmt.Errorf("permissions of the key: %w", err)
+	}
+	return nil
 }
 
 // replacePermissions replaces the permissions that the key has directly.
@@ -108,14 +141,15 @@ func (c *Change) replacePermissions(
 	if err != nil {
 		return err
 	}
-	current, err := c.directPermissions(ctx, key.ID)
+	held, err := c.directPermissions(ctx, key.ID)
 	if err != nil {
 		return err
 	}
-	if err := c.disconnectPermissions(ctx, key, without(current, wanted)); err != nil {
+	surplus := without(held, wanted)
+	if err := c.disconnectPermissions(ctx, key, surplus); err != nil {
 		return err
 	}
-	return c.connectPermissions(ctx, key, wanted)
+	return c.connectPermissions(ctx, key, without(held, surplus), wanted)
 }
 
 // AddRoles assigns roles to a key and returns all roles of the key, each with
@@ -130,7 +164,11 @@ func (e *Engine) AddRoles(
 			if err != nil {
 				return err
 			}
-			return c.connectRoles(ctx, key, roles)
+			held, err := c.heldRoles(ctx, key.ID)
+			if err != nil {
+				return err
+			}
+			return c.connectRoles(ctx, key, held, roles)
 		})
 }
 
@@ -158,7 +196,11 @@ func (e *Engine) SetRoles(
 ) ([]latchkey.Role, error) {
 	return e.onRoles(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
-			return c.replaceRoles(ctx, key, r.Roles)
+			roles, err := c.rolesNamed(ctx, r.Roles)
+			if err != nil {
+				return err
+			}
+			return c.replaceRoles(ctx, key, roles)
 		})
 }
 
@@ -203,10 +245,24 @@ func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role,
 	return roles, nil
 }
 
+// maxRoles is how many roles a key can have, as many as one request can name.
+const maxRoles = 100
+
+// connectRoles gives a key those of the roles that it doesn't have.
 func (c *Change) connectRoles(
-	ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role,
+	ctx context.Context, key latchkey.AuditTarget, held, wanted []latchkey.Role,
 ) error {
-	return c.updateLinks(ctx, keyRoleConnected, key, targets(roles, roleTarget), c.tx.InsertKeyRole)
+	missing := withoutRoles(wanted, held)
+	if len(held)+len(missing) > maxRoles {
+		return invalid(latchkey.Fault{
+			Location: "/properties/roles",
+			Message: fmt.Sprintf("a key can have %d roles, and this one would have %d",
+				maxRoles, len(held)+len(missing)),
+			Fix: "Remove some of its roles first, or use one role that has the permissions of several.",
+		})
+	}
+	return c.updateLinks(ctx, keyRoleConnected, key, targets(missing, roleTarget),
+		c.tx.InsertKeyRole)
 }
 
 func (c *Change) disconnectRoles(
@@ -217,22 +273,38 @@ func (c *Change) disconnectRoles(
 }
 
 // replaceRoles replaces the roles of the key.
-func (c *Change) replaceRoles(ctx context.Context, key latchkey.AuditTarget, names []string) error {
-	wanted, err := c.rolesNamed(ctx, names)
+func (c *Change) replaceRoles(
+	ctx context.Context, key latchkey.AuditTarget, wanted []latchkey.Role,
+) error {
+	held, err := c.heldRoles(ctx, key.ID)
 	if err != nil {
 		return err
 	}
-	current, err := c.rolesOfKey(ctx, key.ID)
-	if err != nil {
-		return err
-	}
-	surplus := slices.DeleteFunc(current, func(r latchkey.Role) bool {
-		return slices.ContainsFunc(wanted, func(w latchkey.Role) bool { return w.ID == r.ID })
-	})
+	surplus := withoutRoles(held, wanted)
 	if err := c.disconnectRoles(ctx, key, surplus); err != nil {
 		return err
 	}
-	return c.connectRoles(ctx, key, wanted)
+	return c.connectRoles(ctx, key, withoutRoles(held, surplus), wanted)
+}
+
+// heldRoles returns the roles of a key without their permissions.
+func (c *Change) heldRoles(ctx context.Context, keyID string) ([]latchkey.Role, error) {
+	rows, err := c.tx.KeyRoles(ctx, keyID)
+	if err != nil {
+		return nil, fmt.Errorf("roles of the key: %w", err)
+	}
+	roles := make([]latchkey.Role, len(rows))
+	for i, row := range rows {
+		roles[i] = roleWith(row, nil)
+	}
+	return roles, nil
+}
+
+// withoutRoles returns the roles of a that are not in b.
+func withoutRoles(a, b []latchkey.Role) []latchkey.Role {
+	return slices.DeleteFunc(slices.Clone(a), func(r latchkey.Role) bool {
+		return slices.ContainsFunc(b, func(other latchkey.Role) bool { return other.ID == r.ID })
+	})
 }
 
 // updateLinks connects a key with objects or disconnects it from them, and

@@ -112,10 +112,10 @@ func (c *Change) createKey(
 			return "", err
 		}
 	}
-	if err := c.connectPermissions(ctx, key, permissions); err != nil {
+	if err := c.connectPermissions(ctx, key, nil, permissions); err != nil {
 		return "", err
 	}
-	if err := c.connectRoles(ctx, key, roles); err != nil {
+	if err := c.connectRoles(ctx, key, nil, roles); err != nil {
 		return "", err
 	}
 	return k.ID, nil
@@ -314,6 +314,11 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			return err
 		}
 		k, key := &row.Key, keyTarget(&row.Key)
+		names, setsRoles := r.Roles.Get()
+		roles, err := c.rolesNamed(ctx, names)
+		if err != nil {
+			return err
+		}
 		c.invalidate(k.ID)
 		c.audit(keyUpdated, key, target("api", k.APIID, ""))
 		if err := c.updateColumns(ctx, *k, r); err != nil {
@@ -334,8 +339,8 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 				return err
 			}
 		}
-		if names, ok := r.Roles.Get(); ok {
-			return c.replaceRoles(ctx, key, names)
+		if setsRoles {
+			return c.replaceRoles(ctx, key, roles)
 		}
 		return nil
 	})

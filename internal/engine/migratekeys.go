@@ -13,60 +13,113 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// MigrateKeys imports keys of another system by their hashes, in one
-// transaction. A hash that already exists is reported as failed and not
-// changed. If a hash repeats within the request, its first key is imported.
-// Identities, permissions and roles that don't exist are created. The migration
-// states how the hashes were computed: see migrations.createMigration.
+// MigrateKeys imports keys of another system by their hashes. A hash that already
+// exists is reported as failed and not changed. If a hash repeats within the request,
+// its first key is imported. Identities, permissions and roles that don't exist are
+// created. The migration states how the hashes were computed: see
+// migrations.createMigration.
+//
+// Many keys are imported in several transactions. If the response is an error, some may
+// have been imported. A repeated request with the same Idempotency-Key continues, and
+// its response is about all keys; with another one it reports those as failed.
 func (e *Engine) MigrateKeys(
 	ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest,
 ) (latchkey.MigratedKeys, error) {
+	all := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
 	if err := who.require(ids{API: r.APIID}); err != nil {
-		return latchkey.MigratedKeys{}, err
+		return all, err
 	}
-	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
-		api, err := c.tx.LiveAPI(ctx, r.APIID, who.root.workspace)
+	parts, err := migrationParts(r.Keys, e.now())
+	if err != nil {
+		return all, err
+	}
+	for i, part := range parts {
+		done, err := change(ctx, e, who.forPart(i),
+			func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
+				return c.migrateKeys(ctx, r, part)
+			})
 		if err != nil {
-			return latchkey.MigratedKeys{}, orNotFound(err, apiNotFound())
+			return all, err
 		}
-		migration, err := c.tx.KeyMigration(ctx, r.MigrationID, who.root.workspace)
-		if err != nil {
-			return latchkey.MigratedKeys{}, orNotFound(err,
-				errMigrationNotFound.with("There is no migration with this id."))
-		}
-		// SHA-256 hashes are our own form. Others are replaced at the first verification.
-		pending := migration.ID
-		if latchkey.MigrationAlgorithm(migration.Algorithm) == latchkey.MigrateSHA256 {
-			pending = ""
-		}
-		return c.migrateKeys(ctx, api, pending, r.Keys)
-	})
+		all.Migrated = append(all.Migrated, done.Migrated...)
+		all.Failed = append(all.Failed, done.Failed...)
+	}
+	return all, nil
 }
 
-// migrateKeys stores keys of another system, each hash once.
-func (c *Change) migrateKeys(
-	ctx context.Context, api read.API, migration string, keys []latchkey.MigrateKey,
-) (latchkey.MigratedKeys, error) {
-	done := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
+// maxPart bounds the rows that a part of an import writes, roughly: other changes wait
+// for a part, not for the whole import. A single key can be heavier.
+const maxPart = 300
+
+// migrationParts checks the keys of an import, so that none is refused after others were
+// imported, and divides them into parts. Of keys with the same hash it keeps the first.
+func migrationParts(keys []latchkey.MigrateKey, now int64) ([][]*latchkey.MigrateKey, error) {
+	var parts [][]*latchkey.MigrateKey
 	seen := make(map[string]bool, len(keys))
+	left := 0
 	for i := range keys {
 		k := &keys[i]
 		if seen[k.Hash] {
 			continue
 		}
 		seen[k.Hash] = true
-		taken, err := c.tx.HashTaken(ctx, k.Hash)
-		if err != nil {
-			return latchkey.MigratedKeys{}, fmt.Errorf("hash: %w", err)
+		if err := setColumns(new(read.Key), creationOf(k), now); err != nil {
+			return nil, err
 		}
-		if taken {
+		weight := 6 + len(k.Permissions) + 3*(len(k.Roles)+len(k.Ratelimits))
+		if left -= weight; left < 0 {
+			parts, left = append(parts, nil), maxPart-weight
+		}
+		parts[len(parts)-1] = append(parts[len(parts)-1], k)
+	}
+	return parts, nil
+}
+
+// forPart returns the caller of a part of a request. The first part has the request's
+// Idempotency-Key, and with it refuses a key that was used for another request; the
+// others have keys that no request can have, because the hash of this one is in them.
+func (c Caller) forPart(i int) Caller {
+	if i > 0 && c.requestHash != "" {
+		c.IdempotencyKey = fmt.Sprintf("part %d of %s %s", i, c.requestHash, c.IdempotencyKey)
+	}
+	return c
+}
+
+// migrateKeys stores keys of another system.
+func (c *Change) migrateKeys(
+	ctx context.Context, r *latchkey.MigrateKeysRequest, keys []*latchkey.MigrateKey,
+) (done latchkey.MigratedKeys, err error) {
+	api, err := c.tx.LiveAPI(ctx, r.APIID, c.who.root.workspace)
+	if err != nil {
+		return done, orNotFound(err, apiNotFound())
+	}
+	migration, err := c.tx.KeyMigration(ctx, r.MigrationID, c.who.root.workspace)
+	if err != nil {
+		return done, orNotFound(err,
+			errMigrationNotFound.with("There is no migration with this id."))
+	}
+	// SHA-256 hashes are our own form. Others are replaced at the first verification.
+	pending := migration.ID
+	if latchkey.MigrationAlgorithm(migration.Algorithm) == latchkey.MigrateSHA256 {
+		pending = ""
+	}
+	hashes := make([]string, len(keys))
+	for i, k := range keys {
+		hashes[i] = k.Hash
+	}
+	taken, err := c.tx.HashesTaken(ctx, hashes)
+	if err != nil {
+		return done, fmt.Errorf("hashes: %w", err)
+	}
+	for _, k := range keys {
+		if taken[k.Hash] {
 			done.Failed = append(done.Failed, k.Hash)
 			continue
 		}
-		row := read.Key{Hash: k.Hash, MigrationID: migration}
+		row := read.Key{Hash: k.Hash, MigrationID: pending}
 		id, err := c.createKey(ctx, api, row, creationOf(k), c.rolesFor)
 		if err != nil {
-			return latchkey.MigratedKeys{}, err
+			return done, err
 		}
 		done.Migrated = append(done.Migrated, latchkey.MigratedKey{Hash: k.Hash, KeyID: id})
 	}

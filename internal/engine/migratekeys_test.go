@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/latchkeyhq/latchkey"
 )
 
@@ -34,5 +38,85 @@ func TestMigratedKeyVerifiesOnlyWithItsMigration(t *testing.T) {
 		if v.Code != step.want {
 			t.Errorf("with the migration %q: %s, want %s", step.migration, v.Code, step.want)
 		}
+	}
+}
+
+// leavesAfter is the context of a caller that leaves after it was asked for n times.
+type leavesAfter struct {
+	context.Context
+	left atomic.Int64
+}
+
+func (c *leavesAfter) Err() error {
+	if c.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestAnImportThatStopsHalfwayContinues: a repeated request with the same Idempotency-Key
+// imports what the first one didn't, and its response is about all keys. So is that of
+// any later one. Another request can't use the key.
+func TestAnImportThatStopsHalfwayContinues(t *testing.T) {
+	w := newWorld(t)
+	migration := must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration",
+		latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256}).MigrationID
+	r := latchkey.MigrateKeysRequest{MigrationID: migration, APIID: w.newAPI()}
+	for i := range 401 {
+		r.Keys = append(r.Keys, latchkey.MigrateKey{
+			Hash: hashText(fmt.Sprint(i % 400)), Name: fmt.Sprint(i), // the last hash repeats
+			Permissions: []string{fmt.Sprint("shared.", i%7)}, Roles: []string{"role"},
+		})
+	}
+	imported := func() int { return w.number("SELECT COUNT(*) FROM keys") }
+	who := w.who.calling("keys.migrateKeys")
+	who.IdempotencyKey = "import"
+	op, _ := Lookup("keys.migrateKeys")
+	hurried := &leavesAfter{Context: t.Context()}
+	hurried.left.Store(2000)
+	if _, err := w.run(hurried, op, &who, &r); err == nil {
+		t.Fatal("the import didn't stop")
+	}
+	if n := imported(); n == 0 || n >= 400 {
+		t.Fatalf("%d of 400 keys were imported before the import stopped, want some", n)
+	}
+	done := must[latchkey.MigratedKeys](w, who, "keys.migrateKeys", r)
+	if len(done.Migrated) != 400 || len(done.Failed) > 0 || imported() != 400 {
+		t.Errorf("%d migrated, %d failed, %d are there", len(done.Migrated), len(done.Failed), imported())
+	}
+	for i, k := range done.Migrated {
+		if k.Hash != r.Keys[i].Hash {
+			t.Fatalf("key %d is reported as %s, want %s", i, k.Hash, r.Keys[i].Hash)
+		}
+	}
+	again := must[latchkey.MigratedKeys](w, who, "keys.migrateKeys", r)
+	if diff := cmp.Diff(done, again); diff != "" {
+		t.Error(diff)
+	}
+	without := who
+	without.IdempotencyKey = ""
+	if all := must[latchkey.MigratedKeys](w, without, "keys.migrateKeys", r); len(all.Failed) != 400 {
+		t.Errorf("without the Idempotency-Key %d failed, want 400", len(all.Failed))
+	}
+	r.Keys = r.Keys[:1]
+	w.refused(who, "keys.migrateKeys", r, 409, "idempotency_key_reused")
+}
+
+// TestAnImportWithABadKeyImportsNothing: keys are checked before the first one is imported.
+func TestAnImportWithABadKeyImportsNothing(t *testing.T) {
+	w := newWorld(t)
+	migration := must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration",
+		latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256}).MigrationID
+	r := latchkey.MigrateKeysRequest{MigrationID: migration, APIID: w.newAPI()}
+	for i := range 300 {
+		r.Keys = append(r.Keys, latchkey.MigrateKey{Hash: hashText(fmt.Sprint(i))})
+	}
+	r.Keys[299].Credits = &latchkey.Credits{
+		Remaining: latchkey.Set(int64(1)),
+		Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 1}, // without its day
+	}
+	w.refused(w.who, "keys.migrateKeys", r, 400, "invalid_input")
+	if n := w.number("SELECT COUNT(*) FROM keys"); n > 0 {
+		t.Errorf("%d keys were imported", n)
 	}
 }

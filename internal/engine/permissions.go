@@ -2,7 +2,7 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -119,34 +119,43 @@ func (e *Engine) UpdatePermission(
 func (e *Engine) DeletePermission(
 	ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest,
 ) error {
-	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
+	return e.changeInSteps(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
 			return orNotFound(err, permissionNotFound(r.Permission))
 		}
+		keys, err := c.tx.TakePermissionFromKeys(ctx, row.ID, maxRows)
+		if err != nil {
+			return fmt.Errorf("keys with the permission: %w", err)
+		}
+		roles, err := c.tx.TakePermissionFromRoles(ctx, row.ID, maxRows)
+		if err != nil {
+			return fmt.Errorf("roles with the permission: %w", err)
+		}
+		c.invalidate(keys...)
+		c.invalidate(roles...)
+		if c.partial = len(keys) == maxRows || len(roles) == maxRows; c.partial {
+			return nil
+		}
 		c.audit(permissionDeleted, permissionTarget(storedPermission(row)))
-		if err := c.invalidateHolders(ctx, row.ID); err != nil {
-			return err
-		}
-		if err := c.tx.TakePermissionFromKeys(ctx, row.ID); err != nil {
-			return err
-		}
-		if err := c.tx.TakePermissionFromRoles(ctx, row.ID); err != nil {
-			return err
-		}
 		return c.tx.DeletePermission(ctx, row.ID)
 	})
 }
 
-// invalidateHolders invalidates the keys and the roles that have a permission.
+// invalidateHolders invalidates the keys and the roles that have a permission, or, if
+// there are many, the whole workspace.
 func (c *Change) invalidateHolders(ctx context.Context, permissionID string) error {
-	keys, err := c.tx.KeysWithPermission(ctx, permissionID)
+	keys, err := c.tx.KeysWithPermission(ctx, permissionID, maxRows)
 	if err != nil {
-		return err
+		return fmt.Errorf("keys with the permission: %w", err)
 	}
-	roles, err := c.tx.RolesWithPermission(ctx, permissionID)
+	roles, err := c.tx.RolesWithPermission(ctx, permissionID, maxRows)
 	if err != nil {
-		return err
+		return fmt.Errorf("roles with the permission: %w", err)
+	}
+	if len(keys) == maxRows || len(roles) == maxRows {
+		c.invalidate(c.who.WorkspaceID())
+		return nil
 	}
 	c.invalidate(keys...)
 	c.invalidate(roles...)
@@ -168,12 +177,14 @@ func (c *Change) permissionsFor(
 			return nil, err
 		}
 	}
-	for _, slug := range absent {
+	created := make([]write.InsertPermissionParams, len(absent))
+	for i, slug := range absent {
 		p := latchkey.Permission{ID: NewID("perm"), Name: slug, Slug: slug}
-		if err := c.insertPermission(ctx, p); err != nil {
-			return nil, err
-		}
+		created[i] = c.newPermission(p)
 		permissions = append(permissions, p)
+	}
+	if err := c.tx.InsertPermissions(ctx, created); err != nil {
+		return nil, fmt.Errorf("permissions: %w", err)
 	}
 	slices.SortFunc(permissions, bySlug)
 	return permissions, nil
@@ -200,28 +211,39 @@ func (c *Change) permissionsNamed(
 func (c *Change) findPermissions(
 	ctx context.Context, slugs []string,
 ) (found []latchkey.Permission, absent []string, err error) {
-	found = make([]latchkey.Permission, 0, len(slugs))
+	wanted := make([]string, 0, len(slugs))
+	for folded := range distinct(slugs, foldSlug) {
+		wanted = append(wanted, folded)
+	}
+	rows, err := c.tx.PermissionsBySlug(ctx, c.who.WorkspaceID(), wanted)
+	if err != nil {
+		return nil, nil, fmt.Errorf("permissions: %w", err)
+	}
+	exists := make(map[string]bool, len(rows))
+	found = make([]latchkey.Permission, len(rows), len(slugs))
+	for i, row := range rows {
+		found[i], exists[row.SlugFolded] = storedPermission(row), true
+	}
 	for folded, slug := range distinct(slugs, foldSlug) {
-		row, err := c.tx.PermissionBySlug(ctx, c.who.WorkspaceID(), folded)
-		switch {
-		case err == nil:
-			found = append(found, storedPermission(row))
-		case errors.Is(err, store.ErrNotFound):
+		if !exists[folded] {
 			absent = append(absent, slug)
-		default:
-			return nil, nil, err
 		}
 	}
 	return found, absent, nil
 }
 
 func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) error {
+	return c.tx.InsertPermission(ctx, c.newPermission(p))
+}
+
+// newPermission records that a permission is created, and returns its row.
+func (c *Change) newPermission(p latchkey.Permission) write.InsertPermissionParams {
 	c.audit(permissionCreated, permissionTarget(p))
-	return c.tx.InsertPermission(ctx, write.InsertPermissionParams{
+	return write.InsertPermissionParams{
 		ID: p.ID, WorkspaceID: c.who.WorkspaceID(), Name: p.Name, Slug: p.Slug,
 		SlugFolded:  foldSlug(p.Slug),
 		Description: p.Description, Search: searchText(p.ID, p.Name, p.Slug, p.Description),
-	})
+	}
 }
 
 // foldSlug returns the form in which slugs are compared. They are ASCII.

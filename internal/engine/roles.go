@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -160,16 +161,20 @@ func (e *Engine) UpdateRole(
 //
 // The root key needs rbac.*.delete_role. An unknown role returns 404.
 func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) error {
-	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
+	return e.changeInSteps(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
 			return orNotFound(err, roleNotFound(r.Role))
 		}
 		c.invalidate(row.ID)
-		c.audit(roleDeleted, roleTarget(roleWith(row, nil)))
-		if err := c.tx.TakeRoleFromKeys(ctx, row.ID); err != nil {
-			return err
+		n, err := c.tx.TakeRoleFromKeys(ctx, row.ID, maxRows)
+		if err != nil {
+			return fmt.Errorf("keys with the role: %w", err)
 		}
+		if c.partial = n == maxRows; c.partial {
+			return nil
+		}
+		c.audit(roleDeleted, roleTarget(roleWith(row, nil)))
 		if err := c.tx.ClearRole(ctx, row.ID); err != nil {
 			return err
 		}
@@ -227,11 +232,8 @@ func (c *Change) connect(
 ) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionConnected, roleTarget(role), permissionTarget(p))
-		if err := c.tx.InsertRolePermission(ctx, role.ID, p.ID); err != nil {
-			return err
-		}
 	}
-	return nil
+	return c.tx.InsertRolePermissions(ctx, role.ID, idsOf(permissions))
 }
 
 // disconnect revokes permissions from a role.
@@ -240,11 +242,19 @@ func (c *Change) disconnect(
 ) error {
 	for _, p := range permissions {
 		c.audit(rolePermissionDisconnected, roleTarget(role), permissionTarget(p))
-		if err := c.tx.DeleteRolePermission(ctx, role.ID, p.ID); err != nil {
-			return err
-		}
 	}
-	return nil
+	return c.tx.DeleteRolePermissionsOf(ctx, role.ID, idsOf(permissions))
+}
+
+// both returns the permissions of a that are in b too.
+func both(a, b []latchkey.Permission) []latchkey.Permission { return without(a, without(a, b)) }
+
+func idsOf(permissions []latchkey.Permission) []string {
+	ids := make([]string, len(permissions))
+	for i, p := range permissions {
+		ids[i] = p.ID
+	}
+	return ids
 }
 
 // without returns the permissions of a that are not in b.
@@ -256,7 +266,7 @@ func without(a, b []latchkey.Permission) []latchkey.Permission {
 	return slices.DeleteFunc(slices.Clone(a), func(p latchkey.Permission) bool { return ids[p.ID] })
 }
 
-// rolesNamed returns the roles with these names and their permissions, in name
+// rolesNamed returns the roles with these names, without their permissions, in name
 // order. Names that differ only in letter case are one. All must exist.
 func (c *Change) rolesNamed(ctx context.Context, names []string) ([]latchkey.Role, error) {
 	return c.roles(ctx, names, func(name string) (latchkey.Role, error) {
@@ -281,7 +291,11 @@ func (c *Change) roles(
 ) ([]latchkey.Role, error) {
 	roles := make([]latchkey.Role, 0, len(names))
 	for folded, name := range distinct(names, foldName) {
-		role, err := c.roleNamed(ctx, folded)
+		var role latchkey.Role
+		row, err := c.tx.RoleByName(ctx, c.who.WorkspaceID(), folded)
+		if err == nil {
+			role = roleWith(row, nil)
+		}
 		if errors.Is(err, store.ErrNotFound) {
 			role, err = absent(name)
 		}
@@ -292,18 +306,6 @@ func (c *Change) roles(
 	}
 	slices.SortFunc(roles, func(a, b latchkey.Role) int { return strings.Compare(a.Name, b.Name) })
 	return roles, nil
-}
-
-func (c *Change) roleNamed(ctx context.Context, folded string) (latchkey.Role, error) {
-	row, err := c.tx.RoleByName(ctx, c.who.WorkspaceID(), folded)
-	if err != nil {
-		return latchkey.Role{}, err
-	}
-	granted, err := c.tx.RolePermissions(ctx, row.ID)
-	if err != nil {
-		return latchkey.Role{}, err
-	}
-	return roleWith(row, storedPermissions(granted)), nil
 }
 
 func (c *Change) insertRole(ctx context.Context, role latchkey.Role) error {

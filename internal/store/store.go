@@ -45,7 +45,8 @@ type DB struct {
 type Tx struct {
 	*reads
 	*writes
-	on      dbtx
+	on      dbtx // runs any statement
+	checked dbtx // runs one of the change under way
 	head    head
 	touched []string
 	wrote   bool            // since this was last set to false
@@ -58,9 +59,9 @@ type head struct{ changes, audit int64 }
 // newTx returns a transaction on a connection of the pool.
 func newTx(on dbtx, pool *sql.DB) *Tx {
 	tx := &Tx{on: on}
-	checked := callerDB{on, &tx.caller, pool}
-	tx.reads = read.New(checked)
-	tx.writes = write.New(writeTracker{checked, &tx.wrote})
+	tx.checked = callerDB{on, &tx.caller, pool}
+	tx.reads = read.New(tx.checked)
+	tx.writes = write.New(writeTracker{tx.checked, &tx.wrote})
 	return tx
 }
 

@@ -202,6 +202,41 @@ func (q *Queries) KeyGrants(ctx context.Context, keyID string, identityID string
 	return items, nil
 }
 
+const keyRoles = `-- name: KeyRoles :many
+SELECT r.id, r.workspace_id, r.name, r.name_folded, r.description, r.search FROM key_roles kr JOIN roles r ON r.id = kr.role_id WHERE kr.key_id = $1 ORDER BY r.name
+`
+
+// The roles of a key.
+func (q *Queries) KeyRoles(ctx context.Context, keyID string) ([]Role, error) {
+	rows, err := q.db.QueryContext(ctx, keyRoles, keyID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Role
+	for rows.Next() {
+		var i Role
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Name,
+			&i.NameFolded,
+			&i.Description,
+			&i.Search,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const rolesOfKey = `-- name: RolesOfKey :many
 SELECT r.id, r.name, r.description, COALESCE(p.id, '') AS permission_id, COALESCE(p.name, '') AS permission_name,
     COALESCE(p.slug, '') AS slug, COALESCE(p.description, '') AS permission_description

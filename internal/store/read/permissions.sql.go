@@ -11,11 +11,12 @@ import (
 
 const keysWithPermission = `-- name: KeysWithPermission :many
 SELECT key_id FROM key_permissions WHERE permission_id = $1
+LIMIT CAST($2 AS BIGINT)
 `
 
-// The keys that hold a permission directly.
-func (q *Queries) KeysWithPermission(ctx context.Context, permissionID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, keysWithPermission, permissionID)
+// Some of the keys that hold a permission directly.
+func (q *Queries) KeysWithPermission(ctx context.Context, permissionID string, most int64) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, keysWithPermission, permissionID, most)
 	if err != nil {
 		return nil, err
 	}
@@ -47,25 +48,6 @@ LIMIT 1
 // A permission by its id or its slug; where these name two, the id wins.
 func (q *Queries) Permission(ctx context.Context, workspaceID string, iD string, slugFolded string) (Permission, error) {
 	row := q.db.QueryRowContext(ctx, permission, workspaceID, iD, slugFolded)
-	var i Permission
-	err := row.Scan(
-		&i.ID,
-		&i.WorkspaceID,
-		&i.Name,
-		&i.Slug,
-		&i.SlugFolded,
-		&i.Description,
-		&i.Search,
-	)
-	return i, err
-}
-
-const permissionBySlug = `-- name: PermissionBySlug :one
-SELECT id, workspace_id, name, slug, slug_folded, description, search FROM permissions WHERE workspace_id = $1 AND slug_folded = $2
-`
-
-func (q *Queries) PermissionBySlug(ctx context.Context, workspaceID string, slugFolded string) (Permission, error) {
-	row := q.db.QueryRowContext(ctx, permissionBySlug, workspaceID, slugFolded)
 	var i Permission
 	err := row.Scan(
 		&i.ID,
@@ -132,10 +114,12 @@ func (q *Queries) PermissionsPage(ctx context.Context, arg PermissionsPageParams
 
 const rolesWithPermission = `-- name: RolesWithPermission :many
 SELECT role_id FROM role_permissions WHERE permission_id = $1
+LIMIT CAST($2 AS BIGINT)
 `
 
-func (q *Queries) RolesWithPermission(ctx context.Context, permissionID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, rolesWithPermission, permissionID)
+// Some of the roles that grant a permission.
+func (q *Queries) RolesWithPermission(ctx context.Context, permissionID string, most int64) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, rolesWithPermission, permissionID, most)
 	if err != nil {
 		return nil, err
 	}

@@ -43,14 +43,19 @@ func (q *Queries) InsertIdentity(ctx context.Context, arg InsertIdentityParams) 
 	return err
 }
 
-const leaveIdentity = `-- name: LeaveIdentity :exec
-UPDATE keys SET identity_id = '' WHERE identity_id = $1 AND identity_id <> ''
+const leaveIdentity = `-- name: LeaveIdentity :execrows
+UPDATE keys SET identity_id = '' WHERE id IN (
+    SELECT k.id FROM keys k WHERE k.identity_id = $1 AND k.identity_id <> ''
+    LIMIT CAST($2 AS BIGINT))
 `
 
-// Takes the identity from its keys, deleted keys among them.
-func (q *Queries) LeaveIdentity(ctx context.Context, identityID string) error {
-	_, err := q.db.ExecContext(ctx, leaveIdentity, identityID)
-	return err
+// Takes the identity from some of its keys at once, deleted keys among them.
+func (q *Queries) LeaveIdentity(ctx context.Context, identityID string, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, leaveIdentity, identityID, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const setIdentityMeta = `-- name: SetIdentityMeta :exec

@@ -29,18 +29,6 @@ func (q *Queries) CopyKeyRoles(ctx context.Context, toKey string, fromKey string
 	return err
 }
 
-const deleteKeyPermission = `-- name: DeleteKeyPermission :execrows
-DELETE FROM key_permissions WHERE key_id = $1 AND permission_id = $2
-`
-
-func (q *Queries) DeleteKeyPermission(ctx context.Context, keyID string, permissionID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteKeyPermission, keyID, permissionID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const deleteKeyPermissions = `-- name: DeleteKeyPermissions :exec
 DELETE FROM key_permissions WHERE key_id = $1
 `
@@ -71,16 +59,13 @@ func (q *Queries) DeleteKeyRoles(ctx context.Context, keyID string) error {
 	return err
 }
 
-const insertKeyPermission = `-- name: InsertKeyPermission :execrows
-INSERT INTO key_permissions (key_id, permission_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
+const insertKeyPermission = `-- name: InsertKeyPermission :exec
+INSERT INTO key_permissions (key_id, permission_id) VALUES ($1, $2)
 `
 
-func (q *Queries) InsertKeyPermission(ctx context.Context, keyID string, permissionID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertKeyPermission, keyID, permissionID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) InsertKeyPermission(ctx context.Context, keyID string, permissionID string) error {
+	_, err := q.db.ExecContext(ctx, insertKeyPermission, keyID, permissionID)
+	return err
 }
 
 const insertKeyRole = `-- name: InsertKeyRole :execrows

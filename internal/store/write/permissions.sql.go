@@ -45,22 +45,66 @@ func (q *Queries) InsertPermission(ctx context.Context, arg InsertPermissionPara
 	return err
 }
 
-const takePermissionFromKeys = `-- name: TakePermissionFromKeys :exec
-DELETE FROM key_permissions WHERE permission_id = $1
+const takePermissionFromKeys = `-- name: TakePermissionFromKeys :many
+DELETE FROM key_permissions WHERE key_permissions.permission_id = $1 AND key_id IN (
+    SELECT kp.key_id FROM key_permissions kp WHERE kp.permission_id = $1
+    LIMIT CAST($2 AS BIGINT))
+RETURNING key_id
 `
 
-func (q *Queries) TakePermissionFromKeys(ctx context.Context, permissionID string) error {
-	_, err := q.db.ExecContext(ctx, takePermissionFromKeys, permissionID)
-	return err
+// From some keys at once, which it returns.
+func (q *Queries) TakePermissionFromKeys(ctx context.Context, permissionID string, most int64) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, takePermissionFromKeys, permissionID, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var key_id string
+		if err := rows.Scan(&key_id); err != nil {
+			return nil, err
+		}
+		items = append(items, key_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const takePermissionFromRoles = `-- name: TakePermissionFromRoles :exec
-DELETE FROM role_permissions WHERE permission_id = $1
+const takePermissionFromRoles = `-- name: TakePermissionFromRoles :many
+DELETE FROM role_permissions WHERE role_permissions.permission_id = $1 AND role_id IN (
+    SELECT rp.role_id FROM role_permissions rp WHERE rp.permission_id = $1
+    LIMIT CAST($2 AS BIGINT))
+RETURNING role_id
 `
 
-func (q *Queries) TakePermissionFromRoles(ctx context.Context, permissionID string) error {
-	_, err := q.db.ExecContext(ctx, takePermissionFromRoles, permissionID)
-	return err
+// From some roles at once, which it returns.
+func (q *Queries) TakePermissionFromRoles(ctx context.Context, permissionID string, most int64) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, takePermissionFromRoles, permissionID, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var role_id string
+		if err := rows.Scan(&role_id); err != nil {
+			return nil, err
+		}
+		items = append(items, role_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const updatePermission = `-- name: UpdatePermission :exec

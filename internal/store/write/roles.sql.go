@@ -28,15 +28,6 @@ func (q *Queries) DeleteRole(ctx context.Context, id string) error {
 	return err
 }
 
-const deleteRolePermission = `-- name: DeleteRolePermission :exec
-DELETE FROM role_permissions WHERE role_id = $1 AND permission_id = $2
-`
-
-func (q *Queries) DeleteRolePermission(ctx context.Context, roleID string, permissionID string) error {
-	_, err := q.db.ExecContext(ctx, deleteRolePermission, roleID, permissionID)
-	return err
-}
-
 const insertRole = `-- name: InsertRole :exec
 INSERT INTO roles (id, workspace_id, name, name_folded, description, search) VALUES ($1, $2, $3, $4, $5, $6)
 `
@@ -71,13 +62,18 @@ func (q *Queries) InsertRolePermission(ctx context.Context, roleID string, permi
 	return err
 }
 
-const takeRoleFromKeys = `-- name: TakeRoleFromKeys :exec
-DELETE FROM key_roles WHERE role_id = $1
+const takeRoleFromKeys = `-- name: TakeRoleFromKeys :execrows
+DELETE FROM key_roles WHERE key_roles.role_id = $1 AND key_id IN (
+    SELECT kr.key_id FROM key_roles kr WHERE kr.role_id = $1 LIMIT CAST($2 AS BIGINT))
 `
 
-func (q *Queries) TakeRoleFromKeys(ctx context.Context, roleID string) error {
-	_, err := q.db.ExecContext(ctx, takeRoleFromKeys, roleID)
-	return err
+// From some keys at once.
+func (q *Queries) TakeRoleFromKeys(ctx context.Context, roleID string, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, takeRoleFromKeys, roleID, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const updateRole = `-- name: UpdateRole :exec

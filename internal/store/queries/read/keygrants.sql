@@ -53,6 +53,10 @@ FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id
 WHERE kp.key_id = $1
 ORDER BY p.slug;
 
+-- name: KeyRoles :many
+-- The roles of a key.
+SELECT r.* FROM key_roles kr JOIN roles r ON r.id = kr.role_id WHERE kr.key_id = $1 ORDER BY r.name;
+
 -- name: RolesOfKey :many
 -- The roles of a key, each with its permissions; a role without any is one row of blanks.
 SELECT r.id, r.name, r.description, COALESCE(p.id, '') AS permission_id, COALESCE(p.name, '') AS permission_name,

@@ -5,9 +5,6 @@ WHERE workspace_id = sqlc.arg(workspace_id) AND (id = sqlc.arg(id) OR slug_folde
 ORDER BY CASE WHEN id = sqlc.arg(id) THEN 0 ELSE 1 END
 LIMIT 1;
 
--- name: PermissionBySlug :one
-SELECT * FROM permissions WHERE workspace_id = $1 AND slug_folded = $2;
-
 -- name: PermissionsPage :many
 -- The permissions of a workspace from an id on.
 SELECT * FROM permissions
@@ -16,8 +13,11 @@ ORDER BY id
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
 -- name: KeysWithPermission :many
--- The keys that hold a permission directly.
-SELECT key_id FROM key_permissions WHERE permission_id = $1;
+-- Some of the keys that hold a permission directly.
+SELECT key_id FROM key_permissions WHERE permission_id = @permission_id
+LIMIT CAST(@most AS BIGINT);
 
 -- name: RolesWithPermission :many
-SELECT role_id FROM role_permissions WHERE permission_id = $1;
+-- Some of the roles that grant a permission.
+SELECT role_id FROM role_permissions WHERE permission_id = @permission_id
+LIMIT CAST(@most AS BIGINT);

@@ -7,6 +7,8 @@ UPDATE identities SET meta = $2 WHERE id = $1;
 -- name: DeleteIdentity :exec
 DELETE FROM identities WHERE id = $1;
 
--- name: LeaveIdentity :exec
--- Takes the identity from its keys, deleted keys among them.
-UPDATE keys SET identity_id = '' WHERE identity_id = $1 AND identity_id <> '';
+-- name: LeaveIdentity :execrows
+-- Takes the identity from some of its keys at once, deleted keys among them.
+UPDATE keys SET identity_id = '' WHERE id IN (
+    SELECT k.id FROM keys k WHERE k.identity_id = @identity_id AND k.identity_id <> ''
+    LIMIT CAST(@most AS BIGINT));
