@@ -15,8 +15,8 @@ import (
 // the manual, line by line, so that the block compiles and runs.
 func TestManualShowsTestedCode(t *testing.T) {
 	var tested strings.Builder
-	for _, dir := range []string{"", "protect/", "embedded/", "latchkeytest/"} {
-		tested.WriteString(unindented(readFile(t, dir+"example_test.go")))
+	for _, dir := range publicPackages {
+		tested.WriteString(unindented(readFile(t, dir+"/example_test.go")))
 	}
 	blocks := strings.Split(readFile(t, "docs/sdk.md"), "```go\n")[1:]
 	if len(blocks) < 8 {

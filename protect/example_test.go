@@ -125,6 +125,21 @@ func ExampleFirstOf() {
 	// Output: 200 hello ada
 }
 
+// Headers that a hook sets stand in the default response.
+func ExampleConfig_onDeniedHeader() {
+	guard := protect.New(protect.Config{
+		Verifier: service,
+		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *protect.Denied) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="acme"`)
+		},
+	})
+
+	rec := httptest.NewRecorder()
+	guard.Handler(http.HandlerFunc(hello)).ServeHTTP(rec, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(rec.Code, rec.Header().Get("WWW-Authenticate"))
+	// Output: 401 Bearer realm="acme"
+}
+
 // A denial may be answered differently. The request goes no further either way.
 func ExampleConfig_onDenied() {
 	guard := protect.New(protect.Config{

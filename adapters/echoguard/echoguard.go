@@ -2,8 +2,11 @@
 //
 //	guard := protect.New(protect.Config{Verifier: c.Keys})
 //	e := echo.New()
-//	e.Use(echoguard.New(guard))
+//	e.GET("/documents", documents, echoguard.New(guard.Require("documents.read")))
 //	e.POST("/reports", reports, echoguard.New(guard.Cost(5)))
+//
+// New(guard) with Use guards all routes. Two guards on one route verify twice, and spend
+// credits twice.
 //
 // A handler gets the verification from the context of its request:
 //

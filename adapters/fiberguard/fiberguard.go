@@ -2,8 +2,11 @@
 //
 //	guard := protect.New(protect.Config{Verifier: c.Keys})
 //	app := fiber.New()
-//	app.Use(fiberguard.New(guard))
+//	app.Get("/documents", fiberguard.New(guard.Require("documents.read")), documents)
 //	app.Post("/reports", fiberguard.New(guard.Cost(5)), reports)
+//
+// New(guard) with Use guards all routes. Two guards on one route verify twice, and spend
+// credits twice.
 //
 // A handler gets the verification from its context:
 //

@@ -2,8 +2,11 @@
 //
 //	guard := protect.New(protect.Config{Verifier: c.Keys})
 //	router := gin.New()
-//	router.Use(ginguard.New(guard))
+//	router.GET("/documents", ginguard.New(guard.Require("documents.read")), documents)
 //	router.POST("/reports", ginguard.New(guard.Cost(5)), reports)
+//
+// New(guard) with Use guards all routes. Two guards on one route verify twice, and spend
+// credits twice.
 //
 // A handler gets the verification from the context of its request:
 //
