@@ -31,10 +31,11 @@ func (e *Engine) CreateRootKey(
 		if err := c.requireGrantable(r.Permissions); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		if err := c.requireExpiry(r.Expires); err != nil {
+		expires := nullableTime(r.Expires)
+		if err := c.requireExpiry(expires); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		return c.insertRootKey(ctx, workspace, r.Name, r.Permissions, nullableTime(r.Expires))
+		return c.insertRootKey(ctx, workspace, r.Name, r.Permissions, expires)
 	}
 	return change(ctx, e, who, work)
 }
@@ -84,9 +85,10 @@ func (e *Engine) ListRootKeys(
 //
 // The root key needs root_key.*.update_root_key. You can change a root key only
 // if you have all of its permissions, before and after; otherwise the operation
-// returns 403. A root key of another workspace returns 404 to everyone but the
-// operator. A root key cannot disable itself (412), so one that can undo the
-// change always remains.
+// returns 403. A root key that expires can add permissions to another one, enable
+// it or set its expiry only if that one doesn't expire later (403). A root key of
+// another workspace returns 404 to everyone but the operator. A root key cannot
+// disable itself (412), so one that can undo the change always remains.
 func (e *Engine) UpdateRootKey(
 	ctx context.Context, who Caller, r *latchkey.UpdateRootKeyRequest,
 ) (latchkey.RootKey, error) {
@@ -95,6 +97,7 @@ func (e *Engine) UpdateRootKey(
 		if err != nil {
 			return latchkey.RootKey{}, err
 		}
+		before := row
 		if permissions, ok := r.Permissions.Get(); ok {
 			if err := c.requireGrantable(permissions); err != nil {
 				return latchkey.RootKey{}, err
@@ -105,16 +108,38 @@ func (e *Engine) UpdateRootKey(
 			row.Name = r.Name.Or("")
 		}
 		if !r.Expires.IsZero() {
-			if err := c.requireExpiry(r.Expires.Or(latchkey.Time{})); err != nil {
-				return latchkey.RootKey{}, err
-			}
 			row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
 		}
 		if row.Enabled = r.Enabled.Or(row.Enabled); !row.Enabled && row.ID == who.root.id {
 			return latchkey.RootKey{}, errProtected.with("A root key can't disable itself.")
 		}
+		gains, err := gainsAccess(before, row)
+		if err != nil {
+			return latchkey.RootKey{}, err
+		}
+		if gains || !r.Expires.IsZero() {
+			if err := c.requireExpiry(row.Expires); err != nil {
+				return latchkey.RootKey{}, err
+			}
+		}
 		return c.updateRootKey(ctx, row)
 	})
+}
+
+// gainsAccess reports whether an update enables a root key or adds permissions to
+// it.
+func gainsAccess(before, after read.RootKey) (bool, error) {
+	had, err := permissionsOf(before)
+	if err != nil {
+		return false, err
+	}
+	has, err := permissionsOf(after)
+	if err != nil {
+		return false, err
+	}
+	grants := rbac.NewGrants(before.WorkspaceID, had)
+	added := slices.ContainsFunc(has, func(p string) bool { return !grants.Covers(p) })
+	return added || after.Enabled && !before.Enabled, nil
 }
 
 func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.RootKey, error) {
@@ -193,8 +218,8 @@ func (c *Change) requireGrantable(permissions []string) error {
 
 // requireExpiry returns an error if a root key with that expiry would outlive
 // the caller.
-func (c *Change) requireExpiry(expires latchkey.Time) error {
-	until := orElse(nullableTime(expires), never)
+func (c *Change) requireExpiry(expires sql.NullInt64) error {
+	until := orElse(expires, never)
 	c.checks = append(c.checks, authCheck{Expires: until})
 	if c.who.outlivedBy(until) {
 		return outlivesCaller()

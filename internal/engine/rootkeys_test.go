@@ -85,7 +85,9 @@ func TestRootKeyGrantsOnlyItsOwnPermissions(t *testing.T) {
 		"unkey:v1:ws_other:keyspaces/ks_1/keys/*#read_key": false,
 		w.resource("**", "*"):                              false,
 		"api.*.delete_api":                                 false,
-		"api.api_1.read_api":                               false,
+		"api.api_1.read_api":                               true,
+		"api..read_api":                                    false,
+		"api.api_1.delete_api":                             false,
 		rbac.Operator:                                      false,
 		"*":                                                false,
 	} {
@@ -311,4 +313,38 @@ func TestRootKeyCannotOutliveItsCreator(t *testing.T) {
 		RootKeyID: child.RootKeyID, Expires: latchkey.Null[latchkey.Time](),
 	}
 	w.refused(who, "rootKeys.updateRootKey", longer, 403, "insufficient_permissions")
+}
+
+func TestARootKeyThatExpiresGivesNothingThatLastsLonger(t *testing.T) {
+	w := newWorld(t)
+	held := []string{"root_key.*.update_root_key", "api.*.read_api"}
+	soon := latchkey.At(w.now().Add(time.Hour))
+	who := w.caller(w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		Permissions: held, Expires: soon,
+	}).Key)
+	lasting := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
+		Permissions: []string{"api.*.read_api"},
+	})
+	update := func(r latchkey.UpdateRootKeyRequest) latchkey.UpdateRootKeyRequest {
+		r.RootKeyID = lasting.RootKeyID
+		return r
+	}
+	grow := update(latchkey.UpdateRootKeyRequest{Permissions: latchkey.Set(held)})
+	enable := update(latchkey.UpdateRootKeyRequest{Enabled: latchkey.Set(true)})
+	for _, harmless := range []latchkey.UpdateRootKeyRequest{
+		update(latchkey.UpdateRootKeyRequest{Name: latchkey.Set("renamed")}),
+		update(latchkey.UpdateRootKeyRequest{
+			Permissions: latchkey.Set([]string{"api.api_1.read_api"}),
+		}),
+		update(latchkey.UpdateRootKeyRequest{Permissions: latchkey.Set([]string{})}),
+		enable, // it is enabled
+		update(latchkey.UpdateRootKeyRequest{Enabled: latchkey.Set(false)}),
+	} {
+		must[latchkey.RootKey](w, who, "rootKeys.updateRootKey", harmless)
+	}
+	w.refused(who, "rootKeys.updateRootKey", grow, 403, "insufficient_permissions")
+	w.refused(who, "rootKeys.updateRootKey", enable, 403, "insufficient_permissions")
+	enable.Expires = latchkey.Set(soon)
+	must[latchkey.RootKey](w, who, "rootKeys.updateRootKey", enable)
+	must[latchkey.RootKey](w, who, "rootKeys.updateRootKey", grow)
 }

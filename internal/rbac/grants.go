@@ -51,10 +51,15 @@ func (g *Grants) HasResource(path, action string) bool {
 
 // Covers reports whether the holder can give the grant to another root key,
 // which must not be allowed more than the holder: the grant is among the
-// holder's own, or it is a URN of the workspace and one URN among the holder's
-// covers all of it.
+// holder's own, or it is a tuple for one id and the holder has the tuple for all
+// ids, or it is a URN of the workspace and one URN among the holder's covers all
+// of it.
 func (g *Grants) Covers(grant string) bool {
 	if g.Has(grant) {
+		return true
+	}
+	part := strings.Split(grant, ".")
+	if len(part) == 3 && part[1] != "" && g.Has(part[0]+".*."+part[2]) {
 		return true
 	}
 	asked, ok := parseURN(grant, g.workspaceID)
