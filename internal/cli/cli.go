@@ -78,10 +78,11 @@ func (grammar) Help() string {
 
 // globals are the flags of every command.
 type globals struct {
-	URL     string `name:"url" group:"every" env:"LATCHKEY_URL" default:"http://127.0.0.1:7070" help:"URL of the service."`
-	RootKey string `group:"every" env:"LATCHKEY_ROOT_KEY" placeholder:"KEY" help:"Root key to authenticate with (default: root.key in the data folder)."`
-	Data    string `group:"every" env:"LATCHKEY_DATA" type:"path" default:"${data}" help:"Data folder."`
-	JSON    bool   `name:"json" group:"every" env:"LATCHKEY_JSON" help:"Print JSON for programs instead of text for people."`
+	URL         string `name:"url" group:"every" env:"LATCHKEY_URL" default:"http://127.0.0.1:7070" help:"URL of the service."`
+	RootKey     string `group:"every" env:"LATCHKEY_ROOT_KEY" placeholder:"KEY" help:"Root key to authenticate with. Other users can see a flag, so set it in the environment."`
+	RootKeyFile string `group:"every" env:"LATCHKEY_ROOT_KEY_FILE" type:"path" placeholder:"FILE" help:"File with the root key (default: root.key in the data folder)."`
+	Data        string `group:"every" env:"LATCHKEY_DATA" type:"path" default:"${data}" help:"Data folder."`
+	JSON        bool   `name:"json" group:"every" env:"LATCHKEY_JSON" help:"Print JSON for programs instead of text for people."`
 }
 
 // app is what commands share besides their own flags.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,14 +18,18 @@ import (
 
 // rootKey returns the root key to call with.
 func (a *app) rootKey() (string, error) {
-	if a.RootKey != "" {
+	switch {
+	case a.RootKey != "" && a.RootKeyFile != "":
+		return "", errors.New("two root keys: give either --root-key (LATCHKEY_ROOT_KEY) or " +
+			"--root-key-file (LATCHKEY_ROOT_KEY_FILE)")
+	case a.RootKey != "":
 		return a.RootKey, nil
 	}
-	file := filepath.Join(a.Data, embedded.RootKeyFile)
+	file := cmp.Or(a.RootKeyFile, filepath.Join(a.Data, embedded.RootKeyFile))
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf(
-			"no root key: give one with --root-key or LATCHKEY_ROOT_KEY, or name the service's data "+
+			"no root key: give one with --root-key-file or LATCHKEY_ROOT_KEY, or name the service's data "+
 				"folder with --data (there is no %s)",
 			file,
 		)
