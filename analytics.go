@@ -6,7 +6,7 @@ import "context"
 type AnalyticsRequest struct {
 	_ struct{} `check:"loose"`
 	// Query is one SELECT statement.
-	Query string `json:"query" check:"required"`
+	Query string `json:"query" check:"required,max=10000"`
 }
 
 // AnalyticsRow is one row of a query result: values by column name.

@@ -60,13 +60,13 @@ type DeleteAPIRequest struct {
 // ListKeysRequest asks for one page of the keys of an API.
 type ListKeysRequest struct {
 	// APIID is the API whose keys are listed.
-	APIID string `json:"apiId" check:"required,min=1"`
+	APIID string `json:"apiId" check:"required,min=1,max=8192"`
 	// Limit is the largest number of keys in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
 	// Cursor is the cursor of the previous page; leave it out for the first page.
-	Cursor string `json:"cursor,omitempty"`
+	Cursor string `json:"cursor,omitempty" check:"max=8192"`
 	// ExternalID lists only the keys of the identity with this external id.
-	ExternalID string `json:"externalId,omitempty" check:"min=1"`
+	ExternalID string `json:"externalId,omitempty" check:"min=1,max=8192"`
 	// Decrypt adds the plaintext of recoverable keys.
 	Decrypt bool `json:"decrypt,omitempty" check:"default=false"`
 	// RevalidateKeysCache is accepted and has no effect: lists are always current.

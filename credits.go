@@ -40,7 +40,7 @@ type UpdateKeyCredits struct {
 // UpdateCreditsRequest changes a key's balance.
 type UpdateCreditsRequest struct {
 	// KeyID is the key whose balance changes.
-	KeyID string `json:"keyId" check:"required,min=3"`
+	KeyID string `json:"keyId" check:"required,min=3,max=8192"`
 	// Operation is set, increment or decrement. A balance never falls below 0.
 	Operation CreditsOperation `json:"operation" check:"required,enum=set|increment|decrement"`
 	// Value is the amount; null or absent with set removes the limit.

@@ -38,13 +38,13 @@ type CreatedIdentity struct {
 // GetIdentityRequest asks for one identity.
 type GetIdentityRequest struct {
 	// Identity is the identity's id or external id.
-	Identity string `json:"identity" check:"required,min=1"`
+	Identity string `json:"identity" check:"required,min=1,max=8192"`
 }
 
 // DeleteIdentityRequest asks to delete an identity. Its keys stay valid, without an owner.
 type DeleteIdentityRequest struct {
 	// Identity is the identity's id or external id.
-	Identity string `json:"identity" check:"required,min=1"`
+	Identity string `json:"identity" check:"required,min=1,max=8192"`
 }
 
 // ListIdentitiesRequest asks for one page of the identities of the workspace.
@@ -52,7 +52,7 @@ type ListIdentitiesRequest struct {
 	// Limit is the largest number of identities in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
 	// Cursor is the cursor of the previous page; leave it out for the first page.
-	Cursor string `json:"cursor,omitempty"`
+	Cursor string `json:"cursor,omitempty" check:"max=8192"`
 	// Search keeps the identities whose id or external id contains this text, ignoring case.
 	Search string `json:"search,omitempty" check:"max=256"`
 }
@@ -60,7 +60,7 @@ type ListIdentitiesRequest struct {
 // UpdateIdentityRequest changes an identity. Absent fields stay as they are.
 type UpdateIdentityRequest struct {
 	// Identity is the identity's id or external id.
-	Identity string `json:"identity" check:"required,min=1"`
+	Identity string `json:"identity" check:"required,min=1,max=8192"`
 	// Meta replaces the metadata as a whole; an empty object clears it.
 	Meta Opt[Meta] `json:"meta,omitzero" check:"max=100"`
 	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty

@@ -23,7 +23,7 @@ type SetPermissionsRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
 	// Permissions are slugs, the complete set; those that don't exist are created.
-	Permissions []string `json:"permissions" check:"required,items.min=1,items.max=128,items.pattern=slug"`
+	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
 // AddRolesRequest adds roles to a key.

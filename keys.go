@@ -77,7 +77,7 @@ type CreateKeyRequest struct {
 // MigrateKey is one key of another system.
 type MigrateKey struct {
 	// Hash is the hash of the key, computed and encoded as the algorithm of the migration says.
-	Hash string `json:"hash" check:"required,min=3"`
+	Hash string `json:"hash" check:"required,min=3,max=512"`
 	// Name is a display name.
 	Name string `json:"name,omitempty" check:"min=1,max=255"`
 	// ExternalID is your name for the owner of the key. The identity is created if there is none.

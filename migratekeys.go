@@ -9,7 +9,7 @@ type MigrateKeysRequest struct {
 	// APIID is the API that the keys will belong to.
 	APIID string `json:"apiId" check:"required,min=3,max=255"`
 	// Keys are the keys to import.
-	Keys []MigrateKey `json:"keys" check:"required,min=1"`
+	Keys []MigrateKey `json:"keys" check:"required,min=1,max=10000"`
 }
 
 // MigratedKeys is the response to [MigrateKeysRequest].

@@ -64,7 +64,7 @@ type ListOverridesRequest struct {
 	// Limit is the largest number of overrides in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=50"`
 	// Cursor is the cursor of the previous page; leave it out for the first page.
-	Cursor string `json:"cursor,omitempty"`
+	Cursor string `json:"cursor,omitempty" check:"max=8192"`
 }
 
 // SetOverride creates or replaces an override.

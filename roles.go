@@ -24,7 +24,7 @@ type CreateRoleRequest struct {
 	// Description is a text for people.
 	Description string `json:"description,omitempty" check:"max=512"`
 	// Permissions are slugs; those that don't exist are created.
-	Permissions []string `json:"permissions,omitempty" check:"items.min=1,items.max=128,items.pattern=slug"`
+	Permissions []string `json:"permissions,omitempty" check:"max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
 // CreatedRole is the response to [CreateRoleRequest].
@@ -70,7 +70,7 @@ type SetRolePermissionsRequest struct {
 	// RoleID is the role's id; its name is not accepted here.
 	RoleID string `json:"roleId" check:"required,min=3,max=255,pattern=resource"`
 	// Permissions are slugs, the complete set; those that don't exist are created.
-	Permissions []string `json:"permissions" check:"required,items.min=1,items.max=128,items.pattern=slug"`
+	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
 // CreateRole creates a new role.

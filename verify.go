@@ -18,7 +18,7 @@ type VerifyKeyRequest struct {
 	// Credits says what the call costs, if the key has a balance; 1 by default.
 	Credits *VerifyKeyCredits `json:"credits,omitempty"`
 	// Ratelimits are limits to check in addition to those that apply automatically.
-	Ratelimits []VerifyKeyRatelimit `json:"ratelimits,omitempty"`
+	Ratelimits []VerifyKeyRatelimit `json:"ratelimits,omitempty" check:"max=50"`
 	// MigrationID identifies a migration. A key that it imported is found by the hash of the other
 	// system, too.
 	MigrationID string `json:"migrationId,omitempty" check:"max=256"`
@@ -46,8 +46,8 @@ type VerifyKeyRatelimit struct {
 	Cost Opt[int64] `json:"cost,omitzero" check:"min=0,default=1"`
 	// Limit defines a limit for this call, together with Duration; 0 denies.
 	Limit Opt[int64] `json:"limit,omitzero" check:"min=0"`
-	// Duration is the window of that limit in milliseconds, at least one second.
-	Duration Opt[Duration] `json:"duration,omitzero" check:"min=0"`
+	// Duration is the window of that limit in milliseconds, from one second to 30 days.
+	Duration Opt[Duration] `json:"duration,omitzero" check:"min=0,max=2592000000"`
 	// Algorithm is how that limit counts: "sliding_window", the default, or "token_bucket". A limit of
 	// the key or its identity has its own.
 	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`

@@ -203,6 +203,8 @@ func looseness(s *openapi3.Schema) string {
 // exceeded.
 var added = []string{"algorithm", "retryAfter"}
 
+const isBounded = "every list and text of a request has a maximum"
+
 const noDefault = "a required field has no default"
 
 // deliberate are the intended differences from the contract, with the reason.
@@ -214,6 +216,25 @@ var deliberate = map[string]string{
 	"keys.createKey request.ratelimits[].autoApply default: false, ours none":            noDefault,
 	"keys.updateKey request.ratelimits[].autoApply default: false, ours none":            noDefault,
 	"keys.migrateKeys request.keys[].ratelimits[].autoApply default: false, ours none":   noDefault,
+
+	"analytics.getRatelimits request.query maxLength: none, ours 10000!":            isBounded,
+	"analytics.getVerifications request.query maxLength: none, ours 10000!":         isBounded,
+	"apis.listKeys request.apiId maxLength: none, ours 8192!":                       isBounded,
+	"apis.listKeys request.cursor maxLength: none, ours 8192!":                      isBounded,
+	"apis.listKeys request.externalId maxLength: none, ours 8192!":                  isBounded,
+	"identities.deleteIdentity request.identity maxLength: none, ours 8192!":        isBounded,
+	"identities.getIdentity request.identity maxLength: none, ours 8192!":           isBounded,
+	"identities.listIdentities request.cursor maxLength: none, ours 8192!":          isBounded,
+	"identities.updateIdentity request.identity maxLength: none, ours 8192!":        isBounded,
+	"keys.migrateKeys request.keys maxItems: none, ours 10000!":                     isBounded,
+	"keys.migrateKeys request.keys[].hash maxLength: none, ours 512!":               isBounded,
+	"keys.setPermissions request.permissions maxItems: none, ours 1000!":            isBounded,
+	"keys.updateCredits request.keyId maxLength: none, ours 8192!":                  isBounded,
+	"keys.verifyKey request.ratelimits maxItems: none, ours 50!":                    isBounded,
+	"keys.verifyKey request.ratelimits[].duration maximum: none, ours 2.592e+09!":   isBounded,
+	"permissions.createRole request.permissions maxItems: none, ours 1000!":         isBounded,
+	"permissions.setRolePermissions request.permissions maxItems: none, ours 1000!": isBounded,
+	"ratelimit.listOverrides request.cursor maxLength: none, ours 8192!":            isBounded,
 
 	"keys.verifyKey answers 404: true, ours none":        "an unknown key is a result",
 	"ratelimit.limit answers 404: true, ours none":       "an unknown namespace is created",

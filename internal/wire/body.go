@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/latchkeyhq/latchkey"
 )
@@ -12,6 +13,10 @@ import (
 // beginsBody moves to the one JSON value that a request must be and reports whether
 // that begins with the byte first. If not, that is a fault.
 func (c *checker) beginsBody(f *field, first byte) bool {
+	if !utf8.Valid(c.data) {
+		c.wrongBody(f, "requestBody", "is not UTF-8 text"+whereInvalid(c.data))
+		return false
+	}
 	c.space()
 	next := c.peek()
 	if next == first {
@@ -41,7 +46,11 @@ func (c *checker) endsBody(f *field) bool {
 	if !c.broken && c.at == len(c.data) {
 		return true
 	}
-	c.wrongBody(f, "requestBody", "is not one JSON value"+whereBroken(c.data))
+	if c.flaw != "" && json.Valid(c.data) {
+		c.wrongBody(f, "requestBody", c.flaw)
+	} else {
+		c.wrongBody(f, "requestBody", "is not one JSON value"+whereBroken(c.data))
+	}
 	return false
 }
 
@@ -51,6 +60,15 @@ func (c *checker) wrongBody(f *field, location, is string) {
 		Location: location, Message: "the request body " + is,
 		Fix: "send one JSON value in UTF-8: " + kinds[f.kind].called,
 	})
+}
+
+// whereInvalid says where data stops being UTF-8.
+func whereInvalid(data []byte) string {
+	at := 0
+	for r, size := utf8.DecodeRune(data); r != utf8.RuneError || size > 1; r, size = utf8.DecodeRune(data[at:]) {
+		at += size
+	}
+	return fmt.Sprintf(" (see byte %d)", at)
 }
 
 // whereBroken says where data stops being one JSON value. It does not use the words

@@ -98,7 +98,7 @@ func TestMetaMustBeAnObject(t *testing.T) {
 }
 
 func TestCheckStopsAtTwentyFaults(t *testing.T) {
-	v := &verification{Key: "k", Ratelimits: make([]latchkey.VerifyKeyRatelimit, 1000)}
+	v := &verification{Key: "k", Ratelimits: make([]latchkey.VerifyKeyRatelimit, 50)}
 	if got := len(Check(v)); got != 20 {
 		t.Errorf("%d faults, want 20", got)
 	}

@@ -83,6 +83,9 @@ func (c *checker) checkText(f *field, s string) {
 	if strings.IndexByte(s, 0) >= 0 { // Not every database can hold it.
 		c.hasZero(f)
 	}
+	if !c.reading && !utf8.ValidString(s) { // A body is UTF-8.
+		c.add(f, "pattern", c.subject(f)+" must be UTF-8 text", "")
+	}
 	if f.pattern != nil && !f.pattern.Match(s) {
 		c.wrongPattern(f)
 	}
@@ -108,8 +111,12 @@ func (c *checker) checkMeta(f *field, m latchkey.Meta) {
 		text = []byte("{}")
 	}
 	s := scanner{data: text}
-	if s.peek() != '{' || !s.valid() {
-		c.wrongKind(f, false)
+	if s.peek() != '{' || !utf8.Valid(text) || !s.valid() {
+		if s.flaw == "" {
+			c.wrongKind(f, false)
+		} else {
+			c.add(f, "type", c.subject(f)+" "+s.flaw, "")
+		}
 		return
 	}
 	s.at = 0

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -179,17 +180,70 @@ func TestNumbersAreWholeAndFit64Bits(t *testing.T) {
 	}
 }
 
-func TestTextIsMadeValidUTF8(t *testing.T) {
-	for body, want := range map[string]string{
-		"{\"key\":\"a\xffb\"}":         "a\ufffdb",
-		`{"key":"\ud800"}`:             "\ufffd",
-		`{"key":"\udc00\ud800x"}`:      "\ufffd\ufffdx",
-		"{\"key\":\"\\n\xc3\x28\"}":    "\n\ufffd(",
-		`{"key":"\"\\\/\ud83d\ude00"}`: `"\/😀`,
+// Text that is changed to be UTF-8 would be the same as other text, and two users one.
+func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
+	for _, body := range []string{
+		"{\"key\":\"jos\xe9\"}", "{\"key\":\"\\n\xc3\x28\"}", "{\"key\":\"a\xc0\xaf\"}",
+		"{\"k\xff\":\"k\",\"key\":\"k\"}", `{"key":"\ud800"}`, `{"key":"\udc00\ud800x"}`,
+		`{"key":"\ud83dx"}`, `{"key":"\ud83d\u0041"}`, `{"key":"\ud83d`, `{"key":"k","tags":["\udead"]}`,
 	} {
-		var v verification
-		if faults := Decode([]byte(body), &v); faults != nil || v.Key != want {
-			t.Errorf("%q: got %q and %v, want %q", body, v.Key, faults, want)
+		want := []string{"requestBody"}
+		if diff := cmp.Diff(want, locations[verification](t, body)); diff != "" {
+			t.Errorf("%q: %s", body, diff)
+		}
+	}
+	for _, text := range []string{"jos\xe9", "\xed\xa0\x80"} { // the second one is half a surrogate pair
+		if faults := Check(&verification{Key: text}); len(faults) != 1 || faults[0].Location != "/properties/key/pattern" {
+			t.Errorf("%q in process: %v", text, faults)
+		}
+		meta := latchkey.Meta(`{"a":"` + text + `"}`)
+		faults := Check(&update{KeyID: "key", Meta: latchkey.Set(meta)})
+		if len(faults) != 1 || faults[0].Location != "/properties/meta/type" {
+			t.Errorf("%q in process: %v", meta, faults)
+		}
+	}
+}
+
+func TestEscapesOfTextAreRead(t *testing.T) {
+	var v verification
+	faults := Decode([]byte(`{"key":"\"\\\/\ud83d\ude00\uD83D\uDE00"}`), &v)
+	if want := `"\/😀😀`; faults != nil || v.Key != want {
+		t.Errorf("got %q and %v, want %q", v.Key, faults, want)
+	}
+}
+
+// Some clients can't read back what nests deeper, or at all.
+func TestDeepValuesAreRefused(t *testing.T) {
+	nested := func(levels int) string {
+		return `{"a":` + strings.Repeat("[", levels-1) + strings.Repeat("]", levels-1) + "}"
+	}
+	for levels, want := range map[int][]string{100: nil, 101: {"requestBody"}, 100_000: {"requestBody"}} {
+		body := `{"keyId":"key","meta":` + nested(levels) + "}"
+		if diff := cmp.Diff(want, locations[update](t, body)); diff != "" {
+			t.Errorf("%d levels: %s", levels, diff)
+		}
+	}
+	for levels, want := range map[int][]string{100: nil, 101: {"/properties/meta/type"}} {
+		faults := Check(&update{KeyID: "key", Meta: latchkey.Set(latchkey.Meta(nested(levels)))})
+		if diff := cmp.Diff(want, at(faults)); diff != "" {
+			t.Errorf("%d levels in process: %s", levels, diff)
+		}
+	}
+}
+
+// A time in seconds would be taken for one in 1970, and what expires then is expired.
+func TestTimesInSecondsAreRefused(t *testing.T) {
+	for ms, want := range map[int64][]string{
+		0: nil, 999_999_999: nil, 1_798_437_831: {"/properties/expires/minimum"},
+		9_999_999_999: {"/properties/expires/minimum"}, 10_000_000_000: nil, 1_798_437_831_000: nil,
+	} {
+		body := fmt.Sprintf(`{"apiId":"api_12345","expires":%d}`, ms)
+		if diff := cmp.Diff(want, locations[latchkey.CreateKeyRequest](t, body)); diff != "" {
+			t.Errorf("%d: %s", ms, diff)
+		}
+		faults := Check(&latchkey.CreateKeyRequest{APIID: "api_12345", Expires: latchkey.AtMilli(ms)})
+		if diff := cmp.Diff(want, at(faults)); diff != "" {
+			t.Errorf("%d in process: %s", ms, diff)
 		}
 	}
 }

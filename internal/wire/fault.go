@@ -120,6 +120,11 @@ func (c *checker) wrongSize(f *field, keyword, end string, bound int64) {
 	c.add(f, keyword, message, "")
 }
 
+func (c *checker) inSeconds(f *field) {
+	c.add(f, "minimum", c.subject(f)+" must be a time in unix milliseconds, and this one is early in 1970",
+		"multiply a time in seconds by 1000")
+}
+
 func (c *checker) hasZero(f *field) {
 	c.add(f, "pattern", c.subject(f)+" must not have the character U+0000", "")
 }

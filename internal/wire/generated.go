@@ -192,10 +192,10 @@ func visitListAPIsRequest(c *checker, f *field, v *latchkey.ListAPIsRequest) {
 }
 
 var rulesOfListKeysRequest = object{loose: false, fields: []field{
-	{kind: aText, name: "apiId", required: true, size: &bounds{1, noMax}},
+	{kind: aText, name: "apiId", required: true, size: &bounds{1, 8192}},
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
-	{kind: aText, name: "cursor"},
-	{kind: aText, name: "externalId", size: &bounds{1, noMax}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 8192}},
+	{kind: aText, name: "externalId", size: &bounds{1, 8192}},
 	{kind: aBool, name: "decrypt"},
 	{kind: aBool, name: "revalidateKeysCache"},
 }}
@@ -549,7 +549,7 @@ func visitGetKeyRequest(c *checker, f *field, v *latchkey.GetKeyRequest) {
 var rulesOfMigrateKeysRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "migrationId", required: true, size: &bounds{3, 255}},
 	{kind: aText, name: "apiId", required: true, size: &bounds{3, 255}},
-	{kind: aList, name: "keys", required: true, size: &bounds{1, noMax}, item: &field{kind: aStruct}},
+	{kind: aList, name: "keys", required: true, size: &bounds{1, 10000}, item: &field{kind: aStruct}},
 }}
 
 func visitMigrateKeysRequest(c *checker, f *field, v *latchkey.MigrateKeysRequest) {
@@ -575,7 +575,7 @@ func visitMigrateKeysRequest(c *checker, f *field, v *latchkey.MigrateKeysReques
 }
 
 var rulesOfMigrateKey = object{loose: false, fields: []field{
-	{kind: aText, name: "hash", required: true, size: &bounds{3, noMax}},
+	{kind: aText, name: "hash", required: true, size: &bounds{3, 512}},
 	{kind: aText, name: "name", size: &bounds{1, 255}},
 	{kind: aText, name: "externalId", size: &bounds{1, 255}},
 	{kind: aMeta, name: "meta", size: &bounds{noMin, 100}},
@@ -697,7 +697,7 @@ func visitRerollKeyRequest(c *checker, f *field, v *latchkey.RerollKeyRequest) {
 
 var rulesOfSetPermissionsRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
-	{kind: aList, name: "permissions", required: true, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
+	{kind: aList, name: "permissions", required: true, size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
 }}
 
 func visitSetPermissionsRequest(c *checker, f *field, v *latchkey.SetPermissionsRequest) {
@@ -823,7 +823,7 @@ func visitUpdateKeyCredits(c *checker, f *field, v *latchkey.UpdateKeyCredits) {
 }
 
 var rulesOfUpdateCreditsRequest = object{loose: false, fields: []field{
-	{kind: aText, name: "keyId", required: true, size: &bounds{3, noMax}},
+	{kind: aText, name: "keyId", required: true, size: &bounds{3, 8192}},
 	{kind: aText, name: "operation", required: true, enum: []string{"set", "increment", "decrement"}},
 	{kind: aWhole, name: "value", null: true, size: &bounds{0, noMax}},
 }}
@@ -852,7 +852,7 @@ var rulesOfVerifyKeyRequest = object{loose: false, fields: []field{
 	{kind: aList, name: "tags", size: &bounds{noMin, 20}, item: &field{kind: aText, size: &bounds{1, 512}}},
 	{kind: aText, name: "permissions", size: &bounds{1, 1000}},
 	{kind: aStruct, name: "credits"},
-	{kind: aList, name: "ratelimits", item: &field{kind: aStruct}},
+	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
 	{kind: aText, name: "migrationId", size: &bounds{noMin, 256}},
 }}
 
@@ -907,7 +907,7 @@ var rulesOfVerifyKeyRatelimit = object{loose: true, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{3, 255}},
 	{kind: aWhole, name: "cost", size: &bounds{0, noMax}},
 	{kind: aWhole, name: "limit", size: &bounds{0, noMax}},
-	{kind: aSpan, name: "duration", size: &bounds{0, noMax}},
+	{kind: aSpan, name: "duration", size: &bounds{0, 2592000000}},
 	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
 }}
 
@@ -956,7 +956,7 @@ func visitWhoamiRequest(c *checker, f *field, v *latchkey.WhoamiRequest) {
 
 var rulesOfListIdentitiesRequest = object{loose: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
-	{kind: aText, name: "cursor"},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 8192}},
 	{kind: aText, name: "search", size: &bounds{noMin, 256}},
 }}
 
@@ -1007,7 +1007,7 @@ func visitCreateIdentityRequest(c *checker, f *field, v *latchkey.CreateIdentity
 }
 
 var rulesOfDeleteIdentityRequest = object{loose: false, fields: []field{
-	{kind: aText, name: "identity", required: true, size: &bounds{1, noMax}},
+	{kind: aText, name: "identity", required: true, size: &bounds{1, 8192}},
 }}
 
 func visitDeleteIdentityRequest(c *checker, f *field, v *latchkey.DeleteIdentityRequest) {
@@ -1023,7 +1023,7 @@ func visitDeleteIdentityRequest(c *checker, f *field, v *latchkey.DeleteIdentity
 }
 
 var rulesOfGetIdentityRequest = object{loose: false, fields: []field{
-	{kind: aText, name: "identity", required: true, size: &bounds{1, noMax}},
+	{kind: aText, name: "identity", required: true, size: &bounds{1, 8192}},
 }}
 
 func visitGetIdentityRequest(c *checker, f *field, v *latchkey.GetIdentityRequest) {
@@ -1039,7 +1039,7 @@ func visitGetIdentityRequest(c *checker, f *field, v *latchkey.GetIdentityReques
 }
 
 var rulesOfUpdateIdentityRequest = object{loose: false, fields: []field{
-	{kind: aText, name: "identity", required: true, size: &bounds{1, noMax}},
+	{kind: aText, name: "identity", required: true, size: &bounds{1, 8192}},
 	{kind: aMeta, name: "meta", size: &bounds{noMin, 100}},
 	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
 }}
@@ -1143,7 +1143,7 @@ func visitCreatePermissionRequest(c *checker, f *field, v *latchkey.CreatePermis
 var rulesOfCreateRoleRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{1, 128}},
 	{kind: aText, name: "description", size: &bounds{noMin, 512}},
-	{kind: aList, name: "permissions", item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
+	{kind: aList, name: "permissions", size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
 }}
 
 func visitCreateRoleRequest(c *checker, f *field, v *latchkey.CreateRoleRequest) {
@@ -1230,7 +1230,7 @@ func visitGetRoleRequest(c *checker, f *field, v *latchkey.GetRoleRequest) {
 
 var rulesOfSetRolePermissionsRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "roleId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
-	{kind: aList, name: "permissions", required: true, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
+	{kind: aList, name: "permissions", required: true, size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
 }}
 
 func visitSetRolePermissionsRequest(c *checker, f *field, v *latchkey.SetRolePermissionsRequest) {
@@ -1332,7 +1332,7 @@ func visitListNamespacesRequest(c *checker, f *field, v *latchkey.ListNamespaces
 var rulesOfListOverridesRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
-	{kind: aText, name: "cursor"},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 8192}},
 }}
 
 func visitListOverridesRequest(c *checker, f *field, v *latchkey.ListOverridesRequest) {
@@ -1504,7 +1504,7 @@ func visitUpdateNamespaceRequest(c *checker, f *field, v *latchkey.UpdateNamespa
 }
 
 var rulesOfAnalyticsRequest = object{loose: true, fields: []field{
-	{kind: aText, name: "query", required: true},
+	{kind: aText, name: "query", required: true, size: &bounds{noMin, 10000}},
 }}
 
 func visitAnalyticsRequest(c *checker, f *field, v *latchkey.AnalyticsRequest) {

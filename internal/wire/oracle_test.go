@@ -22,6 +22,7 @@ type schema struct {
 	Type       string
 	Properties map[string]*schema
 	Loose      bool
+	Instant    bool
 	Item       *schema
 }
 
@@ -36,7 +37,7 @@ func schemaOf(t reflect.Type, rules check.Rules) *schema {
 	case t == reflect.TypeFor[latchkey.Meta]():
 		s.Type, s.Loose = "object", true
 	case t == reflect.TypeFor[latchkey.Time](), t == reflect.TypeFor[latchkey.Duration]():
-		s.Type = "integer"
+		s.Type, s.Instant = "integer", t == reflect.TypeFor[latchkey.Time]()
 	case t.Kind() == reflect.Slice:
 		s.Type, s.Item = "array", schemaOf(t.Elem(), *cmp.Or(s.Items, &check.Rules{}))
 	case t.Kind() == reflect.Struct:
@@ -136,6 +137,9 @@ func (s *schema) boundFaults(value any, at string) (all []string) {
 		}
 	case json.Number:
 		size.SetString(value.String(), 10)
+		if n := size.Int64(); s.Instant && n >= 1_000_000_000 && n <= 9_999_999_999 {
+			all = append(all, at+"/minimum") // a time in seconds
+		}
 	case []any:
 		size.SetInt64(int64(len(value)))
 		low, high = "minItems", "maxItems"

@@ -182,7 +182,14 @@ func whole[N int | int64](c *checker, f *field, n *N) {
 
 // instant visits a Time.
 func instant(c *checker, f *field, t *latchkey.Time) {
-	if ms := t.UnixMilli(); c.integer(f, &ms) && c.reading {
+	ms := t.UnixMilli()
+	if !c.integer(f, &ms) {
+		return
+	}
+	if ms >= 1e9 && ms < 1e10 { // from 2001 to 2286 in seconds, and early in 1970 in milliseconds
+		c.inSeconds(f)
+	}
+	if c.reading {
 		*t = latchkey.AtMilli(ms)
 	}
 }

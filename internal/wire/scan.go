@@ -3,19 +3,30 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// scanner moves through JSON. It accepts what encoding/json accepts; FuzzSkip
-// compares the two.
+// scanner moves through JSON. It accepts what encoding/json accepts, except values
+// that nest too deep and halves of surrogate pairs; FuzzSkip compares the two.
 type scanner struct {
 	data   []byte
-	at     int  // the index in data of the next byte
-	broken bool // what was skipped was not valid
+	at     int    // the index in data of the next byte
+	broken bool   // what was skipped was not valid
+	flaw   string // what is wrong with it, if encoding/json would accept it
 }
 
-// maxDepth is how deep arrays and objects can nest, the same as in encoding/json.
-const maxDepth = 10_000
+// maxDepth is how deep arrays and objects can nest. Every published client can read
+// back what nests so deep: Rust's reader stops at 128 levels, and a response has a
+// few levels around the metadata of a request.
+const maxDepth = 100
+
+// Flaws of JSON that encoding/json accepts.
+const (
+	tooDeep       = "nests deeper than 100 levels"
+	halfCharacter = "has half of a surrogate pair, which is no character"
+)
 
 // skip moves past one value and reports whether there was a valid one.
 func (s *scanner) skip() bool {
@@ -40,6 +51,7 @@ func (s *scanner) skipNested() bool {
 				return false
 			}
 		case len(open) == maxDepth:
+			s.flaw = tooDeep
 			return false
 		default:
 			s.at++
@@ -131,22 +143,40 @@ func (s *scanner) skipString() bool {
 	return false
 }
 
-// skipEscape moves from the backslash to the last byte of an escape.
+// skipEscape moves from the backslash to the last byte of an escape, or of two that
+// are a surrogate pair.
 func (s *scanner) skipEscape() bool {
 	s.at++
 	switch s.peek() {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return true
 	case 'u':
-		for range 4 {
-			s.at++
-			if !isHex(s.peek()) {
-				return false
+		unit := s.skipCodeUnit()
+		if !utf16.IsSurrogate(unit) {
+			return unit >= 0
+		}
+		if s.at++; s.accept(`\u`) {
+			s.at--
+			if utf16.DecodeRune(unit, s.skipCodeUnit()) != utf8.RuneError {
+				return true
 			}
 		}
-		return true
+		s.flaw = halfCharacter
 	}
 	return false
+}
+
+// skipCodeUnit moves from the u of an escape to the last of its four digits. It
+// returns the UTF-16 code unit that they are, -1 if they aren't hexadecimal.
+func (s *scanner) skipCodeUnit() rune {
+	for range 4 {
+		s.at++
+		if !isHex(s.peek()) {
+			return -1
+		}
+	}
+	unit, _ := strconv.ParseUint(string(s.data[s.at-3:s.at+1]), 16, 16)
+	return rune(unit)
 }
 
 func (s *scanner) skipNumber() bool {
@@ -276,7 +306,7 @@ func (s *scanner) peek() byte {
 func (s *scanner) text() (text string) {
 	rest := s.data[s.at+1:]
 	inside := rest[:bytes.IndexByte(rest, '"')]
-	if bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+	if bytes.IndexByte(inside, '\\') < 0 {
 		return string(inside)
 	}
 	var unquoted string
