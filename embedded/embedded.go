@@ -111,9 +111,13 @@ type Config struct {
 
 // Service is a running service.
 type Service struct {
-	// Handler serves the HTTP API, its reference page and OpenAPI document, the
-	// metrics and the health checks.
+	// Handler serves the HTTP API, its reference page and OpenAPI document, and the
+	// health checks.
 	Handler http.Handler
+	// Metrics serves /metrics, in the text format of Prometheus, and the health
+	// checks. It needs no root key: serve it at an address that only your monitoring
+	// reaches.
+	Metrics http.Handler
 	// RootKey is the root key of the operator at the first start, else empty. The
 	// service stores only its hash; the file RootKeyFile has a copy.
 	RootKey string
@@ -186,7 +190,7 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if s.RootKey, err = s.engine.FirstRootKey(ctx, keep); err != nil {
 		return errors.Join(fmt.Errorf("latchkey: first root key: %w", err), s.engine.Close(ctx))
 	}
-	s.Handler = server.New(server.Config{
+	s.Handler, s.Metrics = server.New(server.Config{
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies,
 		Ready: s.ready,
 	})

@@ -29,7 +29,7 @@ type objects struct {
 	PodDisruptionBudget     *policy.PodDisruptionBudget
 	Ingress                 *networking.Ingress
 	HorizontalPodAutoscaler *autoscaling.HorizontalPodAutoscaler
-	ServiceMonitor          *monitoring.ServiceMonitor
+	PodMonitor              *monitoring.PodMonitor
 }
 
 // helm runs helm for a cluster of the oldest version that the chart allows.
@@ -77,7 +77,7 @@ var everything = []string{
 	"--set", "secret.database=postgres://u:p@db/latchkey,secret.redis=redis://valkey:6379",
 	"--set", "secret.masterKey=" + masterKey,
 	"--set", "autoscaling.enabled=true",
-	"--set", "serviceMonitor.enabled=true,serviceMonitor.labels.release=prometheus",
+	"--set", "podMonitor.enabled=true,podMonitor.labels.release=prometheus",
 	"--set", "ingress.enabled=true,ingress.host=keys.example.com,ingress.tlsSecret=tls",
 	"--set", "ingress.className=nginx,ingress.annotations.a=b",
 	"--set", "limits=fast,failMode=stale,staleFor=5m,image.pullSecrets={registry}",
@@ -108,7 +108,7 @@ func TestChartRendersValidKubernetesObjects(t *testing.T) {
 		t.Errorf("an object is missing: %+v", least)
 	}
 	if least.Secret != nil || least.Ingress != nil || least.HorizontalPodAutoscaler != nil ||
-		least.ServiceMonitor != nil {
+		least.PodMonitor != nil {
 		t.Errorf("an object is rendered that was not enabled: %+v", least)
 	}
 	all := render(t, everything...)
@@ -168,6 +168,21 @@ func TestChartIsHardened(t *testing.T) {
 			!reflect.DeepEqual(c.Capabilities.Drop, []core.Capability{"ALL"}) {
 			t.Errorf("the container is %+v", c)
 		}
+	}
+}
+
+// TestChartKeepsMetricsApart checks that no Service or Ingress leads to the metrics.
+func TestChartKeepsMetricsApart(t *testing.T) {
+	all := render(t, everything...)
+	listen := core.EnvVar{Name: "LATCHKEY_METRICS_LISTEN", Value: "0.0.0.0:7071"}
+	if env := all.Deployment.Spec.Template.Spec.Containers[0].Env; !slices.Contains(env, listen) {
+		t.Errorf("the environment is %+v", env)
+	}
+	if ports := all.Service.Spec.Ports; len(ports) != 1 || ports[0].TargetPort.StrVal != "http" {
+		t.Errorf("the service has the ports %+v", ports)
+	}
+	if ends := all.PodMonitor.Spec.PodMetricsEndpoints; len(ends) != 1 || *ends[0].Port != "metrics" {
+		t.Errorf("the monitor reads %+v", ends)
 	}
 }
 

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"os/exec"
 	"reflect"
 	"strings"
 	"testing"
@@ -64,6 +65,14 @@ func TestComposeNodesAreAlike(t *testing.T) {
 		if !reflect.DeepEqual(s.Environment, project.Services["node1"].Environment) {
 			t.Errorf("%s has other settings than node1", name)
 		}
+	}
+}
+
+// TestComposeBalancerIsValid runs the configuration check of HAProxy.
+func TestComposeBalancerIsValid(t *testing.T) {
+	check := exec.Command(need(t, "haproxy"), "-c", "-f", "../compose.haproxy.cfg")
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -143,7 +143,8 @@ func serve(t *testing.T, addr, data string) *node {
 		t.Fatal(err)
 	}
 	n := &node{addr: addr, data: data}
-	n.process = start(t, program, "serve", "--listen", addr, "--data", data, "--drain-delay", "3s")
+	n.process = start(t, program, "serve", "--listen", addr, "--data", data, "--drain-delay", "3s",
+		"--trusted-proxies", "127.0.0.1/32")
 	eventually(t, "the node is ready", func() bool {
 		res, err := http.Get("http://" + addr + "/health/ready")
 		if err != nil {

@@ -113,7 +113,7 @@ func TestProxiesRemoveAndRestoreNodes(t *testing.T) {
 
 			client := newProxyClient(t, addr, one.rootKey(t))
 			eventually(t, "the proxy responds", func() bool { return client.verify() != lost })
-			hidesMetrics(t, client)
+			hidesPrivatePaths(t, client)
 			ignoresForgedAddress(t, client)
 			both := func() bool {
 				return client.count[first].Load() > 0 &&
@@ -235,17 +235,44 @@ func (d *proxyClient) load(t *testing.T) {
 	t.Cleanup(func() { close(end); group.Wait() })
 }
 
-// hidesMetrics checks that the proxy does not serve the metrics of the nodes.
-func hidesMetrics(t *testing.T, d *proxyClient) {
+// hidesPrivatePaths checks that the proxy serves only the API and its description, however
+// a path is written.
+func hidesPrivatePaths(t *testing.T, d *proxyClient) {
 	t.Helper()
-	res, err := d.client.Get(d.url + "/metrics")
-	if err != nil {
-		t.Fatal(err)
+	get := func(path string) (status int, body string) {
+		t.Helper()
+		res, err := d.client.Get(d.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Header.Get("X-Request-Id") != "" {
+			return res.StatusCode, "from a node: " + string(text)
+		}
+		return res.StatusCode, string(text)
 	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusNotFound || res.Header.Get("X-Request-Id") != "" {
-		t.Errorf("/metrics responds with %s; a node was called: %v", res.Status,
-			res.Header.Get("X-Request-Id") != "")
+	for _, path := range []string{"/reference", "/openapi.json", "/openapi.yaml", "/v2/liveness"} {
+		if status, body := get(path); status != http.StatusOK {
+			t.Errorf("%s responds with %d: %.200s", path, status, body)
+		}
+	}
+	for _, path := range []string{
+		"/metrics", "/%6detrics", "//metrics", "/health/ready", "/health/live", "/",
+	} {
+		if status, body := get(path); status != http.StatusNotFound ||
+			strings.HasPrefix(body, "from a node") {
+			t.Errorf("%s responds with %d: %.200s", path, status, body)
+		}
+	}
+	// Whether the proxy or the node refuses these is the proxy's choice.
+	for _, path := range []string{"/v2/../metrics", "/v2/%2e%2e/metrics", "/v2/..%2fmetrics"} {
+		if status, body := get(path); status < 400 || strings.Contains(body, "latchkey_") {
+			t.Errorf("%s responds with %d: %.200s", path, status, body)
+		}
 	}
 }
 

@@ -135,7 +135,7 @@ type service struct {
 	err  error // how it ended, once it is gone
 }
 
-var answersAt = regexp.MustCompile(`http://[^\s"]+`)
+var answersAt = regexp.MustCompile(`https?://[^\s"]+`)
 
 // tick is the time between two looks at a service.
 const tick = 5 * time.Millisecond
@@ -235,10 +235,16 @@ func (s *service) refuses(t *testing.T) {
 }
 
 func TestSignalLetsRequestsUnderWayFinish(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) { finishesAfter(t, signal) })
+	}
+}
+
+func finishesAfter(t *testing.T, signal syscall.Signal) {
 	s, conn := begun(t)
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		if err := s.end(syscall.SIGTERM); err != nil {
+		if err := s.end(signal); err != nil {
 			t.Errorf("the service ended with %v", err)
 		}
 	})

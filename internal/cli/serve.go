@@ -27,8 +27,12 @@ const gracePeriod = 30 * time.Second
 
 // serveCmd runs the service.
 type serveCmd struct {
-	Listen string          `env:"LATCHKEY_LISTEN" default:"127.0.0.1:7070" help:"Address to listen on; port 0 takes any free one."`
-	Config kong.ConfigFlag `env:"LATCHKEY_CONFIG" type:"path" placeholder:"FILE" help:"JSON file with settings, named like these flags. Flags and the environment take precedence."`
+	Listen         string          `env:"LATCHKEY_LISTEN" default:"127.0.0.1:7070" help:"Address to listen on; port 0 takes any free one."`
+	MetricsListen  string          `env:"LATCHKEY_METRICS_LISTEN" placeholder:"ADDRESS" help:"Address for /metrics and the health checks (default: /metrics is at --listen if that is on this machine only, else off)."`
+	TLSCert        string          `name:"tls-cert" env:"LATCHKEY_TLS_CERT" type:"path" placeholder:"FILE" help:"Certificate chain in PEM, to serve HTTPS at --listen. It is reloaded when the file changes."`
+	TLSKey         string          `name:"tls-key" env:"LATCHKEY_TLS_KEY" type:"path" placeholder:"FILE" help:"Private key of the certificate."`
+	MaxConnections int64           `env:"LATCHKEY_MAX_CONNECTIONS" default:"10000" placeholder:"N" help:"Connections that are open at the same time at most."`
+	Config         kong.ConfigFlag `env:"LATCHKEY_CONFIG" type:"path" placeholder:"FILE" help:"JSON file with settings, named like these flags. Flags and the environment take precedence."`
 	masterKey
 	database
 	Redis          string            `env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
@@ -44,8 +48,8 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return `All data is in one data folder, or, with --database, in a PostgreSQL database that any
 number of nodes share with the same master key. The first start creates the master key and the
-operator's root key, prints the root key and saves it in the file root.key. SIGTERM or Ctrl-C stops
-the service after the requests in progress; a second one stops it at once.
+operator's root key, prints the root key and saves it in the file root.key. SIGTERM, SIGHUP or
+Ctrl-C stops the service after the requests in progress; a second one stops it at once.
 
 Examples:
 
@@ -55,20 +59,31 @@ Examples:
     latchkey serve --config latchkey.json`
 }
 
+// Validate refuses settings that don't go together.
+func (c *serveCmd) Validate() error {
+	switch {
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key need one another")
+	case c.MaxConnections < 1:
+		return errors.New("--max-connections must be at least 1")
+	}
+	return nil
+}
+
 // Run runs the service until it is told to stop.
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	defer runtime.KeepAlive(headroom())
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, stopSignals()...)
 	defer stop()
 	if a.Data == "" {
 		return errors.New("there is no home folder for the data; name a folder with --data")
 	}
-	listener, err := net.Listen("tcp", c.Listen)
+	log := a.logger(c.Debug)
+	l, err := c.listen(log)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	log := a.logger(c.Debug)
+	defer l.close()
 	service, err := embedded.Open(ctx, embedded.Config{
 		Data: a.Data, Database: c.Database, MasterKey: c.MasterKey, Log: log,
 		TrustedProxies: c.TrustedProxies,
@@ -77,30 +92,45 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.welcome(listener.Addr(), c.place(a), service.RootKey); err != nil {
+	warnOfModes(log, a.Data)
+	log.Info("started", "version", version(), "url", l.url(), "metrics", l.metricsURL(),
+		"data", c.place(a), "limits", c.Limits, "redis", c.Redis != "")
+	if err := a.welcome(l.url(), c.place(a), service.RootKey); err != nil {
 		return errors.Join(err, service.Close(context.WithoutCancel(ctx)))
 	}
-	return c.answer(ctx, stop, listener, service, log)
+	return c.serve(ctx, stop, l, service, log)
 }
 
-// answer serves requests until ctx ends, and then stops in order: readiness turns
+// stopSignals are the signals that stop the service in order. SIGHUP, which a terminal
+// sends when it is closed, stays ignored if it is, as nohup does.
+func stopSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// serve serves requests until ctx ends, and then stops in order: readiness turns
 // to 503, new requests are served until load balancers have noticed, requests in
 // progress are finished, and what is only in memory is saved.
-func (c *serveCmd) answer(
-	ctx context.Context, stop func(), listener net.Listener, service *embedded.Service,
+func (c *serveCmd) serve(
+	ctx context.Context, stop func(), l *listeners, service *embedded.Service,
 	log *slog.Logger,
 ) error {
-	var leaving atomic.Bool
-	srv := &http.Server{
-		Handler:           dismiss(service.Handler, &leaving),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	var stopping atomic.Bool
+	api := service.Handler
+	if l.metrics == nil && l.local() {
+		api = withMetrics(api, service.Metrics)
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(listener) }()
+	servers := map[net.Listener]*http.Server{l.api: newServer(dismiss(api, &stopping), log)}
+	if l.metrics != nil {
+		servers[l.metrics] = newServer(service.Metrics, log)
+	}
+	failed := make(chan error, len(servers))
+	for listener, server := range servers {
+		go func() { failed <- server.Serve(listener) }()
+	}
 	select {
 	case err := <-failed:
 		return errors.Join(err, service.Close(context.WithoutCancel(ctx)))
@@ -109,14 +139,45 @@ func (c *serveCmd) answer(
 	stop() // from here on a signal ends the process at once
 	log.Info("stopping; finishing the requests in progress first")
 	service.Drain()
-	leaving.Store(true)
+	stopping.Store(true)
 	time.Sleep(c.DrainDelay)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), gracePeriod)
 	defer cancel()
-	if err := srv.Shutdown(ending); err != nil {
-		log.Warn("requests that took too long were aborted", "error", errors.Join(err, srv.Close()))
+	for _, server := range servers {
+		if err := server.Shutdown(ending); err != nil {
+			log.Warn("requests that took too long were aborted", "error", errors.Join(err, server.Close()))
+		}
 	}
 	return service.Close(context.WithoutCancel(ctx))
+}
+
+// newServer returns a server with bounds for everything that a client sends before the
+// handler knows who it is; the handler bounds the body. Responses get a little more
+// time than requests, so that a request that was too slow can be told so.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	server := &http.Server{
+		Handler:           handler,
+		MaxHeaderBytes:    16 << 10,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      70 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Protocols:         new(http.Protocols),
+	}
+	server.Protocols.SetHTTP1(true) // with HTTP/2 a connection would be many
+	return server
+}
+
+// withMetrics serves the metrics beside the API.
+func withMetrics(api, metrics http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" && r.URL.RawPath == "" {
+			metrics.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 // dismiss closes each connection with its next response once the service is
@@ -143,8 +204,8 @@ func (a *app) logger(debug bool) *slog.Logger {
 }
 
 // welcome prints the URL of the service and, at first start, its root key.
-func (a *app) welcome(addr net.Addr, data, rootKey string) error {
-	url, file := urlOf(addr), filepath.Join(a.Data, embedded.RootKeyFile)
+func (a *app) welcome(url, data, rootKey string) error {
+	file := filepath.Join(a.Data, embedded.RootKeyFile)
 	if a.JSON {
 		return a.printJSON(struct {
 			URL         string `json:"url"`
@@ -159,13 +220,4 @@ func (a *app) welcome(addr net.Addr, data, rootKey string) error {
 	}
 	_, err := io.WriteString(a.stdout, text)
 	return err
-}
-
-// urlOf returns the URL of an address for clients on this machine.
-func urlOf(addr net.Addr) string {
-	tcp := addr.(*net.TCPAddr) // what a tcp listener has
-	if tcp.IP.IsUnspecified() {
-		return fmt.Sprintf("http://localhost:%d", tcp.Port)
-	}
-	return "http://" + tcp.String()
 }

@@ -42,7 +42,7 @@ type world struct {
 	log  *syncBuffer
 	http *http.Client
 
-	handler http.Handler // what the server serves
+	handler http.Handler // serves the API; the server has /metrics besides
 }
 
 // newWorld starts a world on fresh data; tweak may change its configuration.
@@ -55,8 +55,15 @@ func newWorld(t testing.TB, tweak ...func(*Config)) *world {
 	for _, change := range tweak {
 		change(&cfg)
 	}
-	w.handler = New(cfg)
-	srv := httptest.NewServer(w.handler)
+	api, metrics := New(cfg)
+	w.handler = api
+	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" {
+			metrics.ServeHTTP(rw, r)
+			return
+		}
+		api.ServeHTTP(rw, r)
+	}))
 	t.Cleanup(srv.Close)
 	w.url, w.http = srv.URL, srv.Client()
 	return w

@@ -9,11 +9,11 @@ import (
 )
 
 func TestShortcutChangesNothing(t *testing.T) {
-	s := New(Config{}).(*server)
+	s := api(Config{}).(*server)
 	statuses := map[int]bool{}
 	for _, path := range []string{
-		"/v2/keys.verifyKey", "/v2/keys.verifyKey?x=1", "/v2/keys%2EverifyKey", "/v2%2Fkeys.verifyKey", "/v2//keys.verifyKey", "/v2/./keys.verifyKey",
-		"/v2/x/../keys.verifyKey", "/v2/keys.verifyKey/", "/v2/Keys.verifyKey", "/v2/liveness", "/v2/", "/", "http://elsewhere/v2/keys.verifyKey",
+		"/v2/keys.verifyKey", "/v2/keys.verifyKey?x=1", "/v2/keys.verifyKey/",
+		"/v2/Keys.verifyKey", "/v2/liveness", "/v2/", "/", "http://elsewhere/v2/keys.verifyKey",
 	} {
 		for _, method := range []string{"POST", "GET", "HEAD", "PUT", "OPTIONS"} {
 			short, long := plainly(s, method, path), plainly(s.mux, method, path)
@@ -27,6 +27,30 @@ func TestShortcutChangesNothing(t *testing.T) {
 			t.Errorf("nothing was answered with %d", status)
 		}
 	}
+}
+
+// TestPathsHaveOneSpelling: what a proxy compares with its list is what the service
+// serves, and the metrics are at no path of the API.
+func TestPathsHaveOneSpelling(t *testing.T) {
+	s := api(Config{})
+	for _, path := range []string{
+		"/metrics", "/%6detrics", "//metrics", "/./metrics", "/v2/../metrics", "/v2/%2e%2e/metrics",
+		"/metrics/", "/v2/keys%2EverifyKey", "/v2%2Fkeys.verifyKey", "/v2//keys.verifyKey",
+		"/v2/./keys.verifyKey", "/v2/x/../keys.verifyKey", "//v2/keys.verifyKey", "/%72eference",
+		"/health//ready", "/health/%6cive",
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			if a := plainly(s, method, path); a.status != 404 || !strings.Contains(a.text, "route_not_found") {
+				t.Errorf("%s %s: %d %s", method, path, a.status, a.text)
+			}
+		}
+	}
+}
+
+// api returns the handler of the API alone.
+func api(cfg Config) http.Handler {
+	h, _ := New(cfg)
+	return h
 }
 
 var anID = regexp.MustCompile(`req_[a-zA-Z0-9]{9}`)

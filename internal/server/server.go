@@ -2,7 +2,7 @@
 // engine and writes answers in the envelope of the Unkey v2 API.
 //
 // The operations of [engine.Ops] stand under /v2/, each under its name; beside
-// them are /health/live, /health/ready, /metrics, /openapi.json, /openapi.yaml and /reference. Every
+// them are /health/live, /health/ready, /openapi.json, /openapi.yaml and /reference. Every
 // other path and method is refused in the envelope too. There are no layers:
 // one [http.ServeMux] leads to one exchange, which does everything in order.
 package server
@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -43,8 +44,9 @@ type server struct {
 	buffers sync.Pool
 }
 
-// New returns the handler of everything the service answers over HTTP.
-func New(cfg Config) http.Handler {
+// New returns the handlers of the service: the API with its description and the health
+// checks, and, for monitoring only, the metrics with the health checks.
+func New(cfg Config) (api, metrics http.Handler) {
 	s := newServer(cfg)
 	for _, op := range engine.Ops {
 		method := http.MethodPost
@@ -52,30 +54,40 @@ func New(cfg Config) http.Handler {
 			method = http.MethodGet
 		}
 		f := s.metrics.of(op.Name)
-		s.handle(method, "/v2/"+op.Name, func(x *exchange) {
+		s.handle(s.mux, method, "/v2/"+op.Name, func(x *exchange) {
 			x.figures = f
 			x.operate(op)
 		})
 	}
-	s.handle(http.MethodGet, "/health/live", (*exchange).live)
-	s.handle(http.MethodGet, "/health/ready", (*exchange).ready)
-	s.handle(http.MethodGet, "/metrics", s.exposeMetrics())
-	s.handle(http.MethodGet, "/openapi.json", (*exchange).openAPI)
-	s.handle(http.MethodGet, "/openapi.yaml", (*exchange).openAPIYAML)
-	s.handle(http.MethodGet, "/reference", (*exchange).reference)
-	s.mux.HandleFunc("/", s.handler((*exchange).notFound))
-	return s
+	s.handle(s.mux, http.MethodGet, "/openapi.json", (*exchange).openAPI)
+	s.handle(s.mux, http.MethodGet, "/openapi.yaml", (*exchange).openAPIYAML)
+	s.handle(s.mux, http.MethodGet, "/reference", (*exchange).reference)
+	monitoring := http.NewServeMux()
+	s.handle(monitoring, http.MethodGet, "/metrics", s.exposeMetrics())
+	for _, mux := range []*http.ServeMux{s.mux, monitoring} {
+		s.handle(mux, http.MethodGet, "/health/live", (*exchange).live)
+		s.handle(mux, http.MethodGet, "/health/ready", (*exchange).ready)
+		mux.HandleFunc("/", s.handler((*exchange).notFound))
+	}
+	return s, monitoring
 }
 
 // ServeHTTP answers a request. It finds operations by their exact path itself,
-// in a tenth of the mux's time; what is written in any other way is the mux's to
-// judge. TestShortcutChangesNothing holds that the answer is the same.
+// in a tenth of the mux's time. Any path has one spelling: a proxy in front that
+// compares it with a list must not see another path than the mux.
+// TestShortcutChangesNothing holds that the answer is the same.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if answer, ok := s.posts[r.URL.Path]; ok && r.Method == http.MethodPost && r.URL.RawPath == "" {
-		answer(w, r)
-		return
+	if r.URL.RawPath == "" {
+		if answer, ok := s.posts[r.URL.Path]; ok && r.Method == http.MethodPost {
+			answer(w, r)
+			return
+		}
+		if path.Clean(r.URL.Path) == r.URL.Path {
+			s.mux.ServeHTTP(w, r)
+			return
+		}
 	}
-	s.mux.ServeHTTP(w, r)
+	s.handler((*exchange).notFound)(w, r)
 }
 
 // newServer returns a server without routes, with what cfg leaves open filled in.
@@ -94,7 +106,9 @@ func newServer(cfg Config) *server {
 }
 
 // handle answers one method on a path and refuses the others there.
-func (s *server) handle(method, path string, answer func(*exchange)) {
+func (s *server) handle(
+	mux *http.ServeMux, method, path string, answer func(*exchange),
+) {
 	allowed := method
 	if method == http.MethodGet {
 		allowed = "GET, HEAD" // the mux gives HEAD to whoever answers GET
@@ -103,8 +117,8 @@ func (s *server) handle(method, path string, answer func(*exchange)) {
 	if method == http.MethodPost {
 		s.posts[path] = handler
 	}
-	s.mux.HandleFunc(method+" "+path, handler)
-	s.mux.HandleFunc(path, s.handler(func(x *exchange) { x.methodNotAllowed(allowed) }))
+	mux.HandleFunc(method+" "+path, handler)
+	mux.HandleFunc(path, s.handler(func(x *exchange) { x.methodNotAllowed(allowed) }))
 }
 
 // exchange is one request and its answer.

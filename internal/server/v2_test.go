@@ -119,7 +119,7 @@ func TestBodyThatEndsEarlyIsUnreadable(t *testing.T) {
 
 func TestBodyThatTakesTooLongIsATimeout(t *testing.T) {
 	e, _ := newEngine(t, nil)
-	srv := httptest.NewUnstartedServer(New(Config{Engine: e}))
+	srv := httptest.NewUnstartedServer(api(Config{Engine: e}))
 	srv.Config.ReadTimeout = 50 * time.Millisecond
 	srv.Start()
 	defer srv.Close()
@@ -141,7 +141,7 @@ func TestRequestThatIsGivenUpIsClosed(t *testing.T) {
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+root)
 	rec := httptest.NewRecorder()
-	New(Config{Engine: e}).ServeHTTP(rec, r)
+	api(Config{Engine: e}).ServeHTTP(rec, r)
 	a := read(t, rec.Result())
 	same(t, "status", a.status, 499)
 	same(t, "code", a.code(), "client_closed_request")

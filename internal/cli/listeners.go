@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// listeners are the addresses of a service.
+type listeners struct {
+	api     net.Listener
+	metrics net.Listener // nil if the metrics have no address of their own
+	tls     bool         // of api
+}
+
+// listen opens the addresses, and warns if root keys can be read on the way to them.
+func (c *serveCmd) listen(log *slog.Logger) (*listeners, error) {
+	l := &listeners{tls: c.TLSCert != ""}
+	var config *tls.Config
+	if l.tls {
+		cert, err := openCertificate(c.TLSCert, c.TLSKey, log)
+		if err != nil {
+			return nil, err
+		}
+		config = &tls.Config{GetCertificate: cert.get, NextProtos: []string{"http/1.1"}}
+	}
+	api, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	l.api = &limitListener{
+		TCPListener: api.(*net.TCPListener), max: c.MaxConnections, silent: l.tls, log: log,
+	}
+	if l.tls {
+		l.api = tls.NewListener(l.api, config)
+	}
+	if c.MetricsListen != "" {
+		metrics, err := net.Listen("tcp", c.MetricsListen)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--metrics-listen: %w", err), l.api.Close())
+		}
+		l.metrics = &limitListener{
+			TCPListener: metrics.(*net.TCPListener), max: c.MaxConnections, log: log,
+		}
+	}
+	if !l.tls && !l.local() {
+		log.Warn("root keys arrive unencrypted from other machines: put a proxy in front that ends "+
+			"TLS, or set --tls-cert and --tls-key", "listen", l.api.Addr().String())
+	}
+	return l, nil
+}
+
+func (l *listeners) close() {
+	_ = l.api.Close() // the server has closed it already, if it ran
+	if l.metrics != nil {
+		_ = l.metrics.Close()
+	}
+}
+
+// local reports whether only programs on this machine reach the API.
+func (l *listeners) local() bool { return l.api.Addr().(*net.TCPAddr).IP.IsLoopback() }
+
+// url returns the URL of the API for clients on this machine.
+func (l *listeners) url() string { return urlOf(l.api.Addr(), l.tls) }
+
+// metricsURL returns the URL of the metrics for clients on this machine, or "off".
+func (l *listeners) metricsURL() string {
+	switch {
+	case l.metrics != nil:
+		return urlOf(l.metrics.Addr(), false) + "/metrics"
+	case l.local():
+		return l.url() + "/metrics"
+	}
+	return "off"
+}
+
+func urlOf(addr net.Addr, tls bool) string {
+	scheme, host := "http", addr.String()
+	if tls {
+		scheme = "https"
+	}
+	if tcp := addr.(*net.TCPAddr); tcp.IP.IsUnspecified() {
+		host = fmt.Sprintf("localhost:%d", tcp.Port)
+	}
+	return scheme + "://" + host
+}
+
+// warnOfModes warns of secrets that other users of the machine can read.
+func warnOfModes(log *slog.Logger, dir string) {
+	if runtime.GOOS == "windows" {
+		return
+	}
+	for name, fix := range map[string]string{
+		".": "chmod 700", "master.key": "chmod 600", "root.key": "chmod 600",
+	} {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			log.Warn("other users of this machine have access to secrets", "path", path,
+				"mode", fmt.Sprintf("%04o", info.Mode().Perm()), "fix", fix+" "+path)
+		}
+	}
+}
