@@ -11,9 +11,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// bearer returns the token of an Authorization header, or "" where it has none.
-// Unlike RFC 6750 it wants the scheme in exactly these letters, as the API always
-// has.
+// bearer returns the token of an Authorization header, or "" if it has none. Unlike
+// RFC 6750, the scheme must be in exactly these letters, as in Unkey's server.
 func bearer(header string) string {
 	token, ok := strings.CutPrefix(header, "Bearer ")
 	if !ok {
@@ -22,7 +21,7 @@ func bearer(header string) string {
 	return strings.TrimSpace(token)
 }
 
-// showQuota tells the client where its workspace stands with its request limit.
+// showQuota sets the headers with the state of the workspace's request limit.
 func (x *exchange) showQuota(quota *engine.Quota) {
 	if quota == nil {
 		return
@@ -33,13 +32,13 @@ func (x *exchange) showQuota(quota *engine.Quota) {
 	h.Set("RateLimit-Reset", seconds(quota.Reset))
 }
 
-// seconds writes a duration in whole seconds, rounded up: who waits that long
-// has waited long enough.
+// seconds formats a duration in whole seconds, rounded up, so that waiting for that long
+// is enough.
 func seconds(d time.Duration) string {
 	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
-// request is what the engine is told of the request besides its body.
+// request returns what the engine needs to know of the request besides its body.
 func (x *exchange) request() engine.Request {
 	return engine.Request{
 		RequestID:      x.id,
@@ -51,8 +50,8 @@ func (x *exchange) request() engine.Request {
 	}
 }
 
-// header returns the first value of a header. Its name must be in canonical form,
-// into which Header.Get would bring it each time.
+// header returns the first value of a header. The name must be in canonical form; unlike
+// Header.Get, header does not convert it each time.
 func (x *exchange) header(canonical string) string {
 	if values := x.r.Header[canonical]; len(values) > 0 {
 		return values[0]

@@ -19,15 +19,15 @@ var reference []byte
 // openAPIAsYAML is the description of the API in YAML.
 var openAPIAsYAML = sync.OnceValue(func() []byte { return toYAML(openAPI) })
 
-// openAPI answers with the description of the API for programs.
+// openAPI serves the description of the API for programs.
 func (x *exchange) openAPI() { x.send(http.StatusOK, plainJSON, openAPI) }
 
-// openAPIYAML answers with the same description in YAML.
+// openAPIYAML serves the same description in YAML.
 func (x *exchange) openAPIYAML() {
 	x.send(http.StatusOK, []string{"application/yaml"}, openAPIAsYAML())
 }
 
-// reference answers with the description of the API for people.
+// reference serves the description of the API for people.
 func (x *exchange) reference() {
 	x.w.Header()["Content-Security-Policy"] = []string{referencePolicy()}
 	x.send(http.StatusOK, []string{"text/html; charset=utf-8"}, reference)

@@ -2,11 +2,11 @@ package server
 
 import "net/http"
 
-// live answers that the process runs.
+// live responds while the process runs.
 func (x *exchange) live() { x.send(http.StatusOK, plainJSON, []byte(`{"status":"ok"}`)) }
 
-// ready answers whether requests are welcome here. The reason why not is in the
-// log only: it may name things that are nobody else's business.
+// ready responds with 200 if this node should get requests, else with 503. Only the log
+// has the reason, because it can name internals.
 func (x *exchange) ready() {
 	if x.cause = x.Ready(x.r.Context()); x.cause != nil {
 		x.send(http.StatusServiceUnavailable, plainJSON, []byte(`{"status":"unavailable"}`))

@@ -11,8 +11,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// metrics are what the server counts, and the registry of all that /metrics
-// tells. No label names a key, a root key, a workspace or an address.
+// metrics are the server's own metrics, and the registry of everything at /metrics. No
+// label names a key, a root key, a workspace or an address.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -23,23 +23,26 @@ func newMetrics(e *engine.Engine) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "latchkey_requests_total", Help: "Requests by operation and class of the status.",
+			Name: "latchkey_requests_total", Help: "Requests by operation and status class.",
 		}, []string{"operation", "class"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "latchkey_request_seconds", Help: "How long requests took, by operation, from their header on.",
-			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+			Name: "latchkey_request_seconds",
+			Help: "Duration of requests from the end of their header, by operation.",
+			Buckets: []float64{
+				.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5,
+			},
 		}, []string{"operation"}),
 	}
 	m.registry.MustRegister(m.requests, m.seconds,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+		collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if e != nil {
 		m.registry.MustRegister(e)
 	}
 	return m
 }
 
-// figures are the metrics of one operation, found once so that a request doesn't
-// look for them.
+// figures are the metrics of one operation, looked up once and not for each request.
 type figures struct {
 	classes [6]prometheus.Counter // by the first digit of the status
 	seconds prometheus.Observer
@@ -55,7 +58,7 @@ func (m *metrics) of(operation string) *figures {
 	return f
 }
 
-// note counts an answer. Outside of /v2/ there are no figures.
+// note counts a response. Outside of /v2/ there are no figures.
 func (f *figures) note(status int, took time.Duration) {
 	if f == nil {
 		return
@@ -66,7 +69,7 @@ func (f *figures) note(status int, took time.Duration) {
 	f.seconds.Observe(took.Seconds())
 }
 
-// exposeMetrics answers with all metrics, in the text format of Prometheus.
+// exposeMetrics serves all metrics, in the text format of Prometheus.
 func (s *server) exposeMetrics() func(*exchange) {
 	handler := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
 	return func(x *exchange) {

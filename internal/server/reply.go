@@ -13,7 +13,7 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/wire"
 )
 
-// The content types of answers, ready to be put into a header.
+// The content types of responses, as header values.
 var (
 	plainJSON   = []string{"application/json"}
 	problemJSON = []string{"application/problem+json"}
@@ -26,26 +26,32 @@ var (
 	noStore = []string{"no-store"}
 )
 
-// honours tells clients what they can rely on when they repeat a request. A
-// client repeats one that is not safe to repeat only if it has read this, for
-// other services that speak the same API ignore the header Idempotency-Key.
-var honours = []string{"Idempotency-Key"}
+// honors tells clients that the service honors the header Idempotency-Key. Until a client
+// has seen it, it must not retry a request that is not safe to repeat, because other
+// services with the same API ignore the header.
+var honors = []string{"Idempotency-Key"}
 
-// The refusals that are HTTP's own and not an operation's.
+// The errors of HTTP, not of an operation.
 var (
-	routeNotFound  = refusal(http.StatusNotFound, "Not Found", "route_not_found", "There is nothing at this path. Operations stand under /v2/, for example POST /v2/keys.verifyKey; /openapi.json lists them.")
-	wrongMethod    = refusal(http.StatusMethodNotAllowed, "Method Not Allowed", "method_not_allowed", "This path answers other methods; the header Allow lists them.")
-	bodyTimeout    = refusal(http.StatusRequestTimeout, "Request Timeout", "request_timeout", "The request body took too long to arrive.")
-	tooManyBodies  = serverBusy("Too many long requests are in progress.")
-	bodyUnreadable = refusal(http.StatusBadRequest, "Bad Request", "request_body_unreadable", "The request body ended before it was complete.")
+	routeNotFound = httpError(http.StatusNotFound, "Not Found", "route_not_found",
+		"There is nothing at this path. Operations are under /v2/, for example "+
+			"POST /v2/keys.verifyKey; /openapi.json lists them.")
+	wrongMethod = httpError(http.StatusMethodNotAllowed, "Method Not Allowed",
+		"method_not_allowed",
+		"This path does not allow the method. The header Allow lists those that it allows.")
+	bodyTimeout = httpError(http.StatusRequestTimeout, "Request Timeout", "request_timeout",
+		"The request body took too long to arrive.")
+	bodyUnreadable = httpError(http.StatusBadRequest, "Bad Request", "request_body_unreadable",
+		"The request body ended before it was complete.")
+	tooManyBodies = serverBusy("Too many long requests are in progress.")
 )
 
 func bodyTooLarge(limit int64) *latchkey.Error {
-	return refusal(http.StatusRequestEntityTooLarge, "Request Entity Too Large", "request_body_too_large",
-		fmt.Sprintf("The request body is longer than %d bytes.", limit))
+	return httpError(http.StatusRequestEntityTooLarge, "Request Entity Too Large",
+		"request_body_too_large", fmt.Sprintf("The request body is longer than %d bytes.", limit))
 }
 
-// serverBusy is a refusal of a request that can succeed a second later.
+// serverBusy is the error of a request that can succeed a second later.
 func serverBusy(detail string) *latchkey.Error {
 	e := engine.NewError(http.StatusServiceUnavailable, "Service Unavailable",
 		"unkey/application/service_unavailable", detail+" Send the request again in a second.")
@@ -53,7 +59,7 @@ func serverBusy(detail string) *latchkey.Error {
 	return e
 }
 
-func refusal(status int, title, code, detail string) *latchkey.Error {
+func httpError(status int, title, code, detail string) *latchkey.Error {
 	return engine.NewError(status, title, "user/bad_request/"+code, detail)
 }
 
@@ -64,8 +70,8 @@ func (x *exchange) methodNotAllowed(allowed string) {
 	x.fail(wrongMethod)
 }
 
-// succeed sends what an operation returned. Clients refuse a member that is
-// null, so what there is none of is left out.
+// succeed sends the result of an operation. It leaves out what is missing, because clients
+// reject members that are null.
 func (x *exchange) succeed(a engine.Response) {
 	x.open()
 	err := error(nil)
@@ -91,7 +97,7 @@ type problem struct {
 	Errors []latchkey.Fault `json:"errors,omitzero"`
 }
 
-// fail sends a refusal.
+// fail sends an error.
 func (x *exchange) fail(err error) {
 	var e *latchkey.Error
 	if !errors.As(err, &e) {
@@ -112,8 +118,8 @@ func (x *exchange) fail(err error) {
 	x.close(e.Status, x.errorType(e.Status))
 }
 
-// breakDown answers that the service failed, unless it has answered already,
-// and keeps the cause for the log.
+// breakDown sends the error of a failure of the service, unless a response was sent, and
+// keeps the cause for the log.
 func (x *exchange) breakDown(cause error) {
 	x.cause = cause
 	if x.status == 0 {
@@ -121,8 +127,8 @@ func (x *exchange) breakDown(cause error) {
 	}
 }
 
-// hasFaults reports whether clients expect a list of faults, empty or not, in
-// errors of this status. In others they expect none.
+// hasFaults reports whether clients expect a list of faults, which can be empty, in errors
+// of this status. In others they expect none.
 func hasFaults(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, 499:
@@ -131,9 +137,9 @@ func hasFaults(status int) bool {
 	return false
 }
 
-// errorType chooses the content type of an error. The official SDKs ask for
-// application/json, but recognize a 429, and every error of some
-// operations, only as a problem; errors in a request's form are always plain.
+// errorType chooses the content type of an error. The official SDKs accept
+// application/json, but recognize a 429, and every error of some operations, only as
+// application/problem+json. Faults in the form of a request are always plain JSON.
 func (x *exchange) errorType(status int) []string {
 	switch {
 	case status == http.StatusTooManyRequests, x.op != nil && x.op.Problems:
@@ -142,14 +148,16 @@ func (x *exchange) errorType(status int) []string {
 		return plainJSON
 	}
 	for _, accept := range x.r.Header["Accept"] {
-		if strings.Contains(accept, "application/problem+json") || strings.Contains(accept, "application/*") || strings.Contains(accept, "*/*") {
-			return problemJSON
+		for _, wanted := range []string{"application/problem+json", "application/*", "*/*"} {
+			if strings.Contains(accept, wanted) {
+				return problemJSON
+			}
 		}
 	}
 	return plainJSON
 }
 
-// open begins an envelope; member and close complete it.
+// open starts an envelope; member and close complete it.
 func (x *exchange) open() {
 	x.out.Reset()
 	x.out.WriteString(`{"meta":{"requestId":"`)
@@ -176,12 +184,12 @@ func (x *exchange) member(name string, value any) error {
 func (x *exchange) close(status int, contentType []string) {
 	x.out.WriteByte('}')
 	h := x.w.Header()
-	h["Latchkey-Honors"], h["Cache-Control"] = honours, noStore
+	h["Latchkey-Honors"], h["Cache-Control"] = honors, noStore
 	x.send(status, contentType, x.out.Bytes())
 }
 
-// send writes the answer. If the client is gone there is nobody to tell. Of a
-// long answer net/http can't know the length in time, and would send it in chunks.
+// send writes the response. It ignores errors, because then the client is gone. It sets
+// the length of a long response, which net/http would send in chunks otherwise.
 func (x *exchange) send(status int, contentType []string, body []byte) {
 	const short = 2048 // bytes, up to which net/http waits for more before it sends
 	x.status = status

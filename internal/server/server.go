@@ -1,10 +1,10 @@
-// Package server is the HTTP door of the engine: it reads requests, asks the
-// engine and writes answers in the envelope of the Unkey v2 API.
+// Package server serves the engine over HTTP: it reads requests, calls the engine and
+// writes responses in the envelope of the Unkey v2 API.
 //
-// The operations of [engine.Ops] stand under /v2/, each under its name; beside
-// them are /health/live, /health/ready, /openapi.json, /openapi.yaml and /reference. Every
-// other path and method is refused in the envelope too. There are no layers:
-// one [http.ServeMux] leads to one exchange, which does everything in order.
+// The operations of [engine.Ops] are under /v2/, each under its name, beside
+// /health/live, /health/ready, /openapi.json, /openapi.yaml and /reference. Every other
+// path and method gets an error in the envelope. There is no middleware: one
+// [http.ServeMux] leads to one exchange, which does everything in order.
 package server
 
 import (
@@ -25,15 +25,20 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// Config is what a server is made of.
+// Config configures a server. Only Engine is required.
 type Config struct {
-	Engine         *engine.Engine                  // runs the operations
-	Log            *slog.Logger                    // one line a request, slog.Default by default
-	TrustedProxies []netip.Prefix                  // senders of X-Forwarded-For headers that count; none by default
-	Ready          func(ctx context.Context) error // why requests should go elsewhere; nil means they never should
+	// Engine runs the operations.
+	Engine *engine.Engine
+	// Log gets one line per request; slog.Default by default.
+	Log *slog.Logger
+	// TrustedProxies are the senders whose X-Forwarded-For headers count; none by default.
+	TrustedProxies []netip.Prefix
+	// Ready returns why requests should go to another node, or nil if they are welcome. By
+	// default they always are.
+	Ready func(ctx context.Context) error
 }
 
-// server holds what all exchanges share.
+// server is what all exchanges share.
 type server struct {
 	Config
 	mux     *http.ServeMux
@@ -72,10 +77,10 @@ func New(cfg Config) (api, metrics http.Handler) {
 	return s, monitoring
 }
 
-// ServeHTTP answers a request. It finds operations by their exact path itself,
-// in a tenth of the mux's time. Any path has one spelling: a proxy in front that
-// compares it with a list must not see another path than the mux.
-// TestShortcutChangesNothing holds that the answer is the same.
+// ServeHTTP serves a request. It finds operations by their exact path itself, in a tenth
+// of the mux's time; TestShortcutChangesNothing ensures that the response is the same.
+// Any path has one spelling: a proxy in front that compares paths with a list must see the
+// same path as the mux.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawPath == "" {
 		if answer, ok := s.posts[r.URL.Path]; ok && r.Method == http.MethodPost {
@@ -90,7 +95,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler((*exchange).notFound)(w, r)
 }
 
-// newServer returns a server without routes, with what cfg leaves open filled in.
+// newServer returns a server without routes, with the defaults of cfg filled in.
 func newServer(cfg Config) *server {
 	s := &server{Config: cfg, mux: http.NewServeMux(), posts: map[string]http.HandlerFunc{}}
 	s.metrics = newMetrics(cfg.Engine)
@@ -105,7 +110,7 @@ func newServer(cfg Config) *server {
 	return s
 }
 
-// handle answers one method on a path and refuses the others there.
+// handle serves one method on a path. The others get 405 there.
 func (s *server) handle(
 	mux *http.ServeMux, method, path string, answer func(*exchange),
 ) {
@@ -121,21 +126,21 @@ func (s *server) handle(
 	mux.HandleFunc(path, s.handler(func(x *exchange) { x.methodNotAllowed(allowed) }))
 }
 
-// exchange is one request and its answer.
+// exchange is one request and its response.
 type exchange struct {
 	*server
 	*buffers
 	w         http.ResponseWriter
 	r         *http.Request
 	op        *engine.Op // nil outside of /v2/
-	id        string     // names the request in the answer and in the log
+	id        string     // of the request, in the response and in the log
 	begun     time.Time
-	trace     engine.Trace // what the engine says of how it was answered
+	trace     engine.Trace // how the engine served it
 	taken     taken        // of the memory for long bodies
 	figures   *figures     // of the operation
 	ambiguous string       // a header that has several values, but must have one
-	status    int          // what was answered, 0 before that
-	cause     error        // what went wrong here, for the log alone
+	status    int          // of the response, 0 before there is one
+	cause     error        // what failed in the service, for the log only
 }
 
 // handler makes a handler of a function that answers one request.
@@ -149,7 +154,7 @@ func (s *server) handler(answer func(*exchange)) http.HandlerFunc {
 	}
 }
 
-// end logs the exchange. A panic ends only the exchange that it happened in.
+// end logs and counts the exchange. A panic ends only the exchange in which it happened.
 func (x *exchange) end() {
 	if p := recover(); p != nil {
 		x.breakDown(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
@@ -162,8 +167,8 @@ func (x *exchange) end() {
 	}
 }
 
-// log writes the line of the exchange. Headers and bodies, which hold secrets,
-// are never part of it.
+// log writes the line of the exchange. It contains no header and no body, because these
+// contain secrets.
 func (x *exchange) log() {
 	ctx, level := x.r.Context(), slog.LevelDebug
 	if x.status >= http.StatusInternalServerError {
@@ -173,8 +178,9 @@ func (x *exchange) log() {
 		return
 	}
 	line := []slog.Attr{
-		slog.String("request", x.id), slog.String("method", x.r.Method), slog.String("path", x.r.URL.Path),
-		slog.Int("status", x.status), slog.Duration("took", time.Since(x.begun)),
+		slog.String("request", x.id), slog.String("method", x.r.Method),
+		slog.String("path", x.r.URL.Path), slog.Int("status", x.status),
+		slog.Duration("took", time.Since(x.begun)),
 	}
 	if x.trace.Stale > 0 {
 		line = append(line, slog.Duration("stale", x.trace.Stale))
@@ -185,7 +191,7 @@ func (x *exchange) log() {
 	x.Log.LogAttrs(ctx, level, "answered", line...)
 }
 
-// buffers are what one exchange after another reads and writes in.
+// buffers are reused by one exchange after another.
 type buffers struct {
 	limited io.LimitedReader // reads the body of the request
 	body    bytes.Buffer
@@ -200,8 +206,8 @@ func newBuffers() *buffers {
 	return b
 }
 
-// keepable empties the buffers, and reports whether they are small enough to
-// be worth their memory until the next exchange.
+// keepable empties the buffers, and reports whether they are small enough to be kept for
+// the next exchange.
 func (b *buffers) keepable() bool {
 	const most = 64 << 10
 	b.limited.R = nil

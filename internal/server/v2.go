@@ -7,7 +7,7 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// operate answers an operation.
+// operate serves an operation.
 func (x *exchange) operate(op *engine.Op) {
 	x.op = op
 	answer, err := x.serve()
