@@ -166,7 +166,7 @@ func (c *Client) setCredentials(cfg Config) error {
 	if cfg.RootKey == "" {
 		return errors.New("latchkey: RootKey is empty: set it, or set RootKeyFunc")
 	}
-	if err := checkRootKey(cfg.RootKey); err != nil {
+	if err := CheckRootKey(cfg.RootKey); err != nil {
 		return fmt.Errorf("latchkey: RootKey: %w", err)
 	}
 	c.SetRootKey(cfg.RootKey)
@@ -182,7 +182,7 @@ type rootKey struct {
 // SetRootKey makes all calls that start from now on use this root key, instead
 // of Config.RootKey or Config.RootKeyFunc. If it has characters that no root key
 // has, these calls fail without being sent.
-func (c *Client) SetRootKey(text string) { c.rootKey.Store(&rootKey{text, checkRootKey(text)}) }
+func (c *Client) SetRootKey(text string) { c.rootKey.Store(&rootKey{text, CheckRootKey(text)}) }
 
 // currentRootKey returns the root key to call with. One that can't be sent is an
 // error here, because net/http would refuse it in words that are less clear.
@@ -194,18 +194,7 @@ func (c *Client) currentRootKey(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return text, checkRootKey(text)
-}
-
-// checkRootKey allows visible ASCII only, so the line break at the end of a file
-// is an error.
-func checkRootKey(text string) error {
-	for i := range len(text) {
-		if text[i] <= ' ' || text[i] > '~' {
-			return errors.New("it has white space or other characters that no root key has")
-		}
-	}
-	return nil
+	return text, CheckRootKey(text)
 }
 
 // CloseIdleConnections closes connections that are not in use. Only programs

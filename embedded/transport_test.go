@@ -107,7 +107,7 @@ func TestARememberedRootKeyIsRefusedAtOnce(t *testing.T) {
 			if _, err := first.APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(err, c.want) {
 				t.Errorf("the root key: %v, want %v", err, c.want)
 			}
-			_, err = client(t, s, made.Key+"x").APIs.List(t.Context(), latchkey.ListAPIsRequest{})
+			_, err = client(t, s, latchkey.FormatRootKey("another")).APIs.List(t.Context(), latchkey.ListAPIsRequest{})
 			if !errors.Is(err, latchkey.ErrUnauthorized) {
 				t.Errorf("another root key: %v", err)
 			}

@@ -60,10 +60,7 @@ type Loader[V Value] func(ctx context.Context, asOf Version) (V, error)
 func (c *Cache[K, V]) Get(
 	ctx context.Context, lane uint32, key K, load Loader[V],
 ) (v V, age time.Duration, err error) {
-	if v, ok := c.known.GetIfPresent(key); ok && c.Reuse(lane, v) {
-		return v, 0, nil
-	}
-	if v, ok := c.unknown.GetIfPresent(key); ok && c.Reuse(lane, v) {
+	if v, ok := c.Cached(lane, key); ok {
 		return v, 0, nil
 	}
 	c.misses.Add(lane)
@@ -73,6 +70,17 @@ func (c *Cache[K, V]) Get(
 		}
 	}
 	return v, 0, err
+}
+
+// Cached returns a usable value from memory, and reports whether there is one.
+func (c *Cache[K, V]) Cached(lane uint32, key K) (V, bool) {
+	if v, ok := c.known.GetIfPresent(key); ok && c.Reuse(lane, v) {
+		return v, true
+	}
+	if v, ok := c.unknown.GetIfPresent(key); ok && c.Reuse(lane, v) {
+		return v, true
+	}
+	return *new(V), false
 }
 
 // Reuse reports whether a value that Get returned earlier is still usable, which

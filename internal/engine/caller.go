@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -107,18 +108,20 @@ var anonymousRootKey = &rootKey{
 // authenticate looks up the presented root key and sets it as the caller's.
 func (e *Engine) authenticate(ctx context.Context, token string, who *Caller) error {
 	hash := hashOf(token)
-	load := func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
-		return e.loadRootKey(ctx, asOf, hash)
+	root, cached := e.roots.Cached(who.Lane, hash)
+	if !cached {
+		if latchkey.CheckRootKey(token) != nil {
+			return unknownRootKey() // no root key of this form was ever created
+		}
+		var err error
+		if root, err = e.lookUpRootKey(ctx, who, hash); err != nil {
+			return e.public(ctx, *who, "authentication", err)
+		}
 	}
-	root, age, err := e.roots.Get(ctx, who.Lane, hash, load)
 	who.root = root
-	if err != nil {
-		return e.public(ctx, *who, "authentication", err)
-	}
-	e.noteStaleness(who, age)
 	switch {
 	case root.Unknown():
-		return errRootKeyNotFound.with("This root key does not exist.")
+		return unknownRootKey()
 	case root.workspaceGone:
 		return errWorkspaceNotFound.with("The workspace of this root key does not exist.")
 	case root.workspaceOff:
@@ -129,6 +132,26 @@ func (e *Engine) authenticate(ctx context.Context, token string, who *Caller) er
 		return errForbidden.with("This root key has expired.")
 	}
 	return nil
+}
+
+func unknownRootKey() *latchkey.Error {
+	return errRootKeyNotFound.with("This root key does not exist.")
+}
+
+// lookUpRootKey reads a root key that isn't cached.
+func (e *Engine) lookUpRootKey(
+	ctx context.Context, who *Caller, hash keyHash,
+) (root *rootKey, err error) {
+	load := func(ctx context.Context, asOf coherence.Version) (*rootKey, error) {
+		return e.loadRootKey(ctx, asOf, hash)
+	}
+	err = e.misses.lookUp(ctx, who, func() (found bool, err error) {
+		var age time.Duration
+		root, age, err = e.roots.Get(ctx, who.Lane, hash, load)
+		e.noteStaleness(who, age)
+		return err == nil && !root.Unknown(), err
+	})
+	return root, err
 }
 
 // CallerCache caches the first root key that it sees, so that later calls with

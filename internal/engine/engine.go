@@ -49,6 +49,7 @@ type Engine struct {
 	spaces    *coherence.Cache[namespaceRef, *namespace]
 	queries   *rbac.Parser
 	used      usage
+	misses    *misses
 	time      func() time.Time
 	log       *slog.Logger
 
@@ -78,6 +79,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 			StaleFor: cfg.StaleFor,
 		},
 		queries: rbac.NewParser(),
+		misses:  newMisses(),
 		time:    cfg.Now,
 		log:     cfg.Log,
 		metrics: newMetrics(),

@@ -203,14 +203,21 @@ func (c *Caller) requireDecrypt(on ids, stored bool) error {
 func (e *Engine) Whoami(
 	ctx context.Context, who Caller, r *latchkey.WhoamiRequest,
 ) (latchkey.Key, error) {
-	found, err := e.db.KeyByHash(ctx, hashText(r.Key))
-	if errors.Is(err, store.ErrNotFound) {
-		return latchkey.Key{}, presentedKeyNotFound()
-	}
+	var presented read.KeyByHashRow
+	err := e.misses.lookUp(ctx, &who, func() (found bool, err error) {
+		presented, err = e.db.KeyByHash(ctx, hashText(r.Key))
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		return true, err
+	})
 	if err != nil {
 		return latchkey.Key{}, fmt.Errorf("key: %w", err)
 	}
-	row, err := e.db.LiveKey(ctx, found.Key.ID, who.root.workspace)
+	if presented.Key.ID == "" {
+		return latchkey.Key{}, presentedKeyNotFound()
+	}
+	row, err := e.db.LiveKey(ctx, presented.Key.ID, who.root.workspace)
 	if err != nil {
 		return latchkey.Key{}, orNotFound(err, presentedKeyNotFound())
 	}

@@ -49,6 +49,8 @@ var (
 	descVerified = desc("verifications_total", "Verifications by code.", "code")
 	descStale    = desc("stale_answers_total",
 		"Responses from stale cached data while the database was unreachable.")
+	descDelayed = desc("misses_delayed_total",
+		"Delayed responses to callers that present many keys or root keys that don't exist.")
 	descHits    = desc("cache_hits_total", "Reads served by the cache.", "cache")
 	descMisses  = desc("cache_misses_total", "Reads served by the database.", "cache")
 	descEntries = desc("cache_entries", "Entries in the cache.", "cache")
@@ -87,6 +89,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		gauge(descEntries, float64(s.Known+s.Unknown), name)
 		gauge(descBytes, float64(s.Bytes), name)
 	}
+	count(descDelayed, float64(e.misses.delayed.Load()))
 	count(descStale, float64(e.stale.Load()))
 	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)

@@ -45,8 +45,7 @@ func (e *Engine) CreateRootKey(
 func (c *Change) insertRootKey(
 	ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64,
 ) (latchkey.CreatedRootKey, error) {
-	const prefix, length = "latchkey", 24
-	id, created := NewID("rk"), newSecret(prefix, length)
+	id, created := NewID("rk"), newRootKey()
 	c.invalidate(id, created.hash)
 	c.audit(rootKeyCreated, rootKeyTarget(id, name))
 	err := c.tx.InsertRootKey(ctx, write.InsertRootKeyParams{

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"math/big"
+
+	"github.com/latchkeyhq/latchkey"
 )
 
 // base58 has the characters of keys: without 0, O, I and l, which look alike.
@@ -26,6 +28,14 @@ func newSecret(prefix string, n int) secret {
 	}
 	body := encodeBase58(bytes)
 	return secret{text: prefix + body, start: prefix + body[:4], hash: hashText(prefix + body)}
+}
+
+// newRootKey returns a root key with a checksum.
+func newRootKey() secret {
+	bytes := make([]byte, 24)
+	rand.Read(bytes)
+	text := latchkey.FormatRootKey(encodeBase58(bytes))
+	return secret{text: text, start: text[:len("latchkey_")+4], hash: hashText(text)}
 }
 
 // encodeBase58 encodes bytes in the Bitcoin alphabet. Each leading zero byte is a 1.

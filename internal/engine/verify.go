@@ -133,12 +133,11 @@ func (e *Engine) chargeOnce(
 func (e *Engine) find(
 	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest,
 ) (*keySnapshot, error) {
-	key, err := e.snapshot(ctx, who, hashOf(r.Key))
-	if err != nil {
-		return nil, err
-	}
-	if key.Unknown() && r.MigrationID != "" {
-		if key, err = e.findMigrated(ctx, who, r); err != nil {
+	hash := hashOf(r.Key)
+	key, cached := e.keys.Cached(who.Lane, hash)
+	if !cached || key.Unknown() && r.MigrationID != "" {
+		var err error
+		if key, err = e.lookUpKey(ctx, who, hash, r); err != nil {
 			return nil, err
 		}
 	}
@@ -149,6 +148,20 @@ func (e *Engine) find(
 		return nil, nil
 	}
 	return key, nil
+}
+
+// lookUpKey reads a key that isn't cached, also by the hash of its migration.
+func (e *Engine) lookUpKey(
+	ctx context.Context, who *Caller, hash keyHash, r *latchkey.VerifyKeyRequest,
+) (key *keySnapshot, err error) {
+	err = e.misses.lookUp(ctx, who, func() (found bool, err error) {
+		key, err = e.snapshot(ctx, who, hash)
+		if err == nil && key.Unknown() && r.MigrationID != "" {
+			key, err = e.findMigrated(ctx, who, r)
+		}
+		return err == nil && !key.Unknown(), err
+	})
+	return key, err
 }
 
 func (e *Engine) parseQuery(text string) (*rbac.Query, error) {
