@@ -10,8 +10,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/latchkeytest"
 )
 
 func TestConfigurationIsCheckedAtOnce(t *testing.T) {
@@ -413,5 +415,46 @@ func TestAnswersAreBounded(t *testing.T) {
 		if body.read > 65<<20 {
 			t.Errorf("%d: %d MiB were read, want 64 and once only", status, body.read>>20)
 		}
+	}
+}
+
+// TestForgottenFieldsAreErrors: where the zero value would free a key or block everybody,
+// the call fails and changes nothing.
+func TestForgottenFieldsAreErrors(t *testing.T) {
+	s, ctx := latchkeytest.New(t), t.Context()
+	api, err := s.Client.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := s.NewKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{Remaining: latchkey.Int(5)}})
+	_, reroll := s.Client.Keys.Reroll(ctx, latchkey.RerollKeyRequest{KeyID: key.KeyID})
+	_, set := s.Client.Keys.UpdateCredits(ctx, latchkey.UpdateCreditsRequest{
+		KeyID: key.KeyID, Operation: latchkey.SetCredits,
+	})
+	update := s.Client.Keys.Update(ctx, latchkey.UpdateKeyRequest{
+		KeyID: key.KeyID, Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{{
+			Name: "burst", Limit: 1, Duration: latchkey.Per(time.Minute),
+		}}),
+	})
+	_, verify := s.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{
+		Key: key.Key, Credits: &latchkey.VerifyKeyCredits{},
+	})
+	_, override := s.Client.Ratelimits.SetOverride(ctx, latchkey.SetOverrideRequest{
+		Namespace: "space", Identifier: "*", Duration: latchkey.Per(time.Minute),
+	})
+	_, create := s.Client.Keys.Create(ctx, latchkey.CreateKeyRequest{
+		APIID: api.APIID, Credits: &latchkey.Credits{},
+	})
+	for call, err := range map[string]error{
+		"expiration": reroll, "Value": set, "autoApply": update, "cost": verify, "limit": override,
+		"remaining": create,
+	} {
+		if err == nil || !strings.Contains(err.Error(), call) {
+			t.Errorf("without %s: %v", call, err)
+		}
+	}
+	v, err := s.Client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: key.Key})
+	if err != nil || v.Credits != latchkey.Int(4) {
+		t.Errorf("%v credits are left, %v", v.Credits, err)
 	}
 }

@@ -1,11 +1,14 @@
 package latchkey
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Credits is the balance of a key: what its verifications can still spend.
 type Credits struct {
 	// Remaining is the balance; null for no limit.
-	Remaining Opt[int64] `json:"remaining" check:"required,null,min=0"`
+	Remaining Opt[int64] `json:"remaining,omitzero" check:"required,null,min=0"`
 	// Refill resets the balance on a schedule.
 	Refill *Refill `json:"refill,omitempty"`
 }
@@ -57,9 +60,14 @@ const (
 	DecrementCredits CreditsOperation = "decrement"
 )
 
-// UpdateCredits changes a key's balance and returns the new one.
+// UpdateCredits changes a key's balance and returns the new one. With SetCredits it is an
+// error to leave Value out, so that forgetting it removes no limit: send Null for that.
 func (s Keys) UpdateCredits(
 	ctx context.Context, r UpdateCreditsRequest, opts ...CallOption,
 ) (Credits, error) {
+	if r.Operation == SetCredits && r.Value.IsZero() {
+		return Credits{}, errors.New("latchkey: keys.updateCredits: Value is absent: set it to the " +
+			"new balance, or to Null for no limit")
+	}
 	return call[Credits](ctx, s.c, "keys.updateCredits", &r, opts)
 }

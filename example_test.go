@@ -160,7 +160,7 @@ func ExampleKeys_Create() {
 	check(err)
 
 	v, err := client.Keys.Verify(ctx, latchkey.VerifyKeyRequest{
-		Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: 5},
+		Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(5)},
 	})
 	check(err)
 	var plan struct{ Plan string }
@@ -279,7 +279,9 @@ func ExampleWithIdempotencyKey() {
 	check(err)
 	for range 3 {
 		v, err := client.Keys.Verify(ctx,
-			latchkey.VerifyKeyRequest{Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: 10}},
+			latchkey.VerifyKeyRequest{
+				Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(10)},
+			},
 			latchkey.WithIdempotencyKey("invoice 2026-03 of user_1"))
 		check(err)
 		fmt.Println(v.Code, v.Credits.Or(-1))

@@ -22,7 +22,8 @@ type RemovePermissionsRequest struct {
 type SetPermissionsRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Permissions are slugs, the complete set; those that don't exist are created.
+	// Permissions are slugs, the complete set; those that don't exist are created. An empty
+	// list removes all.
 	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 
@@ -46,7 +47,7 @@ type RemoveRolesRequest struct {
 type SetRolesRequest struct {
 	// KeyID is the key to change.
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
-	// Roles are names of roles that exist, the complete set.
+	// Roles are names of roles that exist, the complete set. An empty list removes all.
 	Roles []string `json:"roles" check:"required,max=100,items.min=1,items.max=128"`
 }
 

@@ -108,8 +108,8 @@ func (l *Limiter) AllowN(ctx context.Context, identifier string, n int64) Decisi
 		return d
 	}
 	d := Decision{
-		Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining, Reset: result.Reset.Time,
-		RetryAfter: l.retryAfter(&result, n),
+		Allowed: result.Success, Limit: result.Limit, Remaining: result.Remaining,
+		Reset: result.Reset.Time, RetryAfter: l.retryAfter(&result, n),
 	}
 	if !d.Allowed {
 		l.denied.note(identifier, n, d, time.Now().Add(l.blockFor(&d)))

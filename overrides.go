@@ -27,7 +27,7 @@ type SetOverrideRequest struct {
 	// Identifier is the identifier, or a pattern in which * matches any characters.
 	Identifier string `json:"identifier" check:"required,min=1,max=512"`
 	// Limit is how much can be used in one window; 0 denies everything.
-	Limit int64 `json:"limit" check:"required,min=0"`
+	Limit Opt[int64] `json:"limit,omitzero" check:"required,min=0"`
 	// Duration is the length of the window in milliseconds, at least one second.
 	Duration Duration `json:"duration" check:"required,min=1000"`
 	// Algorithm is how calls count that the override applies to: "sliding_window" or

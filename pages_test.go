@@ -164,7 +164,8 @@ func TestEveryListIsWalked(t *testing.T) {
 			Namespace: name, Identifier: "x", Limit: 1, Duration: latchkey.PerMilli(1000),
 		})
 		_, override := c.Ratelimits.SetOverride(ctx, latchkey.SetOverrideRequest{
-			Namespace: "thing_0", Identifier: name, Duration: latchkey.PerMilli(1000),
+			Namespace: "thing_0", Identifier: name, Limit: latchkey.Int(1),
+			Duration: latchkey.PerMilli(1000),
 		})
 		_, workspace := c.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{Name: name})
 		_, root := c.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{Name: name})

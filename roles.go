@@ -69,7 +69,8 @@ type ListRolesRequest struct {
 type SetRolePermissionsRequest struct {
 	// RoleID is the role's id; its name is not accepted here.
 	RoleID string `json:"roleId" check:"required,min=3,max=255,pattern=resource"`
-	// Permissions are slugs, the complete set; those that don't exist are created.
+	// Permissions are slugs, the complete set; those that don't exist are created. An empty
+	// list removes all.
 	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=128,items.pattern=slug"`
 }
 

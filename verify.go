@@ -33,7 +33,7 @@ type PermissionQuery string
 // VerifyKeyCredits says what a call costs.
 type VerifyKeyCredits struct {
 	// Cost is spent from the balance; 0 checks the key without spending.
-	Cost int64 `json:"cost" check:"required,min=0,max=1000000000000"`
+	Cost Opt[int64] `json:"cost,omitzero" check:"required,min=0,max=1000000000000"`
 }
 
 // VerifyKeyRatelimit is a limit to check: a stored one, by its name, or one given with the call.

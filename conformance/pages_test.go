@@ -101,7 +101,7 @@ var collections = map[string]func(*rapid.T, *latchkey.Client) collection{
 			add: func(n int) string {
 				request := latchkey.SetOverrideRequest{
 					Namespace: space, Identifier: "user " + strconv.Itoa(n),
-					Limit: 1, Duration: latchkey.PerMilli(1000),
+					Limit: latchkey.Int(1), Duration: latchkey.PerMilli(1000),
 				}
 				id := must(c.Ratelimits.SetOverride(t.Context(), request)).OverrideID
 				identifiers[id] = request.Identifier

@@ -227,7 +227,7 @@ func TestAnswersBelongToWhoAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	free := &latchkey.VerifyKeyCredits{} // so that all verifications are alike
+	free := &latchkey.VerifyKeyCredits{Cost: latchkey.Int(0)} // so that all verifications are alike
 	asked := latchkey.VerifyKeyRequest{
 		Key: key.Key, Credits: free, Tags: []string{"z", "a"},
 		Ratelimits: []latchkey.VerifyKeyRatelimit{{Name: "requests", Cost: latchkey.Int(0)}},
@@ -295,7 +295,7 @@ func TestAnswersBelongToWhoAsked(t *testing.T) {
 			t.Errorf("%s: -first +second\n%s", name, diff)
 		}
 	}
-	if free.Cost != 0 || asked.Tags[0] != "z" || request.Permissions[0] != "docs.read" {
+	if free.Cost != latchkey.Int(0) || asked.Tags[0] != "z" || request.Permissions[0] != "docs.read" {
 		t.Error("a request was changed")
 	}
 }

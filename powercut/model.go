@@ -195,7 +195,7 @@ func (k *key) read(ctx context.Context, s *service) (state, error) {
 // verify asks the service about the secret; a revoked key must not pass.
 func (k *key) verify(ctx context.Context, s *service) error {
 	v, err := s.Keys.Verify(ctx, latchkey.VerifyKeyRequest{
-		Key: k.secret, Credits: &latchkey.VerifyKeyCredits{Cost: 0},
+		Key: k.secret, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(0)},
 	})
 	if err != nil {
 		return err

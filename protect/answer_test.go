@@ -132,7 +132,9 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 			},
 		},
 		"never, if the request costs more than the limit": {
-			[]latchkey.RatelimitState{waiting(state(true, 500, 20*second), 45*second), state(true, 0, 30*second)},
+			[]latchkey.RatelimitState{
+				waiting(state(true, 500, 20*second), 45*second), state(true, 0, 30*second),
+			},
 			http.Header{
 				"Ratelimit-Limit": {"0"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"30"},
 			},
@@ -316,7 +318,8 @@ func TestHookThatSaysNothingDoesNotLetThrough(t *testing.T) {
 func TestHeadersOfAHookStand(t *testing.T) {
 	g := New(Config{
 		Verifier: always(latchkey.Verification{
-			Code: latchkey.RateLimited, Ratelimits: []latchkey.RatelimitState{waiting(state(true, 9, 0), time.Hour)},
+			Code:       latchkey.RateLimited,
+			Ratelimits: []latchkey.RatelimitState{waiting(state(true, 9, 0), time.Hour)},
 		}, nil),
 		OnDenied: func(w http.ResponseWriter, _ *http.Request, _ *Denied) {
 			w.Header().Set("Content-Type", "application/vnd.acme+json")

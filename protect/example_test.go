@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strings"
+	"slices"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/protect"
@@ -27,7 +27,7 @@ func (k keys) Verify(
 		return v, errors.New("the service can't be reached")
 	case !known:
 		return latchkey.Verification{Code: latchkey.NotFound}, nil
-	case r.Permissions != "" && !strings.Contains(strings.Join(v.Permissions, " "), string(r.Permissions)):
+	case r.Permissions != "" && !slices.Contains(v.Permissions, string(r.Permissions)):
 		return latchkey.Verification{Code: latchkey.InsufficientPermissions}, nil
 	}
 	return v, nil

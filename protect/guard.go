@@ -103,7 +103,7 @@ func (g *Guard) Require(permissions latchkey.PermissionQuery) *Guard {
 // have a balance. With a cost of 0 a key passes even if it has no credits left.
 func (g *Guard) Cost(n int64) *Guard {
 	d := *g
-	d.ask.Credits = &latchkey.VerifyKeyCredits{Cost: n}
+	d.ask.Credits = &latchkey.VerifyKeyCredits{Cost: latchkey.Int(n)}
 	return &d
 }
 

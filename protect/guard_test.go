@@ -130,7 +130,7 @@ func TestRequirementsAreAsked(t *testing.T) {
 		Key:         "sk_1",
 		Tags:        []string{"a=1", "b=2", "c=3"},
 		Permissions: "(read OR admin) AND (write)",
-		Credits:     &latchkey.VerifyKeyCredits{Cost: 5},
+		Credits:     &latchkey.VerifyKeyCredits{Cost: latchkey.Int(5)},
 		Ratelimits: []latchkey.VerifyKeyRatelimit{
 			{Name: "calls"}, {Name: "tokens", Cost: latchkey.Set(int64(7))},
 		},
@@ -140,7 +140,8 @@ func TestRequirementsAreAsked(t *testing.T) {
 
 func TestDerivedGuardsLeaveOthersAlone(t *testing.T) {
 	change := func(g *Guard, s string) *Guard {
-		return g.Require(latchkey.PermissionQuery(s)).Cost(int64(len(s))).Limits(latchkey.VerifyKeyRatelimit{Name: s}).Tags(s)
+		g = g.Require(latchkey.PermissionQuery(s)).Cost(int64(len(s))).Tags(s)
+		return g.Limits(latchkey.VerifyKeyRatelimit{Name: s})
 	}
 	// The original has had three additions, so its slices may have room for a fourth.
 	original := func(g *Guard) *Guard { return change(change(change(g, "a"), "b"), "c") }

@@ -157,7 +157,9 @@ func TestUsedUpQuotaOpensNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := latchkey.New(latchkey.Config{BaseURL: s.URL, RootKey: root.Key, Retry: latchkey.NoRetry})
+	client, err := latchkey.New(latchkey.Config{
+		BaseURL: s.URL, RootKey: root.Key, Retry: latchkey.NoRetry,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

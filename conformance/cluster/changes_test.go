@@ -101,7 +101,7 @@ var changeKinds = map[string]func(t *testing.T, c *latchkey.Client) changeCase{
 		}
 		return changeCase{func(ctx context.Context, c *node) error {
 			_, err := c.Ratelimits.SetOverride(ctx,
-				latchkey.SetOverrideRequest{Namespace: space, Identifier: "some*", Limit: 0,
+				latchkey.SetOverrideRequest{Namespace: space, Identifier: "some*", Limit: latchkey.Int(0),
 					Duration: month})
 			return err
 		}, func(ctx context.Context, c *node) (bool, error) {

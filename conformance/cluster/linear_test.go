@@ -227,7 +227,7 @@ func spend(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client
 			h.do(client, step{what: "spend", number: rand.Int64N(4)}, func(s *step) error {
 				v, err := n.Keys.Verify(t.Context(),
 					latchkey.VerifyKeyRequest{Key: key.Key,
-						Credits: &latchkey.VerifyKeyCredits{Cost: s.number}})
+						Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(s.number)}})
 				s.yes, s.left = v.Valid, v.Credits.Or(-1)
 				return err
 			})
@@ -257,7 +257,7 @@ func spend(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client
 // disable disables, enables and verifies a key on one node.
 func disable(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client int) {
 	n := c.nodes[1]
-	free := latchkey.VerifyKeyRequest{Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: 0}}
+	free := latchkey.VerifyKeyRequest{Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(0)}}
 	for i := 0; i < stepsPerClient && h.more(); i++ {
 		if rand.IntN(4) == 0 {
 			h.do(client, step{what: "enable", yes: rand.IntN(2) == 0}, func(s *step) error {

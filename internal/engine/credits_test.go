@@ -61,7 +61,7 @@ func TestCreditsFollowTheModel(t *testing.T) {
 				cost := rapid.Int64Range(0, 8).Draw(rt, "cost")
 				v := must[latchkey.Verification](w, w.who, "keys.verifyKey",
 					latchkey.VerifyKeyRequest{
-						Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: cost},
+						Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(cost)},
 					})
 				if want := m.spend(w.now(), cost); v.Valid != want {
 					rt.Fatalf("cost %d: valid %v, want %v", cost, v.Valid, want)

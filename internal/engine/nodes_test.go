@@ -132,7 +132,8 @@ func TestChangesApplyOnEveryNodeWithinASecond(t *testing.T) {
 		{
 			"an override", limit, "ratelimit.setOverride",
 			latchkey.SetOverrideRequest{
-				Namespace: "space", Identifier: "u", Limit: 5, Duration: latchkey.Per(time.Minute),
+				Namespace: "space", Identifier: "u", Limit: latchkey.Int(5),
+				Duration: latchkey.Per(time.Minute),
 			},
 			"5",
 		},

@@ -30,7 +30,7 @@ func (e *Engine) SetOverride(
 			return latchkey.SetOverrideResult{}, err
 		}
 		id, err := c.tx.SetOverride(ctx, write.SetOverrideParams{
-			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit,
+			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit.Or(0),
 			Duration:  r.Duration.Milliseconds(),
 			Algorithm: string(r.Algorithm),
 		})

@@ -17,7 +17,8 @@ func override(
 	namespace, identifier string, limit int64, d time.Duration,
 ) latchkey.SetOverrideRequest {
 	return latchkey.SetOverrideRequest{
-		Namespace: namespace, Identifier: identifier, Limit: limit, Duration: latchkey.Per(d),
+		Namespace: namespace, Identifier: identifier, Limit: latchkey.Int(limit),
+		Duration: latchkey.Per(d),
 	}
 }
 

@@ -208,7 +208,7 @@ func cost(r *latchkey.VerifyKeyRequest) int64 {
 	if r.Credits == nil {
 		return 1
 	}
-	return r.Credits.Cost
+	return r.Credits.Cost.Or(1)
 }
 
 // charge spends the credits, unless a rate limit was exceeded, and completes

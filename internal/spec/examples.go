@@ -192,7 +192,7 @@ var examples = map[string]example{
 		request: latchkey.VerifyKeyRequest{
 			Key: theSecret, Tags: []string{"path=/v1/forecasts"},
 			Permissions: "forecasts.read AND alerts.send",
-			Credits:     &latchkey.VerifyKeyCredits{Cost: 2},
+			Credits:     &latchkey.VerifyKeyCredits{Cost: latchkey.Int(2)},
 		},
 		response: latchkey.Verification{
 			Valid: true, Code: latchkey.Valid, KeyID: theKey, Name: "Harbor office",
@@ -383,7 +383,7 @@ var examples = map[string]example{
 	},
 	"ratelimit.setOverride": {
 		request: latchkey.SetOverrideRequest{
-			Namespace: "uploads", Identifier: uploads.Identifier, Limit: uploads.Limit,
+			Namespace: "uploads", Identifier: uploads.Identifier, Limit: latchkey.Int(uploads.Limit),
 			Duration: uploads.Duration,
 		},
 		response: latchkey.SetOverrideResult{OverrideID: theOverride},

@@ -37,7 +37,7 @@ func TestCheckFindsEveryFault(t *testing.T) {
 		{&verification{}, []string{"/properties/key/minLength"}},
 		{verifying(verification{Tags: make([]string, 1)}),
 			[]string{"/properties/tags/items/minLength"}},
-		{verifying(verification{Credits: &latchkey.VerifyKeyCredits{Cost: -1}}), []string{
+		{verifying(verification{Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(-1)}}), []string{
 			"/properties/credits/properties/cost/minimum",
 		}},
 		{verifying(verification{Ratelimits: []latchkey.VerifyKeyRatelimit{
@@ -65,7 +65,16 @@ func TestCheckFindsEveryFault(t *testing.T) {
 			"/properties/expires/minimum",
 		}},
 		{&latchkey.RerollKeyRequest{KeyID: "key"}, []string{"/required"}},
-		{&creation{APIID: "api", Credits: &latchkey.Credits{}}, nil},
+		{&creation{APIID: "api", Credits: &latchkey.Credits{}}, []string{
+			"/properties/credits/required",
+		}},
+		{&creation{APIID: "api", Credits: &latchkey.Credits{Remaining: latchkey.Null[int64]()}}, nil},
+		{verifying(verification{Credits: &latchkey.VerifyKeyCredits{}}), []string{
+			"/properties/credits/required",
+		}},
+		{&latchkey.SetOverrideRequest{
+			Namespace: "n", Identifier: "i", Duration: latchkey.PerMilli(1000),
+		}, []string{"/required"}},
 		{&latchkey.AddRolesRequest{KeyID: "key"}, []string{"/properties/roles/minItems"}},
 		{&calls{}, []string{"/minItems"}},
 		{new(make(calls, 101)), []string{"/maxItems"}},

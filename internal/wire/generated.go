@@ -426,12 +426,15 @@ func visitCreateKeyRequest(c *checker, f *field, v *latchkey.CreateKeyRequest) {
 }
 
 var rulesOfCredits = object{loose: false, fields: []field{
-	{kind: aWhole, name: "remaining", required: true, null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "remaining", required: true, null: true, needed: true, size: &bounds{0, noMax}},
 	{kind: aStruct, name: "refill"},
 }}
 
 func visitCredits(c *checker, f *field, v *latchkey.Credits) {
 	var at [2]int
+	if !v.Remaining.IsZero() {
+		at[0] = given
+	}
 	if !c.object(f, &rulesOfCredits, at[:]) {
 		return
 	}
@@ -888,17 +891,21 @@ func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
 }
 
 var rulesOfVerifyKeyCredits = object{loose: false, fields: []field{
-	{kind: aWhole, name: "cost", required: true, size: &bounds{0, 1000000000000}},
+	{kind: aWhole, name: "cost", required: true, needed: true, size: &bounds{0, 1000000000000}},
 }}
 
 func visitVerifyKeyCredits(c *checker, f *field, v *latchkey.VerifyKeyCredits) {
 	var at [1]int
+	if !v.Cost.IsZero() {
+		at[0] = given
+	}
 	if !c.object(f, &rulesOfVerifyKeyCredits, at[:]) {
 		return
 	}
 	r := rulesOfVerifyKeyCredits.fields
-	if c.has(&r[0], at[0], v.Cost != 0) {
-		whole(c, &r[0], &v.Cost)
+	if o, ok := hasSome(c, &r[0], at[0], &v.Cost); ok {
+		whole(c, &r[0], &o)
+		keep(c, &v.Cost, o)
 	}
 	c.end(&rulesOfVerifyKeyCredits)
 }
@@ -1449,13 +1456,16 @@ func visitLimitRequest(c *checker, f *field, v *latchkey.LimitRequest) {
 var rulesOfSetOverrideRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "identifier", required: true, size: &bounds{1, 512}},
-	{kind: aWhole, name: "limit", required: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "limit", required: true, needed: true, size: &bounds{0, noMax}},
 	{kind: aSpan, name: "duration", required: true, size: &bounds{1000, noMax}},
 	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
 }}
 
 func visitSetOverrideRequest(c *checker, f *field, v *latchkey.SetOverrideRequest) {
 	var at [5]int
+	if !v.Limit.IsZero() {
+		at[2] = given
+	}
 	if !c.object(f, &rulesOfSetOverrideRequest, at[:]) {
 		return
 	}
@@ -1466,8 +1476,9 @@ func visitSetOverrideRequest(c *checker, f *field, v *latchkey.SetOverrideReques
 	if c.has(&r[1], at[1], v.Identifier != "") {
 		text(c, &r[1], &v.Identifier)
 	}
-	if c.has(&r[2], at[2], v.Limit != 0) {
-		whole(c, &r[2], &v.Limit)
+	if o, ok := hasSome(c, &r[2], at[2], &v.Limit); ok {
+		whole(c, &r[2], &o)
+		keep(c, &v.Limit, o)
 	}
 	if c.has(&r[3], at[3], v.Duration.Milliseconds() != 0) {
 		span(c, &r[3], &v.Duration)
@@ -2044,14 +2055,14 @@ func appendKey(b []byte, v *latchkey.Key) []byte {
 
 func appendCredits(b []byte, v *latchkey.Credits) []byte {
 	start := len(b)
-
-	b = append(b, `,"remaining":`...)
-	if o, ok := v.Remaining.Get(); ok {
-		b = appendWhole(b, o)
-	} else {
-		b = append(b, "null"...)
+	if !v.Remaining.IsZero() {
+		b = append(b, `,"remaining":`...)
+		if o, ok := v.Remaining.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
 	}
-
 	if v.Refill != nil {
 		b = append(b, `,"refill":`...)
 		b = appendRefill(b, v.Refill)

@@ -219,7 +219,7 @@ func asJSON(v reflect.Value) any {
 			rules, _ := check.Parse(f.Tag.Get("check"))
 			state, _ := field.Interface().(interface{ IsNull() bool })
 			switch absent := isAbsent(field); {
-			case state != nil && (state.IsNull() || absent && rules.Required && rules.Null):
+			case state != nil && state.IsNull():
 				object[name] = nil
 			case !absent || rules.Required && state == nil:
 				object[name] = asJSON(field)

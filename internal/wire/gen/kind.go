@@ -61,9 +61,8 @@ func (f *field) Literal() string {
 	return strings.Join(parts, ", ")
 }
 
-// Needed reports whether a Go value must have the field: only an Opt can be without,
-// and one that can be null is sent as null.
-func (f *field) Needed() bool { return f.Opt && f.Rules.Required && !f.Rules.Null }
+// Needed reports whether a Go value must have the field: only an Opt can be without.
+func (f *field) Needed() bool { return f.Opt && f.Rules.Required }
 
 func bound(n *int64, none string) string {
 	if n == nil {
