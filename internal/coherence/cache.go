@@ -29,6 +29,8 @@ type Value interface {
 // A Cache is safe for concurrent use.
 type Cache[K Key, V Value] struct {
 	source  *Source
+	weigh   func(K, V) uint32
+	maxEach uint32
 	known   *otter.Cache[K, V]
 	unknown *otter.Cache[K, V]
 	flights singleflight.Group
@@ -39,11 +41,16 @@ type Cache[K Key, V Value] struct {
 // maxUnknown is the maximum number of cached unknown names.
 const maxUnknown = 10_000
 
-// NewCache returns a cache of at most maxBytes. weigh returns the bytes of a value.
-// Close releases the cache.
-func NewCache[K Key, V Value](s *Source, maxBytes uint64, weigh func(K, V) uint32) *Cache[K, V] {
+// NewCache returns a cache of at most maxBytes, which doesn't keep a value of more than
+// maxEach bytes, so that a few large values can't evict the others. weigh returns the
+// bytes of a value. Close releases the cache.
+func NewCache[K Key, V Value](
+	s *Source, maxBytes uint64, maxEach uint32, weigh func(K, V) uint32,
+) *Cache[K, V] {
 	return &Cache[K, V]{
 		source:  s,
+		weigh:   weigh,
+		maxEach: maxEach,
 		known:   otter.Must(&otter.Options[K, V]{MaximumWeight: maxBytes, Weigher: weigh}),
 		unknown: otter.Must(&otter.Options[K, V]{MaximumSize: maxUnknown}),
 	}
@@ -131,8 +138,10 @@ func (c *Cache[K, V]) load(ctx context.Context, key K, load Loader[V]) (V, error
 	case err != nil:
 	case v.Unknown():
 		c.unknown.Set(key, v)
-	default:
+	case c.weigh(key, v) <= c.maxEach:
 		c.known.Set(key, v)
+	default:
+		c.known.Invalidate(key)
 	}
 	return v, err
 }

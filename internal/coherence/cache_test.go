@@ -26,7 +26,7 @@ type reader struct {
 }
 
 func newReader(s *Source) *reader {
-	c := NewCache(s, 1<<20, func(name, *text) uint32 { return 1 })
+	c := NewCache(s, 1<<20, 1<<20, func(name, *text) uint32 { return 1 })
 	return &reader{Cache: c, clock: s.Clock}
 }
 
@@ -259,4 +259,22 @@ func TestOnlyAnOutageMakesStaleValuesUsable(t *testing.T) {
 			t.Errorf("got %q, error %v", got, err)
 		}
 	})
+}
+
+// A large value is answered and not kept, and takes the place of none.
+func TestLargeValuesAreNotCached(t *testing.T) {
+	r := newReader(alone())
+	r.Cache = NewCache(r.source, 1<<20, 8, func(_ name, v *text) uint32 { return uint32(len(v.text)) })
+	defer r.Close()
+	for range 2 {
+		r.want(t, "small", "12345678", "12345678")
+		r.want(t, "large", "123456789", "123456789")
+	}
+	if r.loads != 3 {
+		t.Errorf("%d loads, want one of the small value and two of the large one", r.loads)
+	}
+	r.known.CleanUp()
+	if n := r.Stats().Bytes; n != 8 {
+		t.Errorf("%d bytes are cached", n)
+	}
 }

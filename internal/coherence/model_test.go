@@ -132,7 +132,7 @@ func newModel(shared bool, staleFor time.Duration) *model {
 		source: &Source{Clock: clock, Breaker: breaker, StaleFor: staleFor},
 		raised: map[string]int{}, kept: map[name]map[bool]*value{},
 	}
-	m.cache = NewCache(m.source, 1<<20, func(name, *value) uint32 { return 1 })
+	m.cache = NewCache(m.source, 1<<20, 1<<20, func(name, *value) uint32 { return 1 })
 	for _, n := range names {
 		m.kept[n] = map[bool]*value{}
 	}

@@ -83,15 +83,13 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 func (e *Engine) ListAPIs(
 	ctx context.Context, who Caller, r *latchkey.ListAPIsRequest,
 ) (latchkey.Page[latchkey.APISettings], error) {
-	size := pageSize(r.Limit, 100)
-	rows, err := e.db.APIsPage(ctx, read.APIsPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search),
-		Most: int64(size) + 1,
-	})
-	if err != nil {
-		return latchkey.Page[latchkey.APISettings]{}, err
-	}
-	return pageOf(rows, size, func(row read.API) string { return row.ID }, settingsOf), nil
+	return pageOf(r.Cursor, pageSize(r.Limit, 100), func(row read.API) string { return row.ID },
+		func(cursor string, most int64) ([]read.API, error) {
+			return e.db.APIsPage(ctx, read.APIsPageParams{
+				WorkspaceID: who.WorkspaceID(), FromID: cursor,
+				Pattern: searchPattern(r.Search), Most: most,
+			})
+		}, each(settingsOf))
 }
 
 // UpdateAPI changes the settings of an API and returns all of them. Absent

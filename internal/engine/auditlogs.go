@@ -21,20 +21,17 @@ import (
 func (e *Engine) ListAuditLogs(
 	ctx context.Context, who Caller, r *latchkey.ListAuditLogsRequest,
 ) (latchkey.Page[latchkey.AuditLog], error) {
-	var none latchkey.Page[latchkey.AuditLog]
-	from, err := auditPlace(r.Cursor)
-	if err != nil {
-		return none, err
-	}
-	size := pageSize(r.Limit, 100)
-	rows, err := e.db.AuditLogsPage(ctx, read.AuditLogsPageParams{
-		WorkspaceID: who.WorkspaceID(), FromSeq: from, Event: r.Event, Most: int64(size) + 1,
-	})
-	if err != nil {
-		return none, err
-	}
 	place := func(row read.AuditLog) string { return strconv.FormatInt(row.Seq, 10) }
-	return tryPageOf(rows, size, place, auditLogOf)
+	return pageOf(r.Cursor, pageSize(r.Limit, 100), place,
+		func(cursor string, most int64) ([]read.AuditLog, error) {
+			from, err := auditPlace(cursor)
+			if err != nil {
+				return nil, err
+			}
+			return e.db.AuditLogsPage(ctx, read.AuditLogsPageParams{
+				WorkspaceID: who.WorkspaceID(), FromSeq: from, Event: r.Event, Most: most,
+			})
+		}, eachOr(auditLogOf))
 }
 
 // auditPlace parses a cursor: the sequence number of the first record of the

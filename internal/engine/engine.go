@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -88,15 +89,22 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if e.time == nil {
 		e.time = time.Now
 	}
-	e.keys = coherence.NewCache(e.source, cfg.CacheBytes, weighKey)
-	e.roots = coherence.NewCache(e.source, 16<<20, weighRootKey)
-	e.spaces = coherence.NewCache(e.source, 64<<20, weighNamespace)
+	e.keys = coherence.NewCache(e.source, cfg.CacheBytes, maxCachedKey(cfg.CacheBytes), weighKey)
+	e.roots = coherence.NewCache(e.source, 16<<20, 1<<20, weighRootKey)
+	e.spaces = coherence.NewCache(e.source, 64<<20, 1<<20, weighNamespace)
 	if err := e.prepare(ctx, cfg); err != nil {
 		e.closeCaches()
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	e.startJobs()
 	return e, nil
+}
+
+// maxCachedKey is the size in bytes from which a cache of that size doesn't keep a key:
+// a thousandth, but never less than an ordinary key needs.
+func maxCachedKey(cacheBytes uint64) uint32 {
+	const ordinary = 16 << 10
+	return uint32(min(max(cacheBytes/1000, ordinary), math.MaxUint32))
 }
 
 // Close stops the background jobs, saves what is only in memory and deregisters

@@ -77,24 +77,27 @@ func (e *Engine) GetIdentity(
 func (e *Engine) ListIdentities(
 	ctx context.Context, who Caller, r *latchkey.ListIdentitiesRequest,
 ) (latchkey.Page[latchkey.Identity], error) {
-	size, pattern := pageSize(r.Limit, 100), searchPattern(r.Search)
-	rows, err := e.db.IdentitiesPage(ctx, read.IdentitiesPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: pattern, Most: int64(size) + 1,
-	})
-	if err != nil {
-		return latchkey.Page[latchkey.Identity]{}, err
-	}
-	shown := rows[:min(size, len(rows))]
-	if err := who.requireEach(shown); err != nil {
-		return latchkey.Page[latchkey.Identity]{}, err
-	}
-	limits, err := e.limitsOf(ctx, who, shown, pattern)
-	if err != nil {
-		return latchkey.Page[latchkey.Identity]{}, err
-	}
-	id := func(row read.Identity) string { return row.ID }
-	item := func(row read.Identity) latchkey.Identity { return identityWith(row, limits[row.ID]) }
-	return pageOf(rows, size, id, item), nil
+	pattern := searchPattern(r.Search)
+	return pageOf(r.Cursor, pageSize(r.Limit, 100),
+		func(row read.Identity) string { return row.ID },
+		func(cursor string, most int64) ([]read.Identity, error) {
+			return e.db.IdentitiesPage(ctx, read.IdentitiesPageParams{
+				WorkspaceID: who.WorkspaceID(), FromID: cursor, Pattern: pattern, Most: most,
+			})
+		},
+		func(rows []read.Identity) ([]latchkey.Identity, error) {
+			if err := who.requireEach(rows); err != nil {
+				return nil, err
+			}
+			limits, err := e.limitsOf(ctx, who, rows, pattern)
+			if err != nil {
+				return nil, err
+			}
+			with := func(row read.Identity) latchkey.Identity {
+				return identityWith(row, limits[row.ID])
+			}
+			return each(with)(rows)
+		})
 }
 
 // UpdateIdentity changes the metadata and the rate limits of an identity. The

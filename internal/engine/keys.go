@@ -248,56 +248,74 @@ func (e *Engine) ListKeys(
 			return none, err
 		}
 	}
-	rows, err := e.keysPage(ctx, api, r)
-	if err != nil {
-		return none, fmt.Errorf("keys: %w", err)
-	}
-	grants, err := e.loadPageGrants(ctx, rows, r.ExternalID != "")
+	identity, err := e.listedIdentity(ctx, api.WorkspaceID, r.ExternalID)
 	if err != nil {
 		return none, err
 	}
-	return tryPageOf(rows, pageSize(r.Limit, 100),
+	return pageOf(r.Cursor, pageSize(r.Limit, 100),
 		func(row read.KeysPageRow) string { return row.Key.ID },
-		func(row read.KeysPageRow) (latchkey.Key, error) {
-			key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, grants[row.Key.ID])
-			if !r.Decrypt {
-				return key, nil
+		func(cursor string, most int64) ([]read.KeysPageRow, error) {
+			if r.ExternalID != "" {
+				return e.keysOfIdentity(ctx, read.KeysOfIdentityPageParams{
+					IdentityID: identity, APIID: api.ID, FromID: cursor, Most: most,
+				})
 			}
-			var err error
-			if key.Plaintext, err = e.plaintext(ctx, api.KeyspaceID, &row.Key); err != nil {
-				return latchkey.Key{}, err
-			}
-			return key, nil
+			return e.db.KeysPage(ctx, api.ID, cursor, most)
+		},
+		func(rows []read.KeysPageRow) ([]latchkey.Key, error) {
+			return e.listedKeys(ctx, api.KeyspaceID, rows, r)
 		})
 }
 
-// keysPage reads one row more than a page of keys of an API, or of one identity
-// in it. An identity that doesn't exist has no keys.
-func (e *Engine) keysPage(
-	ctx context.Context, api read.API, r *latchkey.ListKeysRequest,
+// listedIdentity returns the id of the identity whose keys are listed, or "" if there
+// is none with this external id: then there are no keys either.
+func (e *Engine) listedIdentity(
+	ctx context.Context, workspace, externalID string,
+) (string, error) {
+	if externalID == "" {
+		return "", nil
+	}
+	identity, err := e.db.IdentityByExternalID(ctx, workspace, externalID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", fmt.Errorf("identity: %w", err)
+	}
+	return identity.ID, nil
+}
+
+// keysOfIdentity reads keys of one identity in an API.
+func (e *Engine) keysOfIdentity(
+	ctx context.Context, which read.KeysOfIdentityPageParams,
 ) ([]read.KeysPageRow, error) {
-	most := int64(pageSize(r.Limit, 100)) + 1
-	if r.ExternalID == "" {
-		return e.db.KeysPage(ctx, api.ID, r.Cursor, most)
-	}
-	identity, err := e.db.IdentityByExternalID(ctx, api.WorkspaceID, r.ExternalID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
+	found, err := e.db.KeysOfIdentityPage(ctx, which)
 	if err != nil {
-		return nil, err
-	}
-	found, err := e.db.KeysOfIdentityPage(ctx, read.KeysOfIdentityPageParams{
-		IdentityID: identity.ID, APIID: api.ID, FromID: r.Cursor, Most: most,
-	})
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("keys: %w", err)
 	}
 	rows := make([]read.KeysPageRow, len(found))
 	for i, row := range found {
 		rows[i] = read.KeysPageRow(row)
 	}
 	return rows, nil
+}
+
+// listedKeys converts consecutive rows of a list of keys.
+func (e *Engine) listedKeys(
+	ctx context.Context, keyspace string, rows []read.KeysPageRow, r *latchkey.ListKeysRequest,
+) ([]latchkey.Key, error) {
+	grants, err := e.loadPageGrants(ctx, rows, r.ExternalID != "")
+	if err != nil {
+		return nil, err
+	}
+	return eachOr(func(row read.KeysPageRow) (latchkey.Key, error) {
+		key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, grants[row.Key.ID])
+		if !r.Decrypt {
+			return key, nil
+		}
+		var err error
+		if key.Plaintext, err = e.plaintext(ctx, keyspace, &row.Key); err != nil {
+			return latchkey.Key{}, err
+		}
+		return key, nil
+	})(rows)
 }
 
 // describe returns a stored key with its grants.

@@ -194,16 +194,14 @@ func (c *Change) liveNamespace(ctx context.Context, name string) (read.Namespace
 func (e *Engine) ListNamespaces(
 	ctx context.Context, who Caller, r *latchkey.ListNamespacesRequest,
 ) (latchkey.Page[latchkey.Namespace], error) {
-	var none latchkey.Page[latchkey.Namespace]
-	size := pageSize(r.Limit, 100)
-	rows, err := e.db.NamespacesPage(ctx, read.NamespacesPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search),
-		Most: int64(size) + 1,
-	})
-	if err != nil {
-		return none, err
-	}
-	return pageOf(rows, size, func(row read.Namespace) string { return row.ID }, namespaceOf), nil
+	return pageOf(r.Cursor, pageSize(r.Limit, 100),
+		func(row read.Namespace) string { return row.ID },
+		func(cursor string, most int64) ([]read.Namespace, error) {
+			return e.db.NamespacesPage(ctx, read.NamespacesPageParams{
+				WorkspaceID: who.WorkspaceID(), FromID: cursor,
+				Pattern: searchPattern(r.Search), Most: most,
+			})
+		}, each(namespaceOf))
 }
 
 // UpdateNamespace changes the settings of a namespace and returns it. Absent

@@ -97,12 +97,10 @@ func (e *Engine) ListOverrides(
 	if err := who.require(ids{Namespace: space.id}); err != nil {
 		return none, err
 	}
-	size := pageSize(r.Limit, 50)
-	rows, err := e.db.OverridesPage(ctx, space.id, r.Cursor, int64(size)+1)
-	if err != nil {
-		return none, err
-	}
-	return pageOf(rows, size, func(row read.Override) string { return row.ID }, overrideOf), nil
+	return pageOf(r.Cursor, pageSize(r.Limit, 50), func(row read.Override) string { return row.ID },
+		func(cursor string, most int64) ([]read.Override, error) {
+			return e.db.OverridesPage(ctx, space.id, cursor, most)
+		}, each(overrideOf))
 }
 
 // DeleteOverride deletes an override. From the next request on, the limit that

@@ -2,41 +2,99 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/wire"
 )
 
 // pageSize returns the limit of a list request, or def if it has none.
 func pageSize(limit, def int) int { return cmp.Or(limit, def) }
 
-// pageOf returns a page of at most size items from rows, which were read in id
-// order with a limit of size+1. If there is one row too many, the next page
-// starts at its id, so that no row is lost if that one is deleted meanwhile.
-func pageOf[Row, Item any](
-	rows []Row, size int, id func(Row) string, item func(Row) Item,
-) latchkey.Page[Item] {
-	page, _ := tryPageOf(rows, size, id, func(row Row) (Item, error) { return item(row), nil })
-	return page
-}
+// maxPageBytes is how long the items of a page are together, as JSON. A page ends there
+// even if it has fewer items than its limit. A longer item is a page of its own.
+const maxPageBytes = 4 << 20
 
-// tryPageOf is pageOf for items whose conversion can fail.
-func tryPageOf[Row, Item any](
-	rows []Row, size int, id func(Row) string, item func(Row) (Item, error),
+// partRows is how many rows of a page are read at once, because rows that don't fit into
+// the page must not take much memory either.
+const partRows = 20
+
+// pageOf returns the page of a list that begins at a cursor: at most size items, and at
+// most maxPageBytes of them. Read returns at most that many rows in the order of the
+// list, beginning at a cursor, which is the place of a row; items converts rows one to
+// one. The next page begins at the place of its first row, so no row is lost if one is
+// deleted meanwhile.
+func pageOf[Row, Item any](
+	cursor string, size int, place func(Row) string,
+	read func(cursor string, most int64) ([]Row, error), items func([]Row) ([]Item, error),
 ) (latchkey.Page[Item], error) {
-	var page latchkey.Page[Item]
-	if len(rows) > size {
-		page.Pagination = latchkey.Pagination{HasMore: true, Cursor: id(rows[size])}
-		rows = rows[:size]
+	page := latchkey.Page[Item]{Data: []Item{}}
+	endAt := func(row Row) (latchkey.Page[Item], error) {
+		page.Pagination = latchkey.Pagination{HasMore: true, Cursor: place(row)}
+		return page, nil
 	}
-	page.Data = make([]Item, len(rows))
-	for i, row := range rows {
-		var err error
-		if page.Data[i], err = item(row); err != nil {
+	var scale scale[Item]
+	for {
+		n := min(partRows, size-len(page.Data))
+		rows, err := read(cursor, int64(n)+1)
+		if err != nil {
 			return latchkey.Page[Item]{}, err
 		}
+		part, err := items(rows[:min(n, len(rows))])
+		if err != nil {
+			return latchkey.Page[Item]{}, err
+		}
+		for i, item := range part {
+			if scale.add(item) > maxPageBytes && len(page.Data) > 0 {
+				return endAt(rows[i])
+			}
+			page.Data = append(page.Data, item)
+		}
+		switch {
+		case len(rows) <= n:
+			return page, nil
+		case len(page.Data) == size:
+			return endAt(rows[n])
+		}
+		cursor = place(rows[n])
 	}
-	return page, nil
+}
+
+// scale adds up the bytes of items as JSON. The zero value is ready to use.
+type scale[Item any] struct {
+	total  int
+	buffer []byte
+}
+
+// add returns the bytes of all items so far, with this one.
+func (s *scale[Item]) add(item Item) int {
+	text, ok := wire.Append(s.buffer[:0], []Item{item})
+	if !ok {
+		panic(fmt.Sprintf("%T is not the type of a response", item))
+	}
+	s.buffer = text
+	s.total += len(text)
+	return s.total
+}
+
+// each makes a conversion of rows from the conversion of one row.
+func each[Row, Item any](item func(Row) Item) func([]Row) ([]Item, error) {
+	return eachOr(func(row Row) (Item, error) { return item(row), nil })
+}
+
+// eachOr is each for a conversion that can fail.
+func eachOr[Row, Item any](item func(Row) (Item, error)) func([]Row) ([]Item, error) {
+	return func(rows []Row) ([]Item, error) {
+		items := make([]Item, len(rows))
+		for i, row := range rows {
+			var err error
+			if items[i], err = item(row); err != nil {
+				return nil, err
+			}
+		}
+		return items, nil
+	}
 }
 
 // searchText returns the text that searches match: the fields in lower case,

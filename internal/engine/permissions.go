@@ -60,16 +60,14 @@ func (e *Engine) GetPermission(
 func (e *Engine) ListPermissions(
 	ctx context.Context, who Caller, r *latchkey.ListPermissionsRequest,
 ) (latchkey.Page[latchkey.Permission], error) {
-	size := pageSize(r.Limit, 100)
-	rows, err := e.db.PermissionsPage(ctx, read.PermissionsPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: searchPattern(r.Search),
-		Most: int64(size) + 1,
-	})
-	if err != nil {
-		return latchkey.Page[latchkey.Permission]{}, err
-	}
-	return pageOf(rows, size, func(row read.Permission) string { return row.ID },
-		storedPermission), nil
+	return pageOf(r.Cursor, pageSize(r.Limit, 100),
+		func(row read.Permission) string { return row.ID },
+		func(cursor string, most int64) ([]read.Permission, error) {
+			return e.db.PermissionsPage(ctx, read.PermissionsPageParams{
+				WorkspaceID: who.WorkspaceID(), FromID: cursor,
+				Pattern: searchPattern(r.Search), Most: most,
+			})
+		}, each(storedPermission))
 }
 
 // UpdatePermission changes a permission and returns it. Absent fields keep

@@ -78,20 +78,21 @@ func (e *Engine) GetRole(
 func (e *Engine) ListRoles(
 	ctx context.Context, who Caller, r *latchkey.ListRolesRequest,
 ) (latchkey.Page[latchkey.Role], error) {
-	size, pattern := pageSize(r.Limit, 100), searchPattern(r.Search)
-	rows, err := e.db.RolesPage(ctx, read.RolesPageParams{
-		WorkspaceID: who.WorkspaceID(), FromID: r.Cursor, Pattern: pattern, Most: int64(size) + 1,
-	})
-	if err != nil {
-		return latchkey.Page[latchkey.Role]{}, err
-	}
-	granted, err := e.grantedBy(ctx, who, rows[:min(size, len(rows))], pattern)
-	if err != nil {
-		return latchkey.Page[latchkey.Role]{}, err
-	}
-	id := func(row read.Role) string { return row.ID }
-	item := func(row read.Role) latchkey.Role { return roleWith(row, granted[row.ID]) }
-	return pageOf(rows, size, id, item), nil
+	pattern := searchPattern(r.Search)
+	return pageOf(r.Cursor, pageSize(r.Limit, 100), func(row read.Role) string { return row.ID },
+		func(cursor string, most int64) ([]read.Role, error) {
+			return e.db.RolesPage(ctx, read.RolesPageParams{
+				WorkspaceID: who.WorkspaceID(), FromID: cursor, Pattern: pattern, Most: most,
+			})
+		},
+		func(rows []read.Role) ([]latchkey.Role, error) {
+			granted, err := e.grantedBy(ctx, who, rows, pattern)
+			if err != nil {
+				return nil, err
+			}
+			with := func(row read.Role) latchkey.Role { return roleWith(row, granted[row.ID]) }
+			return each(with)(rows)
+		})
 }
 
 // grantedBy returns the permissions of a page of roles, by role. Pattern is the

@@ -71,12 +71,10 @@ func (e *Engine) ListRootKeys(
 	if err != nil {
 		return none, err
 	}
-	size := pageSize(r.Limit, 100)
-	rows, err := e.db.RootKeysPage(ctx, workspace, r.Cursor, int64(size)+1)
-	if err != nil {
-		return none, err
-	}
-	return tryPageOf(rows, size, func(row read.RootKey) string { return row.ID }, rootKeyOf)
+	return pageOf(r.Cursor, pageSize(r.Limit, 100), func(row read.RootKey) string { return row.ID },
+		func(cursor string, most int64) ([]read.RootKey, error) {
+			return e.db.RootKeysPage(ctx, workspace, cursor, most)
+		}, eachOr(rootKeyOf))
 }
 
 // UpdateRootKey changes a root key and returns it. The change applies from its
@@ -236,9 +234,15 @@ func exceedsCaller() *latchkey.Error {
 	)
 }
 
-// weighRootKey estimates the bytes of a cached root key, as an upper bound: one
-// with every permission.
-func weighRootKey(keyHash, *rootKey) uint32 { return 8 << 10 }
+// weighRootKey estimates the bytes of a cached root key, including the cache's entry.
+func weighRootKey(_ keyHash, r *rootKey) uint32 {
+	const base, permission = 500, 48 // the text's and the resource name's place in their lists
+	n := base + len(r.name)
+	for _, text := range r.grants.Texts() {
+		n += permission + len(text)
+	}
+	return uint32(n)
+}
 
 // permissionList returns the stored form of permissions: sorted and distinct.
 func permissionList(permissions []string) string {

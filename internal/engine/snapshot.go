@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"unique"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/coherence"
@@ -47,6 +48,7 @@ type grants struct {
 	permissionSet      *rbac.Held
 	allowedIPs         []netip.Prefix
 	identity           *latchkey.Identity
+	identityMeta       unique.Handle[string] // keeps the copy that the identity's keys share
 	limits             []effectiveLimit
 }
 
@@ -156,7 +158,8 @@ func newGrants(row *read.KeyByHashRow, stored *storedGrants) (*grants, error) {
 	if err != nil {
 		return nil, fmt.Errorf("API %s: addresses: %w", row.Key.APIID, err)
 	}
-	limits, identity := effectiveLimits(&row.Key, row.ExternalID, row.IdentityMeta, stored)
+	meta, identityMeta := shared(row.IdentityMeta)
+	limits, identity := effectiveLimits(&row.Key, row.ExternalID, meta, stored)
 	if allowedIPs == nil && limits == nil && identity == nil && stored.permissions == nil &&
 		stored.roles == nil {
 		return noGrants, nil
@@ -164,8 +167,19 @@ func newGrants(row *read.KeyByHashRow, stored *storedGrants) (*grants, error) {
 	return &grants{
 		permissions: stored.permissions, roles: stored.roles,
 		permissionSet: rbac.Hold(stored.permissions),
-		allowedIPs:    allowedIPs, identity: identity, limits: limits,
+		allowedIPs:    allowedIPs, identity: identity, identityMeta: identityMeta, limits: limits,
 	}, nil
+}
+
+// shared returns a copy of a long text that all who ask for it share while one of them
+// keeps the handle. A short text is returned as it is.
+func shared(text string) (string, unique.Handle[string]) {
+	const long = 1 << 10
+	if len(text) < long {
+		return text, unique.Handle[string]{}
+	}
+	handle := unique.Make(text)
+	return handle.Value(), handle
 }
 
 // effectiveLimits joins the limits of a key with those of its identity; a limit

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/coherence"
+	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
@@ -75,7 +77,7 @@ func TestCachedKeyWeightMatchesItsMemory(t *testing.T) {
 	for name, with := range kinds {
 		t.Run(name, func(t *testing.T) {
 			before, weight := heap(), 0
-			c := coherence.NewCache(e.source, 1<<30, weighKey)
+			c := coherence.NewCache(e.source, 1<<30, 1<<30, weighKey)
 			defer c.Close()
 			for i := range n {
 				row, held := rowOfKey(i, text), new(storedGrants)
@@ -101,5 +103,37 @@ func TestCachedKeyWeightMatchesItsMemory(t *testing.T) {
 			}
 			runtime.KeepAlive(c)
 		})
+	}
+}
+
+// Keys of one identity share its metadata, and a long permission of a root key weighs what
+// it is.
+func TestLargeValuesAreSharedAndWeighed(t *testing.T) {
+	meta := func() string { return strings.Repeat("m", 64<<10) }
+	e := new(Engine)
+	row := func() *read.KeyByHashRow {
+		r := rowOfKey(1, strings.Clone)
+		r.Key.IdentityID, r.ExternalID, r.IdentityMeta = "id_1", "customer", meta()
+		return r
+	}
+	before, asOf := heap(), coherence.NewClock(false).Version()
+	keys := make([]*keySnapshot, 100)
+	for i := range keys {
+		var err error
+		if keys[i], err = e.newSnapshot(asOf, row(), new(storedGrants)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := heap() - before; took > 10*64<<10 {
+		t.Errorf("100 keys with one identity's metadata of 64 KiB take %d KiB", took>>10)
+	}
+	runtime.KeepAlive(keys)
+	permissions := make([]string, 1000)
+	for i := range permissions {
+		permissions[i] = fmt.Sprintf("%0512d", i)
+	}
+	root := &rootKey{grants: rbac.NewGrants("ws_1", permissions)}
+	if n := weighRootKey(keyHash{}, root); n < 512_000 || n > 700_000 {
+		t.Errorf("a root key with 1,000 permissions of 512 bytes weighs %d bytes", n)
 	}
 }

@@ -55,13 +55,11 @@ func (e *Engine) GetWorkspace(
 func (e *Engine) ListWorkspaces(
 	ctx context.Context, who Caller, r *latchkey.ListWorkspacesRequest,
 ) (latchkey.Page[latchkey.Workspace], error) {
-	var none latchkey.Page[latchkey.Workspace]
-	size := pageSize(r.Limit, 100)
-	rows, err := e.db.WorkspacesPage(ctx, r.Cursor, searchPattern(r.Search), int64(size)+1)
-	if err != nil {
-		return none, err
-	}
-	return pageOf(rows, size, func(row read.Workspace) string { return row.ID }, workspaceOf), nil
+	return pageOf(r.Cursor, pageSize(r.Limit, 100),
+		func(row read.Workspace) string { return row.ID },
+		func(cursor string, most int64) ([]read.Workspace, error) {
+			return e.db.WorkspacesPage(ctx, cursor, searchPattern(r.Search), most)
+		}, each(workspaceOf))
 }
 
 // UpdateWorkspace renames, enables or disables a workspace or sets its request
