@@ -53,15 +53,12 @@ b:
 }
 
 // TestBrowsersAreToldWhatResponsesAre: they don't guess types, and nobody stores
-// responses of the API, which can contain keys.
+// responses, which can contain keys. Verifications and limits contain none.
 func TestBrowsersAreToldWhatResponsesAre(t *testing.T) {
 	w := newWorld(t)
 	responses := map[string]answer{
 		"createApi": w.call("apis.createApi", `{"name":"an api"}`), "400": w.call("apis.createApi", `{}`),
 		"404": w.send("GET", "/nothing", nil), "405": w.send("GET", "/v2/apis.createApi", nil),
-	}
-	for what, a := range responses {
-		same(t, what, a.header.Get("Cache-Control"), "no-store")
 	}
 	for _, path := range []string{
 		"/openapi.json", "/openapi.yaml", "/reference", "/health/live", "/health/ready", "/metrics",
@@ -69,8 +66,11 @@ func TestBrowsersAreToldWhatResponsesAre(t *testing.T) {
 		responses[path] = w.send("GET", path, nil)
 	}
 	for what, a := range responses {
+		same(t, what, a.header.Get("Cache-Control"), "no-store")
 		same(t, what, a.header.Get("X-Content-Type-Options"), "nosniff")
 	}
+	a := w.call("keys.verifyKey", `{"key":"none"}`)
+	same(t, "a verification", a.header.Get("Cache-Control")+a.header.Get("X-Content-Type-Options"), "")
 }
 
 // TestReferenceRunsOnlyItsOwnScript: its policy allows the one script and style by their

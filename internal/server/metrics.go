@@ -74,7 +74,7 @@ func (s *server) exposeMetrics() func(*exchange) {
 	handler := promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
 	return func(x *exchange) {
 		x.status = http.StatusOK
-		x.w.Header()["X-Content-Type-Options"] = noSniff
+		x.protect(x.w.Header())
 		handler.ServeHTTP(x.w, x.r)
 	}
 }
