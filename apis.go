@@ -31,6 +31,9 @@ type APISettings struct {
 	IPWhitelist []string `json:"ipWhitelist,omitempty"`
 	// StoreEncryptedKeys permits recoverable keys.
 	StoreEncryptedKeys bool `json:"storeEncryptedKeys" check:"required"`
+	// StrictGrants makes every operation that grants permissions or roles to keys need the
+	// permissions for it.
+	StrictGrants bool `json:"strictGrants" check:"required"`
 }
 
 // CreateAPIRequest asks for a new API.
@@ -98,6 +101,11 @@ type UpdateAPIRequest struct {
 	IPWhitelist Opt[[]string] `json:"ipWhitelist,omitzero" check:"null,max=100,items.min=2,items.max=64"`
 	// StoreEncryptedKeys permits recoverable keys. Keys that are stored already stay stored.
 	StoreEncryptedKeys Opt[bool] `json:"storeEncryptedKeys,omitzero"`
+	// StrictGrants makes every operation that grants permissions to keys of this API need
+	// rbac.*.add_permission_to_key, and every one that grants roles rbac.*.add_role_to_key. To
+	// reroll a key then also needs update_key. Without it, create_key or update_key is enough to
+	// grant anything in the workspace.
+	StrictGrants Opt[bool] `json:"strictGrants,omitzero"`
 }
 
 // APIs are the operations on APIs.

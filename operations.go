@@ -97,6 +97,14 @@ const (
 	WhenPermissions Condition = "the request has permissions"
 	// WhenNewPermissions is that the request names permissions that are to be created.
 	WhenNewPermissions Condition = "a permission is to be created"
+	// WhenWildcard is that a permission whose slug has a * is granted.
+	WhenWildcard Condition = "a permission with a * is granted"
+	// WhenStrict is that the API of the key has the setting strictGrants.
+	WhenStrict Condition = "the API has strictGrants"
+	// WhenStrictPermissions is WhenStrict for a request that has permissions.
+	WhenStrictPermissions Condition = "the API has strictGrants and the request has permissions"
+	// WhenStrictRoles is WhenStrict for a request that has roles.
+	WhenStrictRoles Condition = "the API has strictGrants and the request has roles"
 	// WhenNewNamespace is that the request names a namespace that is to be created.
 	WhenNewNamespace Condition = "a namespace is to be created"
 	// WhenOtherWorkspace is that the request reaches into another workspace.
@@ -240,6 +248,41 @@ func onGrants(tuples ...string) []Rule {
 	return rules
 }
 
+// grants are the rules for granting permissions and roles to a key, besides the
+// permission to create or update it.
+func grants(extra ...Rule) []Rule {
+	return append(extra,
+		onPermissions(addPermission).when(WhenWildcard),
+		onPermissions(addPermission).when(WhenStrictPermissions),
+		onRoles(addRole).when(WhenStrictRoles),
+	)
+}
+
+// The permissions for granting and revoking what keys have.
+const (
+	addPermission    = "rbac.*.add_permission_to_key"
+	removePermission = "rbac.*.remove_permission_from_key"
+	addRole          = "rbac.*.add_role_to_key"
+)
+
+// onPermissions is the permission for granting or revoking permissions of whichever key.
+func onPermissions(tuple string) Rule { return onRBAC("permissions", tuple) }
+
+// onRoles is the permission for granting roles to whichever key.
+func onRoles(tuple string) Rule { return onRBAC("roles", tuple) }
+
+// onWildcardRoles is the permission for granting a role that has a permission with a *
+// by an operation that needs the permission for granting roles.
+func onWildcardRoles() Rule {
+	r := onRoles(addRole)
+	r.AnyOf = append(r.AnyOf, onPermissions(addPermission).AnyOf...)
+	return r.when(WhenWildcard)
+}
+
+func onRBAC(kind, tuple string) Rule {
+	return needs(tuple, "rbac/"+kind+"/*#"+strings.TrimPrefix(tuple, "rbac.*."))
+}
+
 // newPermissions is the rule for creating permissions on the way.
 func newPermissions() Rule {
 	return needs("rbac.*.create_permission", "rbac/permissions/*#create_permission").
@@ -295,10 +338,10 @@ var operations = []Operation{
 
 	{
 		Name: "keys.createKey", Refusals: []int{404, 412},
-		Rules: []Rule{
+		Rules: grants(
 			onKeyspace("create_key").masked(),
 			onKeys("encrypt_key").when(WhenRecoverable).masked(),
-		},
+		),
 	},
 	{
 		Name: "keys.getKey", Effect: EffectReads, Refusals: []int{404, 412},
@@ -311,7 +354,13 @@ var operations = []Operation{
 		Name: "keys.whoami", Effect: EffectReads, Refusals: []int{404},
 		Rules: []Rule{onKey("read_key").masked()},
 	},
-	{Name: "keys.updateKey", Refusals: []int{404}, Rules: []Rule{onKey("update_key")}},
+	{
+		Name: "keys.updateKey", Refusals: []int{404},
+		Rules: grants(
+			onKey("update_key"),
+			onPermissions(removePermission).when(WhenStrictPermissions),
+		),
+	},
 	{Name: "keys.deleteKey", Refusals: []int{404}, Rules: []Rule{onKey("delete_key")}},
 	{
 		Name: "keys.verifyKey", Effect: EffectCounts, Refusals: []int{412},
@@ -322,30 +371,47 @@ var operations = []Operation{
 		Rules: []Rule{
 			onKeyspace("create_key"),
 			onKeys("encrypt_key").when(WhenRecoverable),
+			onKey("update_key").when(WhenStrict),
 		},
 	},
 	{Name: "keys.updateCredits", Refusals: []int{404}, Rules: []Rule{onKey("update_key")}},
 	{
 		Name: "keys.addPermissions", Refusals: []int{404},
-		Rules: append(onGrants("rbac.*.add_permission_to_key"), newPermissions()),
+		Rules: append(onGrants(addPermission), newPermissions(),
+			onPermissions(addPermission).when(WhenWildcard),
+			onPermissions(addPermission).when(WhenStrictPermissions),
+		),
 	},
 	{
 		Name: "keys.removePermissions", Refusals: []int{404},
-		Rules: onGrants("rbac.*.remove_permission_from_key"),
+		Rules: onGrants(removePermission),
 	},
 	{
 		Name: "keys.setPermissions", Refusals: []int{404},
-		Rules: append(
-			onGrants("rbac.*.add_permission_to_key", "rbac.*.remove_permission_from_key"),
-			newPermissions(),
+		Rules: append(onGrants(addPermission, removePermission), newPermissions(),
+			onPermissions(addPermission).when(WhenWildcard),
+			onPermissions(addPermission).when(WhenStrictPermissions),
+			onPermissions(removePermission).when(WhenStrictPermissions),
 		),
 	},
-	{Name: "keys.addRoles", Refusals: []int{404}, Rules: onGrants("rbac.*.add_role_to_key")},
+	{
+		Name: "keys.addRoles", Refusals: []int{404},
+		Rules: append(onGrants(addRole),
+			onWildcardRoles(),
+			onRoles(addRole).when(WhenStrictRoles),
+		),
+	},
 	{Name: "keys.removeRoles", Refusals: []int{404}, Rules: onGrants()},
-	{Name: "keys.setRoles", Refusals: []int{404}, Rules: onGrants()},
+	{
+		Name: "keys.setRoles", Refusals: []int{404},
+		Rules: append(onGrants(),
+			onPermissions(addPermission).when(WhenWildcard),
+			onRoles(addRole).when(WhenStrictRoles),
+		),
+	},
 	{
 		Name: "keys.migrateKeys", Refusals: []int{404}, maxBody: 10 << 20,
-		Rules: []Rule{onAPI("create_key")},
+		Rules: grants(onAPI("create_key")),
 	},
 
 	{
@@ -383,7 +449,10 @@ var operations = []Operation{
 	},
 	{
 		Name: "permissions.updatePermission", Refusals: []int{404, 409},
-		Rules: []Rule{needs("rbac.*.update_permission")},
+		Rules: []Rule{
+			needs("rbac.*.update_permission"),
+			onPermissions(addPermission).when(WhenWildcard),
+		},
 	},
 	{
 		Name: "permissions.deletePermission", Refusals: []int{404},

@@ -31,13 +31,13 @@ func (listAPIs) Run(ctx context.Context, a *app, client *latchkey.Client) error 
 // apiSettings are what apis update can set.
 var apiSettings = settings{
 	"deleteProtection": boolean, "defaultPrefix": text, "defaultBytes": number, "ipWhitelist": list,
-	"storeEncryptedKeys": boolean,
+	"storeEncryptedKeys": boolean, "strictGrants": boolean,
 }
 
 // updateAPI changes the settings of an API.
 type updateAPI struct {
 	APIID    string   `arg:"" name:"api-id" help:"The API's id."`
-	Settings []string `arg:"" name:"name=value" help:"What to change: deleteProtection, defaultPrefix, defaultBytes, ipWhitelist, storeEncryptedKeys."`
+	Settings []string `arg:"" name:"name=value" help:"What to change: deleteProtection, defaultPrefix, defaultBytes, ipWhitelist, storeEncryptedKeys, strictGrants."`
 }
 
 // Help are the examples of latchkey apis update --help.

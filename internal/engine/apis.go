@@ -97,6 +97,8 @@ func (e *Engine) ListAPIs(
 // apis.deleteApi returns 412. The prefix and the byte length apply to keys
 // created afterwards. With an IP list, the keys of the API verify only for
 // these addresses and CIDR blocks, which are stored in their shortest form.
+// With strictGrants, every operation that grants permissions or roles to keys
+// needs the permissions for that.
 //
 // The root key needs api.*.update_api, or api.<apiId>.update_api for this API.
 // An unknown API returns 404. An entry of the IP list that is neither an
@@ -123,6 +125,7 @@ func (e *Engine) UpdateAPI(
 			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes,
 			IPWhitelist:    row.IPWhitelist,
 			StoreEncrypted: row.StoreEncrypted, DeleteProtection: row.DeleteProtection,
+			StrictGrants: row.StrictGrants,
 		})
 		if err != nil {
 			return latchkey.APISettings{}, err
@@ -137,6 +140,7 @@ func (e *Engine) UpdateAPI(
 func applySettings(row *read.API, r *latchkey.UpdateAPIRequest, whitelist string) {
 	row.DeleteProtection = r.DeleteProtection.Or(row.DeleteProtection)
 	row.StoreEncrypted = r.StoreEncryptedKeys.Or(row.StoreEncrypted)
+	row.StrictGrants = r.StrictGrants.Or(row.StrictGrants)
 	if !r.DefaultPrefix.IsZero() {
 		row.DefaultPrefix = r.DefaultPrefix.Or("")
 	}
@@ -153,7 +157,7 @@ func settingsOf(row read.API) latchkey.APISettings {
 		ID: row.ID, Name: row.Name, CreatedAt: timeOf(row.CreatedAt),
 		DeleteProtection: row.DeleteProtection,
 		DefaultPrefix:    row.DefaultPrefix, DefaultBytes: int(row.DefaultBytes),
-		StoreEncryptedKeys: row.StoreEncrypted,
+		StoreEncryptedKeys: row.StoreEncrypted, StrictGrants: row.StrictGrants,
 	}
 	if row.IPWhitelist != "" {
 		s.IPWhitelist = strings.Split(row.IPWhitelist, ",")

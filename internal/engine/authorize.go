@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -278,9 +279,14 @@ type authCheck struct {
 // require is [Caller.require], recorded for repeated requests.
 func (c *Change) require(on ids) error { return c.requireWhen("", on) }
 
-// requireWhen is [Caller.requireWhen], recorded for repeated requests.
+// requireWhen is [Caller.requireWhen], recorded once for repeated requests.
 func (c *Change) requireWhen(when latchkey.Condition, on ids) error {
-	c.checks = append(c.checks, authCheck{When: when, On: on})
+	made := func(a authCheck) bool {
+		return a.When == when && a.On == on && a.HandsOn == nil && a.Expires == 0
+	}
+	if !slices.ContainsFunc(c.checks, made) {
+		c.checks = append(c.checks, authCheck{When: when, On: on})
+	}
 	return c.who.requireWhen(when, on)
 }
 

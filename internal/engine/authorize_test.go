@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -23,14 +24,16 @@ func (w *world) newThings() things {
 	var x things
 	x.api = w.newAPI()
 	must[latchkey.APISettings](w, w.who, "apis.updateApi",
-		latchkey.UpdateAPIRequest{APIID: x.api, StoreEncryptedKeys: latchkey.Set(true)})
+		latchkey.UpdateAPIRequest{
+			APIID: x.api, StoreEncryptedKeys: latchkey.Set(true), StrictGrants: latchkey.Set(true),
+		})
 	made := w.newKey(latchkey.CreateKeyRequest{
 		APIID: x.api, Recoverable: true, ExternalID: "someone", Permissions: []string{"a.read"},
 		Credits: &latchkey.Credits{Remaining: latchkey.Set[int64](1000)},
 	})
 	x.key, x.secret = made.KeyID, made.Key
 	x.role = must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
-		latchkey.CreateRoleRequest{Name: "a role"}).RoleID
+		latchkey.CreateRoleRequest{Name: "a role", Permissions: []string{"role.*"}}).RoleID
 	x.permission = w.newPermission(latchkey.CreatePermissionRequest{Name: "b", Slug: "b.read"})
 	x.identity = "someone"
 	must[latchkey.LimitResult](w, w.who, "ratelimit.limit", ask("a namespace", "u", 10))
@@ -55,13 +58,15 @@ type object = map[string]any
 func (x things) requests() map[string]object {
 	key := func(more object) object { more["keyId"] = x.key; return more }
 	within := func(more object) object { more["namespace"] = x.namespace; return more }
-	slugs := []string{"new.read"}
+	slugs, roles := []string{"new.read", "new.*"}, []string{"a role"}
 	return map[string]object{
-		"apis.createApi":         {"name": "an api"},
-		"apis.deleteApi":         {"apiId": x.api},
-		"apis.updateApi":         {"apiId": x.api, "defaultPrefix": "p"},
-		"keys.createKey":         {"apiId": x.api, "recoverable": true},
-		"keys.updateKey":         key(object{"name": "n"}),
+		"apis.createApi": {"name": "an api"},
+		"apis.deleteApi": {"apiId": x.api},
+		"apis.updateApi": {"apiId": x.api, "defaultPrefix": "p"},
+		"keys.createKey": {
+			"apiId": x.api, "recoverable": true, "permissions": slugs, "roles": roles,
+		},
+		"keys.updateKey":         key(object{"permissions": slugs, "roles": roles}),
 		"keys.deleteKey":         key(object{"permanent": true}),
 		"keys.verifyKey":         {"key": x.secret},
 		"keys.rerollKey":         key(object{"expiration": 0}),
@@ -69,17 +74,19 @@ func (x things) requests() map[string]object {
 		"keys.addPermissions":    key(object{"permissions": slugs}),
 		"keys.removePermissions": key(object{"permissions": []string{"a.read"}}),
 		"keys.setPermissions":    key(object{"permissions": slugs}),
-		"keys.addRoles":          key(object{"roles": []string{"a role"}}),
-		"keys.removeRoles":       key(object{"roles": []string{"a role"}}),
-		"keys.setRoles":          key(object{"roles": []string{"a role"}}),
+		"keys.addRoles":          key(object{"roles": roles}),
+		"keys.removeRoles":       key(object{"roles": roles}),
+		"keys.setRoles":          key(object{"roles": roles}),
 		"keys.migrateKeys": {
-			"apiId": x.api, "migrationId": x.migration, "keys": []object{{"hash": "abc"}},
+			"apiId": x.api, "migrationId": x.migration, "keys": []object{
+				{"hash": "abc", "permissions": slugs, "roles": roles},
+			},
 		},
 		"identities.createIdentity":      {"externalId": "other"},
 		"identities.updateIdentity":      {"identity": x.identity, "meta": object{"a": 1}},
 		"identities.deleteIdentity":      {"identity": x.identity},
 		"permissions.createPermission":   {"name": "c", "slug": "c.read"},
-		"permissions.updatePermission":   {"permission": x.permission, "name": "d"},
+		"permissions.updatePermission":   {"permission": x.permission, "slug": "d.*"},
 		"permissions.deletePermission":   {"permission": x.permission},
 		"permissions.createRole":         {"name": "new", "permissions": slugs},
 		"permissions.updateRole":         {"role": x.role, "name": "other"},
@@ -269,3 +276,170 @@ func TestPermissionPatternsMatchTheirIDs(t *testing.T) {
 }
 
 func ruleOf(pattern string) latchkey.Rule { return latchkey.Rule{AnyOf: [][]string{{pattern}}} }
+
+// TestAWildcardNeedsTheRightToGrant grants permissions with and without a * in
+// every way that a key can get them.
+func TestAWildcardNeedsTheRightToGrant(t *testing.T) {
+	w := newWorld(t)
+	x := w.newThings()
+	must[latchkey.APISettings](w, w.who, "apis.updateApi",
+		latchkey.UpdateAPIRequest{APIID: x.api, StrictGrants: latchkey.Set(false)})
+	must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
+		latchkey.CreateRoleRequest{Name: "plain role", Permissions: []string{"plain"}})
+	held := []string{
+		"api.*.create_key", "api.*.encrypt_key", "api.*.update_key", "rbac.*.update_permission",
+		w.resource("keyspaces/**", "update_key"), // stands for the tuples of addPermissions
+		w.resource("rbac/permissions/*", "create_permission"),
+	}
+	weak, strong := w.grant(held...), w.grant(
+		w.resource("**", "*"), "rbac.*.update_permission", "api.*.create_key",
+	)
+	hash := 0
+	for _, c := range []struct {
+		operation string
+		request   func(slug, role string) object
+	}{
+		{"keys.createKey", func(slug, _ string) object {
+			return object{"apiId": x.api, "permissions": []string{slug}}
+		}},
+		{"keys.createKey", func(_, role string) object {
+			return object{"apiId": x.api, "roles": []string{role}}
+		}},
+		{"keys.updateKey", func(slug, _ string) object {
+			return object{"keyId": x.key, "permissions": []string{slug}}
+		}},
+		{"keys.updateKey", func(_, role string) object {
+			return object{"keyId": x.key, "roles": []string{role}}
+		}},
+		{"keys.addPermissions", func(slug, _ string) object {
+			return object{"keyId": x.key, "permissions": []string{slug}}
+		}},
+		{"keys.setPermissions", func(slug, _ string) object {
+			return object{"keyId": x.key, "permissions": []string{slug}}
+		}},
+		{"keys.addRoles", func(_, role string) object {
+			return object{"keyId": x.key, "roles": []string{role}}
+		}},
+		{"keys.setRoles", func(_, role string) object {
+			return object{"keyId": x.key, "roles": []string{role}}
+		}},
+		{"keys.migrateKeys", func(slug, _ string) object {
+			hash++
+			return object{"apiId": x.api, "migrationId": x.migration, "keys": []object{
+				{"hash": fmt.Sprint("hash", hash), "permissions": []string{slug}},
+			}}
+		}},
+		{"keys.migrateKeys", func(_, role string) object {
+			hash++
+			return object{"apiId": x.api, "migrationId": x.migration, "keys": []object{
+				{"hash": fmt.Sprint("hash", hash), "roles": []string{role}},
+			}}
+		}},
+		{"permissions.updatePermission", func(slug, _ string) object {
+			return object{"permission": x.permission, "slug": "of." + slug}
+		}},
+	} {
+		clear := func() {
+			must[[]latchkey.Permission](w, w.who, "keys.setPermissions",
+				object{"keyId": x.key, "permissions": []string{}})
+			must[[]latchkey.Role](w, w.who, "keys.setRoles",
+				object{"keyId": x.key, "roles": []string{}})
+		}
+		clear()
+		w.refused(weak, c.operation, c.request("all.*", "a role"), 403, "insufficient_permissions")
+		for who, request := range map[*Caller]object{
+			&weak: c.request("plain", "plain role"), &strong: c.request("all.*", "a role"),
+		} {
+			clear()
+			if _, err := w.do(*who, c.operation, request); err != nil {
+				t.Errorf("%s %v: %v", c.operation, request, err)
+			}
+		}
+		if c.operation != "permissions.updatePermission" && c.operation != "keys.migrateKeys" {
+			// what the key has already is not granted
+			if _, err := w.do(strong, c.operation, c.request("all.*", "a role")); err != nil {
+				t.Error(err)
+			}
+			if c.operation != "keys.createKey" {
+				if _, err := w.do(weak, c.operation, c.request("all.*", "a role")); err != nil {
+					t.Errorf("%s of what the key has: %v", c.operation, err)
+				}
+			}
+		}
+	}
+	if _, err := w.do(weak, "keys.rerollKey", object{"keyId": x.key, "expiration": 0}); err != nil {
+		t.Errorf("a reroll's own copy: %v", err)
+	}
+}
+
+// TestStrictGrantsAskForTheRightToGrant is about an API with the setting and one
+// without.
+func TestStrictGrantsAskForTheRightToGrant(t *testing.T) {
+	w := newWorld(t)
+	x := w.newThings()
+	must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
+		latchkey.CreateRoleRequest{Name: "plain role"})
+	held := []string{
+		"api.*.create_key", "api.*.update_key", w.resource("keyspaces/**", "update_key"),
+		w.resource("rbac/permissions/*", "create_permission"),
+	}
+	weak := w.grant(held...)
+	strong := w.grant(append(held, "rbac.*.add_permission_to_key",
+		"rbac.*.remove_permission_from_key", "rbac.*.add_role_to_key")...)
+	slugs, roles := []string{"plain"}, []string{"plain role"}
+	hash := 0
+	imported := func(more object) object {
+		hash++
+		more["hash"] = fmt.Sprint("hash", hash)
+		return object{"apiId": x.api, "migrationId": x.migration, "keys": []object{more}}
+	}
+	for _, c := range []struct {
+		operation string
+		request   func() object
+	}{
+		{"keys.createKey", func() object { return object{"apiId": x.api, "permissions": slugs} }},
+		{"keys.createKey", func() object { return object{"apiId": x.api, "roles": roles} }},
+		{"keys.updateKey", func() object { return object{"keyId": x.key, "permissions": slugs} }},
+		{"keys.updateKey", func() object {
+			return object{"keyId": x.key, "permissions": []string{}}
+		}},
+		{"keys.updateKey", func() object { return object{"keyId": x.key, "roles": roles} }},
+		{"keys.addPermissions", func() object {
+			return object{"keyId": x.key, "permissions": slugs}
+		}},
+		{"keys.setPermissions", func() object {
+			return object{"keyId": x.key, "permissions": slugs}
+		}},
+		{"keys.addRoles", func() object { return object{"keyId": x.key, "roles": roles} }},
+		{"keys.setRoles", func() object { return object{"keyId": x.key, "roles": roles} }},
+		{"keys.migrateKeys", func() object { return imported(object{"permissions": slugs}) }},
+		{"keys.migrateKeys", func() object { return imported(object{"roles": roles}) }},
+	} {
+		for _, strict := range []bool{true, false} {
+			must[latchkey.APISettings](w, w.who, "apis.updateApi",
+				latchkey.UpdateAPIRequest{APIID: x.api, StrictGrants: latchkey.Set(strict)})
+			if strict {
+				w.refused(weak, c.operation, c.request(), 403, "insufficient_permissions")
+			} else if _, err := w.do(weak, c.operation, c.request()); err != nil {
+				t.Errorf("%s without strictGrants: %v", c.operation, err)
+			}
+			if _, err := w.do(strong, c.operation, c.request()); err != nil {
+				t.Errorf("%s, strict %v: %v", c.operation, strict, err)
+			}
+		}
+	}
+	must[latchkey.APISettings](w, w.who, "apis.updateApi",
+		latchkey.UpdateAPIRequest{APIID: x.api, StrictGrants: latchkey.Set(true)})
+	for _, harmless := range []object{
+		{"keyId": x.key, "name": "n"}, {"keyId": x.key, "enabled": true},
+	} {
+		must[latchkey.Empty](w, weak, "keys.updateKey", harmless)
+	}
+	creator := w.grant("api.*.create_key", "api.*.encrypt_key")
+	reroll := object{"keyId": x.key, "expiration": 0}
+	w.refused(creator, "keys.rerollKey", reroll, 403, "insufficient_permissions")
+	must[latchkey.CreatedKey](w, creator, "keys.createKey", object{"apiId": x.api})
+	must[latchkey.APISettings](w, w.who, "apis.updateApi",
+		latchkey.UpdateAPIRequest{APIID: x.api, StrictGrants: latchkey.Set(false)})
+	must[latchkey.CreatedKey](w, creator, "keys.rerollKey", reroll)
+}

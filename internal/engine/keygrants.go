@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
 // AddPermissions grants permissions to a key and returns all permissions that
@@ -70,6 +72,9 @@ func (e *Engine) onPermissions(
 		if err != nil {
 			return nil, err
 		}
+		if err := c.requireStrict(row, latchkey.WhenStrictPermissions); err != nil {
+			return nil, err
+		}
 		c.invalidate(keyID)
 		if err := work(ctx, c, keyTarget(&row.Key)); err != nil {
 			return nil, err
@@ -94,6 +99,23 @@ func (c *Change) directPermissions(
 	return permissions, nil
 }
 
+// requireStrict returns an error if the API of the key has strictGrants, the
+// operation declares a rule for that, and the caller doesn't satisfy it.
+func (c *Change) requireStrict(row read.LiveKeyRow, when latchkey.Condition) error {
+	if !row.StrictGrants || !c.who.op.declares(when) {
+		return nil
+	}
+	return c.requireWhen(when, everything)
+}
+
+// requireWildcard returns an error if the caller can't grant a permission with a *.
+// In verification a * stands for any text, so such a permission is all that match.
+func (c *Change) requireWildcard() error {
+	return c.requireWhen(latchkey.WhenWildcard, everything)
+}
+
+func hasWildcard(p latchkey.Permission) bool { return strings.Contains(p.Slug, "*") }
+
 // maxHeld is how many permissions a key can have directly, as many as one request can
 // name.
 const maxHeld = 1000
@@ -103,6 +125,11 @@ func (c *Change) connectPermissions(
 	ctx context.Context, key latchkey.AuditTarget, held, wanted []latchkey.Permission,
 ) error {
 	missing := without(wanted, held)
+	if slices.ContainsFunc(missing, hasWildcard) {
+		if err := c.requireWildcard(); err != nil {
+			return err
+		}
+	}
 	if len(held)+len(missing) > maxHeld {
 		return invalid(latchkey.Fault{
 			Location: "/properties/permissions",
@@ -214,6 +241,9 @@ func (e *Engine) onRoles(
 		if err != nil {
 			return nil, err
 		}
+		if err := c.requireStrict(row, latchkey.WhenStrictRoles); err != nil {
+			return nil, err
+		}
 		c.invalidate(keyID)
 		if err := work(ctx, c, keyTarget(&row.Key)); err != nil {
 			return nil, err
@@ -253,6 +283,17 @@ func (c *Change) connectRoles(
 	ctx context.Context, key latchkey.AuditTarget, held, wanted []latchkey.Role,
 ) error {
 	missing := withoutRoles(wanted, held)
+	for _, role := range missing {
+		n, err := c.tx.CountWildcards(ctx, role.ID)
+		if err != nil {
+			return fmt.Errorf("permissions of the role: %w", err)
+		}
+		if n > 0 {
+			if err := c.requireWildcard(); err != nil {
+				return err
+			}
+		}
+	}
 	if len(held)+len(missing) > maxRoles {
 		return invalid(latchkey.Fault{
 			Location: "/properties/roles",

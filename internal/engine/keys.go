@@ -17,6 +17,10 @@ const defaultBytes = 16
 // CreateKey creates a key and returns its secret, which is shown only in this
 // response.
 //
+// Unless the API has strictGrants, the permission to create keys in it is enough
+// to grant a key any permission and role of the workspace; only permissions with
+// a * need more.
+//
 // Identities and permissions that don't exist are created; roles must exist. A
 // recoverable key is also stored encrypted, which its API must allow. An API
 // that does not exist and an API in which the root key cannot create keys
@@ -88,6 +92,16 @@ func (c *Change) createKey(
 	k.ID, k.WorkspaceID, k.APIID, k.CreatedAt = NewID("key"), api.WorkspaceID, api.ID, c.now
 	if err := setColumns(&k, r, c.now); err != nil {
 		return "", err
+	}
+	if api.StrictGrants && len(r.Permissions) > 0 {
+		if err := c.requireWhen(latchkey.WhenStrictPermissions, everything); err != nil {
+			return "", err
+		}
+	}
+	if api.StrictGrants && len(r.Roles) > 0 {
+		if err := c.requireWhen(latchkey.WhenStrictRoles, everything); err != nil {
+			return "", err
+		}
 	}
 	roles, err := rolesFor(ctx, r.Roles)
 	if err != nil {
@@ -332,6 +346,10 @@ func (e *Engine) describe(
 // UpdateKey changes a key. Absent fields keep their values, null removes a
 // value, and lists are replaced. Either all of it is applied or nothing, and
 // the next verification uses it.
+//
+// Unless the API has strictGrants, the permission to update a key is enough to
+// grant it any permission and role of the workspace; only permissions with a *
+// need more.
 func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKeyRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.managedKey(ctx, r.KeyID)
@@ -339,7 +357,18 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			return err
 		}
 		k, key := &row.Key, keyTarget(&row.Key)
+		slugs, setsPermissions := r.Permissions.Get()
 		names, setsRoles := r.Roles.Get()
+		if setsPermissions {
+			if err := c.requireStrict(row, latchkey.WhenStrictPermissions); err != nil {
+				return err
+			}
+		}
+		if setsRoles {
+			if err := c.requireStrict(row, latchkey.WhenStrictRoles); err != nil {
+				return err
+			}
+		}
 		roles, err := c.rolesNamed(ctx, names)
 		if err != nil {
 			return err
@@ -359,7 +388,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 				return err
 			}
 		}
-		if slugs, ok := r.Permissions.Get(); ok {
+		if setsPermissions {
 			if err := c.replacePermissions(ctx, key, slugs); err != nil {
 				return err
 			}

@@ -75,7 +75,8 @@ func (e *Engine) ListPermissions(
 // permission when its slug changes, and verification uses the new slug from the
 // next request on.
 //
-// The root key needs rbac.*.update_permission. An unknown permission returns
+// The root key needs rbac.*.update_permission, and for a new slug with a * also
+// rbac.*.add_permission_to_key. An unknown permission returns
 // 404. A slug of another permission, in any letter case, returns 409.
 func (e *Engine) UpdatePermission(
 	ctx context.Context, who Caller, r *latchkey.UpdatePermissionRequest,
@@ -87,6 +88,11 @@ func (e *Engine) UpdatePermission(
 		}
 		p := storedPermission(row)
 		p.Name, p.Slug = r.Name.Or(p.Name), r.Slug.Or(p.Slug)
+		if hasWildcard(p) && p.Slug != row.Slug {
+			if err := c.requireWildcard(); err != nil {
+				return latchkey.Permission{}, err
+			}
+		}
 		if !r.Description.IsZero() {
 			p.Description = r.Description.Or("")
 		}

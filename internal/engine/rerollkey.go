@@ -25,6 +25,11 @@ func (e *Engine) RerollKey(
 		if err != nil {
 			return latchkey.CreatedKey{}, err
 		}
+		if row.StrictGrants {
+			if err := c.requireWhen(latchkey.WhenStrict, onKey(row)); err != nil {
+				return latchkey.CreatedKey{}, err
+			}
+		}
 		old := &row.Key
 		recoverable, err := c.isSealed(ctx, row)
 		if err != nil {

@@ -282,10 +282,11 @@ var rulesOfUpdateAPIRequest = object{loose: false, fields: []field{
 	{kind: aWhole, name: "defaultBytes", null: true, size: &bounds{16, 255}},
 	{kind: aList, name: "ipWhitelist", null: true, size: &bounds{noMin, 100}, item: &field{kind: aText, size: &bounds{2, 64}}},
 	{kind: aBool, name: "storeEncryptedKeys"},
+	{kind: aBool, name: "strictGrants"},
 }}
 
 func visitUpdateAPIRequest(c *checker, f *field, v *latchkey.UpdateAPIRequest) {
-	var at [6]int
+	var at [7]int
 	if !c.object(f, &rulesOfUpdateAPIRequest, at[:]) {
 		return
 	}
@@ -312,6 +313,10 @@ func visitUpdateAPIRequest(c *checker, f *field, v *latchkey.UpdateAPIRequest) {
 	if o, ok := hasSome(c, &r[5], at[5], &v.StoreEncryptedKeys); ok {
 		boolean(c, &r[5], &o)
 		keep(c, &v.StoreEncryptedKeys, o)
+	}
+	if o, ok := hasSome(c, &r[6], at[6], &v.StrictGrants); ok {
+		boolean(c, &r[6], &o)
+		keep(c, &v.StrictGrants, o)
 	}
 	c.end(&rulesOfUpdateAPIRequest)
 }
@@ -1986,6 +1991,9 @@ func appendAPISettings(b []byte, v *latchkey.APISettings) []byte {
 
 	b = append(b, `,"storeEncryptedKeys":`...)
 	b = appendBool(b, v.StoreEncryptedKeys)
+
+	b = append(b, `,"strictGrants":`...)
+	b = appendBool(b, v.StrictGrants)
 
 	return closeObject(b, start)
 }

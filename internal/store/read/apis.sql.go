@@ -10,7 +10,7 @@ import (
 )
 
 const aPIsPage = `-- name: APIsPage :many
-SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at FROM apis
+SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis
 WHERE workspace_id = $1 AND id >= $2 AND deleted_at = 0
     AND search LIKE CAST($3 AS TEXT) ESCAPE '!'
 ORDER BY id
@@ -52,6 +52,7 @@ func (q *Queries) APIsPage(ctx context.Context, arg APIsPageParams) ([]API, erro
 			&i.DeleteProtection,
 			&i.CreatedAt,
 			&i.DeletedAt,
+			&i.StrictGrants,
 		); err != nil {
 			return nil, err
 		}
@@ -67,7 +68,7 @@ func (q *Queries) APIsPage(ctx context.Context, arg APIsPageParams) ([]API, erro
 }
 
 const liveAPI = `-- name: LiveAPI :one
-SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at FROM apis WHERE id = $1 AND workspace_id = $2 AND deleted_at = 0
+SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis WHERE id = $1 AND workspace_id = $2 AND deleted_at = 0
 `
 
 // An API that is not deleted.
@@ -87,6 +88,7 @@ func (q *Queries) LiveAPI(ctx context.Context, iD string, workspaceID string) (A
 		&i.DeleteProtection,
 		&i.CreatedAt,
 		&i.DeletedAt,
+		&i.StrictGrants,
 	)
 	return i, err
 }

@@ -205,7 +205,8 @@ func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, mos
 }
 
 const liveKey = `-- name: LiveKey :one
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, a.keyspace_id, a.store_encrypted, a.default_prefix, a.default_bytes,
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
+    a.default_bytes,
     COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
 FROM keys k
 JOIN apis a ON a.id = k.api_id
@@ -217,6 +218,7 @@ type LiveKeyRow struct {
 	Key            Key
 	KeyspaceID     string
 	StoreEncrypted bool
+	StrictGrants   bool
 	DefaultPrefix  string
 	DefaultBytes   int64
 	ExternalID     string
@@ -250,6 +252,7 @@ func (q *Queries) LiveKey(ctx context.Context, iD string, workspaceID string) (L
 		&i.Key.DeletedAt,
 		&i.KeyspaceID,
 		&i.StoreEncrypted,
+		&i.StrictGrants,
 		&i.DefaultPrefix,
 		&i.DefaultBytes,
 		&i.ExternalID,

@@ -21,6 +21,7 @@ type API struct {
 	DeleteProtection bool
 	CreatedAt        int64
 	DeletedAt        int64
+	StrictGrants     bool
 }
 
 type AuditLog struct {

@@ -44,7 +44,8 @@ func (q *Queries) MarkAPIDeleted(ctx context.Context, iD string, deletedAt int64
 }
 
 const updateAPI = `-- name: UpdateAPI :exec
-UPDATE apis SET default_prefix = $2, default_bytes = $3, ip_whitelist = $4, store_encrypted = $5, delete_protection = $6 WHERE id = $1
+UPDATE apis SET default_prefix = $2, default_bytes = $3, ip_whitelist = $4, store_encrypted = $5, delete_protection = $6,
+    strict_grants = $7 WHERE id = $1
 `
 
 type UpdateAPIParams struct {
@@ -54,6 +55,7 @@ type UpdateAPIParams struct {
 	IPWhitelist      string
 	StoreEncrypted   bool
 	DeleteProtection bool
+	StrictGrants     bool
 }
 
 func (q *Queries) UpdateAPI(ctx context.Context, arg UpdateAPIParams) error {
@@ -64,6 +66,7 @@ func (q *Queries) UpdateAPI(ctx context.Context, arg UpdateAPIParams) error {
 		arg.IPWhitelist,
 		arg.StoreEncrypted,
 		arg.DeleteProtection,
+		arg.StrictGrants,
 	)
 	return err
 }

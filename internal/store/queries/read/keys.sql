@@ -11,7 +11,8 @@ WHERE k.hash = $1;
 
 -- name: LiveKey :one
 -- A key that can be managed: neither it nor its API is deleted.
-SELECT sqlc.embed(k), a.keyspace_id, a.store_encrypted, a.default_prefix, a.default_bytes,
+SELECT sqlc.embed(k), a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
+    a.default_bytes,
     COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
 FROM keys k
 JOIN apis a ON a.id = k.api_id
