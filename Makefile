@@ -21,7 +21,7 @@ RACE := CGO_ENABLED=1 $(TEST) -race \
 # in .ci/skips can be skipped.
 LOG := go run ./internal/testlog .ci/skips
 
-.PHONY: check fmt vet lint generated generate test nodes cluster testenv shared adapters benchtest powercut fuzz bench microbench build clean
+.PHONY: check fmt vet lint generated generate test nodes cluster hostile testenv shared adapters benchtest powercut fuzz bench microbench build clean
 
 check: fmt vet lint generated test nodes
 
@@ -55,6 +55,11 @@ cluster:
 	$(CLUSTER) | $(LOG)
 nodes:
 	$(CLUSTER) -run 'Linearizable|WithinASecond|RepeatedRequests' | $(LOG)
+
+# How long one tenant's revocations take beside another one that sends the heaviest
+# requests, on one node and on two. The target cluster has a short form of it.
+hostile:
+	$(CLUSTER) -run Hostile -v -args -hostile-rounds 200 | $(LOG)
 
 # The tests of the test tools, which start and kill many servers: for changes of
 # internal/testenv.

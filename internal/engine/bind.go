@@ -106,11 +106,13 @@ func (op *Op) revokingWhen(is func(request any) bool) *Op {
 	return op
 }
 
-// restricts reports whether a request to update a key disables it or sets an expiry.
+// restricts reports whether a request to update a key disables it or sets an expiry, and
+// asks for nothing that takes long.
 func restricts(request any) bool {
 	r := request.(*latchkey.UpdateKeyRequest)
 	_, expires := r.Expires.Get()
-	return expires || !r.Enabled.Or(true)
+	light := r.Permissions.IsZero() && r.Roles.IsZero() && r.Ratelimits.IsZero()
+	return light && (expires || !r.Enabled.Or(true))
 }
 
 // clears reports whether a request replaces permissions or roles by none.

@@ -25,7 +25,7 @@ func TestWhatManyHoldIsDeletedInSteps(t *testing.T) {
 	err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 		for i := range holders {
 			id := fmt.Sprint("key_", i)
-			if err := tx.InsertKeyPermission(ctx, id, permission); err != nil {
+			if err := tx.InsertKeyPermissions(ctx, id, []string{permission}); err != nil {
 				return err
 			}
 			if _, err := tx.InsertKeyRole(ctx, id, roleID); err != nil {

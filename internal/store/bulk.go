@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,48 +11,74 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
-// batch is how many rows a statement writes or looks for at once. It is one number,
-// because each text is prepared once and kept. What is left over from batches is written
-// row by row.
-const batch = 32
+// batches are the numbers of rows that one statement writes or looks for. They are few,
+// because each text is prepared once and kept.
+var batches = [...]int{256, 32, 4, 1}
 
-// The texts that work on a batch of rows. On PostgreSQL a row takes a tenth of the time
-// of a statement of its own.
-var (
-	insertAuditLogs = "INSERT INTO audit_logs (seq, id, workspace_id, time, event, description, " +
-		"actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id) VALUES " +
-		batchRows(13)
-	insertPermissions = "INSERT INTO permissions " +
-		"(id, workspace_id, name, slug, slug_folded, description, search) VALUES " + batchRows(7)
-	insertKeyPermissions  = "INSERT INTO key_permissions (key_id, permission_id) VALUES " + batchRows(2)
-	insertRolePermissions = "INSERT INTO role_permissions (role_id, permission_id) VALUES " + batchRows(2)
-	deleteKeyPermissions  = "DELETE FROM key_permissions WHERE key_id = $1 AND permission_id IN " +
-		batchList(2)
-	deleteRolePermissions = "DELETE FROM role_permissions WHERE role_id = $1 AND permission_id IN " +
-		batchList(2)
-	permissionsBySlug = "SELECT id, workspace_id, name, slug, slug_folded, description, search " +
-		"FROM permissions WHERE workspace_id = $1 AND slug_folded IN " + batchList(2)
-	hashesTaken = "SELECT hash FROM keys WHERE hash IN " + batchList(1)
-)
+// batchText is a statement for each number of rows: as PostgreSQL numbers its parameters,
+// and as SQLite needs it, whose driver takes long to bind many parameters with names.
+type batchText struct{ numbered, plain [len(batches)]string }
 
-// batchRows returns the parameters of a batch of rows: ($1, $2), ($3, $4) and so on.
-func batchRows(columns int) string {
-	rows := make([]string, batch)
-	for i := range rows {
-		rows[i] = parameters(1+i*columns, columns)
+// newBatchText returns a text that ends with what the function makes of the number of rows.
+func newBatchText(text string, parameters func(rows int) string) (t batchText) {
+	numbers := regexp.MustCompile(`\$[0-9]+`)
+	for i, rows := range batches {
+		t.numbered[i] = text + parameters(rows)
+		t.plain[i] = numbers.ReplaceAllString(t.numbered[i], "?")
 	}
-	return strings.Join(rows, ", ")
+	return t
 }
 
-// batchList returns a list of as many parameters as a batch has rows.
-func batchList(first int) string { return parameters(first, batch) }
+// The texts that work on many rows. On PostgreSQL a row takes a fraction of the time of a
+// statement of its own.
+var (
+	insertAuditLogs = newBatchText("INSERT INTO audit_logs (seq, id, workspace_id, time, event, "+
+		"description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, "+
+		"correlation_id) VALUES ", rowsOf(13))
+	insertPermissions = newBatchText("INSERT INTO permissions "+
+		"(id, workspace_id, name, slug, slug_folded, description, search) VALUES ", rowsOf(7))
+	insertKeyPermissions = newBatchText(
+		"INSERT INTO key_permissions (key_id, permission_id) VALUES ", rowsOf(2))
+	insertRolePermissions = newBatchText(
+		"INSERT INTO role_permissions (role_id, permission_id) VALUES ", rowsOf(2))
+	deleteKeyPermissions = newBatchText(
+		"DELETE FROM key_permissions WHERE key_id = $1 AND permission_id IN ", listFrom(2))
+	deleteRolePermissions = newBatchText(
+		"DELETE FROM role_permissions WHERE role_id = $1 AND permission_id IN ", listFrom(2))
+	permissionsBySlug = newBatchText("", func(rows int) string {
+		// One list of slugs would let PostgreSQL read all permissions of the workspace
+		// while its statistics don't know that there are many.
+		each := make([]string, rows)
+		for i := range each {
+			each[i] = "SELECT id, workspace_id, name, slug, slug_folded, description, search " +
+				"FROM permissions WHERE workspace_id = $" + strconv.Itoa(2*i+1) +
+				" AND slug_folded = $" + strconv.Itoa(2*i+2)
+		}
+		return strings.Join(each, " UNION ALL ")
+	})
+	hashesTaken = newBatchText("SELECT hash FROM keys WHERE hash IN ", listFrom(1))
+)
 
-func parameters(first, n int) string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = "$" + strconv.Itoa(first+i)
+// rowsOf makes the parameters of rows: ($1, $2), ($3, $4) and so on.
+func rowsOf(columns int) func(int) string {
+	return func(n int) string {
+		rows := make([]string, n)
+		for i := range rows {
+			rows[i] = listFrom(1 + i*columns)(columns)
+		}
+		return strings.Join(rows, ", ")
 	}
-	return "(" + strings.Join(names, ", ") + ")"
+}
+
+// listFrom makes a list of parameters, of which the first has that number.
+func listFrom(first int) func(int) string {
+	return func(n int) string {
+		names := make([]string, n)
+		for i := range names {
+			names[i] = "$" + strconv.Itoa(first+i)
+		}
+		return "(" + strings.Join(names, ", ") + ")"
+	}
 }
 
 // InsertAuditLogs inserts rows of the audit log.
@@ -59,32 +86,26 @@ func (tx *Tx) InsertAuditLogs(ctx context.Context, rows []write.InsertAuditLogPa
 	return insertAll(ctx, tx, insertAuditLogs, rows, func(r write.InsertAuditLogParams) []any {
 		return []any{r.Seq, r.ID, r.WorkspaceID, r.Time, r.Event, r.Description, r.ActorType,
 			r.ActorID, r.ActorName, r.Targets, r.RemoteIP, r.UserAgent, r.CorrelationID}
-	}, tx.InsertAuditLog)
+	})
 }
 
 // InsertPermissions inserts permissions.
 func (tx *Tx) InsertPermissions(ctx context.Context, rows []write.InsertPermissionParams) error {
 	return insertAll(ctx, tx, insertPermissions, rows, func(r write.InsertPermissionParams) []any {
 		return []any{r.ID, r.WorkspaceID, r.Name, r.Slug, r.SlugFolded, r.Description, r.Search}
-	}, tx.InsertPermission)
+	})
 }
 
 // InsertKeyPermissions gives a key permissions that it doesn't have.
 func (tx *Tx) InsertKeyPermissions(ctx context.Context, key string, permissions []string) error {
 	return insertAll(ctx, tx, insertKeyPermissions, permissions,
-		func(permission string) []any { return []any{key, permission} },
-		func(ctx context.Context, permission string) error {
-			return tx.InsertKeyPermission(ctx, key, permission)
-		})
+		func(permission string) []any { return []any{key, permission} })
 }
 
 // InsertRolePermissions gives a role permissions that it doesn't have.
 func (tx *Tx) InsertRolePermissions(ctx context.Context, role string, permissions []string) error {
 	return insertAll(ctx, tx, insertRolePermissions, permissions,
-		func(permission string) []any { return []any{role, permission} },
-		func(ctx context.Context, permission string) error {
-			return tx.InsertRolePermission(ctx, role, permission)
-		})
+		func(permission string) []any { return []any{role, permission} })
 }
 
 // DeleteKeyPermissionsOf takes permissions from a key.
@@ -93,7 +114,9 @@ func (tx *Tx) DeleteKeyPermissionsOf(ctx context.Context, key string, permission
 }
 
 // DeleteRolePermissionsOf takes permissions from a role.
-func (tx *Tx) DeleteRolePermissionsOf(ctx context.Context, role string, permissions []string) error {
+func (tx *Tx) DeleteRolePermissionsOf(
+	ctx context.Context, role string, permissions []string,
+) error {
 	return tx.deleteAll(ctx, deleteRolePermissions, role, permissions)
 }
 
@@ -102,9 +125,14 @@ func (tx *Tx) DeleteRolePermissionsOf(ctx context.Context, role string, permissi
 func (tx *Tx) PermissionsBySlug(
 	ctx context.Context, workspace string, folded []string,
 ) (found []read.Permission, err error) {
-	for some := range slices.Chunk(folded, batch) {
-		rows, err := tx.checked.QueryContext(ctx, permissionsBySlug,
-			append([]any{workspace}, padded(some)...)...)
+	for len(folded) > 0 {
+		i := max(1, atMost(len(folded))) // more than 32 queries in one take long to plan
+		var pairs []any
+		for _, slug := range folded[:batches[i]] {
+			pairs = append(pairs, workspace, slug)
+		}
+		folded = folded[batches[i]:]
+		rows, err := tx.checked.QueryContext(ctx, tx.text(permissionsBySlug, i), pairs...)
 		if err != nil {
 			return nil, err
 		}
@@ -127,8 +155,10 @@ func (tx *Tx) PermissionsBySlug(
 // HashesTaken returns those of the hashes that keys have.
 func (tx *Tx) HashesTaken(ctx context.Context, hashes []string) (map[string]bool, error) {
 	taken := map[string]bool{}
-	for some := range slices.Chunk(hashes, batch) {
-		rows, err := tx.checked.QueryContext(ctx, hashesTaken, padded(some)...)
+	for some := range slices.Chunk(hashes, batches[0]) {
+		i := atLeast(len(some))
+		rows, err := tx.checked.QueryContext(ctx, tx.text(hashesTaken, i),
+			padded(some, batches[i])...)
 		if err != nil {
 			return nil, err
 		}
@@ -147,33 +177,34 @@ func (tx *Tx) HashesTaken(ctx context.Context, hashes []string) (map[string]bool
 	return taken, nil
 }
 
-// insertAll inserts rows with the text for batches, and those left over one by one.
+// insertAll inserts rows, each time as many as it has a text for.
 func insertAll[T any](
-	ctx context.Context, tx *Tx, text string, rows []T,
-	args func(T) []any, one func(context.Context, T) error,
+	ctx context.Context, tx *Tx, text batchText, rows []T, args func(T) []any,
 ) error {
-	for ; len(rows) >= batch; rows = rows[batch:] {
+	for len(rows) > 0 {
+		i := atMost(len(rows))
 		var all []any
-		for _, row := range rows[:batch] {
+		for _, row := range rows[:batches[i]] {
 			all = append(all, args(row)...)
 		}
 		tx.wrote = true
-		if _, err := tx.checked.ExecContext(ctx, text, all...); err != nil {
+		if _, err := tx.checked.ExecContext(ctx, tx.text(text, i), all...); err != nil {
 			return err
 		}
-	}
-	for _, row := range rows {
-		if err := one(ctx, row); err != nil {
-			return err
-		}
+		rows = rows[batches[i]:]
 	}
 	return nil
 }
 
-func (tx *Tx) deleteAll(ctx context.Context, text, owner string, ids []string) error {
-	for some := range slices.Chunk(ids, batch) {
+// deleteAll deletes what an owner has of some ids.
+func (tx *Tx) deleteAll(
+	ctx context.Context, text batchText, owner string, ids []string,
+) error {
+	for some := range slices.Chunk(ids, batches[0]) {
+		i := atLeast(len(some))
 		tx.wrote = true
-		_, err := tx.checked.ExecContext(ctx, text, append([]any{owner}, padded(some)...)...)
+		_, err := tx.checked.ExecContext(ctx, tx.text(text, i),
+			append([]any{owner}, padded(some, batches[i])...)...)
 		if err != nil {
 			return err
 		}
@@ -181,10 +212,31 @@ func (tx *Tx) deleteAll(ctx context.Context, text, owner string, ids []string) e
 	return nil
 }
 
-// padded returns texts as the parameters of a batch. To those missing it gives the last
-// one.
-func padded(some []string) []any {
-	all := make([]any, batch)
+// text returns the form of a text that the database takes, for one of the batches.
+func (tx *Tx) text(t batchText, i int) string {
+	if _, sqlite := tx.on.(*statements); sqlite {
+		return t.plain[i]
+	}
+	return t.numbered[i]
+}
+
+// atMost returns the index of the largest batch of at most n rows.
+func atMost(n int) int {
+	return slices.IndexFunc(batches[:], func(rows int) bool { return rows <= n })
+}
+
+// atLeast returns the index of the smallest batch of at least n rows.
+func atLeast(n int) int {
+	i := len(batches) - 1
+	for batches[i] < n {
+		i--
+	}
+	return i
+}
+
+// padded returns texts as n parameters. To those missing it gives the last one.
+func padded(some []string, n int) []any {
+	all := make([]any, n)
 	for i := range all {
 		all[i] = some[min(i, len(some)-1)]
 	}

@@ -59,15 +59,6 @@ func (q *Queries) DeleteKeyRoles(ctx context.Context, keyID string) error {
 	return err
 }
 
-const insertKeyPermission = `-- name: InsertKeyPermission :exec
-INSERT INTO key_permissions (key_id, permission_id) VALUES ($1, $2)
-`
-
-func (q *Queries) InsertKeyPermission(ctx context.Context, keyID string, permissionID string) error {
-	_, err := q.db.ExecContext(ctx, insertKeyPermission, keyID, permissionID)
-	return err
-}
-
 const insertKeyRole = `-- name: InsertKeyRole :execrows
 INSERT INTO key_roles (key_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
 `

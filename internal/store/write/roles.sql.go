@@ -53,15 +53,6 @@ func (q *Queries) InsertRole(ctx context.Context, arg InsertRoleParams) error {
 	return err
 }
 
-const insertRolePermission = `-- name: InsertRolePermission :exec
-INSERT INTO role_permissions (role_id, permission_id) VALUES ($1, $2)
-`
-
-func (q *Queries) InsertRolePermission(ctx context.Context, roleID string, permissionID string) error {
-	_, err := q.db.ExecContext(ctx, insertRolePermission, roleID, permissionID)
-	return err
-}
-
 const takeRoleFromKeys = `-- name: TakeRoleFromKeys :execrows
 DELETE FROM key_roles WHERE key_roles.role_id = $1 AND key_id IN (
     SELECT kr.key_id FROM key_roles kr WHERE kr.role_id = $1 LIMIT CAST($2 AS BIGINT))

@@ -4,9 +4,6 @@ DELETE FROM key_permissions WHERE key_id = $1;
 -- name: DeleteKeyRoles :exec
 DELETE FROM key_roles WHERE key_id = $1;
 
--- name: InsertKeyPermission :exec
-INSERT INTO key_permissions (key_id, permission_id) VALUES ($1, $2);
-
 -- name: InsertKeyRole :execrows
 INSERT INTO key_roles (key_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 

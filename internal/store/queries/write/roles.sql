@@ -9,9 +9,6 @@ DELETE FROM roles WHERE id = $1;
 DELETE FROM key_roles WHERE key_roles.role_id = @role_id AND key_id IN (
     SELECT kr.key_id FROM key_roles kr WHERE kr.role_id = @role_id LIMIT CAST(@most AS BIGINT));
 
--- name: InsertRolePermission :exec
-INSERT INTO role_permissions (role_id, permission_id) VALUES ($1, $2);
-
 -- name: ClearRole :exec
 -- Takes all permissions from a role.
 DELETE FROM role_permissions WHERE role_id = $1;
