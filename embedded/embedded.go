@@ -104,6 +104,13 @@ type Config struct {
 	Now func() time.Time
 	// CacheBytes bounds the memory of cached keys; 256 MiB by default.
 	CacheBytes uint64
+	// AuditRetention is how long records of the audit log are kept; zero is for ever.
+	AuditRetention time.Duration
+	// AuditExport is a folder of files that records of the audit log are appended to
+	// before they are dropped, one JSON object a line. It is created if it is missing.
+	// Nothing is dropped that is not on its disk. By default there is none. It needs
+	// AuditRetention.
+	AuditExport string
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
@@ -175,6 +182,7 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	}
 	s.engine, err = engine.Open(ctx, engine.Config{
 		DB: s.db, Vault: masters, Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.CacheBytes,
+		AuditRetention: cfg.AuditRetention, AuditExport: cfg.AuditExport,
 		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
 		FailMode: engine.FailMode(cfg.FailMode), StaleFor: cfg.StaleFor,
 	})

@@ -41,6 +41,8 @@ type serveCmd struct {
 	StaleFor       time.Duration     `env:"LATCHKEY_STALE_FOR" default:"1m" help:"Maximum age of cached data with --fail-mode stale."`
 	TrustedProxies []netip.Prefix    `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted (default: none)."`
 	DrainDelay     time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to keep serving after readiness turns to 503, so that load balancers notice."`
+	AuditRetention time.Duration     `env:"LATCHKEY_AUDIT_RETENTION" default:"9600h" placeholder:"TIME" help:"How long records of the audit log are kept; 0 is for ever (default: 400 days)."`
+	AuditExport    string            `env:"LATCHKEY_AUDIT_EXPORT" type:"path" placeholder:"FOLDER" help:"Folder of files that records are appended to before they are dropped."`
 	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
 }
 
@@ -88,6 +90,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		Data: a.Data, Database: c.Database, MasterKey: c.MasterKey, Log: log,
 		TrustedProxies: c.TrustedProxies,
 		Redis:          c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
+		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
 	})
 	if err != nil {
 		return err

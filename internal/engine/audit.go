@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
@@ -156,16 +157,37 @@ func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.Inser
 		ID: NewID("log"), WorkspaceID: c.who.root.workspace, Time: c.now,
 		Event: events[what].name, Description: fmt.Sprintf(events[what].when, ids...),
 		Targets:   string(text),
-		ActorType: c.who.root.actorType(), ActorID: c.who.root.id, ActorName: c.who.root.name,
-		RemoteIP: clean(c.who.RemoteIP), UserAgent: clean(c.who.UserAgent),
+		ActorType: c.who.root.actorType(), ActorID: c.who.root.id,
+		ActorName:     clip(c.who.root.name, maxAuditName),
+		RemoteIP:      clip(clean(c.who.RemoteIP), maxAuditName),
+		UserAgent:     clip(clean(c.who.UserAgent), maxUserAgent),
 		CorrelationID: c.correlation,
 	})
 	return &c.audits[len(c.audits)-1]
 }
 
-// target returns the target of an audit record.
+// maxUserAgent and maxAuditName are how many bytes of a user agent and of a name an audit
+// record keeps. One request can write thousands of records, and each repeats them.
+const (
+	maxUserAgent = 256
+	maxAuditName = 128
+)
+
+// target returns the target of an audit record. The id says what it is; a long name is cut.
 func target(kind, id, name string) latchkey.AuditTarget {
-	return latchkey.AuditTarget{Type: kind, ID: id, Name: name}
+	return latchkey.AuditTarget{Type: kind, ID: id, Name: clip(name, maxAuditName)}
+}
+
+// clip returns the longest beginning of a text that has at most that many bytes and
+// doesn't end within a character.
+func clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
 }
 
 // clean returns unchecked text of a request in a form that every database can

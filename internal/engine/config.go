@@ -53,6 +53,13 @@ func (c Config) filled() (Config, error) {
 	default:
 		return c, fmt.Errorf("unknown limits %q: want exact, fast or local", c.Limits)
 	}
+	if c.AuditRetention < 0 {
+		return c, fmt.Errorf("audit retention %v: must not be negative", c.AuditRetention)
+	}
+	if c.AuditExport != "" && c.AuditRetention == 0 {
+		return c, errors.New("an audit export needs an audit retention: " +
+			"records are exported before they are dropped")
+	}
 	switch c.FailMode = cmp.Or(c.FailMode, Closed); c.FailMode {
 	case Closed:
 		c.StaleFor = 0

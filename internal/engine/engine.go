@@ -29,6 +29,9 @@ type Config struct {
 	Log        *slog.Logger     // receives errors, slog.Default by default
 	CacheBytes uint64           // the size of the key cache, 256 MiB by default
 
+	AuditRetention time.Duration // how long audit records are kept; 0 is for ever
+	AuditExport    string        // folder of files with what is not kept; "" for none
+
 	Redis    string        // the URL of the shared Redis or Valkey; none by default
 	Limits   Limits        // the accuracy of rate limits, Exact by default
 	FailMode FailMode      // while a shared database is down; Closed by default
@@ -53,6 +56,9 @@ type Engine struct {
 	misses    *misses
 	time      func() time.Time
 	log       *slog.Logger
+
+	auditRetention time.Duration // 0 is for ever
+	auditExport    auditExport
 
 	recordsKey []byte // the wrapped data key of idempotency records
 
@@ -84,6 +90,11 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		time:    cfg.Now,
 		log:     cfg.Log,
 		metrics: newMetrics(),
+
+		auditRetention: cfg.AuditRetention,
+	}
+	if e.auditExport, err = openAuditExport(cfg.AuditExport); err != nil {
+		return nil, err
 	}
 	e.credits = &storeCredits{e.db, e.source.Breaker}
 	if e.time == nil {

@@ -23,6 +23,9 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "save last used", e.saveUsage)
 	e.every(ctx, time.Minute, "refill credits", e.refillDue)
 	e.every(ctx, time.Hour, "drop idempotency records", e.dropIdempotencyRecords)
+	if e.auditRetention > 0 {
+		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
+	}
 }
 
 func (e *Engine) every(
@@ -72,6 +75,32 @@ func (e *Engine) dropIdempotencyRecords(ctx context.Context) error {
 	before := e.now() - (24 * time.Hour).Milliseconds()
 	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropAnswers(ctx, before, chunk)
+	})
+}
+
+// dropAuditRecords deletes the audit records of all workspaces that are older than the
+// retention, the oldest first. With an export, only what it has on disk is deleted.
+func (e *Engine) dropAuditRecords(ctx context.Context) error {
+	// a record is never before the microsecond of its time in the log
+	before := (e.now() - e.auditRetention.Milliseconds()) * 1000
+	return deleteAll(func() (int64, error) {
+		rows, err := e.db.OldestAuditLogs(ctx, before, chunk)
+		if err != nil || len(rows) == 0 {
+			return 0, err
+		}
+		if err := e.auditExport.save(rows); err != nil {
+			return 0, err
+		}
+		last := rows[len(rows)-1].Seq
+		var dropped int64
+		err = e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+			dropped, err = tx.DropAuditLogs(ctx, last)
+			return err
+		})
+		if err == nil {
+			e.auditDropped.Add(uint64(dropped))
+		}
+		return int64(len(rows)), err
 	})
 }
 

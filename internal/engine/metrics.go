@@ -19,6 +19,7 @@ var codes = [...]latchkey.Code{
 type metrics struct {
 	verifications [len(codes)]coherence.Counter
 	stale         atomic.Uint64        // responses that depend on stale data
+	auditDropped  atomic.Uint64        // audit records that were older than the retention
 	lag           prometheus.Histogram // replication lag
 }
 
@@ -51,6 +52,8 @@ var (
 		"Responses from stale cached data while the database was unreachable.")
 	descDelayed = desc("misses_delayed_total",
 		"Delayed responses to callers that present many keys or root keys that don't exist.")
+	descDropped = desc("audit_records_dropped_total",
+		"Audit records that this node deleted because they were older than the retention.")
 	descHits    = desc("cache_hits_total", "Reads served by the cache.", "cache")
 	descMisses  = desc("cache_misses_total", "Reads served by the database.", "cache")
 	descEntries = desc("cache_entries", "Entries in the cache.", "cache")
@@ -91,6 +94,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	}
 	count(descDelayed, float64(e.misses.delayed.Load()))
 	count(descStale, float64(e.stale.Load()))
+	count(descDropped, float64(e.auditDropped.Load()))
 	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)
 	if e.db.Shared() {

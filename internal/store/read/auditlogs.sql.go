@@ -64,3 +64,45 @@ func (q *Queries) AuditLogsPage(ctx context.Context, arg AuditLogsPageParams) ([
 	}
 	return items, nil
 }
+
+const oldestAuditLogs = `-- name: OldestAuditLogs :many
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id FROM audit_logs WHERE seq < $1 ORDER BY seq LIMIT CAST($2 AS BIGINT)
+`
+
+// Of all workspaces, from before a place.
+func (q *Queries) OldestAuditLogs(ctx context.Context, before int64, most int64) ([]AuditLog, error) {
+	rows, err := q.db.QueryContext(ctx, oldestAuditLogs, before, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditLog
+	for rows.Next() {
+		var i AuditLog
+		if err := rows.Scan(
+			&i.Seq,
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Time,
+			&i.Event,
+			&i.Description,
+			&i.ActorType,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Targets,
+			&i.RemoteIP,
+			&i.UserAgent,
+			&i.CorrelationID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -9,6 +9,19 @@ import (
 	"context"
 )
 
+const dropAuditLogs = `-- name: DropAuditLogs :execrows
+DELETE FROM audit_logs WHERE seq <= $1
+`
+
+// The records up to a place.
+func (q *Queries) DropAuditLogs(ctx context.Context, seq int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropAuditLogs, seq)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertAuditLog = `-- name: InsertAuditLog :exec
 INSERT INTO audit_logs (seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name,
     targets, remote_ip, user_agent, correlation_id)
