@@ -4,7 +4,7 @@
 SHELL := /bin/bash -o pipefail
 TOOLS := $(CURDIR)/.tools
 SQLC := $(TOOLS)/sqlc
-STATICCHECK := $(TOOLS)/staticcheck
+LINTER := $(TOOLS)/golangci-lint
 
 # The program is built without C, and so is everything that isn't tested for races.
 export CGO_ENABLED = 0
@@ -31,8 +31,9 @@ fmt:
 vet:
 	go vet ./...
 
-lint: $(STATICCHECK)
-	$(STATICCHECK) ./...
+# .golangci.yml has the configuration.
+lint: $(LINTER)
+	$(LINTER) run --timeout 10m ./...
 
 # What is generated and committed must be what its sources make today.
 generated: $(SQLC)
@@ -112,8 +113,8 @@ build:
 # module downloads them.
 $(SQLC):
 	CGO_ENABLED=1 GOBIN=$(TOOLS) go install github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1
-$(STATICCHECK):
-	CGO_ENABLED=1 GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+$(LINTER):
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 clean:
 	rm -rf bin .tools

@@ -120,9 +120,11 @@ func TestBreakAsksForNoMore(t *testing.T) {
 			"": page("2", true, "a", "b"), "2": page("", false, "c"),
 		},
 	}
-	for range newClient(t, latchkey.Config{Transport: p}).APIs.AllKeys(
+	keys := newClient(t, latchkey.Config{Transport: p}).APIs.AllKeys(
 		t.Context(), latchkey.ListKeysRequest{},
-	) {
+	)
+	for _, err := range keys {
+		same(t, "error", err, nil)
 		break
 	}
 	same(t, "pages", len(p.asked), 1)

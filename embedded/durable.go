@@ -49,7 +49,7 @@ func writeSecret(file, text string) error {
 	if err != nil {
 		return fmt.Errorf("latchkey: %w", err)
 	}
-	defer os.Remove(next.Name()) // does nothing once the file has its name
+	defer func() { _ = os.Remove(next.Name()) }() // fails once the file has its name
 	_, err = next.WriteString(text + "\n")
 	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
 		return fmt.Errorf("latchkey: %w", err)

@@ -78,7 +78,8 @@ func (s *Service) operate(
 		return engine.Response{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found",
 			"There is no operation of this name.")
 	}
-	call := engine.Call{Caller: engine.Caller{Request: origin(a, id)}, Token: a.RootKey, Callers: &s.callers}
+	call := engine.Call{Token: a.RootKey, Callers: &s.callers}
+	call.Request = origin(a, id)
 	call.Lane = lane
 	if err := setRequest(&call, op, a); err != nil {
 		return engine.Response{}, err

@@ -20,7 +20,8 @@ import (
 
 func TestEveryDenialHasItsAnswer(t *testing.T) {
 	problem := func(title string, status int, detail, code string) string {
-		return fmt.Sprintf(`{"title":%q,"status":%d,"detail":%q,"code":%q}`, title, status, detail, code)
+		return fmt.Sprintf(`{"title":%q,"status":%d,"detail":%q,"code":%q}`, title, status,
+			detail, code)
 	}
 	for _, c := range []struct {
 		code         latchkey.Code
@@ -28,26 +29,31 @@ func TestEveryDenialHasItsAnswer(t *testing.T) {
 		body         string
 		authenticate string
 	}{
-		{latchkey.NotFound, 401, problem("Unauthorized", 401, "there is no such API key", "NOT_FOUND"),
+		{latchkey.NotFound, 401, problem("Unauthorized", 401, "there is no such API key",
+			"NOT_FOUND"),
 			`Bearer error="invalid_token"`},
-		{latchkey.Disabled, 401, problem("Unauthorized", 401, "the API key is disabled", "DISABLED"),
+		{latchkey.Disabled, 401, problem("Unauthorized", 401, "the API key is disabled",
+			"DISABLED"),
 			`Bearer error="invalid_token"`},
 		{latchkey.Expired, 401, problem("Unauthorized", 401, "the API key has expired", "EXPIRED"),
 			`Bearer error="invalid_token"`},
 		{
 			latchkey.UsageExceeded, 402,
-			problem("Payment Required", 402, "the API key has not enough credits left", "USAGE_EXCEEDED"),
+			problem("Payment Required", 402, "the API key has not enough credits left",
+				"USAGE_EXCEEDED"),
 			"",
 		},
 		{latchkey.InsufficientPermissions, 403,
-			problem("Forbidden", 403, "the API key lacks a permission", "INSUFFICIENT_PERMISSIONS"), ""},
+			problem("Forbidden", 403, "the API key lacks a permission", "INSUFFICIENT_PERMISSIONS"),
+			""},
 		{latchkey.Forbidden, 403,
 			problem("Forbidden", 403, "the API key may not be used here", "FORBIDDEN"), ""},
 		{latchkey.RateLimited, 429,
 			problem("Too Many Requests", 429, "the API key is used too often", "RATE_LIMITED"), ""},
 		{"FROM_THE_FUTURE", 403,
 			problem("Forbidden", 403, "the API key may not be used", "FROM_THE_FUTURE"), ""},
-		{latchkey.Valid, 403, problem("Forbidden", 403, "the API key may not be used", "VALID"), ""},
+		{latchkey.Valid, 403, problem("Forbidden", 403, "the API key may not be used", "VALID"),
+			""},
 		{"", 403, `{"title":"Forbidden","status":403,"detail":"the API key may not be used"}`, ""},
 	} {
 		t.Run(string(c.code), func(t *testing.T) {
@@ -93,7 +99,8 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 	}{
 		"the longest of those exceeded": {
 			[]latchkey.RatelimitState{
-				state(true, 10, 30*second), state(true, 500, 90*second), state(false, 9, 3000*second),
+				state(true, 10, 30*second), state(true, 500, 90*second),
+				state(false, 9, 3000*second),
 			},
 			http.Header{
 				"Retry-After": {"90"}, "Ratelimit-Limit": {"500"}, "Ratelimit-Remaining": {"0"},
@@ -144,10 +151,14 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				limits := append([]latchkey.RatelimitState{}, c.limits...)
 				for i := range limits { // tables are made before the clock of the test begins
-					limits[i].Reset = latchkey.At(time.Now().Add(limits[i].Reset.Sub(time.UnixMilli(0))))
+					limits[i].Reset = latchkey.At(time.Now().Add(
+						limits[i].Reset.Sub(time.UnixMilli(0)),
+					))
 				}
 				g := New(Config{
-					Verifier: always(latchkey.Verification{Code: latchkey.RateLimited, Ratelimits: limits}, nil),
+					Verifier: always(
+						latchkey.Verification{Code: latchkey.RateLimited, Ratelimits: limits}, nil,
+					),
 				})
 				answer, _, _ := serve(g, request())
 				c.want.Set("Content-Type", "application/problem+json")
@@ -173,7 +184,8 @@ func waiting(l latchkey.RatelimitState, wait time.Duration) latchkey.RatelimitSt
 
 func TestOtherDenialsDontTalkAboutLimits(t *testing.T) {
 	v := latchkey.Verification{
-		Code: latchkey.UsageExceeded, Ratelimits: []latchkey.RatelimitState{state(true, 10, time.Hour)},
+		Code:       latchkey.UsageExceeded,
+		Ratelimits: []latchkey.RatelimitState{state(true, 10, time.Hour)},
 	}
 	answer, _, _ := serve(New(Config{Verifier: always(v, nil)}), request())
 	same(t, answer.Header, http.Header{"Content-Type": {"application/problem+json"}})
@@ -197,17 +209,24 @@ func TestTroubleIsNeverTheUsersFault(t *testing.T) {
 				{Location: "/properties/keyspace/maxLength"}},
 		}, ""},
 		{"overloaded",
-			&latchkey.Error{Status: 429, Detail: "secret detail", RetryAfter: 1500 * time.Millisecond}, "2"},
+			&latchkey.Error{
+				Status: 429, Detail: "secret detail", RetryAfter: 1500 * time.Millisecond,
+			},
+			"2"},
 		{"gone for centuries",
-			&latchkey.Error{Status: 503, Detail: "secret detail", RetryAfter: math.MaxInt64}, "9223372037"},
-		{"broken", fmt.Errorf("wrapped: %w", &latchkey.Error{Status: 500, Detail: "secret detail"}), ""},
+			&latchkey.Error{Status: 503, Detail: "secret detail", RetryAfter: math.MaxInt64},
+			"9223372037"},
+		{"broken",
+			fmt.Errorf("wrapped: %w", &latchkey.Error{Status: 500, Detail: "secret detail"}), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
 			g := New(Config{
 				Verifier: always(latchkey.Verification{}, c.err),
 				OnError:  FailClosed(slog.New(slog.NewTextHandler(&log, nil))),
-				OnDenied: func(http.ResponseWriter, *http.Request, *Denied) { t.Error("called a denial") },
+				OnDenied: func(http.ResponseWriter, *http.Request, *Denied) {
+					t.Error("called a denial")
+				},
 			})
 			answer, body, reached := serve(g, request())
 			same(t, answer.StatusCode, 503)

@@ -39,7 +39,8 @@ func TestGuardAgreesWithARealService(t *testing.T) {
 		Credits: &latchkey.Credits{Remaining: latchkey.Set(int64(2))},
 	})
 	limited := key(latchkey.CreateKeyRequest{Ratelimits: []latchkey.RatelimitRequest{{
-		Name: "calls", Limit: 1, Duration: latchkey.Per(24 * time.Hour), AutoApply: latchkey.Set(true)}}})
+		Name: "calls", Limit: 1, Duration: latchkey.Per(24 * time.Hour),
+		AutoApply: latchkey.Set(true)}}})
 	deleted := key(latchkey.CreateKeyRequest{})
 	if err := client.Keys.Delete(ctx, latchkey.DeleteKeyRequest{KeyID: deleted.KeyID}); err != nil {
 		t.Fatal(err)
@@ -68,18 +69,22 @@ func TestGuardAgreesWithARealService(t *testing.T) {
 		{"first in the window", guard, limited.Key, 200},
 		{"second in the window", guard, limited.Key, 429},
 		{"malformed permission query", guard.Require("read AND"), reader.Key, 503},
-		{"unknown limit", guard.Limits(latchkey.VerifyKeyRatelimit{Name: "nothing"}), reader.Key, 503},
+		{"unknown limit", guard.Limits(latchkey.VerifyKeyRatelimit{Name: "nothing"}), reader.Key,
+			503},
 		{"too many tags", guard.Tags(make([]string, 21)...), reader.Key, 503},
 		{
 			"wrong root key",
-			protect.New(protect.Config{Verifier: stranger.Keys, OnError: protect.FailOpen(log)}), reader.Key,
+			protect.New(protect.Config{Verifier: stranger.Keys, OnError: protect.FailOpen(log)}),
+			reader.Key,
 			503,
 		},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set("Authorization", "Bearer "+c.key)
 		rec := httptest.NewRecorder()
-		c.guard.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(rec, r)
+		c.guard.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+
+		})).ServeHTTP(rec, r)
 		if rec.Code != c.want {
 			t.Errorf("%s: answered with %d %s, want %d", c.name, rec.Code, rec.Body, c.want)
 		}
@@ -116,7 +121,9 @@ func TestWhoWaitsForRetryAfterGetsIn(t *testing.T) {
 	for _, algorithm := range []latchkey.Algorithm{latchkey.SlidingWindow, latchkey.TokenBucket} {
 		for _, cost := range []int64{1, 4, 10} {
 			key := s.NewKey(latchkey.CreateKeyRequest{}).Key
-			guard := protect.New(protect.Config{Verifier: s.Client.Keys}).Limits(latchkey.VerifyKeyRatelimit{
+			guard := protect.New(protect.Config{
+				Verifier: s.Client.Keys,
+			}).Limits(latchkey.VerifyKeyRatelimit{
 				Name: "burst", Limit: latchkey.Int(10), Cost: latchkey.Int(cost),
 				Duration: latchkey.Set(latchkey.Per(3 * time.Second)), Algorithm: algorithm,
 			})

@@ -110,7 +110,8 @@ func TestDeletedPermissionIsRevokedFromKeysAndRolesAtOnce(t *testing.T) {
 	diff(t, w.verify(byRole.Key).Permissions, []string{"docs.write"})
 	w.refused(w.who, "permissions.deletePermission", getPermission("docs.read"), 404,
 		"permission_not_found")
-	if roles, err := w.db.RolesWithPermission(t.Context(), old, maxRows); err != nil || len(roles) > 0 {
+	if roles, err := w.db.RolesWithPermission(t.Context(), old, maxRows); err != nil ||
+		len(roles) > 0 {
 		t.Errorf("roles still refer to it: %v, %v", roles, err)
 	}
 

@@ -20,7 +20,8 @@ func TestWhatManyHoldIsDeletedInSteps(t *testing.T) {
 	roleID := w.newRole(latchkey.CreateRoleRequest{Name: "role", Permissions: []string{"held"}})
 	must[[]latchkey.Role](w, w.who, "keys.addRoles",
 		latchkey.AddRolesRequest{KeyID: key.KeyID, Roles: []string{"role"}})
-	permission := must[latchkey.Permission](w, w.who, "permissions.getPermission", getPermission("held")).ID
+	permission := must[latchkey.Permission](w, w.who, "permissions.getPermission",
+		getPermission("held")).ID
 	identity := w.identity("owner").ID
 	err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 		for i := range holders {
@@ -60,9 +61,12 @@ func TestWhatManyHoldIsDeletedInSteps(t *testing.T) {
 		want      int // rows left
 		then      string
 	}{
-		{"permissions.deletePermission", getPermission("renamed"), 2*holders + 3, "permission_not_found"},
-		{"permissions.deleteRole", latchkey.DeleteRoleRequest{Role: "role"}, holders + 2, "role_not_found"},
-		{"identities.deleteIdentity", latchkey.DeleteIdentityRequest{Identity: "owner"}, 0, "identity_not_found"},
+		{"permissions.deletePermission", getPermission("renamed"), 2*holders + 3,
+			"permission_not_found"},
+		{"permissions.deleteRole", latchkey.DeleteRoleRequest{Role: "role"}, holders + 2,
+			"role_not_found"},
+		{"identities.deleteIdentity", latchkey.DeleteIdentityRequest{Identity: "owner"}, 0,
+			"identity_not_found"},
 	} {
 		who := w.who
 		who.IdempotencyKey = step.operation
@@ -103,7 +107,9 @@ func TestAKeyHoldsABoundedNumber(t *testing.T) {
 	if !strings.Contains(fault.Message, "1000") || fault.Location != "/properties/permissions" {
 		t.Errorf("%+v", fault)
 	}
-	if held := must[[]latchkey.Permission](w, w.who, "keys.addPermissions", add("slug.999")); len(held) != 1000 {
+	if held := must[[]latchkey.Permission](
+		w, w.who, "keys.addPermissions", add("slug.999"),
+	); len(held) != 1000 {
 		t.Errorf("it has %d, want 1000", len(held))
 	}
 	held := must[[]latchkey.Permission](w, w.who, "keys.setPermissions",
@@ -122,9 +128,15 @@ func TestAKeyHoldsABoundedNumber(t *testing.T) {
 		names = append(names, fmt.Sprint("role ", i))
 		w.newRole(latchkey.CreateRoleRequest{Name: names[i]})
 	}
-	must[[]latchkey.Role](w, w.who, "keys.setRoles", latchkey.SetRolesRequest{KeyID: key, Roles: names[:100]})
-	must[[]latchkey.Role](w, w.who, "keys.addRoles", latchkey.AddRolesRequest{KeyID: key, Roles: names[:1]})
-	fault = w.faultOf(w.who, "keys.addRoles", latchkey.AddRolesRequest{KeyID: key, Roles: names[100:]})
+	must[[]latchkey.Role](w, w.who, "keys.setRoles", latchkey.SetRolesRequest{
+		KeyID: key, Roles: names[:100],
+	})
+	must[[]latchkey.Role](w, w.who, "keys.addRoles", latchkey.AddRolesRequest{
+		KeyID: key, Roles: names[:1],
+	})
+	fault = w.faultOf(w.who, "keys.addRoles", latchkey.AddRolesRequest{
+		KeyID: key, Roles: names[100:],
+	})
 	if !strings.Contains(fault.Message, "100 roles") || fault.Location != "/properties/roles" {
 		t.Errorf("%+v", fault)
 	}

@@ -33,7 +33,9 @@ func (Keys) Verify(
 	switch r.Key {
 	case "sk_valid":
 		if r.Permissions != "" && r.Permissions != "read" {
-			return latchkey.Verification{Code: latchkey.InsufficientPermissions, KeyID: "key_1"}, nil
+			return latchkey.Verification{
+				Code: latchkey.InsufficientPermissions, KeyID: "key_1",
+			}, nil
 		}
 		return latchkey.Verification{Valid: true, Code: latchkey.Valid, KeyID: "key_1"}, nil
 	case "sk_disabled":
@@ -47,7 +49,8 @@ func (Keys) Verify(
 			Reset: latchkey.At(time.Now().Add(time.Hour)),
 		}
 		return latchkey.Verification{
-			Code: latchkey.RateLimited, KeyID: "key_4", Ratelimits: []latchkey.RatelimitState{limit},
+			Code: latchkey.RateLimited, KeyID: "key_4",
+			Ratelimits: []latchkey.RatelimitState{limit},
 		}, nil
 	case "sk_down":
 		return latchkey.Verification{}, errors.New("no route to the service")
@@ -94,7 +97,9 @@ func SameAnswers(
 		{"valid", closed, "/", bearer("sk_valid"), 200, ""},
 		{"no key", closed, "/", nil, 401, ""},
 		{"another scheme", closed, "/", http.Header{"Authorization": {"Basic sk_valid"}}, 401, ""},
-		{"two keys", closed, "/", http.Header{"Authorization": {"Bearer sk_valid", "Bearer sk_valid"}},
+		{"two keys", closed, "/", http.Header{
+			"Authorization": {"Bearer sk_valid", "Bearer sk_valid"},
+		},
 			401, ""},
 		{"unknown", closed, "/", bearer("sk_unknown"), 401, ""},
 		{"disabled", closed, "/", bearer("sk_disabled"), 401, ""},
@@ -109,7 +114,8 @@ func SameAnswers(
 		{"denied, failing open", open, "/", bearer("sk_spent"), 402, ""},
 		{"key in a header", anywhere, "/", http.Header{"X-Api-Key": {"sk_valid"}}, 200, ""},
 		{"key in the query", anywhere, "/?key=sk_v%61lid", nil, 200, ""},
-		{"key in a cookie", anywhere, "/", http.Header{"Cookie": {"a=b; session=sk_valid"}}, 200, ""},
+		{"key in a cookie", anywhere, "/", http.Header{"Cookie": {"a=b; session=sk_valid"}}, 200,
+			""},
 		{"key in a form", inForm, "/", form, 200, "a=b&key=sk_valid"},
 		{"no key in a form", inForm, "/", form, 401, "a=b"},
 		{"a whole request", whole, "/?a=b", bearer("sk_valid"), 200, "the body"},
@@ -125,11 +131,12 @@ func SameAnswers(
 			}
 			rec := httptest.NewRecorder()
 			c.guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				io.WriteString(w, Hello(r.Context()))
+				_, _ = io.WriteString(w, Hello(r.Context()))
 			})).ServeHTTP(rec, request())
 			want, got := read(t, rec.Result()), read(t, serve(t, c.guard, request()))
 			if diff := cmp.Diff(want, got); diff != "" || got.Status != c.status {
-				t.Errorf("answered with %d, want %d; net/http -, this +:\n%s", got.Status, c.status, diff)
+				t.Errorf("answered with %d, want %d; net/http -, this +:\n%s", got.Status,
+					c.status, diff)
 			}
 		})
 	}
@@ -139,7 +146,8 @@ func SameAnswers(
 func Whole(t *testing.T) protect.Extractor {
 	return func(r *http.Request) (string, bool) {
 		t.Helper()
-		if body, err := io.ReadAll(r.Body); err != nil || string(body) != "" && string(body) != "the body" {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || string(body) != "" && string(body) != "the body" {
 			t.Errorf("the body is %q, %v", body, err)
 		}
 		if err := r.Body.Close(); err != nil {

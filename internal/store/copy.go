@@ -15,7 +15,8 @@ import (
 type CopiedTable struct {
 	Name string
 	Rows int64
-	Hash string // SHA-256 over all values in the order of the primary key, in hex; the same on both sides
+	// SHA-256 over all values in the order of the primary key, in hex; the same on both sides
+	Hash string
 }
 
 // copyRows and copyBytes are how many rows are inserted at once, and about how
@@ -36,7 +37,9 @@ const (
 // again. Progress, if not nil, is told the rows done and to be done.
 //
 // What nodes tell one another isn't copied. The master key isn't in any database.
-func Copy(ctx context.Context, from, to string, progress func(table string, done, total int64)) ([]CopiedTable, error) {
+func Copy(
+	ctx context.Context, from, to string, progress func(table string, done, total int64),
+) ([]CopiedTable, error) {
 	if progress == nil {
 		progress = func(string, int64, int64) {}
 	}
@@ -93,7 +96,10 @@ func (c *copier) mustBeEmpty(ctx context.Context, tables []table) error {
 			return fmt.Errorf("store: copy: target: %w", err)
 		}
 		if n > 0 {
-			return fmt.Errorf("store: copy: the target isn't empty: there are rows in %s; name an empty database", t.name)
+			return fmt.Errorf(
+				"store: copy: the target isn't empty: there are rows in %s; name an empty database",
+				t.name,
+			)
 		}
 	}
 	return nil
@@ -105,7 +111,9 @@ func (c *copier) copy(ctx context.Context, t table) (CopiedTable, error) {
 		return CopiedTable{}, err
 	}
 	c.progress(t.name, 0, total)
-	in := &inserter{on: c.target, table: t, wrote: func(done int64) { c.progress(t.name, done, total) }}
+	in := &inserter{
+		on: c.target, table: t, wrote: func(done int64) { c.progress(t.name, done, total) },
+	}
 	original, err := t.scan(ctx, c.source, func(row []any) error { return in.add(ctx, row) })
 	if err != nil {
 		return CopiedTable{}, err
@@ -224,7 +232,8 @@ func openSide(ctx context.Context, where, sqlite, postgres string) (*side, error
 		return nil, errors.Join(err, end())
 	}
 	s := &side{conn: conn, close: func() error {
-		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // refused if all was committed
+		// refused if all was committed
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 		return errors.Join(conn.Close(), end())
 	}}
 	if _, err := conn.ExecContext(ctx, begin); err != nil {

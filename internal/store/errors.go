@@ -41,8 +41,8 @@ func IsDuplicate(err error) bool {
 }
 
 // IsUnavailable reports whether an error means that the database can't be reached,
-// doesn't respond in time, has no turn for a change or can't write at present. The statement then had no
-// effect, unless the error is also [ErrUnknownOutcome], and can be retried later.
+// doesn't respond in time, has no turn for a change or can't write at present. The statement then
+// had no effect, unless the error is also [ErrUnknownOutcome], and can be retried later.
 func IsUnavailable(err error) bool {
 	for _, e := range []error{errUnavailable, errNoTurn, ErrUnknownOutcome} {
 		if errors.Is(err, e) {

@@ -35,7 +35,7 @@ type follower struct {
 // run reads the log until ctx ends, reconnecting after each error.
 func (f *follower) run(ctx context.Context) {
 	for ctx.Err() == nil {
-		f.follow(ctx) // an error shows as replication lag
+		_ = f.follow(ctx) // an error shows as replication lag
 		sleep(ctx, 50*time.Millisecond+rand.N(200*time.Millisecond))
 	}
 }

@@ -114,12 +114,11 @@ func (p *spender) dequeueAndClose(line string) (some []*spend, more bool) {
 	return all, false
 }
 
-func (p *spender) close() error {
+func (p *spender) close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
 	p.work.Wait()
-	return nil
 }
 
 // beginAll begins the spends whose callers still wait.

@@ -146,5 +146,6 @@ func (db *DB) Stats() sql.DBStats { return db.pool.Stats() }
 // Close waits for pending writes and closes the database. On SQLite all rows are
 // then in the one file. Calls of Follow must have returned.
 func (db *DB) Close() error {
-	return errors.Join(db.spends.close(), db.writer.close(), db.end())
+	db.spends.close()
+	return errors.Join(db.writer.close(), db.end())
 }

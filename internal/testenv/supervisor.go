@@ -57,12 +57,12 @@ func newSupervisor(account account, signal string) (*supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer shellInput.Close()
+	defer func() { _ = shellInput.Close() }()
 	replies, shellOutput, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, commands.Close())
 	}
-	defer shellOutput.Close()
+	defer func() { _ = shellOutput.Close() }()
 
 	// Standard error is discarded: `go test` waits for all processes that hold its own.
 	shell := exec.Command("/bin/sh", "-c", supervisorScript, "supervisor", os.TempDir(), signal)

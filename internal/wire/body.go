@@ -64,11 +64,13 @@ func (c *checker) wrongBody(f *field, location, is string) {
 
 // whereInvalid says where data stops being UTF-8.
 func whereInvalid(data []byte) string {
-	at := 0
-	for r, size := utf8.DecodeRune(data); r != utf8.RuneError || size > 1; r, size = utf8.DecodeRune(data[at:]) {
+	for at := 0; ; {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return fmt.Sprintf(" (see byte %d)", at)
+		}
 		at += size
 	}
-	return fmt.Sprintf(" (see byte %d)", at)
 }
 
 // whereBroken says where data stops being one JSON value. It does not use the words

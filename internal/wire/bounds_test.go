@@ -13,7 +13,9 @@ import (
 // request may bring without a bound costs memory, disk or the writer's time without one.
 func TestEveryListAndTextHasAMaximum(t *testing.T) {
 	for _, op := range engine.Ops {
-		unbounded(op.Request, "", func(path, what string) { t.Errorf("%s: %s: %s", op.Name, path, what) })
+		unbounded(op.Request, "", func(path, what string) {
+			t.Errorf("%s: %s: %s", op.Name, path, what)
+		})
 	}
 }
 
@@ -38,7 +40,7 @@ func unbounded(request reflect.Type, path string, report func(path, what string)
 			return false
 		}
 		typ := f.Type
-		if value, ok := typ.MethodByName("Get"); ok && typ.PkgPath() == "github.com/latchkeyhq/latchkey" && typ.Kind() == reflect.Struct {
+		if value, isOpt := typ.MethodByName("Get"); isOpt {
 			typ = value.Type.Out(0)
 		}
 		if typ.Kind() == reflect.Pointer {

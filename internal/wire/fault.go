@@ -121,8 +121,8 @@ func (c *checker) wrongSize(f *field, keyword, end string, bound int64) {
 }
 
 func (c *checker) inSeconds(f *field) {
-	c.add(f, "minimum", c.subject(f)+" must be a time in unix milliseconds, and this one is early in 1970",
-		"multiply a time in seconds by 1000")
+	message := c.subject(f) + " must be a time in unix milliseconds, and this one is early in 1970"
+	c.add(f, "minimum", message, "multiply a time in seconds by 1000")
 }
 
 func (c *checker) hasZero(f *field) {
