@@ -254,7 +254,7 @@ func grants(extra ...Rule) []Rule {
 	return append(extra,
 		onPermissions(addPermission).when(WhenWildcard),
 		onPermissions(addPermission).when(WhenStrictPermissions),
-		onRoles(addRole).when(WhenStrictRoles),
+		onRoles().when(WhenStrictRoles),
 	)
 }
 
@@ -269,12 +269,12 @@ const (
 func onPermissions(tuple string) Rule { return onRBAC("permissions", tuple) }
 
 // onRoles is the permission for granting roles to whichever key.
-func onRoles(tuple string) Rule { return onRBAC("roles", tuple) }
+func onRoles() Rule { return onRBAC("roles", addRole) }
 
 // onWildcardRoles is the permission for granting a role that has a permission with a *
 // by an operation that needs the permission for granting roles.
 func onWildcardRoles() Rule {
-	r := onRoles(addRole)
+	r := onRoles()
 	r.AnyOf = append(r.AnyOf, onPermissions(addPermission).AnyOf...)
 	return r.when(WhenWildcard)
 }
@@ -398,7 +398,7 @@ var operations = []Operation{
 		Name: "keys.addRoles", Refusals: []int{404},
 		Rules: append(onGrants(addRole),
 			onWildcardRoles(),
-			onRoles(addRole).when(WhenStrictRoles),
+			onRoles().when(WhenStrictRoles),
 		),
 	},
 	{Name: "keys.removeRoles", Refusals: []int{404}, Rules: onGrants()},
@@ -406,7 +406,7 @@ var operations = []Operation{
 		Name: "keys.setRoles", Refusals: []int{404},
 		Rules: append(onGrants(),
 			onPermissions(addPermission).when(WhenWildcard),
-			onRoles(addRole).when(WhenStrictRoles),
+			onRoles().when(WhenStrictRoles),
 		),
 	},
 	{

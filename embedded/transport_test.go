@@ -49,7 +49,8 @@ func TestLimitsAllocateLittle(t *testing.T) {
 	const want = 3
 	s, _ := serviceOn(t, Config{Data: t.TempDir()}, latchkey.CreateKeyRequest{})
 	limit := func() {
-		if r, err := s.Client.Ratelimits.Limit(t.Context(), oneIdentifier); err != nil || !r.Success {
+		if r, err := s.Client.Ratelimits.Limit(t.Context(), oneIdentifier); err != nil ||
+			!r.Success {
 			t.Fatal(r, err)
 		}
 	}
@@ -107,7 +108,8 @@ func TestARememberedRootKeyIsRefusedAtOnce(t *testing.T) {
 			if _, err := first.APIs.List(t.Context(), latchkey.ListAPIsRequest{}); !errors.Is(err, c.want) {
 				t.Errorf("the root key: %v, want %v", err, c.want)
 			}
-			_, err = client(t, s, latchkey.FormatRootKey("another")).APIs.List(t.Context(), latchkey.ListAPIsRequest{})
+			_, err = client(t, s, latchkey.FormatRootKey("another")).APIs.List(t.Context(),
+				latchkey.ListAPIsRequest{})
 			if !errors.Is(err, latchkey.ErrUnauthorized) {
 				t.Errorf("another root key: %v", err)
 			}

@@ -257,7 +257,9 @@ func spend(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client
 // disable disables, enables and verifies a key on one node.
 func disable(t *testing.T, c *cluster, key latchkey.CreatedKey, h *history, client int) {
 	n := c.nodes[1]
-	free := latchkey.VerifyKeyRequest{Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(0)}}
+	free := latchkey.VerifyKeyRequest{
+		Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(0)},
+	}
 	for i := 0; i < stepsPerClient && h.more(); i++ {
 		if rand.IntN(4) == 0 {
 			h.do(client, step{what: "enable", yes: rand.IntN(2) == 0}, func(s *step) error {

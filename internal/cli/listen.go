@@ -69,7 +69,7 @@ func (l *limitListener) refuse(conn *net.TCPConn) {
 // sendRefusal sends the response and closes the connection. It first reads the request:
 // to close with unread bytes would reset the connection before the response arrives.
 func sendRefusal(conn *net.TCPConn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(conn, fullResponse); err != nil {
 		return

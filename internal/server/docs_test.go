@@ -57,8 +57,9 @@ b:
 func TestBrowsersAreToldWhatResponsesAre(t *testing.T) {
 	w := newWorld(t)
 	responses := map[string]answer{
-		"createApi": w.call("apis.createApi", `{"name":"an api"}`), "400": w.call("apis.createApi", `{}`),
-		"404": w.send("GET", "/nothing", nil), "405": w.send("GET", "/v2/apis.createApi", nil),
+		"createApi": w.call("apis.createApi", `{"name":"an api"}`),
+		"400":       w.call("apis.createApi", `{}`),
+		"404":       w.send("GET", "/nothing", nil), "405": w.send("GET", "/v2/apis.createApi", nil),
 	}
 	for _, path := range []string{
 		"/openapi.json", "/openapi.yaml", "/reference", "/health/live", "/health/ready", "/metrics",
@@ -70,7 +71,8 @@ func TestBrowsersAreToldWhatResponsesAre(t *testing.T) {
 		same(t, what, a.header.Get("X-Content-Type-Options"), "nosniff")
 	}
 	a := w.call("keys.verifyKey", `{"key":"none"}`)
-	same(t, "a verification", a.header.Get("Cache-Control")+a.header.Get("X-Content-Type-Options"), "")
+	same(t, "a verification",
+		a.header.Get("Cache-Control")+a.header.Get("X-Content-Type-Options"), "")
 }
 
 // TestReferenceRunsOnlyItsOwnScript: its policy allows the one script and style by their
@@ -96,7 +98,10 @@ func TestReferenceRunsOnlyItsOwnScript(t *testing.T) {
 		same(t, element, strings.Count(page.text, "<"+element), 1)
 		same(t, element, strings.Count(page.text, "<"+element+">"), 1)
 	}
-	needMore := regexp.MustCompile(`(?i)<[^>]* (style|on\w+|src)=|javascript:|eval\(|new Function|\.style\b|innerHTML|setAttribute\("style"`)
+	needMore := regexp.MustCompile(
+		`(?i)<[^>]* (style|on\w+|src)=|javascript:|eval\(|new Function|\.style\b|innerHTML|` +
+			`setAttribute\("style"`,
+	)
 	if found := needMore.FindString(page.text); found != "" {
 		t.Errorf("the page has %q, which its policy refuses", found)
 	}

@@ -39,11 +39,16 @@ type hotCall struct{ op, body string }
 // hotCalls makes what the requests need and returns them by name.
 func hotCalls(w *world) map[string]hotCall {
 	api := w.ok("apiId", "apis.createApi", `{"name":"an api"}`)
-	key := w.ok("key", "keys.createKey", `{"apiId":"`+api+`","name":"a key","meta":{"plan":"pro"},"permissions":["docs.read"]}`)
+	key := w.ok("key", "keys.createKey",
+		`{"apiId":"`+api+`","name":"a key","meta":{"plan":"pro"},"permissions":["docs.read"]}`)
 	return map[string]hotCall{
 		"verify": {"keys.verifyKey", `{"key":"` + key + `"}`},
-		"query":  {"keys.verifyKey", `{"key":"` + key + `","permissions":"docs.read AND (docs.read OR docs.write)"}`},
-		"limit":  {"ratelimit.limit", `{"namespace":"requests","identifier":"user_1","limit":1000000000000,"duration":60000}`},
+		"query": {"keys.verifyKey",
+			`{"key":"` + key + `","permissions":"docs.read AND (docs.read OR docs.write)"}`},
+		"limit": {
+			"ratelimit.limit",
+			`{"namespace":"requests","identifier":"user_1","limit":1000000000000,"duration":60000}`,
+		},
 	}
 }
 
@@ -56,7 +61,8 @@ func (c hotCall) serve(t testing.TB, h http.Handler, root string) func() {
 	}
 	r.RemoteAddr = "127.0.0.1:50000"
 	r.Header = http.Header{
-		"Accept": {"application/json"}, "Content-Type": {"application/json"}, "User-Agent": {"bench"}, "Authorization": {"Bearer " + root},
+		"Accept": {"application/json"}, "Content-Type": {"application/json"},
+		"User-Agent": {"bench"}, "Authorization": {"Bearer " + root},
 	}
 	text, out := []byte(c.body), &sink{header: http.Header{}}
 	return func() {

@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 		sendLoad()
 		return
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
 // start is the time at which the tests' clock stands still: a quarter into a minute.
@@ -79,7 +80,10 @@ func newEngine(t testing.TB, log *slog.Logger) (*engine.Engine, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(t.Context(), engine.Config{DB: db, Vault: masters, Log: log, Now: func() time.Time { return start }, Redis: testenv.RedisURL(t)})
+	e, err := engine.Open(t.Context(), engine.Config{
+		DB: db, Vault: masters, Log: log, Now: func() time.Time { return start },
+		Redis: testenv.RedisURL(t),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +154,12 @@ func read(t testing.TB, res *http.Response) answer {
 // call calls an operation as the SDKs do, by default as the operator.
 func (w *world) call(op, body string, headers ...string) answer {
 	w.t.Helper()
-	defaults := []string{"Content-Type", "application/json", "Accept", "application/json", "Authorization", "Bearer " + w.root}
-	return w.send(http.MethodPost, "/v2/"+op, strings.NewReader(body), append(defaults, headers...)...)
+	defaults := []string{
+		"Content-Type", "application/json", "Accept", "application/json", "Authorization",
+		"Bearer " + w.root,
+	}
+	return w.send(http.MethodPost, "/v2/"+op, strings.NewReader(body),
+		append(defaults, headers...)...)
 }
 
 // ok calls an operation that must succeed and returns a field of its data.

@@ -27,8 +27,10 @@ const (
 
 // request is the call as a client writes it.
 func (c hotCall) request(root string) string {
-	return fmt.Sprintf("POST /v2/%s HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nContent-Type: application/json\r\n"+
-		"User-Agent: bench\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", c.op, root, len(c.body), c.body)
+	return fmt.Sprintf("POST /v2/%s HTTP/1.1\r\nHost: localhost\r\nAccept: "+
+		"application/json\r\nContent-Type: application/json\r\n"+
+		"User-Agent: bench\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", c.op,
+		root, len(c.body), c.body)
 }
 
 // sender is a process that sends a request again and again.

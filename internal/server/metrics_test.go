@@ -16,7 +16,8 @@ func TestMetricsTellNoSecrets(t *testing.T) {
 		w.ok("code", "keys.verifyKey", `{"key":"`+key+`"}`)
 	}
 	w.call("keys.verifyKey", `{}`)
-	w.ok("success", "ratelimit.limit", `{"namespace":"sesame","identifier":"sesame","limit":1,"duration":60000}`)
+	w.ok("success", "ratelimit.limit",
+		`{"namespace":"sesame","identifier":"sesame","limit":1,"duration":60000}`)
 	text := w.send("GET", "/metrics", nil).text
 	for _, line := range []string{
 		`latchkey_requests_total{class="2xx",operation="keys.verifyKey"} 3`,
@@ -40,7 +41,9 @@ func TestMetricsTellNoSecrets(t *testing.T) {
 			t.Errorf("%q is in the metrics", secret)
 		}
 	}
-	if id := regexp.MustCompile(`\b(ws|api|key|req|rk|rlns|id)_[1-9A-Za-z]{8,}`).FindString(text); id != "" {
+	if id := regexp.MustCompile(
+		`\b(ws|api|key|req|rk|rlns|id)_[1-9A-Za-z]{8,}`,
+	).FindString(text); id != "" {
 		t.Errorf("the id %s is in the metrics", id)
 	}
 }

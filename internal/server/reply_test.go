@@ -13,7 +13,8 @@ import (
 
 func TestErrorTypeIsWhatClientsRecognise(t *testing.T) {
 	w := newWorld(t)
-	workspace := w.ok("workspaceId", "workspaces.createWorkspace", `{"name":"shut","requestsPerMinute":0}`)
+	workspace := w.ok("workspaceId", "workspaces.createWorkspace",
+		`{"name":"shut","requestsPerMinute":0}`)
 	shut, none := "Bearer "+w.rootKey(workspace), "Bearer "+w.rootKey("")
 	const plain, problem = "application/json", "application/problem+json"
 	cases := []struct {
@@ -25,22 +26,43 @@ func TestErrorTypeIsWhatClientsRecognise(t *testing.T) {
 		{"bad fields", "apis.createApi", `{}`, "Bearer " + w.root, 400, plain, plain},
 		{"no root key", "apis.createApi", `{}`, "", 400, plain, plain},
 		{"malformed header", "apis.createApi", `{"name":"an api"}`, "Basic x", 400, plain, problem},
-		{"unknown root key", "apis.createApi", `{"name":"an api"}`, "Bearer x", 401, plain, problem},
+		{"unknown root key", "apis.createApi", `{"name":"an api"}`, "Bearer x", 401, plain,
+			problem},
 		{"forbidden", "apis.createApi", `{"name":"an api"}`, none, 403, plain, problem},
-		{"not found", "apis.getApi", `{"apiId":"api_unknown1"}`, "Bearer " + w.root, 404, plain, problem},
+		{"not found", "apis.getApi", `{"apiId":"api_unknown1"}`, "Bearer " + w.root, 404, plain,
+			problem},
 		{"no such route", "apis.nothing", `{}`, "Bearer " + w.root, 404, plain, problem},
 		{"quota", "apis.createApi", `{"name":"an api"}`, shut, 429, problem, problem},
-		{"deleteIdentity: bad fields", "identities.deleteIdentity", `{}`, "Bearer " + w.root, 400, problem, problem},
-		{"deleteIdentity: no root key", "identities.deleteIdentity", `{}`, "", 400, problem, problem},
-		{"deleteIdentity: unknown root key", "identities.deleteIdentity", `{"identity":"x"}`, "Bearer x", 401, problem, problem},
-		{"deleteIdentity: forbidden", "identities.deleteIdentity", `{"identity":"x"}`, none, 403, problem, problem},
-		{"deleteIdentity: not found", "identities.deleteIdentity", `{"identity":"x"}`, "Bearer " + w.root, 404, problem, problem},
-		{"deleteIdentity: quota", "identities.deleteIdentity", `{"identity":"x"}`, shut, 429, problem, problem},
+		{
+			"deleteIdentity: bad fields", "identities.deleteIdentity", `{}`, "Bearer " + w.root,
+			400, problem, problem,
+		},
+		{
+			"deleteIdentity: no root key", "identities.deleteIdentity", `{}`, "", 400, problem,
+			problem,
+		},
+		{
+			"deleteIdentity: unknown root key", "identities.deleteIdentity", `{"identity":"x"}`,
+			"Bearer x", 401, problem, problem,
+		},
+		{
+			"deleteIdentity: forbidden", "identities.deleteIdentity", `{"identity":"x"}`, none, 403,
+			problem, problem,
+		},
+		{
+			"deleteIdentity: not found", "identities.deleteIdentity", `{"identity":"x"}`,
+			"Bearer " + w.root, 404, problem, problem,
+		},
+		{
+			"deleteIdentity: quota", "identities.deleteIdentity", `{"identity":"x"}`, shut, 429,
+			problem, problem,
+		},
 	}
 	for _, c := range cases {
 		for accept, want := range map[string]string{
 			"application/json": c.sdk, "": c.sdk, "text/html, application/xml;q=0.9": c.sdk,
-			"*/*": c.browser, "application/*;q=0.1": c.browser, "text/html, application/problem+json": c.browser,
+			"*/*": c.browser, "application/*;q=0.1": c.browser,
+			"text/html, application/problem+json": c.browser,
 		} {
 			a := w.call(c.op, c.body, "Authorization", c.auth, "Accept", accept)
 			same(t, c.what+": status", a.status, c.status)
@@ -59,9 +81,14 @@ func TestOnlyErrorsOfTheRequestListFaults(t *testing.T) {
 	}{
 		{w.call("apis.createApi", `{}`), true},
 		{w.call("apis.createApi", `{"name":"an api"}`, "Authorization", "Basic x"), true},
-		{w.call("apis.createApi", `{"name":"an api"}`, "Idempotency-Key", strings.Repeat("k", 256)), true},
+		{
+			w.call("apis.createApi", `{"name":"an api"}`, "Idempotency-Key",
+				strings.Repeat("k", 256)),
+			true,
+		},
 		{w.call("apis.createApi", `{"name":"an api"}`, "Authorization", "Bearer x"), false},
-		{w.call("apis.createApi", `{"name":"an api"}`, "Authorization", "Bearer "+w.rootKey("")), false},
+		{w.call("apis.createApi", `{"name":"an api"}`, "Authorization", "Bearer "+w.rootKey("")),
+			false},
 		{w.call("apis.getApi", `{"apiId":"api_unknown1"}`), false},
 		{w.call("apis.nothing", `{}`), false},
 		{w.send("GET", "/v2/apis.getApi", nil), false},
@@ -70,7 +97,8 @@ func TestOnlyErrorsOfTheRequestListFaults(t *testing.T) {
 			t.Errorf("errors there: %v, want %v, in %d %s", has, c.want, c.a.status, c.a.text)
 		}
 		e := c.a.body.Error
-		if e == nil || e.Title == "" || e.Detail == "" || e.Status != c.a.status || !strings.HasPrefix(e.Type, "https://unkey.com/docs/errors/") {
+		if e == nil || e.Title == "" || e.Detail == "" || e.Status != c.a.status ||
+			!strings.HasPrefix(e.Type, "https://unkey.com/docs/errors/") {
 			t.Errorf("not the error envelope: %s", c.a.text)
 		}
 	}
@@ -108,7 +136,9 @@ func TestPanicIsAnsweredAndLogged(t *testing.T) {
 	same(t, "code", a.code(), "unexpected_error")
 	same(t, "has errors", a.has("errors"), false)
 	log := w.log.String()
-	for _, want := range []string{"level=ERROR", "request=" + a.body.Meta.RequestID, "nil pointer", "v2.go"} {
+	for _, want := range []string{
+		"level=ERROR", "request=" + a.body.Meta.RequestID, "nil pointer", "v2.go",
+	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %s: %s", want, log)
 		}
@@ -141,7 +171,8 @@ func TestAnswerThatCannotBeWrittenIsAFailure(t *testing.T) {
 func TestUnknownErrorsStayInTheLog(t *testing.T) {
 	log := new(syncBuffer)
 	a := record(t, log, func(x *exchange) { x.fail(errors.New("sesame")) })
-	if a.status != http.StatusInternalServerError || strings.Contains(a.text, "sesame") || !strings.Contains(log.String(), "sesame") {
+	if a.status != http.StatusInternalServerError || strings.Contains(a.text, "sesame") ||
+		!strings.Contains(log.String(), "sesame") {
 		t.Errorf("answered %d %s, logged %s", a.status, a.text, log)
 	}
 }
@@ -151,7 +182,8 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 	api := w.ok("apiId", "apis.createApi", `{"name":"open sesame"}`)
 	key := w.ok("key", "keys.createKey", `{"apiId":"`+api+`","prefix":"sesame"}`)
 	w.ok("code", "keys.verifyKey", `{"key":"`+key+`"}`)
-	w.call("keys.verifyKey", `{"key":"sesame","nokey":"sesame"}`, "X-Sesame", "sesame", "User-Agent", "sesame")
+	w.call("keys.verifyKey", `{"key":"sesame","nokey":"sesame"}`, "X-Sesame", "sesame",
+		"User-Agent", "sesame")
 	w.call("keys.verifyKey", `{"key":"sesame"}`, "Authorization", "Bearer sesame")
 	log := w.log.String()
 	if lines := strings.Count(log, "msg=answered"); lines != 5 {
@@ -167,8 +199,11 @@ func TestLogHoldsNoSecrets(t *testing.T) {
 func TestNamesOfAllKindsAreAnswered(t *testing.T) {
 	w := newWorld(t)
 	api := w.ok("apiId", "apis.createApi", `{"name":"an api"}`)
-	for _, name := range []string{"plain", `"quoted"`, "Schlüssel", "a\nb", strings.Repeat("long ", 50)} {
-		key := w.ok("key", "keys.createKey", asJSON(t, map[string]string{"apiId": api, "name": name}))
+	for _, name := range []string{
+		"plain", `"quoted"`, "Schlüssel", "a\nb", strings.Repeat("long ", 50),
+	} {
+		key := w.ok("key", "keys.createKey",
+			asJSON(t, map[string]string{"apiId": api, "name": name}))
 		same(t, "name", w.ok("name", "keys.verifyKey", `{"key":"`+key+`"}`), name)
 	}
 }

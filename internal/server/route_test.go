@@ -40,7 +40,8 @@ func TestPathsHaveOneSpelling(t *testing.T) {
 		"/health//ready", "/health/%6cive",
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			if a := plainly(s, method, path); a.status != 404 || !strings.Contains(a.text, "route_not_found") {
+			if a := plainly(s, method, path); a.status != 404 ||
+				!strings.Contains(a.text, "route_not_found") {
 				t.Errorf("%s %s: %d %s", method, path, a.status, a.text)
 			}
 		}
@@ -62,16 +63,20 @@ func plainly(h http.Handler, method, path string) (a struct {
 }) {
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, httptest.NewRequest(method, path, strings.NewReader("{}")))
-	a.status, a.text = rec.Code, rec.Header().Get("Location")+rec.Header().Get("Allow")+anID.ReplaceAllString(rec.Body.String(), "")
+	body := anID.ReplaceAllString(rec.Body.String(), "")
+	a.status = rec.Code
+	a.text = rec.Header().Get("Location") + rec.Header().Get("Allow") + body
 	return a
 }
 
 func TestLongAnswersHaveALength(t *testing.T) {
 	w := newWorld(t)
 	api := w.ok("apiId", "apis.createApi", `{"name":"an api"}`)
-	key := w.ok("key", "keys.createKey", `{"apiId":"`+api+`","meta":{"text":"`+strings.Repeat("x", 5000)+`"}}`)
+	key := w.ok("key", "keys.createKey",
+		`{"apiId":"`+api+`","meta":{"text":"`+strings.Repeat("x", 5000)+`"}}`)
 	for _, a := range []answer{
-		w.call("keys.verifyKey", `{"key":"`+key+`"}`), w.call("keys.verifyKey", `{"key":"none"}`), w.send("GET", "/openapi.json", nil),
+		w.call("keys.verifyKey", `{"key":"`+key+`"}`),
+		w.call("keys.verifyKey", `{"key":"none"}`), w.send("GET", "/openapi.json", nil),
 	} {
 		if length := a.header.Get("Content-Length"); a.status != http.StatusOK || length == "" {
 			t.Errorf("%d with length %q: %.100s", a.status, length, a.text)

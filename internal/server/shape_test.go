@@ -13,22 +13,26 @@ import (
 // They refuse a whole answer for one missing member, and for any null but those
 // in mayBeNull. A * stands for every item of a list, which must not be empty.
 var needs = map[string]string{
-	"apis.createApi":                 "apiId",
-	"apis.getApi":                    "id name",
-	"apis.deleteApi":                 "",
-	"apis.listKeys":                  keyNeeds("*."),
-	"keys.createKey":                 "keyId key",
-	"keys.rerollKey":                 "keyId key",
-	"keys.getKey":                    keyNeeds(""),
-	"keys.whoami":                    keyNeeds(""),
-	"keys.updateKey":                 "",
-	"keys.deleteKey":                 "",
-	"keys.verifyKey":                 "valid code identity.id identity.externalId ratelimits.*.exceeded ratelimits.*.id ratelimits.*.name ratelimits.*.limit ratelimits.*.duration ratelimits.*.reset ratelimits.*.remaining ratelimits.*.autoApply",
-	"keys.updateCredits":             "remaining",
-	"keys.addPermissions":            "*.id *.name *.slug",
-	"keys.setPermissions":            "*.id *.name *.slug",
-	"keys.removePermissions":         "*.id *.name *.slug",
-	"keys.addRoles":                  "*.id *.name *.permissions.*.id *.permissions.*.name *.permissions.*.slug",
+	"apis.createApi": "apiId",
+	"apis.getApi":    "id name",
+	"apis.deleteApi": "",
+	"apis.listKeys":  keyNeeds("*."),
+	"keys.createKey": "keyId key",
+	"keys.rerollKey": "keyId key",
+	"keys.getKey":    keyNeeds(""),
+	"keys.whoami":    keyNeeds(""),
+	"keys.updateKey": "",
+	"keys.deleteKey": "",
+	"keys.verifyKey": "valid code identity.id identity.externalId " +
+		"ratelimits.*.exceeded ratelimits.*.id ratelimits.*.name ratelimits.*.limit " +
+		"ratelimits.*.duration ratelimits.*.reset ratelimits.*.remaining " +
+		"ratelimits.*.autoApply",
+	"keys.updateCredits":     "remaining",
+	"keys.addPermissions":    "*.id *.name *.slug",
+	"keys.setPermissions":    "*.id *.name *.slug",
+	"keys.removePermissions": "*.id *.name *.slug",
+	"keys.addRoles": "*.id *.name *.permissions.*.id *.permissions.*.name " +
+		"*.permissions.*.slug",
 	"keys.setRoles":                  "*.id *.name",
 	"keys.removeRoles":               "",
 	"keys.migrateKeys":               "migrated.*.hash migrated.*.keyId failed",
@@ -46,15 +50,20 @@ var needs = map[string]string{
 	"permissions.deleteRole":         "",
 	"permissions.setRolePermissions": "*.id *.name *.slug",
 	"ratelimit.limit":                "limit remaining reset success",
-	"ratelimit.multiLimit":           "passed limits.*.namespace limits.*.identifier limits.*.limit limits.*.remaining limits.*.reset limits.*.passed",
-	"ratelimit.setOverride":          "overrideId",
-	"ratelimit.getOverride":          "overrideId duration identifier limit",
-	"ratelimit.listOverrides":        "*.overrideId *.duration *.identifier *.limit",
-	"ratelimit.deleteOverride":       "",
+	"ratelimit.multiLimit": "passed limits.*.namespace limits.*.identifier " +
+		"limits.*.limit limits.*.remaining limits.*.reset limits.*.passed",
+	"ratelimit.setOverride":    "overrideId",
+	"ratelimit.getOverride":    "overrideId duration identifier limit",
+	"ratelimit.listOverrides":  "*.overrideId *.duration *.identifier *.limit",
+	"ratelimit.deleteOverride": "",
 }
 
 func keyNeeds(at string) string {
-	return prefixed(at, "keyId start enabled createdAt credits.remaining credits.refill.interval credits.refill.amount ") +
+	return prefixed(
+		at,
+		"keyId start enabled createdAt credits.remaining credits.refill.interval "+
+			"credits.refill.amount ",
+	) +
 		identityNeeds(at+"identity.") + " " + limitNeeds(at)
 }
 
@@ -86,7 +95,8 @@ func (s *shape) call(op, body string) any {
 	s.t.Helper()
 	a := s.world.call(op, body)
 	var got map[string]any
-	if err := json.Unmarshal([]byte(a.text), &got); err != nil || a.status != 200 || a.media() != "application/json" {
+	if err := json.Unmarshal([]byte(a.text), &got); err != nil || a.status != 200 ||
+		a.media() != "application/json" {
 		s.t.Fatalf("%s %s: %d %s %s", op, body, a.status, a.media(), a.text)
 	}
 	if a.body.Meta.RequestID == "" {
@@ -166,10 +176,13 @@ func TestAnswersHaveWhatClientsRequire(t *testing.T) {
 	s.call("apis.getApi", `{"apiId":"`+api+`"}`)
 	s.call("permissions.createPermission", `{"name":"Read","slug":"docs.read"}`)
 	role := field(s.call("permissions.createRole", `{"name":"reader"}`), "roleId")
-	s.call("permissions.setRolePermissions", `{"roleId":"`+role+`","permissions":["docs.read","docs.write"]}`)
+	s.call("permissions.setRolePermissions",
+		`{"roleId":"`+role+`","permissions":["docs.read","docs.write"]}`)
 	s.call("identities.createIdentity", `{"externalId":"user_1","meta":{"plan":"pro"},`+limits+`}`)
-	made := s.call("keys.createKey", `{"apiId":"`+api+`","name":"a key","externalId":"user_1","meta":{"a":1},"roles":["reader"],"permissions":["docs.list"],
-		"credits":{"remaining":100,"refill":{"interval":"monthly","amount":100,"refillDay":31}},`+limits+`}`)
+	made := s.call("keys.createKey", `{"apiId":"`+api+`","name":"a key","externalId":"user_1",
+		"meta":{"a":1},"roles":["reader"],"permissions":["docs.list"],
+		"credits":{"remaining":100,"refill":{"interval":"monthly","amount":100,"refillDay":31}},
+		`+limits+`}`)
 	key, id := field(made, "key"), field(made, "keyId")
 
 	s.call("keys.verifyKey", `{"key":"`+key+`"}`)
@@ -192,16 +205,28 @@ func TestAnswersHaveWhatClientsRequire(t *testing.T) {
 	s.call("keys.updateCredits", `{"keyId":"`+id+`","operation":"increment","value":5}`)
 	s.call("keys.updateCredits", `{"keyId":"`+id+`","operation":"set","value":null}`)
 	s.call("keys.rerollKey", `{"keyId":"`+id+`","expiration":0}`)
-	s.call("keys.updateKey", `{"keyId":"`+id+`","name":null,"externalId":null,"meta":null,"expires":null,"credits":null}`)
-	migration := field(s.call("migrations.createMigration", `{"algorithm":"sha256"}`), "migrationId")
-	s.call("keys.migrateKeys", `{"migrationId":"`+migration+`","apiId":"`+api+`","keys":[{"hash":"n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}]}`)
+	s.call(
+		"keys.updateKey",
+		`{"keyId":"`+id+`","name":null,"externalId":null,"meta":null,"expires":null,"credits":null}`,
+	)
+	migration := field(s.call("migrations.createMigration", `{"algorithm":"sha256"}`),
+		"migrationId")
+	s.call(
+		"keys.migrateKeys",
+		`{"migrationId":"`+migration+`","apiId":"`+api+`",
+			"keys":[{"hash":"n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}]}`,
+	)
 
-	s.call("ratelimit.limit", `{"namespace":"mail","identifier":"user_1","limit":3,"duration":60000}`)
-	s.call("ratelimit.multiLimit", `[{"namespace":"mail","identifier":"user_1","limit":3,"duration":60000}]`)
-	s.call("ratelimit.setOverride", `{"namespace":"mail","identifier":"user_*","limit":0,"duration":60000}`)
+	s.call("ratelimit.limit",
+		`{"namespace":"mail","identifier":"user_1","limit":3,"duration":60000}`)
+	s.call("ratelimit.multiLimit",
+		`[{"namespace":"mail","identifier":"user_1","limit":3,"duration":60000}]`)
+	s.call("ratelimit.setOverride",
+		`{"namespace":"mail","identifier":"user_*","limit":0,"duration":60000}`)
 	s.call("ratelimit.getOverride", `{"namespace":"mail","identifier":"user_2"}`)
 	s.call("ratelimit.listOverrides", `{"namespace":"mail"}`)
-	s.call("ratelimit.limit", `{"namespace":"mail","identifier":"user_1","limit":3,"duration":60000}`)
+	s.call("ratelimit.limit",
+		`{"namespace":"mail","identifier":"user_1","limit":3,"duration":60000}`)
 	s.call("ratelimit.deleteOverride", `{"namespace":"mail","identifier":"user_*"}`)
 
 	s.call("keys.deleteKey", `{"keyId":"`+id+`"}`)
@@ -221,18 +246,24 @@ func TestEmptyListsAreEmptyLists(t *testing.T) {
 	api := w.ok("apiId", "apis.createApi", `{"name":"an api"}`)
 	key := w.ok("keyId", "keys.createKey", `{"apiId":"`+api+`"}`)
 	empty := w.ok("apiId", "apis.createApi", `{"name":"empty"}`)
-	w.ok("success", "ratelimit.limit", `{"namespace":"mail","identifier":"x","limit":3,"duration":60000}`)
+	w.ok("success", "ratelimit.limit",
+		`{"namespace":"mail","identifier":"x","limit":3,"duration":60000}`)
 	role := w.ok("roleId", "permissions.createRole", `{"name":"idle"}`)
 	for op, body := range map[string]string{
-		"apis.listKeys": `{"apiId":"` + empty + `"}`, "identities.listIdentities": `{}`, "permissions.listPermissions": `{}`,
-		"permissions.listRoles": `{"search":"nothing"}`, "ratelimit.listOverrides": `{"namespace":"mail"}`,
+		"apis.listKeys": `{"apiId":"` + empty + `"}`, "identities.listIdentities": `{}`,
+		"permissions.listPermissions": `{}`,
+		"permissions.listRoles":       `{"search":"nothing"}`,
+		"ratelimit.listOverrides":     `{"namespace":"mail"}`,
 	} {
-		if a := w.call(op, body); !strings.HasSuffix(a.text, `,"data":[],"pagination":{"hasMore":false}}`) {
+		if a := w.call(op, body); !strings.HasSuffix(
+			a.text, `,"data":[],"pagination":{"hasMore":false}}`,
+		) {
 			t.Errorf("%s: %s", op, a.text)
 		}
 	}
 	for op, body := range map[string]string{
-		"keys.setPermissions": `{"keyId":"` + key + `","permissions":[]}`, "keys.setRoles": `{"keyId":"` + key + `","roles":[]}`,
+		"keys.setPermissions":            `{"keyId":"` + key + `","permissions":[]}`,
+		"keys.setRoles":                  `{"keyId":"` + key + `","roles":[]}`,
 		"permissions.setRolePermissions": `{"roleId":"` + role + `","permissions":[]}`,
 	} {
 		if a := w.call(op, body); !strings.HasSuffix(a.text, `,"data":[]}`) {
@@ -244,7 +275,8 @@ func TestEmptyListsAreEmptyLists(t *testing.T) {
 func TestPagesLeadToOneAnother(t *testing.T) {
 	w := newWorld(t)
 	for i := range 5 {
-		w.ok("permissionId", "permissions.createPermission", fmt.Sprintf(`{"name":"p%d","slug":"p%d"}`, i, i))
+		w.ok("permissionId", "permissions.createPermission",
+			fmt.Sprintf(`{"name":"p%d","slug":"p%d"}`, i, i))
 	}
 	seen, cursor := 0, ""
 	for page := 1; ; page++ {

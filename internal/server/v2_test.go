@@ -20,7 +20,8 @@ import (
 // about that stage. Clients see the first of several mistakes.
 func TestChecksStandInOrder(t *testing.T) {
 	w := newWorld(t)
-	workspace := w.ok("workspaceId", "workspaces.createWorkspace", `{"name":"full","requestsPerMinute":1}`)
+	workspace := w.ok("workspaceId", "workspaces.createWorkspace",
+		`{"name":"full","requestsPerMinute":1}`)
 	full := "Bearer " + w.rootKey(workspace)
 	w.call("apis.createApi", `{"name":"uses up the minute"}`, "Authorization", full)
 	none := "Bearer " + w.rootKey("")
@@ -30,13 +31,15 @@ func TestChecksStandInOrder(t *testing.T) {
 		status                   int
 		code, location           string
 	}{
-		{"length", strings.Repeat("x", longestBody+1), "", "text/plain", 413, "request_body_too_large", ""},
+		{"length", strings.Repeat("x", longestBody+1), "", "text/plain", 413,
+			"request_body_too_large", ""},
 		{"presence of a root key", `{`, "", "text/plain", 400, "invalid_input", "security"},
 		{"a blank header is none", `{`, "  ", "text/plain", 400, "invalid_input", "security"},
 		{"content type", `{`, "bearer x", "text/plain", 400, "invalid_input", "requestBody"},
 		{"no content type", `{`, "bearer x", "", 400, "invalid_input", "requestBody"},
 		{"JSON", `{`, "bearer x", "application/json", 400, "invalid_input", "requestBody"},
-		{"fields", `{"name":"x"}`, "bearer x", "application/json", 400, "invalid_input", "/properties/name/minLength"},
+		{"fields", `{"name":"x"}`, "bearer x", "application/json", 400, "invalid_input",
+			"/properties/name/minLength"},
 		{"form of the header", good, "bearer x", "application/json", 400, "malformed", ""},
 		{"root key", good, "Bearer x", "application/json", 401, "key_not_found", ""},
 		{"quota", good, full, "application/json", 429, "workspace_rate_limited", ""},
@@ -56,7 +59,8 @@ func TestOneFaultForOneMistakeOfTheHeaders(t *testing.T) {
 	w := newWorld(t)
 	for _, header := range []string{"Authorization", "Content-Type"} {
 		a := w.call("apis.createApi", `{}`, header, "")
-		if a.body.Error == nil || len(a.body.Error.Errors) != 1 || a.body.Error.Errors[0].Fix == "" {
+		if a.body.Error == nil || len(a.body.Error.Errors) != 1 ||
+			a.body.Error.Errors[0].Fix == "" {
 			t.Errorf("without %s: want one fault with a fix, got %s", header, a.text)
 		}
 	}
@@ -65,10 +69,13 @@ func TestOneFaultForOneMistakeOfTheHeaders(t *testing.T) {
 func TestContentTypeMayHaveParameters(t *testing.T) {
 	w := newWorld(t)
 	for media, want := range map[string]int{
-		"application/json": 200, "application/json; charset=utf-8": 200, "Application/JSON;charset=\"utf-8\"": 200, "application/json;": 200,
-		"application/vnd.api+json": 400, "text/json": 400, "application/jsonx": 400, "application/x-www-form-urlencoded": 400,
+		"application/json": 200, "application/json; charset=utf-8": 200,
+		"Application/JSON;charset=\"utf-8\"": 200, "application/json;": 200,
+		"application/vnd.api+json": 400, "text/json": 400, "application/jsonx": 400,
+		"application/x-www-form-urlencoded": 400,
 	} {
-		same(t, media, w.call("apis.createApi", `{"name":"an api"}`, "Content-Type", media).status, want)
+		same(t, media,
+			w.call("apis.createApi", `{"name":"an api"}`, "Content-Type", media).status, want)
 	}
 }
 
@@ -76,9 +83,12 @@ func TestBearerSchemeIsExact(t *testing.T) {
 	w := newWorld(t)
 	for header, want := range map[string]string{
 		"Bearer " + w.root: "", "Bearer   " + w.root + "  ": "", // extra spaces
-		"bearer " + w.root: "malformed", "BEARER " + w.root: "malformed", "Bearer\t" + w.root: "malformed",
-		"Basic dXNlcjpwdw==": "malformed", w.root: "malformed", "Bearer": "malformed", "Bearer  ": "malformed",
-		"Bearer a.b.c": "key_not_found", "Bearer " + w.root + " x": "key_not_found", "Bearer ключ": "key_not_found",
+		"bearer " + w.root: "malformed", "BEARER " + w.root: "malformed",
+		"Bearer\t" + w.root:  "malformed",
+		"Basic dXNlcjpwdw==": "malformed", w.root: "malformed", "Bearer": "malformed",
+		"Bearer  ":     "malformed",
+		"Bearer a.b.c": "key_not_found", "Bearer " + w.root + " x": "key_not_found",
+		"Bearer ключ": "key_not_found",
 	} {
 		a := w.call("apis.createApi", `{"name":"an api"}`, "Authorization", header)
 		same(t, header, a.code(), want)
@@ -99,7 +109,8 @@ func dial(t *testing.T, url, text string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-const halfRequest = "POST /v2/apis.createApi HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"name\":"
+const halfRequest = "POST /v2/apis.createApi HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+	"100\r\n\r\n{\"name\":"
 
 func TestBodyThatEndsEarlyIsUnreadable(t *testing.T) {
 	w := newWorld(t)
@@ -137,7 +148,8 @@ func TestRequestThatIsGivenUpIsClosed(t *testing.T) {
 	e, root := newEngine(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := httptest.NewRequestWithContext(ctx, "POST", "/v2/apis.createApi", strings.NewReader(`{"name":"an api"}`))
+	r := httptest.NewRequestWithContext(ctx, "POST", "/v2/apis.createApi",
+		strings.NewReader(`{"name":"an api"}`))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+root)
 	rec := httptest.NewRecorder()
@@ -152,7 +164,8 @@ func TestRequestIDIsInBodyAndHeader(t *testing.T) {
 	w := newWorld(t)
 	seen := map[string]bool{}
 	for _, a := range []answer{
-		w.call("apis.createApi", `{"name":"an api"}`), w.call("apis.createApi", `{}`), w.call("nothing", `{}`),
+		w.call("apis.createApi", `{"name":"an api"}`), w.call("apis.createApi", `{}`),
+		w.call("nothing", `{}`),
 		w.send("GET", "/v2/liveness", nil), w.send("GET", "/v2/apis.createApi", nil),
 	} {
 		id := a.body.Meta.RequestID
@@ -167,8 +180,10 @@ func TestRequestIDIsInBodyAndHeader(t *testing.T) {
 func TestIdempotencyKeyRepeatsTheAnswer(t *testing.T) {
 	w := newWorld(t)
 	first := w.ok("apiId", "apis.createApi", `{"name":"an api"}`, "Idempotency-Key", "k1")
-	same(t, "same request", w.ok("apiId", "apis.createApi", `{"name":"an api"}`, "Idempotency-Key", "k1"), first)
-	same(t, "other request", w.call("apis.createApi", `{"name":"another"}`, "Idempotency-Key", "k1").status, 409)
+	same(t, "same request",
+		w.ok("apiId", "apis.createApi", `{"name":"an api"}`, "Idempotency-Key", "k1"), first)
+	same(t, "other request",
+		w.call("apis.createApi", `{"name":"another"}`, "Idempotency-Key", "k1").status, 409)
 	if w.ok("apiId", "apis.createApi", `{"name":"an api"}`) == first {
 		t.Error("without the header the answer is repeated")
 	}
@@ -176,7 +191,8 @@ func TestIdempotencyKeyRepeatsTheAnswer(t *testing.T) {
 
 func TestQuotaIsToldAndKept(t *testing.T) {
 	w := newWorld(t)
-	workspace := w.ok("workspaceId", "workspaces.createWorkspace", `{"name":"small","requestsPerMinute":3}`)
+	workspace := w.ok("workspaceId", "workspaces.createWorkspace",
+		`{"name":"small","requestsPerMinute":3}`)
 	auth := []string{"Authorization", "Bearer " + w.rootKey(workspace, "api.*.create_api")}
 	call := func(op, body string) answer { return w.call(op, body, auth...) }
 
@@ -198,13 +214,16 @@ func TestQuotaIsToldAndKept(t *testing.T) {
 	same(t, "code", a.code(), "workspace_rate_limited")
 	same(t, "remaining", a.header.Get("RateLimit-Remaining"), "0")
 	same(t, "retry", a.header.Get("Retry-After"), "46") // the next window begins full
-	same(t, "unlimited", w.call("apis.createApi", `{"name":"an api"}`).header.Get("RateLimit-Limit"), "")
+	same(t, "unlimited",
+		w.call("apis.createApi", `{"name":"an api"}`).header.Get("RateLimit-Limit"), "")
 }
 
 func TestClosedWorkspaceTellsNoTimeToComeBack(t *testing.T) {
 	w := newWorld(t)
-	workspace := w.ok("workspaceId", "workspaces.createWorkspace", `{"name":"shut","requestsPerMinute":0}`)
-	a := w.call("apis.createApi", `{"name":"an api"}`, "Authorization", "Bearer "+w.rootKey(workspace))
+	workspace := w.ok("workspaceId", "workspaces.createWorkspace",
+		`{"name":"shut","requestsPerMinute":0}`)
+	a := w.call("apis.createApi", `{"name":"an api"}`, "Authorization",
+		"Bearer "+w.rootKey(workspace))
 	same(t, "status", a.status, 429)
 	same(t, "retry", a.header.Get("Retry-After"), "")
 	same(t, "limit", a.header.Get("RateLimit-Limit"), "")

@@ -149,7 +149,8 @@ func TestAGroupRunsAgainOnlyIfSomethingIsToBeUndone(t *testing.T) {
 // there if it was reported as made, and only then.
 func TestNothingIsWrittenAfterSQLiteHasUndoneATransaction(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
-	_, err := db.pool.ExecContext(t.Context(), `CREATE TABLE undoing (id TEXT PRIMARY KEY ON CONFLICT ROLLBACK);
+	_, err := db.pool.ExecContext(t.Context(), `
+		CREATE TABLE undoing (id TEXT PRIMARY KEY ON CONFLICT ROLLBACK);
 		INSERT INTO undoing VALUES ('taken')`)
 	if err != nil {
 		t.Fatal(err)
