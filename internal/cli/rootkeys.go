@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -39,11 +40,32 @@ func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	if err != nil {
 		return err
 	}
+	if err := a.warnUseless(permissions); err != nil {
+		return err
+	}
 	if a.JSON {
 		return a.printJSON(made)
 	}
 	_, err = fmt.Fprintf(a.stdout, "Root key %s has %d permissions. It is shown only once:\n%s\n",
 		made.RootKeyID, len(permissions), made.Key)
+	return err
+}
+
+// warnUseless warns of a root key without permissions, and of permissions that grant
+// nothing.
+func (a *app) warnUseless(permissions []string) error {
+	text := ""
+	if len(permissions) == 0 {
+		text = "warning: the root key has no permissions, so it can only call rootKeys.whoami; " +
+			"see latchkey root-keys update --help\n"
+	}
+	for _, permission := range permissions {
+		if !latchkey.PermissionGrants(permission) {
+			text += fmt.Sprintf("warning: %q grants nothing; a permission is like api.*.verify_key\n",
+				permission)
+		}
+	}
+	_, err := io.WriteString(a.stderr, text)
 	return err
 }
 

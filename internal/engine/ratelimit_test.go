@@ -287,7 +287,7 @@ func TestDeletedNamespaceReturns410(t *testing.T) {
 	must[latchkey.Empty](w, w.who, "ratelimit.deleteNamespace", latchkey.DeleteNamespaceRequest{
 		Namespace: "api",
 	})
-	nobody := w.grant("nothing")
+	nobody := w.grant("api.*")
 	for _, name := range []string{"api", id} {
 		one, batch := ask(name, "u", 9), latchkey.MultiLimitRequest{ask(name, "u", 9)}
 		w.refused(w.who, "ratelimit.limit", one, 410, "ratelimit_namespace_gone")

@@ -18,14 +18,18 @@ import (
 //
 // The root key needs root_key.*.create_root_key. It can grant only permissions
 // that it has or that one of its resource names covers, and no expiry after its
-// own; otherwise the operation returns 403. Only the operator can create root
-// keys in another workspace; everyone else gets a 404.
+// own; otherwise the operation returns 403. A misspelled permission returns 400
+// with the most similar one. Only the operator can create root keys in another
+// workspace; everyone else gets a 404.
 func (e *Engine) CreateRootKey(
 	ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest,
 ) (latchkey.CreatedRootKey, error) {
 	work := func(ctx context.Context, c *Change) (latchkey.CreatedRootKey, error) {
 		workspace, err := who.resolveWorkspace(ctx, r.WorkspaceID, c.requireWhen, c.tx.Workspace)
 		if err != nil {
+			return latchkey.CreatedRootKey{}, err
+		}
+		if err := checkPermissions(r.Permissions); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
 		if err := c.requireGrantable(r.Permissions); err != nil {
@@ -96,6 +100,9 @@ func (e *Engine) UpdateRootKey(
 		}
 		before := row
 		if permissions, ok := r.Permissions.Get(); ok {
+			if err := checkPermissions(permissions); err != nil {
+				return latchkey.RootKey{}, err
+			}
 			if err := c.requireGrantable(permissions); err != nil {
 				return latchkey.RootKey{}, err
 			}
@@ -209,6 +216,19 @@ func (c *Change) requireGrantable(permissions []string) error {
 		return errNotPermitted.with(
 			"A root key can grant only permissions that it has. Missing permission: '%s'", missing,
 		)
+	}
+	return nil
+}
+
+// checkPermissions returns an error if a permission is misspelled.
+func checkPermissions(permissions []string) error {
+	for i, permission := range permissions {
+		if err := latchkey.CheckPermission(permission); err != nil {
+			return invalid(latchkey.Fault{
+				Location: fmt.Sprintf("/properties/permissions/items/%d", i), Message: err.Error(),
+				Fix: "The API reference lists the permissions that each operation needs.",
+			})
+		}
 	}
 	return nil
 }
