@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -17,15 +18,14 @@ import (
 // creditSpender spends credits, in the store or in a change in progress.
 type creditSpender interface {
 	Spend(ctx context.Context, workspace, id string, cost int64) (left int64, err error)
-	Balance(ctx context.Context, id string) (sql.NullInt64, error)
+	KeyBalance(ctx context.Context, keyID string) (sql.NullInt64, error)
 }
 
 // txCredits spends credits within a change. They are spent if the change is
 // committed.
 type txCredits struct{ *store.Tx }
 
-// Spend subtracts the cost from the balance of a key and returns the new
-// balance.
+// Spend subtracts the cost from a balance and returns what is left.
 func (p txCredits) Spend(ctx context.Context, _, id string, cost int64) (int64, error) {
 	left, err := p.Tx.Spend(ctx, cost, id)
 	if err != nil {
@@ -41,8 +41,7 @@ type storeCredits struct {
 	breaker *coherence.Breaker
 }
 
-// Spend subtracts the cost from the balance of a key and returns the new
-// balance.
+// Spend subtracts the cost from a balance and returns what is left.
 func (t *storeCredits) Spend(
 	ctx context.Context, workspace, id string, cost int64,
 ) (left int64, err error) {
@@ -61,7 +60,7 @@ func (e *Engine) spend(
 	ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification,
 ) error {
 	for {
-		left, err := from.Spend(ctx, key.workspace, key.id, cost)
+		left, err := from.Spend(ctx, key.workspace, key.family, cost)
 		if err == nil {
 			v.Credits = latchkey.Set(left)
 			return nil
@@ -82,7 +81,7 @@ func (e *Engine) spend(
 func notSpent(
 	ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification,
 ) (done bool, err error) {
-	balance, err := from.Balance(ctx, key.id)
+	balance, err := from.KeyBalance(ctx, key.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		*v = latchkey.Verification{Code: latchkey.NotFound}
@@ -94,6 +93,32 @@ func notSpent(
 		v.Code, v.Credits = latchkey.UsageExceeded, latchkey.Set(balance.Int64)
 	}
 	return true, nil
+}
+
+// balanceID is the id of the balance of a key, which it shares with its family.
+// The counts of its limits have the same id.
+func balanceID(k *read.Key) string { return cmp.Or(k.Family, k.ID) }
+
+// withSharedCredits sets the balance and the schedule of a key to those of its
+// family, if it has one.
+func withSharedCredits(
+	ctx context.Context, k *read.Key,
+	of func(context.Context, string) (read.SharedCreditsRow, error),
+) error {
+	if balanceID(k) == k.ID {
+		return nil
+	}
+	shared, err := of(ctx, k.Family)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil // the key was deleted at this very moment
+	}
+	if err != nil {
+		return fmt.Errorf("key %s: credits of its family: %w", k.ID, err)
+	}
+	k.Remaining, k.RefillInterval = shared.Remaining, shared.RefillInterval
+	k.RefillAmount, k.RefillDay = shared.RefillAmount, shared.RefillDay
+	k.RefillAt = shared.RefillAt
+	return nil
 }
 
 // schedule is a refill schedule.
@@ -224,6 +249,9 @@ func (e *Engine) refillIfDue(ctx context.Context, key *keySnapshot) error {
 	if err != nil {
 		return fmt.Errorf("refill: %w", err)
 	}
+	if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
+		return err
+	}
 	return e.refill(ctx, row.Key.WorkspaceID, []read.Key{row.Key})
 }
 
@@ -237,7 +265,7 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 			if k.RefillInterval == "" || k.RefillAt > c.now {
 				continue
 			}
-			n, err := c.tx.Refill(ctx, scheduleOf(k).next(c.now), k.ID, k.RefillAt)
+			n, err := c.tx.Refill(ctx, scheduleOf(k).next(c.now), balanceID(k), k.RefillAt)
 			if err != nil {
 				return fmt.Errorf("refill: %w", err)
 			}
@@ -245,7 +273,7 @@ func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) e
 				refilled := c.audit(keyRefilled, keyTarget(k))
 				refilled.Description += fmt.Sprintf(" to at least %d", k.RefillAmount)
 			}
-			c.invalidate(k.ID)
+			c.invalidate(balanceID(k))
 		}
 		return nil
 	})
@@ -267,10 +295,10 @@ func (e *Engine) UpdateCredits(
 		if err := c.applyCredits(ctx, &row.Key, r); err != nil {
 			return latchkey.Credits{}, err
 		}
-		c.invalidate(r.KeyID)
+		c.invalidate(balanceID(&row.Key))
 		c.audit(keyCreditsUpdated, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
-		if row, err = c.tx.LiveKey(ctx, r.KeyID, c.who.root.workspace); err != nil {
-			return latchkey.Credits{}, fmt.Errorf("key: %w", err)
+		if row, err = c.managedKey(ctx, r.KeyID); err != nil {
+			return latchkey.Credits{}, err
 		}
 		if now := creditsOf(&row.Key); now != nil {
 			return *now, nil
@@ -287,9 +315,9 @@ func (c *Change) applyCredits(
 	value, given := r.Value.Get()
 	if r.Operation == latchkey.SetCredits {
 		if given {
-			return c.tx.SetBalance(ctx, k.ID, sql.NullInt64{Int64: value, Valid: true})
+			return c.tx.SetBalance(ctx, balanceID(k), sql.NullInt64{Int64: value, Valid: true})
 		}
-		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
+		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: balanceID(k)})
 	}
 	if !given {
 		return invalid(latchkey.Fault{
@@ -306,10 +334,10 @@ func (c *Change) applyCredits(
 		})
 	}
 	if r.Operation == latchkey.DecrementCredits {
-		_, err := c.tx.SubtractBalance(ctx, value, k.ID)
+		_, err := c.tx.SubtractBalance(ctx, value, balanceID(k))
 		return err
 	}
-	_, err := c.tx.AddBalance(ctx, value, k.ID)
+	_, err := c.tx.AddBalance(ctx, value, balanceID(k))
 	if errors.Is(err, store.ErrNotFound) {
 		return invalid(latchkey.Fault{
 			Location: "/properties/value/maximum",
@@ -332,7 +360,7 @@ func (c *Change) updateCredits(
 		}
 	}
 	if none || r.Remaining.IsNull() {
-		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: k.ID})
+		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: balanceID(k)})
 	}
 	balance, limited := r.Remaining.Get()
 	if scheduled && !limited && !k.Remaining.Valid {
@@ -349,7 +377,7 @@ func (c *Change) updateCredits(
 		}
 		setSchedule(k, next, c.now)
 		err := c.tx.SetSchedule(ctx, write.SetScheduleParams{
-			ID: k.ID, RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount,
+			ID: balanceID(k), RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount,
 			RefillDay: k.RefillDay, RefillAt: k.RefillAt,
 		})
 		if err != nil {
@@ -357,7 +385,7 @@ func (c *Change) updateCredits(
 		}
 	}
 	if limited {
-		return c.tx.SetBalance(ctx, k.ID, sql.NullInt64{Int64: balance, Valid: true})
+		return c.tx.SetBalance(ctx, balanceID(k), sql.NullInt64{Int64: balance, Valid: true})
 	}
 	return nil
 }

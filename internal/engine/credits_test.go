@@ -279,7 +279,7 @@ func (b *toppedUp) Spend(context.Context, string, string, int64) (int64, error) 
 	return 0, nil
 }
 
-func (b *toppedUp) Balance(context.Context, string) (sql.NullInt64, error) {
+func (b *toppedUp) KeyBalance(context.Context, string) (sql.NullInt64, error) {
 	return sql.NullInt64{Int64: 3, Valid: true}, nil
 }
 

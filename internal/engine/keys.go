@@ -159,7 +159,7 @@ func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, er
 	if err := c.require(onKey(row)); err != nil {
 		return read.LiveKeyRow{}, err
 	}
-	return row, nil
+	return row, withSharedCredits(ctx, &row.Key, c.tx.SharedCredits)
 }
 
 // onKey returns the ids that a rule about a key binds.
@@ -320,6 +320,9 @@ func (e *Engine) listedKeys(
 		return nil, err
 	}
 	return eachOr(func(row read.KeysPageRow) (latchkey.Key, error) {
+		if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
+			return latchkey.Key{}, err
+		}
 		key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, grants[row.Key.ID])
 		if !r.Decrypt {
 			return key, nil
@@ -338,6 +341,9 @@ func (e *Engine) describe(
 ) (latchkey.Key, error) {
 	h, err := e.loadGrants(ctx, k)
 	if err != nil {
+		return latchkey.Key{}, err
+	}
+	if err := withSharedCredits(ctx, k, e.db.SharedCredits); err != nil {
 		return latchkey.Key{}, err
 	}
 	return keyOf(k, externalID, identityMeta, h), nil
@@ -379,6 +385,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			return err
 		}
 		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
+			c.invalidate(balanceID(k))
 			if err := c.updateCredits(ctx, k, credits, r.Credits.IsNull()); err != nil {
 				return err
 			}
@@ -412,22 +419,57 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 		}
 		c.invalidate(r.KeyID)
 		c.audit(keyDeleted, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
-		if !r.Permanent {
-			return c.tx.MarkKeyDeleted(ctx, r.KeyID, c.now)
-		}
-		return c.deleteKey(ctx, r.KeyID)
+		return c.deleteKey(ctx, &row.Key, r.Permanent)
 	})
 }
 
-// deleteKey deletes a key and its rows in other tables.
-func (c *Change) deleteKey(ctx context.Context, id string) error {
+// deleteKey marks a key as deleted or, if permanent, deletes it with its rows in
+// other tables. The balance of its family stays until its last key is deleted.
+func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) error {
+	last, err := c.isLastOfFamily(ctx, k)
+	if err != nil {
+		return err
+	}
+	switch {
+	case permanent:
+		err = c.eraseKey(ctx, k, last)
+	case last:
+		err = c.tx.MarkKeyDeleted(ctx, k.ID, c.now)
+	default:
+		err = c.tx.MarkRelativeDeleted(ctx, k.ID, c.now)
+	}
+	if err != nil || !last || balanceID(k) == k.ID {
+		return err
+	}
+	if err := c.tx.DropCredits(ctx, k.Family); err != nil {
+		return err
+	}
+	return c.tx.DeleteErasedKey(ctx, k.Family)
+}
+
+// isLastOfFamily reports whether no other key uses the balance of a key.
+func (c *Change) isLastOfFamily(ctx context.Context, k *read.Key) (bool, error) {
+	if k.Family == "" {
+		return true, nil
+	}
+	_, err := c.tx.OtherOfFamily(ctx, k.Family, k.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// eraseKey deletes a key and its rows in other tables.
+func (c *Change) eraseKey(ctx context.Context, k *read.Key, last bool) error {
 	for _, del := range []func(context.Context, string) error{
 		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits, c.tx.DeleteSealedKey,
-		c.tx.DeleteKey,
 	} {
-		if err := del(ctx, id); err != nil {
+		if err := del(ctx, k.ID); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !last && balanceID(k) == k.ID {
+		return c.tx.EraseKey(ctx, k.ID, c.now)
+	}
+	return c.tx.DeleteKey(ctx, k.ID)
 }

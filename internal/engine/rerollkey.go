@@ -14,9 +14,12 @@ import (
 )
 
 // RerollKey creates a key that replaces another one. It copies the name,
-// metadata, identity, roles, permissions, limits, balance and expiry. The old
-// key stays valid for the requested time, but never beyond its own expiry; with
-// 0 it stops at once. After that the two keys are independent.
+// metadata, identity, roles, permissions, limits and expiry. The old key stays
+// valid for the requested time, but never beyond its own expiry; with 0 it stops
+// at once.
+//
+// A reroll gives nothing away: both keys share one balance with its refills, and
+// the counts of their limits, whose settings each key has for itself.
 func (e *Engine) RerollKey(
 	ctx context.Context, who Caller, r *latchkey.RerollKeyRequest,
 ) (latchkey.CreatedKey, error) {
@@ -47,7 +50,8 @@ func (e *Engine) RerollKey(
 		}
 		end := endOfGrace(old.Expires, c.now, r.Expiration.Or(latchkey.Duration{}).Milliseconds())
 		c.invalidate(old.ID)
-		if err := c.tx.ExpireKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true}); err != nil {
+		err = c.tx.ReplaceKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true}, balanceID(old))
+		if err != nil {
 			return latchkey.CreatedKey{}, fmt.Errorf("expiry: %w", err)
 		}
 		return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
@@ -105,6 +109,9 @@ func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, e
 	k := old
 	k.ID, k.Hash, k.Start, k.MigrationID = NewID("key"), s.hash, s.start, ""
 	k.CreatedAt, k.UpdatedAt, k.LastUsedAt = c.now, 0, 0
+	k.Family = balanceID(&old)
+	k.Remaining, k.RefillInterval = sql.NullInt64{Valid: true}, "" // its own balance is not used
+	k.RefillAmount, k.RefillDay, k.RefillAt = 0, 0, 0
 	if err := c.insertKey(ctx, k); err != nil {
 		return "", err
 	}

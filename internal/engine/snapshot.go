@@ -28,6 +28,7 @@ type keySnapshot struct {
 	*keyLocation
 	*grants
 	id, name     string
+	family       string // id of the balance and of the counts
 	meta         latchkey.Meta
 	expires      int64        // unix ms, or never
 	refillAt     int64        // the next refill, unix ms; 0 for none
@@ -117,6 +118,11 @@ func (e *Engine) loadKey(
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
+	if row.Key.DeletedAt == 0 {
+		if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
+			return nil, err
+		}
+	}
 	stored, err := e.loadGrants(ctx, &row.Key)
 	if err != nil {
 		return nil, err
@@ -133,13 +139,15 @@ func (e *Engine) newSnapshot(
 		return nil, err
 	}
 	key := &row.Key
+	on := append(stored.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)
+	if key.Family != "" {
+		on = append(on, key.Family)
+	}
 	k := &keySnapshot{
-		Dependencies: asOf.DependsOn(
-			append(stored.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)...,
-		),
-		keyLocation: e.locations.intern(keyLocation{key.APIID, row.KeyspaceID, key.WorkspaceID}),
-		grants:      b,
-		id:          key.ID, name: key.Name, meta: latchkey.Meta(key.Meta),
+		Dependencies: asOf.DependsOn(on...),
+		keyLocation:  e.locations.intern(keyLocation{key.APIID, row.KeyspaceID, key.WorkspaceID}),
+		grants:       b,
+		id:           key.ID, name: key.Name, family: balanceID(key), meta: latchkey.Meta(key.Meta),
 		expires:      orElse(key.Expires, never),
 		deleted:      key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
 		workspaceOff: !row.WorkspaceEnabled,
@@ -190,7 +198,7 @@ func effectiveLimits(
 ) ([]effectiveLimit, *latchkey.Identity) {
 	var limits []effectiveLimit
 	for _, l := range h.limits {
-		limits = append(limits, limitOn(key.ID, l))
+		limits = append(limits, limitOn(balanceID(key), l))
 	}
 	identity := identityOf(key, externalID, meta, nil)
 	for _, l := range h.shared {

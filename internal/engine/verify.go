@@ -235,7 +235,7 @@ func (e *Engine) showBalance(
 	if !key.limited {
 		return nil
 	}
-	balance, err := e.db.Balance(ctx, key.id)
+	balance, err := e.db.KeyBalance(ctx, key.id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // deleted at this very moment
 	}
@@ -319,7 +319,7 @@ func (k *keySnapshot) limitNamed(a latchkey.VerifyKeyRatelimit) (checkedLimit, b
 	limit, limited := a.Limit.Get()
 	duration, timed := a.Duration.Get()
 	if limited && timed {
-		return checkedLimit{effectiveLimit: limitOn(k.id, latchkey.Ratelimit{
+		return checkedLimit{effectiveLimit: limitOn(k.family, latchkey.Ratelimit{
 			Name: a.Name, Limit: limit, Duration: duration, Algorithm: a.Algorithm,
 		})}, true
 	}

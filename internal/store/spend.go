@@ -213,7 +213,7 @@ func (tx *Tx) spend(ctx context.Context, all []*spend) error {
 // nodes share rows, a statement must lock no more than one.
 const takeTotals = `UPDATE keys SET remaining = keys.remaining - total.value
 FROM json_each($1) AS total
-WHERE keys.id = total.key AND keys.remaining >= total.value AND keys.deleted_at = 0
+WHERE keys.id = total.key AND keys.remaining >= total.value
 RETURNING keys.id, keys.remaining`
 
 // spendTotals makes the spends of the keys whose balance covers all of them, and

@@ -11,10 +11,10 @@ import (
 )
 
 const balance = `-- name: Balance :one
-SELECT remaining FROM keys WHERE id = $1 AND deleted_at = 0
+SELECT remaining FROM keys WHERE id = $1
 `
 
-// The balance of a key that is not deleted; NULL for unlimited.
+// A balance by the id of its family; NULL for unlimited.
 func (q *Queries) Balance(ctx context.Context, id string) (sql.NullInt64, error) {
 	row := q.db.QueryRowContext(ctx, balance, id)
 	var remaining sql.NullInt64
@@ -22,9 +22,36 @@ func (q *Queries) Balance(ctx context.Context, id string) (sql.NullInt64, error)
 	return remaining, err
 }
 
+const keyBalance = `-- name: KeyBalance :one
+SELECT b.remaining FROM keys k
+JOIN keys b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
+WHERE k.id = $1 AND k.deleted_at = 0
+`
+
+// The balance of a key that is not deleted; NULL for unlimited.
+func (q *Queries) KeyBalance(ctx context.Context, id string) (sql.NullInt64, error) {
+	row := q.db.QueryRowContext(ctx, keyBalance, id)
+	var remaining sql.NullInt64
+	err := row.Scan(&remaining)
+	return remaining, err
+}
+
+const otherOfFamily = `-- name: OtherOfFamily :one
+SELECT id FROM keys WHERE family = $1 AND family <> '' AND id <> $2 AND deleted_at = 0
+LIMIT 1
+`
+
+// Another key of a family that is not deleted.
+func (q *Queries) OtherOfFamily(ctx context.Context, family string, iD string) (string, error) {
+	row := q.db.QueryRowContext(ctx, otherOfFamily, family, iD)
+	var id string
+	err := row.Scan(&id)
+	return id, err
+}
+
 const refillsDue = `-- name: RefillsDue :many
-SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at FROM keys
-WHERE refill_interval <> '' AND refill_at <= $1 AND deleted_at = 0
+SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at, family FROM keys
+WHERE refill_interval <> '' AND refill_at <= $1
 ORDER BY refill_at
 LIMIT CAST($2 AS BIGINT)
 `
@@ -59,6 +86,7 @@ func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([
 			&i.UpdatedAt,
 			&i.LastUsedAt,
 			&i.DeletedAt,
+			&i.Family,
 		); err != nil {
 			return nil, err
 		}
@@ -71,4 +99,30 @@ func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([
 		return nil, err
 	}
 	return items, nil
+}
+
+const sharedCredits = `-- name: SharedCredits :one
+SELECT remaining, refill_interval, refill_amount, refill_day, refill_at FROM keys WHERE id = $1
+`
+
+type SharedCreditsRow struct {
+	Remaining      sql.NullInt64
+	RefillInterval string
+	RefillAmount   int64
+	RefillDay      int64
+	RefillAt       int64
+}
+
+// The balance and the schedule of a family.
+func (q *Queries) SharedCredits(ctx context.Context, id string) (SharedCreditsRow, error) {
+	row := q.db.QueryRowContext(ctx, sharedCredits, id)
+	var i SharedCreditsRow
+	err := row.Scan(
+		&i.Remaining,
+		&i.RefillInterval,
+		&i.RefillAmount,
+		&i.RefillDay,
+		&i.RefillAt,
+	)
+	return i, err
 }

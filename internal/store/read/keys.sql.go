@@ -10,7 +10,7 @@ import (
 )
 
 const keyByHash = `-- name: KeyByHash :one
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
     w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at,
     COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
 FROM keys k
@@ -56,6 +56,7 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string) (KeyByHashRow, err
 		&i.Key.UpdatedAt,
 		&i.Key.LastUsedAt,
 		&i.Key.DeletedAt,
+		&i.Key.Family,
 		&i.KeyspaceID,
 		&i.IPWhitelist,
 		&i.APIDeletedAt,
@@ -68,7 +69,7 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string) (KeyByHashRow, err
 }
 
 const keysOfIdentityPage = `-- name: KeysOfIdentityPage :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, i.external_id, i.meta AS identity_meta
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, i.external_id, i.meta AS identity_meta
 FROM keys k
 JOIN identities i ON i.id = k.identity_id
 WHERE k.identity_id = $1 AND k.identity_id <> '' AND k.id >= $2
@@ -126,6 +127,7 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 			&i.Key.UpdatedAt,
 			&i.Key.LastUsedAt,
 			&i.Key.DeletedAt,
+			&i.Key.Family,
 			&i.ExternalID,
 			&i.IdentityMeta,
 		); err != nil {
@@ -143,7 +145,7 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 }
 
 const keysPage = `-- name: KeysPage :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
 FROM keys k
 LEFT JOIN identities i ON i.id = k.identity_id
 WHERE k.api_id = $1 AND k.id >= $2 AND k.deleted_at = 0
@@ -188,6 +190,7 @@ func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, mos
 			&i.Key.UpdatedAt,
 			&i.Key.LastUsedAt,
 			&i.Key.DeletedAt,
+			&i.Key.Family,
 			&i.ExternalID,
 			&i.IdentityMeta,
 		); err != nil {
@@ -205,7 +208,7 @@ func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, mos
 }
 
 const liveKey = `-- name: LiveKey :one
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
     a.default_bytes,
     COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
 FROM keys k
@@ -250,6 +253,7 @@ func (q *Queries) LiveKey(ctx context.Context, iD string, workspaceID string) (L
 		&i.Key.UpdatedAt,
 		&i.Key.LastUsedAt,
 		&i.Key.DeletedAt,
+		&i.Key.Family,
 		&i.KeyspaceID,
 		&i.StoreEncrypted,
 		&i.StrictGrants,

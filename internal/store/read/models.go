@@ -100,6 +100,7 @@ type Key struct {
 	UpdatedAt      int64
 	LastUsedAt     int64
 	DeletedAt      int64
+	Family         string
 }
 
 type KeyMigration struct {

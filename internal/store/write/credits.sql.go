@@ -24,9 +24,19 @@ func (q *Queries) AddBalance(ctx context.Context, amount int64, iD string) (sql.
 	return remaining, err
 }
 
+const dropCredits = `-- name: DropCredits :exec
+UPDATE keys SET remaining = NULL, refill_interval = '' WHERE id = $1
+`
+
+// Ends a balance, which no key has any longer: nothing can be spent from it.
+func (q *Queries) DropCredits(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, dropCredits, id)
+	return err
+}
+
 const refill = `-- name: Refill :execrows
 UPDATE keys SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = $1
-WHERE id = $2 AND refill_at = $3 AND refill_interval <> '' AND deleted_at = 0
+WHERE id = $2 AND refill_at = $3 AND refill_interval <> ''
 `
 
 // Does the refill that was due at one time, once: the schedule moves on with it.
@@ -99,7 +109,7 @@ func (q *Queries) SetSchedule(ctx context.Context, arg SetScheduleParams) error 
 
 const spend = `-- name: Spend :one
 UPDATE keys SET remaining = remaining - CAST($1 AS BIGINT)
-WHERE id = $2 AND remaining >= CAST($1 AS BIGINT) AND deleted_at = 0
+WHERE id = $2 AND remaining >= CAST($1 AS BIGINT)
 RETURNING remaining
 `
 

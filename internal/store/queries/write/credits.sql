@@ -21,13 +21,17 @@ UPDATE keys SET remaining = CASE WHEN remaining > CAST(sqlc.arg(amount) AS BIGIN
 WHERE id = sqlc.arg(id) AND remaining IS NOT NULL
 RETURNING remaining;
 
+-- name: DropCredits :exec
+-- Ends a balance, which no key has any longer: nothing can be spent from it.
+UPDATE keys SET remaining = NULL, refill_interval = '' WHERE id = $1;
+
 -- name: Spend :one
 -- Takes the cost from a balance that has it, and returns what is left; no row otherwise.
 UPDATE keys SET remaining = remaining - CAST(sqlc.arg(cost) AS BIGINT)
-WHERE id = sqlc.arg(id) AND remaining >= CAST(sqlc.arg(cost) AS BIGINT) AND deleted_at = 0
+WHERE id = sqlc.arg(id) AND remaining >= CAST(sqlc.arg(cost) AS BIGINT)
 RETURNING remaining;
 
 -- name: Refill :execrows
 -- Does the refill that was due at one time, once: the schedule moves on with it.
 UPDATE keys SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = sqlc.arg(next_at)
-WHERE id = sqlc.arg(id) AND refill_at = sqlc.arg(due_at) AND refill_interval <> '' AND deleted_at = 0;
+WHERE id = sqlc.arg(id) AND refill_at = sqlc.arg(due_at) AND refill_interval <> '';
