@@ -18,6 +18,8 @@ var codes = [...]latchkey.Code{
 // metrics are the engine's counters besides those of its caches.
 type metrics struct {
 	verifications [len(codes)]coherence.Counter
+	limitsPassed  coherence.Counter    // calls of ratelimit.limit and multiLimit that passed
+	limitsDenied  coherence.Counter    // calls of them that a limit denied
 	stale         atomic.Uint64        // responses that depend on stale data
 	auditDropped  atomic.Uint64        // audit records that were older than the retention
 	lag           prometheus.Histogram // replication lag
@@ -48,7 +50,9 @@ func (m *metrics) countVerification(lane uint32, code latchkey.Code) {
 // No label identifies a key or a request.
 var (
 	descVerified = desc("verifications_total", "Verifications by code.", "code")
-	descStale    = desc("stale_answers_total",
+	descLimited  = desc("limits_total",
+		"Calls of ratelimit.limit and ratelimit.multiLimit by outcome.", "outcome")
+	descStale = desc("stale_answers_total",
 		"Responses from stale cached data while the database was unreachable.")
 	descDelayed = desc("misses_delayed_total",
 		"Delayed responses to callers that present many keys or root keys that don't exist.")
@@ -84,6 +88,8 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	for i, code := range codes {
 		count(descVerified, float64(e.verifications[i].Total()), string(code))
 	}
+	count(descLimited, float64(e.limitsPassed.Total()), "passed")
+	count(descLimited, float64(e.limitsDenied.Total()), "denied")
 	for name, s := range map[string]coherence.Stats{
 		"keys": e.keys.Stats(), "root_keys": e.roots.Stats(), "namespaces": e.spaces.Stats(),
 	} {

@@ -81,6 +81,30 @@ func TestVerificationsAreObservedOnce(t *testing.T) {
 	}
 }
 
+// Each call counts once, whatever it is retried with.
+func TestLimitsAreObservedOnce(t *testing.T) {
+	w := newWorld(t)
+	limit := latchkey.LimitRequest{
+		Namespace: "n", Identifier: "i", Limit: 1, Duration: latchkey.Per(time.Hour),
+	}
+	who := w.who
+	for _, idempotencyKey := range []string{"", "", "once", "once", "once"} {
+		who.IdempotencyKey = idempotencyKey
+		must[latchkey.LimitResult](w, who, "ratelimit.limit", limit)
+	}
+	both := latchkey.MultiLimitRequest{limit, limit}
+	both[0].Identifier = "other"
+	for _, idempotencyKey := range []string{"", "both", "both"} {
+		who.IdempotencyKey = idempotencyKey
+		must[latchkey.MultiLimitResult](w, who, "ratelimit.multiLimit", both)
+	}
+	w.refused(who, "ratelimit.limit", latchkey.LimitRequest{}, 400, "invalid_input")
+	passed, denied := w.limitsPassed.Total(), w.limitsDenied.Total()
+	if passed != 1 || denied != 4 {
+		t.Errorf("%d passed and %d denied, want 1 and 4", passed, denied)
+	}
+}
+
 // TestReplayedVerificationDoesNotUpdateLastUsed: a replayed response is not a
 // use of the key.
 func TestReplayedVerificationDoesNotUpdateLastUsed(t *testing.T) {

@@ -44,7 +44,23 @@ func (e *Engine) Limit(
 	if who.requestHash != "" {
 		return e.limitOnce(ctx, who, space, r)
 	}
-	return e.limit(ctx, e.now(), who.WorkspaceID(), space, r)
+	result, err := e.limit(ctx, e.now(), who.WorkspaceID(), space, r)
+	if err != nil {
+		return latchkey.LimitResult{}, err
+	}
+	e.observeLimit(who.Lane, result.Success)
+	return result, nil
+}
+
+// observeLimit records a decision about limits in the metrics of a lane. It is the
+// only place that does, and runs once for each call, after the commit. Calls that end
+// in an error, and replayed responses, are not observed.
+func (e *Engine) observeLimit(lane uint32, passed bool) {
+	if passed {
+		e.limitsPassed.Add(lane)
+	} else {
+		e.limitsDenied.Add(lane)
+	}
 }
 
 // limitOnce is limit for a request with an Idempotency-Key. It is a function of
@@ -55,7 +71,7 @@ func (e *Engine) limitOnce(
 	count := func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
 		return e.limit(ctx, now, who.WorkspaceID(), space, r)
 	}
-	return countOnce(ctx, e, who, count)
+	return countOnce(ctx, e, who, count, func(r latchkey.LimitResult) bool { return r.Success })
 }
 
 // limit checks and counts one limit.
@@ -99,7 +115,7 @@ func (e *Engine) MultiLimit(
 	count := func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
 		return e.takeAll(ctx, who, now, spaces, *r)
 	}
-	return countOnce(ctx, e, who, count)
+	return countOnce(ctx, e, who, count, func(r latchkey.MultiLimitResult) bool { return r.Passed })
 }
 
 // requireNamespaces returns an error unless the caller can use all of the
@@ -175,19 +191,27 @@ func algorithmNamed(name string) ratelimit.Algorithm {
 }
 
 // countOnce runs count without a transaction or, with an Idempotency-Key, once
-// within a change that saves the response.
+// within a change that saves the response. It observes what was decided.
 func countOnce[T any](
 	ctx context.Context, e *Engine, who Caller,
-	count func(ctx context.Context, now int64) (T, error),
+	count func(ctx context.Context, now int64) (T, error), passed func(T) bool,
 ) (T, error) {
+	now, replayed := e.now(), false
+	result, err := *new(T), error(nil)
 	if who.requestHash == "" {
-		return count(ctx, e.now())
+		result, err = count(ctx, now)
+	} else {
+		counting := once(func(ctx context.Context) (T, error) { return count(ctx, now) })
+		work := func(ctx context.Context, _ *Change) (T, error) { return counting(ctx) }
+		result, replayed, err = changeOnce(ctx, e, who, work)
 	}
-	now := e.now()
-	counting := once(func(ctx context.Context) (T, error) { return count(ctx, now) })
-	return change(ctx, e, who, func(ctx context.Context, _ *Change) (T, error) {
-		return counting(ctx)
-	})
+	if err != nil {
+		return *new(T), err
+	}
+	if !replayed {
+		e.observeLimit(who.Lane, passed(result))
+	}
+	return result, nil
 }
 
 func namespaceGone() error {
