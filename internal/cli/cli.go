@@ -60,6 +60,9 @@ type grammar struct {
 	Vault struct {
 		Rotate rotateCmd `cmd:"" help:"Replace the master key; the service must be stopped."`
 	} `cmd:"" group:"local" help:"The master key."`
+	Operator struct {
+		Reset resetOperator `cmd:"" help:"Replace a lost root key of the operator; the service must be stopped."`
+	} `cmd:"" group:"local" help:"The operator's root key."`
 	Completion completionCmd `cmd:"" group:"local" help:"Print a script that completes commands in your shell."`
 	Complete   completeCmd   `cmd:"" hidden:"" help:"Print possible next words."`
 	Licenses   licensesCmd   `cmd:"" group:"local" help:"Print the licenses of Latchkey and of what is linked into it."`

@@ -30,7 +30,8 @@ func (a *app) rootKey() (string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf(
 			"no root key: give one with --root-key-file or LATCHKEY_ROOT_KEY, or name the service's data "+
-				"folder with --data (there is no %s)",
+				"folder with --data (there is no %s); if the operator's is lost, stop the service and run "+
+				"latchkey operator reset",
 			file,
 		)
 	}

@@ -21,6 +21,7 @@ const (
 	rootKeyCreated
 	rootKeyUpdated
 	rootKeyDeleted
+	rootKeyReset
 	apiCreated
 	apiUpdated
 	apiDeleted
@@ -70,6 +71,7 @@ var events = [...]struct {
 	rootKeyCreated: {"key.create", "Created root key %[1]s", "rootKey"},
 	rootKeyUpdated: {"key.update", "Updated root key %[1]s", "rootKey"},
 	rootKeyDeleted: {"key.delete", "Deleted root key %[1]s", "rootKey"},
+	rootKeyReset:   {"root_key.reset", "Reset the operator's root key to %[1]s", "rootKey"},
 
 	apiCreated: {"api.create", "Created API %[1]s", "api"},
 	apiUpdated: {"api.update", "Updated API %[1]s", "api"},
