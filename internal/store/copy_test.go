@@ -110,6 +110,7 @@ func tableNames(t *testing.T, db *DB) (names []string) {
 
 // With random rows in every table.
 func TestACopyRoundTrips(t *testing.T) {
+	t.Parallel()
 	all, err := tables(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -56,8 +56,10 @@ func next(t *testing.T, heard <-chan Heard) Heard {
 
 // Each arrives once. A node's own changes don't.
 func TestChangesOfOtherNodesArriveInOrder(t *testing.T) {
+	t.Parallel()
 	for _, listens := range []bool{true, false} {
 		t.Run(fmt.Sprintf("listens=%v", listens), func(t *testing.T) {
+			t.Parallel()
 			where := testenv.Postgres(t)
 			db, other := open(t, where), open(t, where)
 			db.shared.listens = listens
@@ -144,6 +146,7 @@ func numbers(n int) func(func(string) bool) {
 }
 
 func TestDroppingReadChangesIsNotAGap(t *testing.T) {
+	t.Parallel()
 	where := testenv.Postgres(t)
 	db, other := open(t, where), open(t, where)
 	for range 10 {
@@ -169,6 +172,7 @@ func TestDroppingReadChangesIsNotAGap(t *testing.T) {
 
 // It misses no change made in between.
 func TestAFollowerResumesAfterADisconnect(t *testing.T) {
+	t.Parallel()
 	where := testenv.Postgres(t)
 	other := open(t, where)
 	through, proxy := behind(t, where)
@@ -201,6 +205,7 @@ func TestAFollowerResumesAfterADisconnect(t *testing.T) {
 
 // Even if nothing has changed: every 250 ms, if the machine is not busy.
 func TestAFollowerReportsEveryReading(t *testing.T) {
+	t.Parallel()
 	db := open(t, testenv.Postgres(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -184,8 +184,10 @@ func behind(t *testing.T, where string) (string, *testenv.Proxy) {
 
 // The change was made if and only if the server got the commit. It is not retried.
 func TestALostCommitResponseIsAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	for _, arrives := range []bool{true, false} {
 		t.Run(fmt.Sprintf("arrives=%v", arrives), func(t *testing.T) {
+			t.Parallel()
 			where, proxy := behind(t, testenv.Postgres(t))
 			db := open(t, where)
 			cut := func(sent []byte) bool { return bytes.Contains(sent, []byte("COMMIT\x00")) }
@@ -217,15 +219,17 @@ func TestALostCommitResponseIsAnUnknownOutcome(t *testing.T) {
 // Whether connections are refused, silent or cut, no call takes longer than its
 // timeout, and calls succeed again when the database is back.
 func TestAnUnreachableDatabaseFailsInTime(t *testing.T) {
-	where, proxy := behind(t, testenv.Postgres(t))
-	db := open(t, where)
-	faults := map[string]struct{ begin, end func() }{
-		"refused":     {proxy.Refuse, proxy.Accept},
-		"partitioned": {proxy.Partition, proxy.Heal},
+	t.Parallel()
+	faults := map[string]struct{ begin, end func(*testenv.Proxy) }{
+		"refused":     {(*testenv.Proxy).Refuse, (*testenv.Proxy).Accept},
+		"partitioned": {(*testenv.Proxy).Partition, (*testenv.Proxy).Heal},
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
-			fault.begin()
+			t.Parallel()
+			where, proxy := behind(t, testenv.Postgres(t))
+			db := open(t, where)
+			fault.begin(proxy)
 			var wg sync.WaitGroup
 			began := time.Now()
 			for i := range 200 {
@@ -248,7 +252,7 @@ func TestAnUnreachableDatabaseFailsInTime(t *testing.T) {
 			if took := time.Since(began); took > 13*time.Second {
 				t.Errorf("the last answer came after %v", took)
 			}
-			fault.end()
+			fault.end(proxy)
 			if err := db.Update(t.Context(), put(name, "1")); err != nil || !has(t, db, name) {
 				t.Errorf("afterwards: %v", err)
 			}
@@ -280,6 +284,7 @@ func TestAWaitingChangeCanBeCanceled(t *testing.T) {
 // The server ends an idle transaction that holds the heads, and the waiting change is
 // made.
 func TestAFrozenNodeDoesNotBlockOthers(t *testing.T) {
+	t.Parallel()
 	where := testenv.Postgres(t)
 	db, frozen := open(t, where), open(t, where)
 	conn, err := frozen.shared.dedicated.Conn(t.Context())

@@ -95,8 +95,10 @@ func TestAMissingDatabaseIsUnavailable(t *testing.T) {
 
 // A pooler in transaction mode needs them.
 func TestOtherQueryModesWork(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"exec", "simple_protocol", "cache_describe"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			db := open(t, testenv.Postgres(t)+"&default_query_exec_mode="+mode)
 			everyQuery(t, db)
 		})
@@ -106,6 +108,7 @@ func TestOtherQueryModesWork(t *testing.T) {
 // A read on a broken connection is retried on another one, even if all connections of
 // the pool are broken.
 func TestReadsSurviveCutConnections(t *testing.T) {
+	t.Parallel()
 	url := testenv.Postgres(t)
 	u, err := neturl.Parse(url)
 	if err != nil {

@@ -442,8 +442,10 @@ func TestAStartedSpendIsFinished(t *testing.T) {
 
 // The spend is made once, in every query mode.
 func TestALostSpendResponseIsAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{"cache_statement", "exec", "simple_protocol"} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			where, proxy := behind(t, testenv.Postgres(t)+"&default_query_exec_mode="+mode)
 			db := open(t, where)
 			addKey(t, db, "key", credits(100))

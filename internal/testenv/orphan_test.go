@@ -32,10 +32,12 @@ func TestChild(t *testing.T) {
 }
 
 func TestNothingOutlivesTheProcess(t *testing.T) {
+	t.Parallel()
 	if _, _, err := findPostgres(); err != nil {
 		must(t, err)
 	}
 	t.Run("killed after the start of all servers", func(t *testing.T) {
+		t.Parallel()
 		folder := publicFolder(t)
 		child, output := startChild(t, folder)
 		for output.Scan() && output.Text() != "ready" {
@@ -48,6 +50,7 @@ func TestNothingOutlivesTheProcess(t *testing.T) {
 		awaitNothing(t, folder)
 	})
 	t.Run("killed while servers start", func(t *testing.T) {
+		t.Parallel()
 		for range 3 {
 			folder := publicFolder(t)
 			child, _ := startChild(t, folder)
@@ -57,6 +60,7 @@ func TestNothingOutlivesTheProcess(t *testing.T) {
 		}
 	})
 	t.Run("ended by the test's time limit", func(t *testing.T) {
+		t.Parallel()
 		folder := publicFolder(t)
 		child, _ := startChild(t, folder, "-test.timeout=3s")
 		if err := child.Wait(); err == nil {
@@ -135,6 +139,7 @@ func processesIn(t *testing.T, folder string) []string {
 }
 
 func TestKilledPostgresLeavesNoSharedMemory(t *testing.T) {
+	t.Parallel()
 	var segment string
 	t.Run("its test", func(t *testing.T) {
 		s := StartPostgres(t)

@@ -103,6 +103,7 @@ func TestKilledPostgresKeepsWhatItConfirmed(t *testing.T) {
 }
 
 func TestStartPostgresWaitsForTheDisk(t *testing.T) {
+	t.Parallel()
 	var fsync, commit string
 	conn := connect(t, StartPostgres(t).URL)
 	const settings = "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
@@ -115,6 +116,7 @@ func TestStartPostgresWaitsForTheDisk(t *testing.T) {
 }
 
 func TestStoppedPostgresStartsAgain(t *testing.T) {
+	t.Parallel()
 	s := StartPostgres(t)
 	conn := connect(t, s.URL) // Stop does not wait for it
 	mustExec(t, conn, "CREATE TABLE things (id BIGINT)")
@@ -130,6 +132,7 @@ func TestStoppedPostgresStartsAgain(t *testing.T) {
 }
 
 func TestFrozenPostgresDoesNotRespond(t *testing.T) {
+	t.Parallel()
 	s := StartPostgres(t)
 	old := connect(t, s.URL)
 	s.Freeze()
@@ -151,6 +154,7 @@ func TestFrozenPostgresDoesNotRespond(t *testing.T) {
 }
 
 func TestFrozenPostgresCanBeKilled(t *testing.T) {
+	t.Parallel()
 	s := StartPostgres(t)
 	connect(t, s.URL)
 	s.Freeze()
