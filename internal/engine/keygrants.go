@@ -26,7 +26,10 @@ func (e *Engine) AddPermissions(
 			if err != nil {
 				return err
 			}
-			return c.connectPermissions(ctx, key, held, permissions)
+			if err := c.connectPermissions(ctx, key, held, permissions); err != nil {
+				return err
+			}
+			return c.requireFewPermissions(ctx, key.ID, len(r.Permissions))
 		})
 }
 
@@ -58,7 +61,10 @@ func (e *Engine) SetPermissions(
 ) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
 		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
-			return c.replacePermissions(ctx, key, r.Permissions)
+			if err := c.replacePermissions(ctx, key, r.Permissions); err != nil {
+				return err
+			}
+			return c.requireFewPermissions(ctx, key.ID, len(r.Permissions))
 		})
 }
 
@@ -116,9 +122,27 @@ func (c *Change) requireWildcard() error {
 
 func hasWildcard(p latchkey.Permission) bool { return strings.Contains(p.Slug, "*") }
 
-// maxHeld is how many permissions a key can have directly, as many as one request can
-// name.
+// maxHeld is how many permissions a key can have, directly and through its roles, as many
+// as one request can name. A permission that several roles have counts for each.
 const maxHeld = 1000
+
+// requireFewPermissions returns an error if a key has too many permissions after a request
+// that gave it some permissions or roles.
+func (c *Change) requireFewPermissions(ctx context.Context, keyID string, given int) error {
+	if given == 0 {
+		return nil
+	}
+	n, err := c.tx.CountKeyPermissions(ctx, keyID)
+	if err != nil || n <= maxHeld {
+		return err
+	}
+	return invalid(latchkey.Fault{
+		Location: "/properties",
+		Message: fmt.Sprintf("a key can have %d permissions, directly and through its roles, "+
+			"and this one would have %d", maxHeld, n),
+		Fix: "Remove permissions or roles first, or use permissions with a * in place of several.",
+	})
+}
 
 // connectPermissions gives a key those of the permissions that it doesn't have directly.
 func (c *Change) connectPermissions(
@@ -129,14 +153,6 @@ func (c *Change) connectPermissions(
 		if err := c.requireWildcard(); err != nil {
 			return err
 		}
-	}
-	if len(held)+len(missing) > maxHeld {
-		return invalid(latchkey.Fault{
-			Location: "/properties/permissions",
-			Message: fmt.Sprintf("a key can have %d permissions directly, and this one would have %d",
-				maxHeld, len(held)+len(missing)),
-			Fix: "Give the key a role that has the permissions, or remove some first.",
-		})
 	}
 	for _, p := range missing {
 		c.audit(keyPermissionConnected, key, permissionTarget(p))
@@ -195,7 +211,10 @@ func (e *Engine) AddRoles(
 			if err != nil {
 				return err
 			}
-			return c.connectRoles(ctx, key, held, roles)
+			if err := c.connectRoles(ctx, key, held, roles); err != nil {
+				return err
+			}
+			return c.requireFewPermissions(ctx, key.ID, len(r.Roles))
 		})
 }
 
@@ -227,7 +246,10 @@ func (e *Engine) SetRoles(
 			if err != nil {
 				return err
 			}
-			return c.replaceRoles(ctx, key, roles)
+			if err := c.replaceRoles(ctx, key, roles); err != nil {
+				return err
+			}
+			return c.requireFewPermissions(ctx, key.ID, len(r.Roles))
 		})
 }
 

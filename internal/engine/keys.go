@@ -132,7 +132,7 @@ func (c *Change) createKey(
 	if err := c.connectRoles(ctx, key, nil, roles); err != nil {
 		return "", err
 	}
-	return k.ID, nil
+	return k.ID, c.requireFewPermissions(ctx, k.ID, len(permissions)+len(roles))
 }
 
 // keyTarget names a stored key for the audit log.
@@ -401,9 +401,11 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			}
 		}
 		if setsRoles {
-			return c.replaceRoles(ctx, key, roles)
+			if err := c.replaceRoles(ctx, key, roles); err != nil {
+				return err
+			}
 		}
-		return nil
+		return c.requireFewPermissions(ctx, k.ID, len(slugs)+len(names))
 	})
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -37,12 +38,33 @@ func (e *Engine) SetOverride(
 		if err != nil {
 			return latchkey.SetOverrideResult{}, err
 		}
+		if err := c.requireFewOverrides(ctx, space.ID); err != nil {
+			return latchkey.SetOverrideResult{}, err
+		}
 		c.invalidate(space.ID)
 		c.audit(overrideSet, overrideTarget(id, r.Identifier),
 			namespaceTarget(space.ID, space.Name))
 		return latchkey.SetOverrideResult{OverrideID: id}, nil
 	}
 	return change(ctx, e, who, work)
+}
+
+// maxOverrides is how many overrides a namespace can have. Each limited request asks its
+// patterns one by one, and reading the namespace reads all of them.
+const maxOverrides = 1000
+
+// requireFewOverrides returns an error if a namespace now has too many overrides.
+func (c *Change) requireFewOverrides(ctx context.Context, namespace string) error {
+	n, err := c.tx.CountOverrides(ctx, namespace)
+	if err != nil || n <= maxOverrides {
+		return err
+	}
+	return invalid(latchkey.Fault{
+		Location: "/properties/identifier",
+		Message: fmt.Sprintf("a namespace can have %d overrides, and this one has as many",
+			maxOverrides),
+		Fix: "Delete overrides first, or use one with a * for several identifiers.",
+	})
 }
 
 // GetOverride returns the override that applies to an identifier. The text of a

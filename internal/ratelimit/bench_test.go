@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"fmt"
 	"math"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -118,6 +119,21 @@ func BenchmarkResolve(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkResolveAtTheBound asks as many patterns as a namespace can have, none of which
+// matches the longest identifier.
+func BenchmarkResolveAtTheBound(b *testing.B) {
+	var list []Override
+	for i := range 1000 {
+		list = append(list, Override{Pattern: fmt.Sprintf("*a*%d*", i+1_000_000)})
+	}
+	overrides := NewOverrides(list)
+	identifier := strings.Repeat("a", 255)
+	for b.Loop() {
+		overrides.Resolve(identifier)
+	}
+}
+
 func BenchmarkTakeOne(b *testing.B) {
 	for _, bench := range []struct {
 		name string

@@ -14,7 +14,12 @@ type Held struct {
 	patterns []string // with a *
 }
 
-// Hold returns the set of the given permissions. Duplicates are ignored.
+// MaxPatterns is how many permissions with a * a set has at most. They are asked one by
+// one, so this bounds the time of a check.
+const MaxPatterns = 1000
+
+// Hold returns the set of the given permissions. Duplicates are ignored, and so are those
+// with a * after the first MaxPatterns in the order of their texts: they grant nothing.
 func Hold(permissions []string) *Held {
 	h := new(Held)
 	for _, p := range permissions {
@@ -25,6 +30,7 @@ func Hold(permissions []string) *Held {
 		}
 	}
 	h.names, h.patterns = set(h.names), set(h.patterns)
+	h.patterns = h.patterns[:min(len(h.patterns), MaxPatterns)]
 	return h
 }
 

@@ -212,3 +212,46 @@ func hundred(tb testing.TB) (*Query, *Held) {
 	tb.Fatal("the query is not satisfied")
 	return nil, nil
 }
+
+// worst returns a query of 66 long names and a set of as many patterns as are asked at all,
+// of which none matches and all have to be read to their end.
+func worst(tb testing.TB, patterns int) (*Query, *Held) {
+	var held []string
+	for i := range patterns {
+		held = append(held, fmt.Sprintf("*a*%d*", i+1_000_000))
+	}
+	names := make([]string, 66)
+	for i := range names {
+		names[i] = strings.Repeat("a", 120) + fmt.Sprint(i)
+	}
+	q, err := Parse(strings.Join(names, " OR "))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return q, Hold(held)
+}
+
+func TestAtMostAThousandPatternsAreAsked(t *testing.T) {
+	var held []string
+	for i := range MaxPatterns {
+		held = append(held, fmt.Sprintf("a%d*", i))
+	}
+	h := Hold(append(held, "z*"))
+	if h.Has("zebra") || !h.Has("a7 or so") {
+		t.Error("the pattern after the last one grants something, or one before it nothing")
+	}
+	if h := Hold(append(held, "zebra")); !h.Has("zebra") {
+		t.Error("patterns hide a name")
+	}
+}
+
+func BenchmarkAllowedAtTheBound(b *testing.B) {
+	for _, n := range []int{100, 1000, 5000} {
+		q, held := worst(b, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				q.Allowed(held)
+			}
+		})
+	}
+}

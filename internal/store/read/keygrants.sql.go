@@ -9,6 +9,20 @@ import (
 	"context"
 )
 
+const countKeyPermissions = `-- name: CountKeyPermissions :one
+SELECT CAST((SELECT COUNT(*) FROM key_permissions kp WHERE kp.key_id = $1)
+    + (SELECT COUNT(*) FROM key_roles kr JOIN role_permissions rp ON rp.role_id = kr.role_id
+        WHERE kr.key_id = $1) AS BIGINT)
+`
+
+// How many permissions a key has, directly and through each of its roles.
+func (q *Queries) CountKeyPermissions(ctx context.Context, keyID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countKeyPermissions, keyID)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const directPermissions = `-- name: DirectPermissions :many
 SELECT p.id, p.name, p.slug, p.description
 FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id

@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const countOverrides = `-- name: CountOverrides :one
+SELECT COUNT(*) FROM overrides WHERE namespace_id = $1
+`
+
+func (q *Queries) CountOverrides(ctx context.Context, namespaceID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countOverrides, namespaceID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const overrides = `-- name: Overrides :many
 SELECT id, namespace_id, identifier, amount, duration, algorithm FROM overrides WHERE namespace_id = $1
 `

@@ -67,3 +67,9 @@ LEFT JOIN role_permissions rp ON rp.role_id = r.id
 LEFT JOIN permissions p ON p.id = rp.permission_id
 WHERE kr.key_id = $1
 ORDER BY r.name, p.slug;
+
+-- name: CountKeyPermissions :one
+-- How many permissions a key has, directly and through each of its roles.
+SELECT CAST((SELECT COUNT(*) FROM key_permissions kp WHERE kp.key_id = sqlc.arg(key_id))
+    + (SELECT COUNT(*) FROM key_roles kr JOIN role_permissions rp ON rp.role_id = kr.role_id
+        WHERE kr.key_id = sqlc.arg(key_id)) AS BIGINT);

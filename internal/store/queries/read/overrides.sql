@@ -5,3 +5,6 @@ SELECT * FROM overrides WHERE namespace_id = $1;
 SELECT * FROM overrides
 WHERE namespace_id = @namespace_id AND id >= @from_id
 ORDER BY id LIMIT CAST(@most AS BIGINT);
+
+-- name: CountOverrides :one
+SELECT COUNT(*) FROM overrides WHERE namespace_id = $1;
