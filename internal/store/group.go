@@ -79,7 +79,7 @@ func (w *writer) runGroup(tx *Tx) (group []*job, whole bool, err error) {
 			w.failures.add(j.turn.Workspace)
 			return group, false, err
 		}
-		if time.Since(began) > groupTime {
+		if time.Since(began) > w.groupTime {
 			break
 		}
 	}

@@ -35,7 +35,10 @@ type postgresWriter struct {
 
 // limits keeps groups small, because other nodes wait while one is written.
 func (s *postgresWriter) limits() limits {
-	return limits{group: 64, waitFor: 5 * time.Second, retryFor: 5 * time.Second}
+	return limits{
+		group: 64, groupTime: 50 * time.Millisecond,
+		waitFor: 5 * time.Second, retryFor: 5 * time.Second,
+	}
 }
 
 func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {

@@ -126,7 +126,9 @@ func (s *sqliteWriter) onRollback(hook func()) error {
 	})
 }
 
-func (s *sqliteWriter) limits() limits { return limits{group: 256, waitFor: 10 * time.Second} }
+func (s *sqliteWriter) limits() limits {
+	return limits{group: 256, groupTime: 20 * time.Millisecond, waitFor: 10 * time.Second}
+}
 
 func (s *sqliteWriter) begin(ctx context.Context) (*Tx, error) {
 	s.tx.start(s.at)

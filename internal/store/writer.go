@@ -29,14 +29,13 @@ type writerConn interface {
 
 // limits are the bounds of a writer.
 type limits struct {
-	group    int           // the most changes in one commit
-	waitFor  time.Duration // how long a change waits for its turn
-	retryFor time.Duration // how long a change is retried; zero for no retries
+	group int // the most changes in one commit
+	// groupTime is when a group takes no more changes: those that wait then, on this
+	// node and on others, wait for the rest of one change and a commit.
+	groupTime time.Duration
+	waitFor   time.Duration // how long a change waits for its turn
+	retryFor  time.Duration // how long a change is retried; zero for no retries
 }
-
-// groupTime is when a group takes no more changes: those that wait then, on this node
-// and on others, wait for the rest of one change and a commit.
-const groupTime = 20 * time.Millisecond
 
 // writer owns the one connection of this node that writes. Changes that arrive
 // while a commit waits for the disk go into the next commit together: a group
