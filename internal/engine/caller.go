@@ -44,8 +44,9 @@ type Trace struct {
 // a public operation has a root key without permissions.
 type Caller struct {
 	Request
-	root *rootKey
-	op   *Op // the called operation; nil for changes by the service itself
+	root  *rootKey
+	token string // the root key's text, which encrypts saved responses
+	op    *Op    // the called operation; nil for changes by the service itself
 
 	lane        store.Lane    // of its changes
 	requestHash string        // hash of operation and body, for idempotency
@@ -118,7 +119,7 @@ func (e *Engine) authenticate(ctx context.Context, token string, who *Caller) er
 			return e.public(ctx, *who, "authentication", err)
 		}
 	}
-	who.root = root
+	who.root, who.token = root, token
 	switch {
 	case root.Unknown():
 		return unknownRootKey()

@@ -21,6 +21,7 @@ type Change struct {
 	invalidated []string
 	audits      []write.InsertAuditLogParams
 	checks      []authCheck // authorization checks, saved for repeated requests
+	secretOf    string      // id of the key whose secret is in the response
 	partial     bool        // a later change completes the request
 }
 
@@ -164,7 +165,8 @@ func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, response 
 	if err := c.who.recheck(checks); err != nil {
 		return false, err
 	}
-	text, err := e.vault.Unseal(e.recordsKey, row.Answer, c.who.root.id, c.who.IdempotencyKey)
+	text, err := e.vault.UnsealFor(c.who.token, e.recordsKey, row.Answer,
+		c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
 		return false, fmt.Errorf("idempotency: %w", err)
 	}
@@ -174,8 +176,9 @@ func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, response 
 	return true, nil
 }
 
-// saveIdempotencyRecord saves the response for repeated requests. It is
-// encrypted, because it can contain the secret of a new key.
+// saveIdempotencyRecord saves the response for repeated requests. It can contain the
+// secret of a new key, so only the root key and the Idempotency-Key of the request,
+// together with the master key, can decrypt it.
 func (e *Engine) saveIdempotencyRecord(ctx context.Context, c *Change, response any) error {
 	if c.who.requestHash == "" {
 		return nil
@@ -188,12 +191,14 @@ func (e *Engine) saveIdempotencyRecord(ctx context.Context, c *Change, response 
 	if err != nil {
 		return err
 	}
-	sealed, err := e.vault.Seal(e.recordsKey, text, c.who.root.id, c.who.IdempotencyKey)
+	sealed, err := e.vault.SealFor(c.who.token, e.recordsKey, text,
+		c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
 		return fmt.Errorf("idempotency: %w", err)
 	}
 	return c.tx.InsertAnswer(ctx, write.InsertAnswerParams{
 		RootKeyID: c.who.root.id, IdempotencyKey: c.who.IdempotencyKey,
-		RequestHash: c.who.requestHash, Answer: sealed, Checks: string(checks), CreatedAt: c.now,
+		RequestHash: c.who.requestHash, Answer: sealed, Checks: string(checks), Subject: c.secretOf,
+		CreatedAt: c.now,
 	})
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -46,4 +48,84 @@ func TestChangeWithoutAuditRecordIsRolledBack(t *testing.T) {
 		t.Errorf("%d APIs once the log can be written, want 1", len(apis))
 	}
 	w.wantEvents(w.who.WorkspaceID(), "api.create")
+}
+
+// TestASavedSecretEndsWithItsKey deletes keys whose secrets are in saved responses.
+func TestASavedSecretEndsWithItsKey(t *testing.T) {
+	w := newWorld(t)
+	api := w.newAPI()
+	old := w.newKey(latchkey.CreateKeyRequest{APIID: api})
+	for i, c := range []struct {
+		operation string
+		request   object
+		delete    func(response any) (string, object)
+	}{
+		{"keys.createKey", object{"apiId": api}, func(r any) (string, object) {
+			return "keys.deleteKey", object{"keyId": r.(latchkey.CreatedKey).KeyID}
+		}},
+		{"keys.createKey", object{"apiId": api}, func(r any) (string, object) {
+			return "keys.deleteKey", object{
+				"keyId": r.(latchkey.CreatedKey).KeyID, "permanent": true,
+			}
+		}},
+		{"keys.rerollKey", object{"keyId": old.KeyID, "expiration": 0},
+			func(r any) (string, object) {
+				return "keys.deleteKey", object{"keyId": r.(latchkey.CreatedKey).KeyID}
+			}},
+		{"rootKeys.createRootKey", object{"permissions": []string{}},
+			func(r any) (string, object) {
+				return "rootKeys.deleteRootKey", object{
+					"rootKeyId": r.(latchkey.CreatedRootKey).RootKeyID,
+				}
+			}},
+	} {
+		who := w.who
+		who.IdempotencyKey = fmt.Sprint("request ", i)
+		send := func() any {
+			response, err := w.do(who, c.operation, c.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return response.Data
+		}
+		first := send()
+		if again := send(); again != first {
+			t.Errorf("%s: not the saved response: %v", c.operation, again)
+		}
+		operation, request := c.delete(first)
+		must[latchkey.Empty](w, w.who, operation, request)
+		if n := w.number("SELECT COUNT(*) FROM answers"); n != 0 {
+			t.Errorf("%s: %d responses are kept", c.operation, n)
+		}
+		if again := send(); again == first {
+			t.Errorf("%s: the secret of a deleted key is given out", c.operation)
+		}
+		w.exec("DELETE FROM answers")
+	}
+}
+
+// TestTheMasterKeyOpensNoSavedResponse has all that a back-up and the master key have.
+func TestTheMasterKeyOpensNoSavedResponse(t *testing.T) {
+	w := newWorld(t)
+	who := w.who
+	who.IdempotencyKey = "request"
+	made := must[latchkey.CreatedKey](w, who, "keys.createKey", object{"apiId": w.newAPI()})
+	var sealed []byte
+	err := w.raw().QueryRow("SELECT answer FROM answers").Scan(&sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := w.vault.UnsealFor(who.token, w.recordsKey, sealed, who.root.id, "request")
+	if err != nil || !strings.Contains(string(opened), made.Key) {
+		t.Fatalf("with the root key: %s, %v", opened, err)
+	}
+	for _, secret := range []string{"", who.root.id, hashText(who.token)} {
+		opened, err := w.vault.UnsealFor(secret, w.recordsKey, sealed, who.root.id, "request")
+		if err == nil {
+			t.Errorf("with %q: %s", secret, opened)
+		}
+	}
+	if opened, err := w.vault.Unseal(w.recordsKey, sealed, who.root.id, "request"); err == nil {
+		t.Errorf("with the data key: %s", opened)
+	}
 }

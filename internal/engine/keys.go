@@ -49,6 +49,7 @@ func (e *Engine) CreateKey(
 				return latchkey.CreatedKey{}, err
 			}
 		}
+		c.secretOf = id
 		return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
 	})
 }
@@ -428,6 +429,9 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 // deleteKey marks a key as deleted or, if permanent, deletes it with its rows in
 // other tables. The balance of its family stays until its last key is deleted.
 func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) error {
+	if err := c.tx.DropAnswersAbout(ctx, k.ID); err != nil {
+		return err
+	}
 	last, err := c.isLastOfFamily(ctx, k)
 	if err != nil {
 		return err

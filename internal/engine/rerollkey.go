@@ -54,6 +54,7 @@ func (e *Engine) RerollKey(
 		if err != nil {
 			return latchkey.CreatedKey{}, fmt.Errorf("expiry: %w", err)
 		}
+		c.secretOf = id
 		return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
 	})
 }

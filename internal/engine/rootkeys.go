@@ -50,6 +50,7 @@ func (c *Change) insertRootKey(
 	ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64,
 ) (latchkey.CreatedRootKey, error) {
 	id, created := NewID("rk"), newRootKey()
+	c.secretOf = id
 	c.invalidate(id, created.hash)
 	c.audit(rootKeyCreated, rootKeyTarget(id, name))
 	err := c.tx.InsertRootKey(ctx, write.InsertRootKeyParams{
@@ -179,6 +180,9 @@ func (e *Engine) DeleteRootKey(
 		}
 		c.invalidate(row.ID)
 		c.audit(rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
+		if err := c.tx.DropAnswersAbout(ctx, row.ID); err != nil {
+			return err
+		}
 		return c.tx.DeleteRootKey(ctx, row.ID)
 	})
 }

@@ -79,6 +79,7 @@ func (e *Engine) authenticateCall(ctx context.Context, call *Call) error {
 			"The Authorization header must be the word Bearer, one space and a root key.",
 		)
 	}
+	call.token = call.Token
 	if call.root = call.Callers.reauthenticate(e, call.Lane, call.Token); call.root != nil {
 		return nil
 	}

@@ -3,6 +3,8 @@ package vault
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -56,6 +58,10 @@ func (v *Vault) Unseal(wrapped, sealed []byte, context ...string) ([]byte, error
 	if err != nil {
 		return nil, err
 	}
+	return openSealed(aead, sealed, context)
+}
+
+func openSealed(aead cipher.AEAD, sealed []byte, context []string) ([]byte, error) {
 	if len(sealed) < 1+boxOverhead || sealed[0] != version {
 		return nil, fmt.Errorf("%w: not a sealed value", ErrCorrupt)
 	}
@@ -65,6 +71,44 @@ func (v *Vault) Unseal(wrapped, sealed []byte, context ...string) ([]byte, error
 			ErrCorrupt)
 	}
 	return plaintext, nil
+}
+
+// SealFor is Seal under a key that is derived from the data key and a secret of the
+// caller's, which is not stored: without it, not even the master key opens the value.
+func (v *Vault) SealFor(
+	secret string, wrapped, plaintext []byte, context ...string,
+) ([]byte, error) {
+	aead, err := v.derivedKey(wrapped, secret, context)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal([]byte{version}, nil, plaintext, additionalData(context)), nil
+}
+
+// UnsealFor returns the plaintext that SealFor sealed for the secret.
+func (v *Vault) UnsealFor(
+	secret string, wrapped, sealed []byte, context ...string,
+) ([]byte, error) {
+	aead, err := v.derivedKey(wrapped, secret, context)
+	if err != nil {
+		return nil, err
+	}
+	return openSealed(aead, sealed, context)
+}
+
+// derivedKey derives a key for one secret and context by HKDF-SHA256 (RFC 5869). The
+// secret is the salt, so that the derived key can't be told without it.
+func (v *Vault) derivedKey(wrapped []byte, secret string, context []string) (cipher.AEAD, error) {
+	key, err := v.unwrap(wrapped)
+	if err != nil {
+		return nil, err
+	}
+	info := string(additionalData(context))
+	derived, err := hkdf.Key(sha256.New, key, []byte(secret), info, keySize)
+	if err != nil {
+		return nil, err
+	}
+	return newAEAD(derived)
 }
 
 // additionalData encodes the version and the context without ambiguity: each

@@ -112,3 +112,30 @@ func TestNoVerbPrintsKeyMaterial(t *testing.T) {
 		}
 	}
 }
+
+func TestSealForNeedsTheSecretAndTheContext(t *testing.T) {
+	v, err := New(NewMaster())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrapped, other := newDataKey(t, v), newDataKey(t, v)
+	sealed, err := v.SealFor("secret", wrapped, []byte("text"), "a", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := v.UnsealFor("secret", wrapped, sealed, "a", "b")
+	if err != nil || string(got) != "text" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for name, unseal := range map[string]func() ([]byte, error){
+		"another secret":   func() ([]byte, error) { return v.UnsealFor("Secret", wrapped, sealed, "a", "b") },
+		"no secret":        func() ([]byte, error) { return v.UnsealFor("", wrapped, sealed, "a", "b") },
+		"another data key": func() ([]byte, error) { return v.UnsealFor("secret", other, sealed, "a", "b") },
+		"another context":  func() ([]byte, error) { return v.UnsealFor("secret", wrapped, sealed, "ab") },
+		"the data key":     func() ([]byte, error) { return v.Unseal(wrapped, sealed, "a", "b") },
+	} {
+		if got, err := unseal(); !rejected(got, err, ErrCorrupt) {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}

@@ -24,9 +24,18 @@ func (q *Queries) DropAnswers(ctx context.Context, before int64, most int64) (in
 	return result.RowsAffected()
 }
 
+const dropAnswersAbout = `-- name: DropAnswersAbout :exec
+DELETE FROM answers WHERE subject = $1 AND subject <> ''
+`
+
+func (q *Queries) DropAnswersAbout(ctx context.Context, subject string) error {
+	_, err := q.db.ExecContext(ctx, dropAnswersAbout, subject)
+	return err
+}
+
 const insertAnswer = `-- name: InsertAnswer :exec
-INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, subject, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 `
 
 type InsertAnswerParams struct {
@@ -35,6 +44,7 @@ type InsertAnswerParams struct {
 	RequestHash    string
 	Answer         []byte
 	Checks         string
+	Subject        string
 	CreatedAt      int64
 }
 
@@ -45,6 +55,7 @@ func (q *Queries) InsertAnswer(ctx context.Context, arg InsertAnswerParams) erro
 		arg.RequestHash,
 		arg.Answer,
 		arg.Checks,
+		arg.Subject,
 		arg.CreatedAt,
 	)
 	return err

@@ -1,6 +1,9 @@
 -- name: InsertAnswer :exec
-INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, created_at)
-VALUES ($1, $2, $3, $4, $5, $6);
+INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, subject, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: DropAnswersAbout :exec
+DELETE FROM answers WHERE subject = $1 AND subject <> '';
 
 -- name: DropAnswers :execrows
 -- The oldest answers from before a time, a few at once.
