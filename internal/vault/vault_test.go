@@ -127,15 +127,22 @@ func TestSealForNeedsTheSecretAndTheContext(t *testing.T) {
 	if err != nil || string(got) != "text" {
 		t.Errorf("%q, %v", got, err)
 	}
-	for name, unseal := range map[string]func() ([]byte, error){
-		"another secret":   func() ([]byte, error) { return v.UnsealFor("Secret", wrapped, sealed, "a", "b") },
-		"no secret":        func() ([]byte, error) { return v.UnsealFor("", wrapped, sealed, "a", "b") },
-		"another data key": func() ([]byte, error) { return v.UnsealFor("secret", other, sealed, "a", "b") },
-		"another context":  func() ([]byte, error) { return v.UnsealFor("secret", wrapped, sealed, "ab") },
-		"the data key":     func() ([]byte, error) { return v.Unseal(wrapped, sealed, "a", "b") },
+	for _, c := range []struct {
+		name, secret string
+		wrapped      []byte
+		context      []string
+	}{
+		{"another secret", "Secret", wrapped, []string{"a", "b"}},
+		{"no secret", "", wrapped, []string{"a", "b"}},
+		{"another data key", "secret", other, []string{"a", "b"}},
+		{"another context", "secret", wrapped, []string{"ab"}},
 	} {
-		if got, err := unseal(); !rejected(got, err, ErrCorrupt) {
-			t.Errorf("%s: %q, %v", name, got, err)
+		got, err := v.UnsealFor(c.secret, c.wrapped, sealed, c.context...)
+		if !rejected(got, err, ErrCorrupt) {
+			t.Errorf("%s: %q, %v", c.name, got, err)
 		}
+	}
+	if got, err := v.Unseal(wrapped, sealed, "a", "b"); !rejected(got, err, ErrCorrupt) {
+		t.Errorf("the data key alone: %q, %v", got, err)
 	}
 }
