@@ -186,7 +186,11 @@ func (m timings) String() string {
 	for _, kind := range []struct {
 		what string
 		took []time.Duration
-	}{{"revocation", m.revoked}, {"in force everywhere", m.applied}, {"verification with credits", m.verified}} {
+	}{
+		{"revocation", m.revoked},
+		{"in force everywhere", m.applied},
+		{"verification with credits", m.verified},
+	} {
 		slices.Sort(kind.took)
 		text += fmt.Sprintf("%s p50 %v p99 %v max %v; ", kind.what,
 			kind.took[len(kind.took)/2].Round(10*time.Microsecond),
