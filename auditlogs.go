@@ -9,7 +9,7 @@ import (
 type AuditLog struct {
 	// ID identifies the record.
 	ID string `json:"id" check:"required"`
-	// Time is when the change was created, in unix milliseconds.
+	// Time is when the change was made, in unix milliseconds.
 	Time Time `json:"time" check:"required"`
 	// Event is the kind of change, for example "key.create".
 	Event string `json:"event" check:"required"`

@@ -22,8 +22,8 @@ const UnkeyCloud = "https://api.unkey.com"
 // else has a default.
 type Config struct {
 	// BaseURL is the URL of the service without /v2, such as
-	// http://127.0.0.1:7070. A path prefix is kept. Everybody on the way can read and
-	// use the root key, and the keys, of calls over http://, so use https:// outside
+	// http://127.0.0.1:7070. A path prefix is kept. With http:// everybody on the
+	// network path can read and use the root key and the keys, so use https:// outside
 	// of a network that you trust; New logs a warning for http:// to another machine.
 	BaseURL string
 	// RootKey is sent with every call. It is required unless RootKeyFunc is set.

@@ -1,19 +1,19 @@
 package latchkey
 
-// Algorithm is how a rate limit counts. Algorithms count apart: what one of them
-// has counted is nothing to the other. The zero value is the default, SlidingWindow
-// unless the namespace of the limit has another one.
+// Algorithm is how a rate limit counts. Each algorithm has its own counts. The zero
+// value is the default: that of the limit's namespace, or else SlidingWindow.
 type Algorithm string
 
 // The algorithms.
 const (
-	// SlidingWindow counts what was used in the current window, and of the window
-	// before it the part that is less than one duration back. Windows begin at
-	// multiples of the duration since the unix epoch; reset is the end of the current one.
+	// SlidingWindow counts the use in the current window, and a share of the use in the
+	// previous one: the share of that window that is less than one duration ago. Windows
+	// begin at multiples of the duration since the unix epoch. Reset is the end of the
+	// current one.
 	SlidingWindow Algorithm = "sliding_window"
 	// TokenBucket has a bucket of limit tokens, which gains limit tokens per duration,
 	// evenly. A call passes if the bucket has as many tokens as it costs, so a burst of
-	// the whole limit passes, and then one unit each duration/limit. Calls with
+	// the whole limit passes, and then one unit every duration/limit. Calls with
 	// different limits share one bucket: a cost takes cost/limit of it. Reset is when
 	// the bucket is full again.
 	TokenBucket Algorithm = "token_bucket"
@@ -49,7 +49,7 @@ type Ratelimit struct {
 	Duration Duration `json:"duration" check:"required"`
 	// AutoApply reports whether every verification checks the limit.
 	AutoApply bool `json:"autoApply" check:"required"`
-	// Algorithm is how the limit counts; absent where it was not set.
+	// Algorithm is how the limit counts; absent if it was not set.
 	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 

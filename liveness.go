@@ -2,7 +2,7 @@ package latchkey
 
 import "context"
 
-// LivenessRequest asks whether the service answers.
+// LivenessRequest asks whether the service responds.
 type LivenessRequest struct{}
 
 // Liveness is the response to [LivenessRequest].
@@ -11,7 +11,7 @@ type Liveness struct {
 	Message string `json:"message" check:"required"`
 }
 
-// Liveness asks whether the service answers. It needs no root key.
+// Liveness asks whether the service responds. It needs no root key.
 func (c *Client) Liveness(ctx context.Context, opts ...CallOption) (Liveness, error) {
 	return call[Liveness](ctx, c, "liveness", &LivenessRequest{}, opts)
 }

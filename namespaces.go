@@ -15,7 +15,7 @@ type Namespace struct {
 	CreatedAt Time `json:"createdAt" check:"required"`
 	// WhenDegraded says how limits are decided while the shared counters are unreachable.
 	WhenDegraded WhenDegraded `json:"whenDegraded" check:"required,enum=share|refuse"`
-	// Algorithm is how limits count that ask for no algorithm; absent where it was not set.
+	// Algorithm is how limits without an algorithm of their own count; absent if it was not set.
 	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
@@ -46,11 +46,11 @@ type ListNamespacesRequest struct {
 type UpdateNamespaceRequest struct {
 	// Namespace is the namespace's name or id.
 	Namespace string `json:"namespace" check:"required,min=1,max=512"`
-	// WhenDegraded is what limits do while the counters that nodes share are out of reach:
+	// WhenDegraded says how limits are decided while the shared counters are unreachable:
 	// "share" gives each node its share of the limit, "refuse" denies everything.
 	WhenDegraded Opt[WhenDegraded] `json:"whenDegraded,omitzero" check:"enum=share|refuse"`
-	// Algorithm is how limits count that ask for no algorithm: "sliding_window" or "token_bucket".
-	// Counts of one algorithm are nothing to the other, so a change starts them afresh.
+	// Algorithm is how limits without an algorithm of their own count: "sliding_window" or
+	// "token_bucket". Each algorithm has its own counts, so a change starts them at zero.
 	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 

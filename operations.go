@@ -16,7 +16,7 @@ type Operation struct {
 	Public bool
 	// GET operations are GETs without a body; all others are POSTs.
 	GET bool
-	// Paged operations answer with one page of a list.
+	// Paged operations respond with one page of a list.
 	Paged bool
 	// Problems says that every error is sent as application/problem+json, because
 	// published clients recognize the errors of this operation by it.
@@ -26,25 +26,26 @@ type Operation struct {
 	Refusals []int
 	// maxBody is what MaxBody returns, if it isn't the default.
 	maxBody int64
-	// Rules are what it asks of the root key. All that apply must be satisfied.
+	// Rules are the permissions that the root key needs. All rules that apply must be
+	// satisfied.
 	Rules []Rule
-	// HandsOn says that the root key needs every permission that the operation
-	// hands on, too, and every one that the changed root key holds.
-	HandsOn bool
+	// Delegates says that the operation creates, changes or deletes a root key, so the
+	// caller also needs every permission that this root key has or gets.
+	Delegates bool
 }
 
-// Effect says what sending an operation twice does.
+// Effect says whether an operation is safe to repeat. The zero value is EffectWrites.
 type Effect uint8
 
 // The effects.
 const (
-	// EffectWrites is a change: made twice, it leaves two of it.
+	// EffectWrites changes something, and a repeated call can change it again.
 	EffectWrites Effect = iota
 	// EffectReads changes nothing, so it is safe to repeat.
 	EffectReads
 	// EffectCounts takes from a balance or a limit. It is as unsafe to repeat as a
-	// change, but the client gives it no Idempotency-Key of its own: to remember the
-	// answer the service has to write it to disk, and these calls must be fast.
+	// change, but the client sends no Idempotency-Key by itself: saving the response
+	// costs the service a write to disk, and these calls must be fast.
 	EffectCounts
 )
 
@@ -68,19 +69,19 @@ func (op *Operation) MaxBody() int64 {
 	return maxShortBody
 }
 
-// Rule is one thing that an operation asks of a root key.
+// Rule lists permissions of which an operation needs some.
 //
-// A permission stands in it as a pattern, in which {apiId} and the like are ids
-// that the request names. The tuple api.{apiId}.read_key is satisfied by
-// api.*.read_key and by api.<the id>.read_key. A pattern with a # is a resource
-// name without the part unkey:v1:<workspaceId>: that all of them begin with.
+// A permission is a pattern, in which {apiId} and the like are ids of the request.
+// The tuple api.{apiId}.read_key is satisfied by api.*.read_key and by
+// api.<the id>.read_key. A pattern with a # is a resource name without its
+// beginning, unkey:v1:<workspaceId>:.
 type Rule struct {
 	// When is the condition under which the rule applies; "" is always.
 	When Condition
-	// AnyOf are alternatives: to hold all permissions of one of them is enough.
+	// AnyOf are alternatives: the root key needs all permissions of one of them.
 	AnyOf [][]string
-	// Masked says that a root key that doesn't satisfy the rule gets the answer
-	// for a thing that does not exist, in place of 403.
+	// Masked says that a root key that doesn't satisfy the rule gets the error of
+	// something that doesn't exist, instead of 403.
 	Masked bool
 }
 
@@ -91,11 +92,12 @@ type Condition string
 const (
 	// WhenRecoverable is that the new key is stored encrypted.
 	WhenRecoverable Condition = "the new key is recoverable"
-	// WhenDecrypt is that the plaintext of keys is asked for.
+	// WhenDecrypt is that the request asks for the plaintext of keys.
 	WhenDecrypt Condition = "decrypt is set"
 	// WhenPermissions is that the request names permissions.
 	WhenPermissions Condition = "the request has permissions"
-	// WhenNewPermissions is that the request names permissions that are to be created.
+	// WhenNewPermissions is that the request names permissions that don't exist, which
+	// it creates.
 	WhenNewPermissions Condition = "a permission is to be created"
 	// WhenWildcard is that a permission whose slug has a * is granted.
 	WhenWildcard Condition = "a permission with a * is granted"
@@ -105,14 +107,15 @@ const (
 	WhenStrictPermissions Condition = "the API has strictGrants and the request has permissions"
 	// WhenStrictRoles is WhenStrict for a request that has roles.
 	WhenStrictRoles Condition = "the API has strictGrants and the request has roles"
-	// WhenNewNamespace is that the request names a namespace that is to be created.
+	// WhenNewNamespace is that the request names a namespace that doesn't exist, which
+	// it creates.
 	WhenNewNamespace Condition = "a namespace is to be created"
-	// WhenOtherWorkspace is that the request reaches into another workspace.
+	// WhenOtherWorkspace is that the request is about another workspace.
 	WhenOtherWorkspace Condition = "it is about another workspace"
 )
 
-// Operator is the permission of the operator's root key, which may do everything
-// in every workspace.
+// Operator is the permission of the operator's root key. It includes every
+// permission in every workspace.
 const Operator = "operator"
 
 // Operations returns all operations of the API in the order of its reference.
@@ -564,7 +567,7 @@ var operations = []Operation{
 	},
 
 	{
-		Name: "rootKeys.createRootKey", Refusals: []int{404}, HandsOn: true,
+		Name: "rootKeys.createRootKey", Refusals: []int{404}, Delegates: true,
 		Rules: []Rule{
 			needs("root_key.*.create_root_key"),
 			otherWorkspace(),
@@ -578,14 +581,14 @@ var operations = []Operation{
 		},
 	},
 	{
-		Name: "rootKeys.updateRootKey", Refusals: []int{404, 412}, HandsOn: true,
+		Name: "rootKeys.updateRootKey", Refusals: []int{404, 412}, Delegates: true,
 		Rules: []Rule{
 			needs("root_key.*.update_root_key"),
 			otherWorkspace(),
 		},
 	},
 	{
-		Name: "rootKeys.deleteRootKey", Refusals: []int{404, 412}, HandsOn: true,
+		Name: "rootKeys.deleteRootKey", Refusals: []int{404, 412}, Delegates: true,
 		Rules: []Rule{
 			needs("root_key.*.delete_root_key"),
 			otherWorkspace(),

@@ -16,7 +16,7 @@ type Override struct {
 	Limit int64 `json:"limit" check:"required,min=0"`
 	// Duration is the length of the window in milliseconds.
 	Duration Duration `json:"duration" check:"required,min=1000"`
-	// Algorithm is how calls count that the override applies to; absent where it was not set.
+	// Algorithm is how calls with this override count; absent if it was not set.
 	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }
 
@@ -30,7 +30,7 @@ type SetOverrideRequest struct {
 	Limit Opt[int64] `json:"limit,omitzero" check:"required,min=0"`
 	// Duration is the length of the window in milliseconds, at least one second.
 	Duration Duration `json:"duration" check:"required,min=1000"`
-	// Algorithm is how calls count that the override applies to: "sliding_window" or
+	// Algorithm is how calls with this override count: "sliding_window" or
 	// "token_bucket". Without it they count as they ask for, or as the namespace does.
 	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }

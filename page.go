@@ -9,7 +9,7 @@ type Pagination struct {
 }
 
 // Page is one page of a list. It ends at the limit of the request or at 4 MiB of items,
-// whichever comes first. An item that is longer is a page of its own.
+// whichever comes first. A larger item is a page of its own.
 type Page[T any] struct {
 	// Data are the items of this page, never null.
 	Data []T `json:"data"`

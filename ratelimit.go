@@ -16,8 +16,8 @@ type LimitRequest struct {
 	Duration Duration `json:"duration" check:"required,min=1000,max=2592000000"`
 	// Cost is how much this call uses. Zero checks the limit without using anything.
 	Cost Opt[int64] `json:"cost,omitzero" check:"min=0,default=1"`
-	// Algorithm is how the limit counts: "sliding_window" or "token_bucket". An override that
-	// sets one goes before it; without either the namespace's applies, by default
+	// Algorithm is how the limit counts: "sliding_window" or "token_bucket". The algorithm of an
+	// override takes precedence; without either that of the namespace applies, by default
 	// "sliding_window".
 	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
 }

@@ -9,7 +9,7 @@ import (
 // CheckPermission returns an error if a permission of a root key is misspelled, with the
 // most similar one that exists. Permissions are tuples such as api.*.verify_key, with an id
 // or a * in the middle, and resource names such as unkey:v1:ws_1:keyspaces/*#create_key. The
-// operations of the table name all there are.
+// rules of [Operations] have all permissions that exist.
 //
 // A * in another place, or no id at all, is no error, because Unkey accepts it too; but it
 // grants nothing. See [PermissionGrants].

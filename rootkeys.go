@@ -82,40 +82,40 @@ type DeleteRootKeyRequest struct {
 // WhoamiRootKeyRequest asks about the root key that it is sent with.
 type WhoamiRootKeyRequest struct{}
 
-// RootKeyWhoami is a root key, its workspace and what it may call.
+// RootKeyWhoami is a root key, its workspace and the operations that it can call.
 type RootKeyWhoami struct {
-	// RootKeyID names the root key in requests; it is not secret.
+	// RootKeyID identifies the root key in requests; it is not secret.
 	RootKeyID string `json:"rootKeyId" check:"required"`
-	// Name is for people.
+	// Name is a display name.
 	Name string `json:"name,omitempty"`
-	// WorkspaceID is the workspace it works in.
+	// WorkspaceID is the workspace that it gives access to.
 	WorkspaceID string `json:"workspaceId" check:"required"`
 	// WorkspaceName is the name of that workspace.
 	WorkspaceName string `json:"workspaceName" check:"required"`
 	// Expires is the last moment at which it works, in unix milliseconds; absent for never.
 	Expires Time `json:"expires,omitzero"`
-	// Permissions are what it holds, sorted.
+	// Permissions are what it can do, sorted.
 	Permissions []string `json:"permissions" check:"required"`
-	// Operations are those it may call, in the order of the API reference.
+	// Operations are those that it can call, in the order of the API reference.
 	Operations []CallableOperation `json:"operations" check:"required"`
 }
 
-// CallableOperation is an operation that a root key may call.
+// CallableOperation is an operation that a root key can call.
 type CallableOperation struct {
 	// Operation is its name, such as "keys.createKey".
 	Operation string `json:"operation" check:"required"`
-	// For says whether it may be called for all ids or only for some.
+	// For says whether it can be called for all ids or only for some.
 	For CallableFor `json:"for" check:"required,enum=all|some"`
 }
 
-// CallableFor says for which ids a root key may call an operation.
+// CallableFor says for which ids a root key can call an operation.
 type CallableFor string
 
-// For which ids an operation may be called.
+// The values of CallableFor.
 const (
-	// CallableForAll is for whatever ids the request names.
+	// CallableForAll is for every id.
 	CallableForAll CallableFor = "all"
-	// CallableForSome is for some ids, and not for others.
+	// CallableForSome is for some ids only.
 	CallableForSome CallableFor = "some"
 )
 
@@ -154,7 +154,7 @@ func (s RootKeys) Update(
 	return call[RootKey](ctx, s.c, "rootKeys.updateRootKey", &r, opts)
 }
 
-// Whoami returns the root key that the client uses, and the operations that it may call.
+// Whoami returns the root key that the client uses, and the operations that it can call.
 func (s RootKeys) Whoami(ctx context.Context, opts ...CallOption) (RootKeyWhoami, error) {
 	return call[RootKeyWhoami](ctx, s.c, "rootKeys.whoami", &WhoamiRootKeyRequest{}, opts)
 }

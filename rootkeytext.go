@@ -21,10 +21,11 @@ const (
 var errMistyped = fmt.Errorf("its checksum is wrong, so it is incomplete or has a typing error; "+
 	"copy it again: %w", ErrUnauthorized)
 
-// CheckRootKey returns an error if the text can't be a root key: it has white space, or its
-// checksum shows that it was mistyped or made up. It asks nobody, so nil doesn't mean that
-// the root key exists. A wrong checksum is an [ErrUnauthorized]. Root keys of other
-// services, and those from before there were checksums, pass.
+// CheckRootKey returns an error if the text can't be a root key: it has white space or other
+// characters that no root key has, or its checksum shows that it was mistyped or made up. It
+// sends no request, so nil doesn't mean that the root key exists. A wrong checksum is an
+// [ErrUnauthorized]. Root keys of other services, and those from before there were checksums,
+// pass.
 func CheckRootKey(text string) error {
 	for i := range len(text) {
 		if text[i] <= ' ' || text[i] > '~' {

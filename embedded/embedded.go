@@ -67,9 +67,9 @@ type FailMode string
 
 // The values of FailMode.
 const (
-	// FailClosed answers with errors of status 503 after one second.
+	// FailClosed returns errors with status 503 once cached data is a second old.
 	FailClosed FailMode = "closed"
-	// FailStale answers from cached data for up to Config.StaleFor.
+	// FailStale uses cached data for up to Config.StaleFor.
 	FailStale FailMode = "stale"
 )
 
@@ -107,9 +107,9 @@ type Config struct {
 	// AuditRetention is how long records of the audit log are kept; zero is for ever.
 	AuditRetention time.Duration
 	// AuditExport is a folder of files that records of the audit log are appended to
-	// before they are dropped, one JSON object a line. It is created if it is missing.
-	// Nothing is dropped that is not on its disk. By default there is none. It needs
-	// AuditRetention.
+	// before they are deleted, one JSON object a line. It is created if it is missing.
+	// A record is deleted only after it is on disk there. By default there is none. It
+	// needs AuditRetention.
 	AuditExport string
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.

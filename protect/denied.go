@@ -10,8 +10,8 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// NoKey is the code of a request without a key. The service doesn't know it,
-// because it isn't asked about such a request.
+// NoKey is the code of a request without a key. It isn't a code of the service,
+// which never gets such a request.
 const NoKey latchkey.Code = "NO_KEY"
 
 // Denied is the error of a key that is not valid, for errors.As. It never contains

@@ -24,7 +24,7 @@ type Config struct {
 	// Extract finds the key in a request; Bearer by default.
 	Extract Extractor
 	// OnDenied writes the response to a request without a valid key. If it writes
-	// nothing, the default response follows, in which the headers that it set stand.
+	// nothing, the default response follows, with the headers that it set.
 	// It can't let the request pass.
 	OnDenied func(w http.ResponseWriter, r *http.Request, d *Denied)
 	// OnError decides about requests whose key could not be verified; by default
@@ -37,19 +37,19 @@ type Config struct {
 // Cache configures the cache of a [Guard], which saves requests to the service.
 //
 // A cached key that is deleted, disabled or loses permissions can pass until TTL
-// ends, and the analytics of the service miss the verifications that the cache
-// answers. Valid keys are cached never beyond their expiry, and only if nothing is
+// ends, and the analytics of the service don't have the verifications from the
+// cache. A valid key is never cached beyond its expiry, and only if nothing is
 // counted: keys with credits or rate limits, and guards with a cost, limits or tags,
 // are always verified by the service.
 //
 // A key that doesn't exist is cached for TTL, but at most for 5 seconds: if it is
-// imported right after it was refused, it stays refused for that long. Nothing else is
+// imported right after it was denied, it stays denied for that long. Nothing else is
 // cached about keys that are not valid.
 type Cache struct {
 	// TTL is how long a verification is cached; zero disables the cache.
 	TTL time.Duration
 	// Max is the largest number of cached verifications, and of keys that don't
-	// exist; 10,000 of each by default. An entry has some hundred bytes.
+	// exist; 10,000 of each by default. An entry takes some hundred bytes.
 	Max int
 }
 

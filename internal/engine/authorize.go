@@ -270,10 +270,10 @@ func (c *Caller) outlivedBy(expires int64) bool {
 // has the checks of its change. They run again for the caller of a repeated
 // request, because the objects they refer to may no longer exist.
 type authCheck struct {
-	When    latchkey.Condition `json:"when,omitzero"`
-	On      ids                `json:"on,omitzero"`
-	HandsOn []string           `json:"handsOn,omitempty"` // permissions that the caller must have
-	Expires int64              `json:"expires,omitzero"`  // of what it created, unix ms, or never
+	When      latchkey.Condition `json:"when,omitzero"`
+	On        ids                `json:"on,omitzero"`
+	Delegated []string           `json:"handsOn,omitempty"` // permissions that the caller must have
+	Expires   int64              `json:"expires,omitzero"`  // of what it created, unix ms, or never
 }
 
 // require is [Caller.require], recorded for repeated requests.
@@ -282,7 +282,7 @@ func (c *Change) require(on ids) error { return c.requireWhen("", on) }
 // requireWhen is [Caller.requireWhen], recorded once for repeated requests.
 func (c *Change) requireWhen(when latchkey.Condition, on ids) error {
 	made := func(a authCheck) bool {
-		return a.When == when && a.On == on && a.HandsOn == nil && a.Expires == 0
+		return a.When == when && a.On == on && a.Delegated == nil && a.Expires == 0
 	}
 	if !slices.ContainsFunc(c.checks, made) {
 		c.checks = append(c.checks, authCheck{When: when, On: on})
@@ -293,13 +293,13 @@ func (c *Change) requireWhen(when latchkey.Condition, on ids) error {
 // recheck runs the checks of an idempotency record for the caller.
 func (c *Caller) recheck(checks []authCheck) error {
 	for _, asked := range checks {
-		if asked.HandsOn == nil && asked.Expires == 0 {
+		if asked.Delegated == nil && asked.Expires == 0 {
 			if err := c.requireWhen(asked.When, asked.On); err != nil {
 				return err
 			}
 			continue
 		}
-		if _, lacking := c.firstMissing(asked.HandsOn); lacking {
+		if _, lacking := c.firstMissing(asked.Delegated); lacking {
 			return exceedsCaller()
 		}
 		if asked.Expires != 0 && c.outlivedBy(asked.Expires) {

@@ -211,7 +211,7 @@ func TestReplayedResponsesNeedThePermissions(t *testing.T) {
 					op,
 				)
 			}
-			if op.HandsOn && op.Name != "rootKeys.deleteRootKey" {
+			if op.Delegates && op.Name != "rootKeys.deleteRootKey" {
 				r.refusedBy(
 					slices.DeleteFunc(slices.Clone(all), func(p string) bool {
 						return p == "api.*.delete_key"

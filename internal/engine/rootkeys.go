@@ -214,7 +214,7 @@ func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey
 // requireGrantable returns an error if the caller lacks one of the permissions.
 func (c *Change) requireGrantable(permissions []string) error {
 	if len(permissions) > 0 {
-		c.checks = append(c.checks, authCheck{HandsOn: permissions})
+		c.checks = append(c.checks, authCheck{Delegated: permissions})
 	}
 	if missing, lacking := c.who.firstMissing(permissions); lacking {
 		return errNotPermitted.with(

@@ -24,7 +24,7 @@ func permission(op *engine.Op) string {
 		}
 		needed = append(needed, text)
 	}
-	if op.HandsOn {
+	if op.Delegates {
 		needed = append(needed, "every permission that the other root key has or gets")
 	}
 	text := "**Permission**: " + needed[0] + "."
