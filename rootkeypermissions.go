@@ -106,8 +106,8 @@ func nearestPermission(permission string) string {
 		id = "*"
 	}
 	candidates := []string{Operator}
-	if workspace, _, found := strings.Cut(strings.TrimPrefix(permission, resourcePrefix), ":"); found &&
-		strings.HasPrefix(permission, resourcePrefix) {
+	name, isResource := strings.CutPrefix(permission, resourcePrefix)
+	if workspace, _, found := strings.Cut(name, ":"); isResource && found {
 		for _, pattern := range knownResources {
 			candidates = append(candidates, resourcePrefix+workspace+":"+everyIDIn(pattern))
 		}
