@@ -32,6 +32,7 @@ const (
 	keyRerolled
 	keyMigrated
 	keyDeleted
+	keyDecrypted
 	keyPermissionConnected
 	keyPermissionDisconnected
 	keyRoleConnected
@@ -60,7 +61,8 @@ const (
 
 // events has all events of the audit log: the name of the event, its
 // description, in which %[n]s is the id of the nth target, and the types of its
-// targets, in order. The names are Unkey's, whose log calls root keys keys too.
+// targets, in order; one with a + can repeat. The names are Unkey's, whose log
+// calls root keys keys too.
 var events = [...]struct {
 	name, when, targets string
 }{
@@ -84,6 +86,7 @@ var events = [...]struct {
 	keyRerolled:       {"key.reroll", "Made the key %[1]s in place of %[2]s", "key key api"},
 	keyMigrated:       {"key.update", "Completed the migration of the key %[1]s", "key"},
 	keyDeleted:        {"key.delete", "Deleted the key %[1]s", "key api"},
+	keyDecrypted:      {"key.decrypt", "Decrypted keys of the API %[1]s", "api key+"},
 
 	keyPermissionConnected: {
 		"authorization.connect_permission_and_key",
@@ -174,6 +177,17 @@ const (
 	maxUserAgent = 256
 	maxAuditName = 128
 )
+
+// auditIn is audit for something in another workspace than the caller's, which has
+// a record of it too.
+func (c *Change) auditIn(workspace string, what event, targets ...latchkey.AuditTarget) {
+	record := *c.audit(what, targets...)
+	if record.WorkspaceID == workspace {
+		return
+	}
+	record.ID, record.WorkspaceID = NewID("log"), workspace
+	c.audits = append(c.audits, record)
+}
 
 // target returns the target of an audit record. The id says what it is; a long name is cut.
 func target(kind, id, name string) latchkey.AuditTarget {

@@ -13,8 +13,9 @@ import (
 
 // ListAuditLogs returns one page of the audit log of the workspace, newest
 // first, optionally of one event only. The log has a record of every change as
-// soon as the change's response is sent. It has no records of reads or rejected
-// requests.
+// soon as the change's response is sent, and one of every response with
+// decrypted keys. It has no records of other reads and of rejected requests. What
+// the operator does in another workspace is in the log of both.
 //
 // The root key needs audit_log.*.read_audit_log. A cursor that did not come
 // from a page of this list returns 400.

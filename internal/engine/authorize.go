@@ -216,7 +216,7 @@ func (c *Caller) requireWhen(when latchkey.Condition, on ids) error {
 	case unsatisfied == nil:
 		return nil
 	case unsatisfied.masked:
-		return c.op.notFound()
+		return &maskedError{c.op.notFound()}
 	}
 	return unsatisfied.missing(c.root.workspace, &on)
 }

@@ -54,6 +54,7 @@ type Engine struct {
 	queries   *rbac.Parser
 	used      usage
 	misses    *misses
+	refusals  *refusals
 	time      func() time.Time
 	log       *slog.Logger
 
@@ -85,11 +86,12 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 			Breaker:  coherence.NewBreaker(store.IsUnavailable, cfg.Log),
 			StaleFor: cfg.StaleFor,
 		},
-		queries: rbac.NewParser(),
-		misses:  newMisses(),
-		time:    cfg.Now,
-		log:     cfg.Log,
-		metrics: newMetrics(),
+		queries:  rbac.NewParser(),
+		misses:   newMisses(),
+		refusals: newRefusals(),
+		time:     cfg.Now,
+		log:      cfg.Log,
+		metrics:  newMetrics(),
 
 		auditRetention: cfg.AuditRetention,
 	}

@@ -169,7 +169,8 @@ func onKey(row read.LiveKeyRow) ids {
 }
 
 // GetKey returns a key without its secret. With decrypt, the response has the
-// plaintext of a recoverable key; this needs the permission decrypt_key and an
+// plaintext of a recoverable key, which is recorded in the audit log; this needs the
+// permission decrypt_key and an
 // API that stores encrypted keys.
 func (e *Engine) GetKey(
 	ctx context.Context, who Caller, r *latchkey.GetKeyRequest,
@@ -194,8 +195,31 @@ func (e *Engine) GetKey(
 		if key.Plaintext, err = e.plaintext(ctx, row.KeyspaceID, &row.Key); err != nil {
 			return latchkey.Key{}, err
 		}
+		if err := e.auditDecryption(ctx, who, row.Key.APIID, key); err != nil {
+			return latchkey.Key{}, err
+		}
 	}
 	return key, nil
+}
+
+// auditDecryption records which keys of an API the caller gets in plaintext. Without
+// the record there is no plaintext.
+func (e *Engine) auditDecryption(
+	ctx context.Context, who Caller, api string, keys ...latchkey.Key,
+) error {
+	targets := []latchkey.AuditTarget{target("api", api, "")}
+	for i := range keys {
+		if keys[i].Plaintext != "" {
+			targets = append(targets, target("key", keys[i].KeyID, keys[i].Name))
+		}
+	}
+	if len(targets) == 1 {
+		return nil
+	}
+	return e.change(ctx, who, func(_ context.Context, c *Change) error {
+		c.audit(keyDecrypted, targets...)
+		return nil
+	})
 }
 
 // requireDecrypt returns an error unless the caller can read plaintext and the
@@ -267,7 +291,7 @@ func (e *Engine) ListKeys(
 	if err != nil {
 		return none, err
 	}
-	return pageOf(r.Cursor, pageSize(r.Limit, 100),
+	page, err := pageOf(r.Cursor, pageSize(r.Limit, 100),
 		func(row read.KeysPageRow) string { return row.Key.ID },
 		func(cursor string, most int64) ([]read.KeysPageRow, error) {
 			if r.ExternalID != "" {
@@ -280,6 +304,13 @@ func (e *Engine) ListKeys(
 		func(rows []read.KeysPageRow) ([]latchkey.Key, error) {
 			return e.listedKeys(ctx, api.KeyspaceID, rows, r)
 		})
+	if err != nil {
+		return none, err
+	}
+	if err := e.auditDecryption(ctx, who, api.ID, page.Data...); err != nil {
+		return none, err
+	}
+	return page, nil
 }
 
 // listedIdentity returns the id of the identity whose keys are listed, or "" if there

@@ -58,6 +58,7 @@ var (
 		"Delayed responses to callers that present many keys or root keys that don't exist.")
 	descDropped = desc("audit_records_dropped_total",
 		"Audit records that this node deleted because they were older than the retention.")
+	descRefused = desc("refusals_total", "Refused requests by reason.", "reason")
 	descHits    = desc("cache_hits_total", "Reads served by the cache.", "cache")
 	descMisses  = desc("cache_misses_total", "Reads served by the database.", "cache")
 	descEntries = desc("cache_entries", "Entries in the cache.", "cache")
@@ -97,6 +98,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		count(descMisses, float64(s.Misses), name)
 		gauge(descEntries, float64(s.Known+s.Unknown), name)
 		gauge(descBytes, float64(s.Bytes), name)
+	}
+	for i, reason := range reasons {
+		count(descRefused, float64(e.refusals.counts[i].Load()), reason.name)
 	}
 	count(descDelayed, float64(e.misses.delayed.Load()))
 	count(descStale, float64(e.stale.Load()))

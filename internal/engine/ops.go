@@ -59,6 +59,7 @@ func (e *Engine) run(ctx context.Context, op *Op, who *Caller, request any) (Res
 	}
 	if op.authorizeFirst {
 		if err := who.require(everything); err != nil {
+			e.refuseOperation(ctx, who, err)
 			return Response{}, e.public(ctx, *who, op.Name, err)
 		}
 	}
@@ -70,6 +71,7 @@ func (e *Engine) run(ctx context.Context, op *Op, who *Caller, request any) (Res
 	}
 	response, err := op.run(ctx, e, *who, request)
 	if err != nil {
+		e.refuseOperation(ctx, who, err)
 		err = e.public(ctx, *who, op.Name, err)
 	}
 	return response, err

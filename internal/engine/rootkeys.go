@@ -52,7 +52,7 @@ func (c *Change) insertRootKey(
 	id, created := NewID("rk"), newRootKey()
 	c.secretOf = id
 	c.invalidate(id, created.hash)
-	c.audit(rootKeyCreated, rootKeyTarget(id, name))
+	c.auditIn(workspace, rootKeyCreated, rootKeyTarget(id, name))
 	err := c.tx.InsertRootKey(ctx, write.InsertRootKeyParams{
 		ID: id, WorkspaceID: workspace, Hash: created.hash, Start: created.start, Name: name,
 		Permissions: permissionList(permissions), Enabled: true, Expires: expires, CreatedAt: c.now,
@@ -149,7 +149,7 @@ func gainsAccess(before, after read.RootKey) (bool, error) {
 
 func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.RootKey, error) {
 	c.invalidate(row.ID)
-	c.audit(rootKeyUpdated, rootKeyTarget(row.ID, row.Name))
+	c.auditIn(row.WorkspaceID, rootKeyUpdated, rootKeyTarget(row.ID, row.Name))
 	err := c.tx.UpdateRootKey(ctx, write.UpdateRootKeyParams{
 		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled,
 		Expires: row.Expires,
@@ -179,7 +179,7 @@ func (e *Engine) DeleteRootKey(
 			return errProtected.with("A root key can't delete itself.")
 		}
 		c.invalidate(row.ID)
-		c.audit(rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
+		c.auditIn(row.WorkspaceID, rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
 		if err := c.tx.DropAnswersAbout(ctx, row.ID); err != nil {
 			return err
 		}

@@ -46,6 +46,7 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 		call.Trace.Quota = quota
 	}
 	if err != nil {
+		e.refuseCaller(ctx, &call.Caller, err)
 		return Response{}, err
 	}
 	return e.run(ctx, op, &call.Caller, request)
@@ -74,6 +75,14 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 
 // authenticateCall looks up the root key of a call and sets it as the caller's.
 func (e *Engine) authenticateCall(ctx context.Context, call *Call) error {
+	err := e.findCaller(ctx, call)
+	if err != nil {
+		e.refuseCaller(ctx, &call.Caller, err)
+	}
+	return err
+}
+
+func (e *Engine) findCaller(ctx context.Context, call *Call) error {
 	if call.Token == "" {
 		return errMalformed.with(
 			"The Authorization header must be the word Bearer, one space and a root key.",

@@ -31,7 +31,7 @@ func (c *Change) insertWorkspace(
 	ctx context.Context, id, name string, requestsPerMinute sql.NullInt64,
 ) error {
 	c.invalidate(id)
-	c.audit(workspaceCreated, workspaceTarget(id, name))
+	c.auditIn(id, workspaceCreated, workspaceTarget(id, name))
 	return c.tx.InsertWorkspace(ctx, write.InsertWorkspaceParams{
 		ID: id, Name: name, Search: searchText(id, name), Enabled: true,
 		RequestsPerMinute: requestsPerMinute, CreatedAt: c.now,
@@ -88,7 +88,7 @@ func (e *Engine) UpdateWorkspace(
 			row.RequestsPerMinute = nullable(r.RequestsPerMinute)
 		}
 		c.invalidate(row.ID)
-		c.audit(workspaceUpdated, workspaceTarget(row.ID, row.Name))
+		c.auditIn(row.ID, workspaceUpdated, workspaceTarget(row.ID, row.Name))
 		err = c.tx.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
 			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
 			Enabled: row.Enabled, RequestsPerMinute: row.RequestsPerMinute,
