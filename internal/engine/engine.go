@@ -1,8 +1,10 @@
 // Package engine implements the operations of the API. Each operation is a method
 // of [Engine] that takes the caller and a checked request and returns the
-// response or a *latchkey.Error; [Ops] lists them. The engine owns authorization,
-// the rules of the API and the caches. Storage, rate limits, permission queries
-// and encryption are packages that know nothing of the API.
+// response or a *latchkey.Error; [Ops] lists them (bind.go). Transports call
+// [Engine.Serve], which makes all checks before the operation. Every change goes
+// through one function (change.go); jobs.go has the background jobs. The engine owns
+// authorization, the rules of the API and the caches. Storage, rate limits,
+// permission queries and encryption are packages that know nothing of the API.
 package engine
 
 import (

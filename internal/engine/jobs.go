@@ -49,16 +49,16 @@ func (e *Engine) every(
 }
 
 // applyChanges invalidates what other nodes have changed.
-func (e *Engine) applyChanges(log store.Heard) {
+func (e *Engine) applyChanges(log store.LogRead) {
 	e.source.Clock.Apply(coherence.LogReading{At: log.At, Changed: changedIDs(log), Gap: log.All})
 	e.source.Breaker.Reset()
 	for _, change := range log.Changes {
-		e.lag.Observe(max(0, time.Since(change.Made).Seconds()))
+		e.lag.Observe(max(0, time.Since(change.Time).Seconds()))
 	}
 }
 
 // changedIDs yields the ids of what other nodes have changed.
-func changedIDs(log store.Heard) iter.Seq[string] {
+func changedIDs(log store.LogRead) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, change := range log.Changes {
 			for _, id := range change.IDs {

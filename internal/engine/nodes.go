@@ -67,7 +67,7 @@ func (n *nodes) read(now time.Time, rows []read.Node) (gone []string) {
 
 // heartbeat increments this node's counter and reads those of the others.
 func (e *Engine) heartbeat(ctx context.Context) error {
-	err := e.source.Breaker.Do(func() error { return e.db.Beat(ctx) })
+	err := e.source.Breaker.Do(func() error { return e.db.Heartbeat(ctx) })
 	if err != nil {
 		return fmt.Errorf("nodes: %w", err)
 	}

@@ -32,7 +32,7 @@ type Op struct {
 	authorizeFirst bool // no unconditional rule has an id, so they are checked first
 }
 
-// Answer is what an operation returns.
+// Response is the result of an operation.
 type Response struct {
 	Data       any                  // nil for operations without data
 	Pagination *latchkey.Pagination // nil except for lists

@@ -1,5 +1,5 @@
-// Package guardtest holds the guards of all frameworks to one table: each must
-// answer as the guard of net/http does.
+// Package guardtest has the tests that all adapters share: the guard of each
+// framework must respond as the guard of net/http does. Only tests import it.
 package guardtest
 
 import (
@@ -22,8 +22,9 @@ import (
 )
 
 // Keys is a verifier of a few keys: sk_valid, which has the permission "read",
-// sk_disabled, sk_spent, sk_limited, sk_down, for which the service is out of
-// reach, and sk_overloaded, for which it is so for two seconds.
+// sk_disabled, sk_spent and sk_limited. For sk_down the service is unreachable, and
+// for sk_overloaded it responds with 429 and a Retry-After of two seconds. Every
+// other key is NOT_FOUND.
 type Keys struct{}
 
 // Verify implements protect.Verifier.
@@ -43,7 +44,7 @@ func (Keys) Verify(
 	case "sk_spent":
 		return latchkey.Verification{Code: latchkey.UsageExceeded, KeyID: "key_3"}, nil
 	case "sk_limited":
-		// The reset is so far away that the answer is always the whole window.
+		// The reset is so far away that Retry-After is always the whole window.
 		limit := latchkey.RatelimitState{
 			Exceeded: true, Limit: 100, Duration: latchkey.Per(time.Minute),
 			Reset: latchkey.At(time.Now().Add(time.Hour)),
@@ -62,7 +63,7 @@ func (Keys) Verify(
 	return latchkey.Verification{Code: latchkey.NotFound}, nil
 }
 
-// Log is where guards under test write.
+// Log discards the log of guards under test.
 var Log = slog.New(slog.DiscardHandler)
 
 // Guard returns a guard over Keys that fails closed.
@@ -71,7 +72,7 @@ func Guard() *protect.Guard {
 }
 
 // SameAnswers sends every kind of request to net/http and to another framework
-// and compares the answers. serve sends r to a handler behind g which answers
+// and compares the responses. serve sends r to a handler behind g that responds
 // with [Hello].
 func SameAnswers(
 	t *testing.T, serve func(t *testing.T, g *protect.Guard, r *http.Request) *http.Response,
@@ -142,7 +143,8 @@ func SameAnswers(
 	}
 }
 
-// Whole is an extractor like protect.Bearer that needs what net/http promises of a request.
+// Whole returns an extractor like protect.Bearer that also fails the test if a part of
+// the request is missing that net/http always sets.
 func Whole(t *testing.T) protect.Extractor {
 	return func(r *http.Request) (string, bool) {
 		t.Helper()
@@ -167,7 +169,7 @@ func Whole(t *testing.T) protect.Extractor {
 	}
 }
 
-// Hello is what the handler answers: whose key it was.
+// Hello is the response of the handler: the id of the key that was verified.
 func Hello(ctx context.Context) string {
 	if v, ok := protect.FromContext(ctx); ok {
 		return "hello " + v.KeyID
@@ -177,7 +179,7 @@ func Hello(ctx context.Context) string {
 
 func bearer(key string) http.Header { return http.Header{"Authorization": {"Bearer " + key}} }
 
-// answer is what of an answer must be the same in all frameworks.
+// answer is the part of a response that must be the same in all frameworks.
 type answer struct {
 	Status int
 	Header http.Header // of refusals

@@ -1,12 +1,13 @@
-// Package licenses has the license of Latchkey and of everything that is linked
-// into it. Their texts ask to go wherever the program goes.
+// Package licenses has the licenses of Latchkey and of all modules that are linked
+// into it. They require that their texts accompany the program. The command
+// latchkey licenses prints them.
 package licenses
 
 import _ "embed"
 
 //go:generate go run ./gen
 
-// Notices is the text of all licenses, each with what it applies to.
+// Notices is the text of all licenses, each after the modules that it applies to.
 //
 //go:embed notices.txt
 var Notices string

@@ -1,4 +1,8 @@
-// Package ratelimit decides whether a request is within a rate limit.
+// Package ratelimit decides whether a request is within a rate limit. A [Limiter]
+// has one of three back ends: [Memory] in one process, [Redis] or [Rows] of a
+// database for nodes that share counters. [Overrides] replace the limits of some
+// identifiers. An algorithm is one file, the same for all back ends, which keep its
+// states without interpreting them; redis.lua has its twin.
 //
 // SlidingWindow divides time into windows of the limit's duration, aligned to the
 // Unix epoch. The count of the current window counts in full. The count of the

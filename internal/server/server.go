@@ -4,7 +4,8 @@
 // The operations of [engine.Ops] are under /v2/, each under its name, beside
 // /health/live, /health/ready, /openapi.json, /openapi.yaml and /reference. Every other
 // path and method gets an error in the envelope. There is no middleware: one
-// [http.ServeMux] leads to one exchange, which does everything in order.
+// [http.ServeMux] leads to one exchange, which does everything in order. A second
+// handler has the metrics.
 package server
 
 import (

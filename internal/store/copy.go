@@ -34,9 +34,9 @@ const (
 // no service running, or else the error is [ErrLocked]. The target must be
 // empty. Everything is written and compared in one transaction, so a copy that
 // is interrupted, or that differs, leaves the target empty, to be copied to
-// again. Progress, if not nil, is told the rows done and to be done.
+// again. Progress, if not nil, gets the number of rows copied and to copy.
 //
-// What nodes tell one another isn't copied. The master key isn't in any database.
+// The change log and the list of nodes aren't copied. The master key isn't in any database.
 func Copy(
 	ctx context.Context, from, to string, progress func(table string, done, total int64),
 ) ([]CopiedTable, error) {
@@ -132,8 +132,8 @@ func (c *copier) copy(ctx context.Context, t table) (CopiedTable, error) {
 	return made, nil
 }
 
-// copyHead goes on with the audit log where the source's ends. The change log
-// begins anew.
+// copyHead continues the audit log where the source's ends. The change log starts
+// empty.
 func (c *copier) copyHead(ctx context.Context) error {
 	from, err := read.New(c.source).Head(ctx)
 	if err != nil {

@@ -31,9 +31,9 @@ WHERE cells.workspace_id = k.w AND cells.namespace = k.n
     WHERE c.expires_at <= $1 ORDER BY c.expires_at LIMIT CAST($2 AS BIGINT) FOR UPDATE SKIP LOCKED)`
 )
 
-// SavedCounters passes on all counters that are saved in rows, and all segments
-// of many counters. What is counted in them means nothing to the store. Nil stands
-// for no interest in rows.
+// SavedCounters calls row for each counter that is saved in a row, and segment for
+// each segment of many counters. The store doesn't interpret them. With a nil row it
+// reads segments only.
 func (db *DB) SavedCounters(
 	ctx context.Context, row func(read.Cell), segment func(read.CellBlock) error,
 ) error {
@@ -63,9 +63,9 @@ func (db *DB) SavedCounters(
 // only the key columns matter; they must be sorted, each there once. A key without
 // a row has one with zeros, and gets a row only if decide returns it.
 //
-// It stands beside the serial changes and needs a database that is Shared. As
-// counts of rate limits may be lost with the last moments before a crash, the
-// commit doesn't wait for the disk where the engine can do that.
+// It doesn't wait for the serial changes, and needs a database that is Shared. A
+// crash can lose the latest counts of rate limits, so the commit doesn't wait for the
+// disk if the database can do that.
 func (db *DB) UpdateCounters(
 	ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell,
 ) error {
@@ -102,10 +102,10 @@ func (db *DB) UpdateCounters(
 	return nil
 }
 
-// DropExpiredCounters drops up to most rows, and as many segments, that have
-// expired at a time. It returns how much it dropped of that of which it dropped
-// more. Where nodes share the database it stands beside the serial changes, so
-// that nothing waits for it, and leaves rows that are being counted in.
+// DropExpiredCounters deletes up to most rows and up to most segments that have
+// expired at the time now, in unix milliseconds. It returns the larger of the two
+// numbers of deletions. On a shared database it runs beside the serial changes, so
+// that nothing waits for it, and skips rows that are locked.
 func (db *DB) DropExpiredCounters(ctx context.Context, now, most int64) (n int64, err error) {
 	if db.shared == nil {
 		err = db.Update(ctx, func(ctx context.Context, tx *Tx) error {

@@ -27,7 +27,7 @@ const (
 type follower struct {
 	shared *postgres
 	node   string
-	heard  func(Heard)
+	apply  func(LogRead)
 	last   *read.Change // the last row read; nil before the first read
 	at     time.Time    // when the last read that reached the end of the log began
 }
@@ -103,7 +103,7 @@ func (f *follower) read(ctx context.Context, q *read.Queries) (more bool, err er
 	if more = len(rows) == maxChanges; !more {
 		f.at = at
 	}
-	f.heard(f.report(news))
+	f.apply(f.report(news))
 	return more, nil
 }
 
@@ -123,7 +123,7 @@ func (f *follower) start(ctx context.Context, q *read.Queries) (more bool, err e
 		f.last = &rows[len(rows)-1]
 	}
 	f.at = at
-	f.heard(Heard{At: at, All: true})
+	f.apply(LogRead{At: at, All: true})
 	return len(rows) == maxChanges, nil
 }
 
@@ -144,13 +144,13 @@ func (f *follower) continued(rows []read.Change) ([]read.Change, bool) {
 }
 
 // report converts rows to what Follow passes on.
-func (f *follower) report(rows []read.Change) Heard {
-	h := Heard{At: f.at}
+func (f *follower) report(rows []read.Change) LogRead {
+	h := LogRead{At: f.at}
 	for _, row := range rows {
 		if row.Node == f.node {
 			continue
 		}
-		t := Touched{Made: time.UnixMilli(row.Time)}
+		t := Touched{Time: time.UnixMilli(row.Time)}
 		if json.Unmarshal([]byte(row.Touched), &t.IDs) != nil {
 			h.All = true // also for "", which stands for too many ids
 		}

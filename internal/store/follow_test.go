@@ -24,13 +24,13 @@ func touch(t *testing.T, db *DB, ids ...string) {
 
 // follow follows a database until the test ends, and returns what is heard that
 // isn't empty, after the first reading.
-func follow(t *testing.T, db *DB) <-chan Heard {
+func follow(t *testing.T, db *DB) <-chan LogRead {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	done, heard := make(chan struct{}), make(chan Heard, 1000)
+	done, heard := make(chan struct{}), make(chan LogRead, 1000)
 	go func() {
 		defer close(done)
-		db.Follow(ctx, func(h Heard) {
+		db.Follow(ctx, func(h LogRead) {
 			if h.All || len(h.Changes) > 0 {
 				heard <- h
 			}
@@ -43,14 +43,14 @@ func follow(t *testing.T, db *DB) <-chan Heard {
 	return heard
 }
 
-func next(t *testing.T, heard <-chan Heard) Heard {
+func next(t *testing.T, heard <-chan LogRead) LogRead {
 	t.Helper()
 	select {
 	case h := <-heard:
 		return h
 	case <-time.After(10 * time.Second):
 		t.Fatal("nothing is heard")
-		return Heard{}
+		return LogRead{}
 	}
 }
 
@@ -77,7 +77,7 @@ func TestChangesOfOtherNodesArriveInOrder(t *testing.T) {
 						t.Fatalf("heard %+v", h)
 					}
 					for _, c := range h.Changes {
-						if lag := time.Since(c.Made).Abs(); lag > time.Second {
+						if lag := time.Since(c.Time).Abs(); lag > time.Second {
 							t.Errorf("it was made %v ago", lag)
 						}
 						got = append(got, c.IDs...)
@@ -210,7 +210,7 @@ func TestAFollowerReportsEveryReading(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n, last, shortest := 0, time.Now(), time.Hour
-	db.Follow(ctx, func(h Heard) {
+	db.Follow(ctx, func(h LogRead) {
 		silence := h.At.Sub(last)
 		if silence > 600*time.Millisecond {
 			t.Errorf("silence for %v", silence)
@@ -235,9 +235,9 @@ func TestAFollowerReportsEveryReading(t *testing.T) {
 // changes only up to the last reading that reached the end of the log.
 func TestATruncatedReadingIsNotUpToDate(t *testing.T) {
 	db := open(t, testenv.Postgres(t))
-	var heard []Heard
+	var heard []LogRead
 	f := &follower{
-		shared: db.shared, node: "another", heard: func(h Heard) { heard = append(heard, h) },
+		shared: db.shared, node: "another", apply: func(h LogRead) { heard = append(heard, h) },
 	}
 	reading := func(wantMore bool) {
 		t.Helper()
@@ -274,5 +274,5 @@ func TestASingleNodeHasNothingToFollow(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	db.Follow(ctx, func(h Heard) { t.Errorf("heard %+v", h) })
+	db.Follow(ctx, func(h LogRead) { t.Errorf("heard %+v", h) })
 }

@@ -17,7 +17,7 @@ var migrations embed.FS
 // Migration is one step of the schema.
 type Migration struct {
 	Number int
-	// what it brings; "" for one that this program doesn't know and that has no name in the data
+	// what it changes; "" for one that neither this program nor the database has a name of
 	Name string
 	// programs that know fewer migrations than this can't work with the schema after it
 	Oldest  int

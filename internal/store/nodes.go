@@ -29,35 +29,35 @@ func (db *DB) Shared() bool { return db.shared != nil }
 // is "" where nothing is shared.
 func (db *DB) Node() string { return db.node }
 
-// Beat counts up the beats of this node. It doesn't wait for changes, so a node under
-// load doesn't look dead.
-func (db *DB) Beat(ctx context.Context) error {
+// Heartbeat counts up the heartbeats of this node. It doesn't wait for changes, so a
+// node under load doesn't look dead.
+func (db *DB) Heartbeat(ctx context.Context) error {
 	return write.New(timeoutDB{db.pool}).Beat(ctx, db.node)
 }
 
-// Heard is the result of one read of the change log.
-type Heard struct {
+// LogRead is the result of one read of the change log.
+type LogRead struct {
 	At      time.Time // every commit before it is in this read or an earlier one
 	Changes []Touched // in commit order, without this node's own
-	All     bool      // changes were missed or unnamed: everything may have changed
+	All     bool      // changes are missing or have no ids: anything can have changed
 }
 
 // Touched is one group of changes that another node committed.
 type Touched struct {
-	IDs  []string  // what it altered; none if there are too many to name
-	Made time.Time // by the clock of the node that made it
+	IDs  []string  // the ids of what it altered; none if they are too many
+	Time time.Time // of the commit, by the clock of the node that committed
 }
 
 // Follow reads the change log until ctx ends, and passes the result of each read to
-// heard, also if there are no changes. The first read says All, as does any later
-// one that may not continue the one before. It reads every 200 ms, and at once when
+// apply, also if there are no changes. All is set in the first read, and in a later
+// one that might not continue the one before. It reads every 200 ms, and at once when
 // the server notifies it of a commit. On a database that isn't shared it only waits
 // for ctx.
-func (db *DB) Follow(ctx context.Context, heard func(Heard)) {
+func (db *DB) Follow(ctx context.Context, apply func(LogRead)) {
 	if db.shared == nil {
 		<-ctx.Done()
 		return
 	}
-	f := &follower{shared: db.shared, node: db.node, heard: heard}
+	f := &follower{shared: db.shared, node: db.node, apply: apply}
 	f.run(ctx)
 }

@@ -5,6 +5,10 @@
 // The SQL is in queries/, one file a noun, in the grammar that SQLite and
 // PostgreSQL share; sqlc generates the packages read and write from it.
 //
+// Changes wait in [Turn]s: by lane and workspace. [DB.Spend] and the counters of
+// rate limits don't wait for them on PostgreSQL. [Copy] moves an installation between
+// the two engines.
+//
 // On SQLite one process owns the data. On PostgreSQL many nodes share it: their
 // changes are still serial, and [DB.Follow] reports to each node what the others
 // changed.

@@ -5,8 +5,8 @@
 // [StartPostgres] and [StartRedis] start a server that belongs to one test, which can kill and
 // freeze it. [NewProxy] returns a proxy that simulates network faults.
 //
-// No server and no folder outlives the process that created it, however that process ends: see
-// supervisor.
+// No server and no folder outlives the process that created it, however that process ends
+// (supervisor.go).
 //
 // If a server is not installed, the test is skipped with the reason. If the environment variable CI
 // is set, the test fails instead, so that nothing is silently untested.
