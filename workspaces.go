@@ -16,8 +16,31 @@ type Workspace struct {
 	Enabled bool `json:"enabled" check:"required"`
 	// RequestsPerMinute bounds the API requests of the workspace; absent for no bound.
 	RequestsPerMinute Opt[int64] `json:"requestsPerMinute,omitzero"`
+	// Quotas are how many objects of each kind the workspace can have.
+	Quotas Quotas `json:"quotas" check:"required"`
 	// CreatedAt is when the workspace was created, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
+}
+
+// Quotas are how many objects of each kind a workspace can have. A change that would make
+// more gets 403 workspace_quota_exceeded. Lowering a quota deletes nothing.
+type Quotas struct {
+	// Keys is the number of keys; 1,000,000 by default.
+	Keys Opt[int64] `json:"keys,omitzero" check:"null,min=0"`
+	// Identities is the number of identities; 1,000,000 by default.
+	Identities Opt[int64] `json:"identities,omitzero" check:"null,min=0"`
+	// Permissions is the number of permissions; 100,000 by default.
+	Permissions Opt[int64] `json:"permissions,omitzero" check:"null,min=0"`
+	// Roles is the number of roles; 10,000 by default.
+	Roles Opt[int64] `json:"roles,omitzero" check:"null,min=0"`
+	// Namespaces is the number of rate limit namespaces, including deleted ones, whose names
+	// stay taken; 10,000 by default.
+	Namespaces Opt[int64] `json:"namespaces,omitzero" check:"null,min=0"`
+	// RootKeys is the number of root keys; 1,000 by default. It doesn't bind the operator in
+	// another workspace.
+	RootKeys Opt[int64] `json:"rootKeys,omitzero" check:"null,min=0"`
+	// APIs is the number of APIs; 10,000 by default.
+	APIs Opt[int64] `json:"apis,omitzero" check:"null,min=0"`
 }
 
 // CreateWorkspaceRequest asks for a new, empty workspace.
@@ -62,6 +85,9 @@ type UpdateWorkspaceRequest struct {
 	// RequestsPerMinute bounds the API requests of the workspace; null for no bound, 0 refuses all of
 	// them.
 	RequestsPerMinute Opt[int64] `json:"requestsPerMinute,omitzero" check:"null,min=0"`
+	// Quotas sets quotas of the workspace; those left out stay as they are, null restores the
+	// default.
+	Quotas Opt[Quotas] `json:"quotas,omitzero"`
 }
 
 // DeleteWorkspaceRequest asks to delete a workspace. Its keys and root keys stop working at once.

@@ -18,6 +18,9 @@ func (e *Engine) CreateAPI(
 	ctx context.Context, who Caller, r *latchkey.CreateAPIRequest,
 ) (latchkey.CreatedAPI, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedAPI, error) {
+		if err := c.count(ctx, quotaAPIs, 1); err != nil {
+			return latchkey.CreatedAPI{}, err
+		}
 		id := NewID("api")
 		c.audit(apiCreated, target("api", id, r.Name))
 		err := c.tx.InsertAPI(ctx, write.InsertAPIParams{
@@ -71,6 +74,9 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 		}
 		c.invalidate(row.ID)
 		c.audit(apiDeleted, apiTarget(&row))
+		if err := c.count(ctx, quotaAPIs, -1); err != nil {
+			return err
+		}
 		return c.tx.MarkAPIDeleted(ctx, row.ID, c.now)
 	})
 }

@@ -73,7 +73,8 @@ type rootKey struct {
 	expires           int64 // unix ms, or never
 	workspaceOff      bool
 	workspaceGone     bool
-	requestsPerMinute int64 // or unbounded
+	requestsPerMinute int64            // or unbounded
+	quotas            *latchkey.Quotas // of the workspace, all set; nil for no quotas
 }
 
 // system is the actor of changes by the service itself.
@@ -225,6 +226,10 @@ func (e *Engine) loadRootKey(
 	if err := json.Unmarshal([]byte(row.Permissions), &permissions); err != nil {
 		return nil, fmt.Errorf("root key %s: permissions: %w", row.ID, err)
 	}
+	allowed, err := effectiveQuotas(row.Quotas)
+	if err != nil {
+		return nil, fmt.Errorf("workspace %s: %w", row.WorkspaceID, err)
+	}
 	return &rootKey{
 		Dependencies:      asOf.DependsOn(row.ID, row.WorkspaceID),
 		id:                row.ID,
@@ -236,6 +241,7 @@ func (e *Engine) loadRootKey(
 		workspaceOff:      !row.WorkspaceEnabled,
 		workspaceGone:     row.WorkspaceDeletedAt != 0,
 		requestsPerMinute: orElse(row.RequestsPerMinute, unbounded),
+		quotas:            &allowed,
 	}, nil
 }
 

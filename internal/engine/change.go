@@ -23,6 +23,7 @@ type Change struct {
 	checks      []authCheck // authorization checks, saved for repeated requests
 	secretOf    string      // id of the key whose secret is in the response
 	partial     bool        // a later change completes the request
+	exceeded    quota       // what the workspace would have had too many of
 }
 
 // invalidate adds ids of cached data that the change alters. The commit
@@ -72,6 +73,9 @@ func changeOnce[T any](
 		e.source.Clock.InDoubt(c.invalidated...)
 		return *new(T), false, err
 	case err != nil:
+		if c != nil && c.exceeded != noQuota {
+			e.exceeded[c.exceeded].Add(1)
+		}
 		return *new(T), false, err
 	}
 	e.source.Clock.Invalidate(c.invalidated...)

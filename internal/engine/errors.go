@@ -71,6 +71,9 @@ var (
 		http.StatusTooManyRequests, "Too Many Requests",
 		"user/too_many_requests/workspace_rate_limited",
 	}
+	errQuotaExceeded = errorKind{
+		http.StatusForbidden, "Forbidden", "user/forbidden/workspace_quota_exceeded",
+	}
 	errRequestTimeout = errorKind{
 		http.StatusRequestTimeout, "Request Timeout", "user/bad_request/request_timeout",
 	}

@@ -184,6 +184,9 @@ func (e *Engine) DeleteIdentity(
 		if _, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), nil); err != nil {
 			return err
 		}
+		if err := c.count(ctx, quotaIdentities, -1); err != nil {
+			return err
+		}
 		return c.tx.DeleteIdentity(ctx, row.ID)
 	})
 }
@@ -209,6 +212,9 @@ func (c *Change) identityFor(ctx context.Context, externalID string) (string, er
 func (c *Change) insertIdentity(
 	ctx context.Context, externalID, meta string,
 ) (latchkey.AuditTarget, error) {
+	if err := c.count(ctx, quotaIdentities, 1); err != nil {
+		return latchkey.AuditTarget{}, err
+	}
 	identity := identityTarget(NewID("id"), externalID)
 	c.audit(identityCreated, identity)
 	err := c.tx.InsertIdentity(ctx, write.InsertIdentityParams{

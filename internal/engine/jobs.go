@@ -2,11 +2,13 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
 // startJobs starts the background jobs, which run until the engine is closed. A
@@ -23,6 +25,7 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "save last used", e.saveUsage)
 	e.every(ctx, time.Minute, "refill credits", e.refillDue)
 	e.every(ctx, time.Hour, "drop idempotency records", e.dropIdempotencyRecords)
+	e.every(ctx, time.Minute, "delete keys of deleted APIs", e.deleteKeysOfDeletedAPIs)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}
@@ -76,6 +79,48 @@ func (e *Engine) dropIdempotencyRecords(ctx context.Context) error {
 	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropAnswers(ctx, before, chunk)
 	})
+}
+
+// deleteKeysOfDeletedAPIs deletes the rows of keys that nobody can reach any more, a few at
+// once.
+func (e *Engine) deleteKeysOfDeletedAPIs(ctx context.Context) error {
+	const few = 50 // a key has rows in several tables
+	for {
+		keys, err := e.db.KeysOfDeletedAPIs(ctx, few)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		for _, some := range byWorkspace(keys) {
+			err := e.change(ctx, e.system(some[0].WorkspaceID),
+				func(ctx context.Context, c *Change) error { return c.deleteKeys(ctx, some) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func byWorkspace(keys []read.Key) map[string][]read.Key {
+	groups := map[string][]read.Key{}
+	for _, k := range keys {
+		groups[k.WorkspaceID] = append(groups[k.WorkspaceID], k)
+	}
+	return groups
+}
+
+// deleteKeys deletes the rows of keys.
+func (c *Change) deleteKeys(ctx context.Context, keys []read.Key) error {
+	for i := range keys {
+		if keys[i].DeletedAt == 0 {
+			if err := c.count(ctx, quotaKeys, -1); err != nil {
+				return err
+			}
+		}
+		if err := c.deleteKey(ctx, &keys[i], true); err != nil {
+			return fmt.Errorf("key of a deleted API: %w", err)
+		}
+	}
+	return nil
 }
 
 // dropAuditRecords deletes the audit records of all workspaces that are older than the

@@ -35,6 +35,9 @@ func creationOf(k *latchkey.MigrateKey) *latchkey.CreateKeyRequest {
 
 // insertKey inserts the row of a new key with all its columns.
 func (c *Change) insertKey(ctx context.Context, k read.Key) error {
+	if err := c.count(ctx, quotaKeys, 1); err != nil {
+		return err
+	}
 	if err := c.tx.InsertKey(ctx, write.InsertKeyParams(k)); err != nil {
 		return fmt.Errorf("key: %w", err)
 	}

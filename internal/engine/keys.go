@@ -453,6 +453,9 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 		}
 		c.invalidate(r.KeyID)
 		c.audit(keyDeleted, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
+		if err := c.count(ctx, quotaKeys, -1); err != nil {
+			return err
+		}
 		return c.deleteKey(ctx, &row.Key, r.Permanent)
 	})
 }

@@ -18,11 +18,12 @@ var codes = [...]latchkey.Code{
 // metrics are the engine's counters besides those of its caches.
 type metrics struct {
 	verifications [len(codes)]coherence.Counter
-	limitsPassed  coherence.Counter    // calls of ratelimit.limit and multiLimit that passed
-	limitsDenied  coherence.Counter    // calls of them that a limit denied
-	stale         atomic.Uint64        // responses that depend on stale data
-	auditDropped  atomic.Uint64        // audit records that were older than the retention
-	lag           prometheus.Histogram // replication lag
+	limitsPassed  coherence.Counter          // calls of ratelimit.limit and multiLimit that passed
+	limitsDenied  coherence.Counter          // calls of them that a limit denied
+	stale         atomic.Uint64              // responses that depend on stale data
+	exceeded      [len(quotas)]atomic.Uint64 // refusals by quota
+	auditDropped  atomic.Uint64              // audit records that were older than the retention
+	lag           prometheus.Histogram       // replication lag
 }
 
 func newMetrics() metrics {
@@ -56,6 +57,8 @@ var (
 		"Responses from stale cached data while the database was unreachable.")
 	descDelayed = desc("misses_delayed_total",
 		"Delayed responses to callers that present many keys or root keys that don't exist.")
+	descExceeded = desc("quota_refusals_total",
+		"Changes that were refused because of a quota of their workspace.", "quota")
 	descDropped = desc("audit_records_dropped_total",
 		"Audit records that this node deleted because they were older than the retention.")
 	descRefused = desc("refusals_total", "Refused requests by reason.", "reason")
@@ -104,6 +107,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	}
 	count(descDelayed, float64(e.misses.delayed.Load()))
 	count(descStale, float64(e.stale.Load()))
+	for i, q := range quotas[1:] {
+		count(descExceeded, float64(e.exceeded[i+1].Load()), q.name)
+	}
 	count(descDropped, float64(e.auditDropped.Load()))
 	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)

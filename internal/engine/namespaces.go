@@ -166,6 +166,9 @@ func (c *Change) createNamespace(ctx context.Context, name string) error {
 	if _, err := c.tx.Namespace(ctx, workspace, name); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
+	if err := c.count(ctx, quotaNamespaces, 1); err != nil {
+		return err
+	}
 	id := NewID("rlns")
 	c.invalidate(namespaceRef{workspace, id}.String())
 	c.audit(namespaceCreated, namespaceTarget(id, name))

@@ -142,6 +142,9 @@ func (e *Engine) DeletePermission(
 			return nil
 		}
 		c.audit(permissionDeleted, permissionTarget(storedPermission(row)))
+		if err := c.count(ctx, quotaPermissions, -1); err != nil {
+			return err
+		}
 		return c.tx.DeletePermission(ctx, row.ID)
 	})
 }
@@ -178,6 +181,11 @@ func (c *Change) permissionsFor(
 	}
 	if len(absent) > 0 && c.who.op.declares(latchkey.WhenNewPermissions) {
 		if err := c.requireWhen(latchkey.WhenNewPermissions, everything); err != nil {
+			return nil, err
+		}
+	}
+	if len(absent) > 0 {
+		if err := c.count(ctx, quotaPermissions, int64(len(absent))); err != nil {
 			return nil, err
 		}
 	}
@@ -237,6 +245,9 @@ func (c *Change) findPermissions(
 }
 
 func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) error {
+	if err := c.count(ctx, quotaPermissions, 1); err != nil {
+		return err
+	}
 	return c.tx.InsertPermission(ctx, c.newPermission(p))
 }
 

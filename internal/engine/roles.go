@@ -179,6 +179,9 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 		if err := c.tx.ClearRole(ctx, row.ID); err != nil {
 			return err
 		}
+		if err := c.count(ctx, quotaRoles, -1); err != nil {
+			return err
+		}
 		return c.tx.DeleteRole(ctx, row.ID)
 	})
 }
@@ -310,6 +313,9 @@ func (c *Change) roles(
 }
 
 func (c *Change) insertRole(ctx context.Context, role latchkey.Role) error {
+	if err := c.count(ctx, quotaRoles, 1); err != nil {
+		return err
+	}
 	c.audit(roleCreated, roleTarget(role))
 	return c.tx.InsertRole(ctx, write.InsertRoleParams{
 		ID: role.ID, WorkspaceID: c.who.WorkspaceID(), Name: role.Name,

@@ -49,6 +49,9 @@ func (e *Engine) CreateRootKey(
 func (c *Change) insertRootKey(
 	ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64,
 ) (latchkey.CreatedRootKey, error) {
+	if err := c.countIn(ctx, workspace, quotaRootKeys, 1); err != nil {
+		return latchkey.CreatedRootKey{}, err
+	}
 	id, created := NewID("rk"), newRootKey()
 	c.secretOf = id
 	c.invalidate(id, created.hash)
@@ -181,6 +184,9 @@ func (e *Engine) DeleteRootKey(
 		c.invalidate(row.ID)
 		c.auditIn(row.WorkspaceID, rootKeyDeleted, rootKeyTarget(row.ID, row.Name))
 		if err := c.tx.DropAnswersAbout(ctx, row.ID); err != nil {
+			return err
+		}
+		if err := c.countIn(ctx, row.WorkspaceID, quotaRootKeys, -1); err != nil {
 			return err
 		}
 		return c.tx.DeleteRootKey(ctx, row.ID)

@@ -104,7 +104,7 @@ func TestAKeyHoldsABoundedNumber(t *testing.T) {
 	}
 	must[[]latchkey.Permission](w, w.who, "keys.addPermissions", add(slugs(0, 999)...))
 	fault := w.faultOf(w.who, "keys.addPermissions", add("slug.999", "slug.1000"))
-	if !strings.Contains(fault.Message, "1000") || fault.Location != "/properties/permissions" {
+	if !strings.Contains(fault.Message, "1000") || fault.Location != "/properties" {
 		t.Errorf("%+v", fault)
 	}
 	if held := must[[]latchkey.Permission](

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"database/sql"
+	"fmt"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -47,7 +48,7 @@ func (e *Engine) GetWorkspace(
 	if err != nil {
 		return latchkey.Workspace{}, orNotFound(err, workspaceNotFound())
 	}
-	return workspaceOf(row), nil
+	return workspaceOf(row)
 }
 
 // ListWorkspaces returns one page of the workspaces of the installation, in the
@@ -59,11 +60,11 @@ func (e *Engine) ListWorkspaces(
 		func(row read.Workspace) string { return row.ID },
 		func(cursor string, most int64) ([]read.Workspace, error) {
 			return e.db.WorkspacesPage(ctx, cursor, searchPattern(r.Search), most)
-		}, each(workspaceOf))
+		}, eachOr(workspaceOf))
 }
 
 // UpdateWorkspace renames, enables or disables a workspace or sets its request
-// limit, and returns it. While a workspace is disabled, its root keys are
+// limit or its quotas, and returns it. While a workspace is disabled, its root keys are
 // rejected and its keys verify as FORBIDDEN, from the next request on.
 //
 // Only the operator can call it. An unknown or deleted workspace returns 404.
@@ -87,16 +88,20 @@ func (e *Engine) UpdateWorkspace(
 		if !r.RequestsPerMinute.IsZero() {
 			row.RequestsPerMinute = nullable(r.RequestsPerMinute)
 		}
+		if row.Quotas, err = changeQuotas(row.Quotas, r.Quotas.Or(latchkey.Quotas{})); err != nil {
+			return latchkey.Workspace{}, fmt.Errorf("workspace %s: %w", row.ID, err)
+		}
 		c.invalidate(row.ID)
 		c.auditIn(row.ID, workspaceUpdated, workspaceTarget(row.ID, row.Name))
 		err = c.tx.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
 			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
 			Enabled: row.Enabled, RequestsPerMinute: row.RequestsPerMinute,
+			Quotas: row.Quotas,
 		})
 		if err != nil {
 			return latchkey.Workspace{}, err
 		}
-		return workspaceOf(row), nil
+		return workspaceOf(row)
 	})
 }
 
@@ -123,15 +128,19 @@ func (e *Engine) DeleteWorkspace(
 	})
 }
 
-func workspaceOf(row read.Workspace) latchkey.Workspace {
+func workspaceOf(row read.Workspace) (latchkey.Workspace, error) {
+	allowed, err := effectiveQuotas(row.Quotas)
+	if err != nil {
+		return latchkey.Workspace{}, fmt.Errorf("workspace %s: %w", row.ID, err)
+	}
 	w := latchkey.Workspace{
-		ID: row.ID, Name: row.Name, Enabled: row.Enabled,
+		ID: row.ID, Name: row.Name, Enabled: row.Enabled, Quotas: allowed,
 		CreatedAt: latchkey.AtMilli(row.CreatedAt),
 	}
 	if row.RequestsPerMinute.Valid {
 		w.RequestsPerMinute = latchkey.Set(row.RequestsPerMinute.Int64)
 	}
-	return w
+	return w, nil
 }
 
 func workspaceNotFound() *latchkey.Error {

@@ -40,8 +40,13 @@ func TestGetWorkspaceReturnsWhatWasSet(t *testing.T) {
 		return must[latchkey.Workspace](w, w.who, "workspaces.getWorkspace",
 			latchkey.GetWorkspaceRequest{WorkspaceID: id})
 	}
+	usual, err := effectiveQuotas("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := latchkey.Workspace{
 		ID: id, Name: "Acme", Enabled: true, RequestsPerMinute: latchkey.Set(int64(0)),
+		Quotas:    usual,
 		CreatedAt: latchkey.At(start),
 	}
 	same := func(got latchkey.Workspace) {

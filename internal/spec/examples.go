@@ -113,7 +113,13 @@ var (
 	workspace = latchkey.Workspace{
 		ID: theWorkspace, Name: "Tideline", Enabled: true,
 		RequestsPerMinute: latchkey.Set[int64](6_000),
-		CreatedAt:         latchkey.AtMilli(march2),
+		Quotas: latchkey.Quotas{
+			Keys: latchkey.Set[int64](1_000_000), Identities: latchkey.Set[int64](1_000_000),
+			Permissions: latchkey.Set[int64](100_000), Roles: latchkey.Set[int64](10_000),
+			Namespaces: latchkey.Set[int64](10_000), RootKeys: latchkey.Set[int64](1_000),
+			APIs: latchkey.Set[int64](10_000),
+		},
+		CreatedAt: latchkey.AtMilli(march2),
 	}
 
 	rootKey = latchkey.RootKey{

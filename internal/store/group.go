@@ -38,7 +38,7 @@ func (w *writer) transact() (group []*job, err error) {
 		err = runBetweenSavepoints(tx, group)
 	}
 	if err == nil {
-		err = w.commit(ctx, begun)
+		err = w.commit(ctx, tx, begun)
 	}
 	if err != nil {
 		w.writerConn.abandon()
@@ -54,7 +54,10 @@ func (w *writer) begin(ctx context.Context) (*Tx, error) {
 	return tx, nil
 }
 
-func (w *writer) commit(ctx context.Context, begun head) error {
+func (w *writer) commit(ctx context.Context, tx *Tx, begun head) error {
+	if err := tx.writeCounts(ctx); err != nil {
+		return fmt.Errorf("store: counts: %w", err)
+	}
 	if err := w.writerConn.commit(ctx, begun); err != nil {
 		return fmt.Errorf("store: commit: %w", err)
 	}
@@ -89,7 +92,7 @@ func (w *writer) runGroup(tx *Tx) (group []*job, whole bool, err error) {
 // runPlain runs a job without savepoints and reports whether the transaction can
 // continue.
 func (w *writer) runPlain(tx *Tx, j *job) (whole bool, err error) {
-	at, touched := tx.head, len(tx.touched)
+	before := tx.mark()
 	tx.wrote = false
 	j.run(tx)
 	switch {
@@ -98,7 +101,7 @@ func (w *writer) runPlain(tx *Tx, j *job) (whole bool, err error) {
 	case w.writerConn.broken(), j.result != nil && tx.wrote:
 		return false, nil
 	case j.result != nil:
-		tx.head, tx.touched = at, tx.touched[:touched]
+		tx.undo(before)
 	}
 	return true, nil
 }
@@ -164,7 +167,7 @@ func attempt(tx *Tx, j *job) error {
 	if err := tx.exec(ctx, "SAVEPOINT job"); err != nil {
 		return fmt.Errorf("store: savepoint: %w", err)
 	}
-	at, touched := tx.head, len(tx.touched)
+	before := tx.mark()
 	if j.run(tx); j.result == nil {
 		// PostgreSQL rejects it if a statement failed and work ignored the error.
 		j.result = tx.exec(ctx, "RELEASE SAVEPOINT job")
@@ -175,7 +178,7 @@ func attempt(tx *Tx, j *job) error {
 	if isConflict(j.result) {
 		return j.result
 	}
-	tx.head, tx.touched = at, tx.touched[:touched]
+	tx.undo(before)
 	if err := tx.exec(ctx, "ROLLBACK TO SAVEPOINT job"); err != nil {
 		return fmt.Errorf("store: undo: %w", err)
 	}

@@ -8,7 +8,24 @@ import (
 )
 
 // start prepares the transaction for a group of changes.
-func (tx *Tx) start(at head) { tx.head, tx.touched = at, nil }
+func (tx *Tx) start(at head) {
+	tx.head, tx.touched = at, nil
+	tx.counts, tx.counted = map[countKey]*count{}, nil
+}
+
+// mark is how far the changes of a group have come in memory.
+type mark struct {
+	head             head
+	touched, counted int
+}
+
+func (tx *Tx) mark() mark { return mark{tx.head, len(tx.touched), len(tx.counted)} }
+
+// undo takes back what a change did in memory.
+func (tx *Tx) undo(to mark) {
+	tx.head, tx.touched = to.head, tx.touched[:to.touched]
+	tx.uncount(to.counted)
+}
 
 // Touch records the ids of what the change alters, for the caches of the other nodes
 // that share the database.

@@ -53,6 +53,8 @@ type Tx struct {
 	checked dbtx // runs one of the change under way
 	head    head
 	touched []string
+	counts  map[countKey]*count
+	counted []addend
 	wrote   bool            // since this was last set to false
 	caller  context.Context // of the change under way; nil between changes
 }

@@ -1617,10 +1617,11 @@ var rulesOfUpdateWorkspaceRequest = object{loose: false, fields: []field{
 	{kind: aText, name: "name", size: &bounds{1, 256}},
 	{kind: aBool, name: "enabled"},
 	{kind: aWhole, name: "requestsPerMinute", null: true, size: &bounds{0, noMax}},
+	{kind: aStruct, name: "quotas"},
 }}
 
 func visitUpdateWorkspaceRequest(c *checker, f *field, v *latchkey.UpdateWorkspaceRequest) {
-	var at [4]int
+	var at [5]int
 	if !c.object(f, &rulesOfUpdateWorkspaceRequest, at[:]) {
 		return
 	}
@@ -1640,7 +1641,58 @@ func visitUpdateWorkspaceRequest(c *checker, f *field, v *latchkey.UpdateWorkspa
 		whole(c, &r[3], &o)
 		keep(c, &v.RequestsPerMinute, o)
 	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.Quotas); ok {
+		visitQuotas(c, &r[4], &o)
+		keep(c, &v.Quotas, o)
+	}
 	c.end(&rulesOfUpdateWorkspaceRequest)
+}
+
+var rulesOfQuotas = object{loose: false, fields: []field{
+	{kind: aWhole, name: "keys", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "identities", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "permissions", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "roles", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "namespaces", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "rootKeys", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "apis", null: true, size: &bounds{0, noMax}},
+}}
+
+func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
+	var at [7]int
+	if !c.object(f, &rulesOfQuotas, at[:]) {
+		return
+	}
+	r := rulesOfQuotas.fields
+	if o, ok := hasSome(c, &r[0], at[0], &v.Keys); ok {
+		whole(c, &r[0], &o)
+		keep(c, &v.Keys, o)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Identities); ok {
+		whole(c, &r[1], &o)
+		keep(c, &v.Identities, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Permissions); ok {
+		whole(c, &r[2], &o)
+		keep(c, &v.Permissions, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Roles); ok {
+		whole(c, &r[3], &o)
+		keep(c, &v.Roles, o)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.Namespaces); ok {
+		whole(c, &r[4], &o)
+		keep(c, &v.Namespaces, o)
+	}
+	if o, ok := hasSome(c, &r[5], at[5], &v.RootKeys); ok {
+		whole(c, &r[5], &o)
+		keep(c, &v.RootKeys, o)
+	}
+	if o, ok := hasSome(c, &r[6], at[6], &v.APIs); ok {
+		whole(c, &r[6], &o)
+		keep(c, &v.APIs, o)
+	}
+	c.end(&rulesOfQuotas)
 }
 
 var rulesOfListRootKeysRequest = object{loose: false, fields: []field{
@@ -2490,9 +2542,73 @@ func appendWorkspace(b []byte, v *latchkey.Workspace) []byte {
 		}
 	}
 
+	b = append(b, `,"quotas":`...)
+	b = appendQuotas(b, &v.Quotas)
+
 	b = append(b, `,"createdAt":`...)
 	b = appendTime(b, v.CreatedAt)
 
+	return closeObject(b, start)
+}
+
+func appendQuotas(b []byte, v *latchkey.Quotas) []byte {
+	start := len(b)
+	if !v.Keys.IsZero() {
+		b = append(b, `,"keys":`...)
+		if o, ok := v.Keys.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Identities.IsZero() {
+		b = append(b, `,"identities":`...)
+		if o, ok := v.Identities.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Permissions.IsZero() {
+		b = append(b, `,"permissions":`...)
+		if o, ok := v.Permissions.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Roles.IsZero() {
+		b = append(b, `,"roles":`...)
+		if o, ok := v.Roles.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Namespaces.IsZero() {
+		b = append(b, `,"namespaces":`...)
+		if o, ok := v.Namespaces.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.RootKeys.IsZero() {
+		b = append(b, `,"rootKeys":`...)
+		if o, ok := v.RootKeys.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.APIs.IsZero() {
+		b = append(b, `,"apis":`...)
+		if o, ok := v.APIs.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
 	return closeObject(b, start)
 }
 

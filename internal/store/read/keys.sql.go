@@ -68,6 +68,58 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string) (KeyByHashRow, err
 	return i, err
 }
 
+const keysOfDeletedAPIs = `-- name: KeysOfDeletedAPIs :many
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family FROM apis a JOIN keys k ON k.api_id = a.id
+WHERE a.deleted_at <> 0 AND k.hash <> k.id
+LIMIT CAST($1 AS BIGINT)
+`
+
+// Some of them, of any workspace, but not the balances that families leave.
+func (q *Queries) KeysOfDeletedAPIs(ctx context.Context, most int64) ([]Key, error) {
+	rows, err := q.db.QueryContext(ctx, keysOfDeletedAPIs, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Key
+	for rows.Next() {
+		var i Key
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.APIID,
+			&i.IdentityID,
+			&i.Hash,
+			&i.MigrationID,
+			&i.Start,
+			&i.Name,
+			&i.Meta,
+			&i.Enabled,
+			&i.Expires,
+			&i.Remaining,
+			&i.RefillInterval,
+			&i.RefillAmount,
+			&i.RefillDay,
+			&i.RefillAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.LastUsedAt,
+			&i.DeletedAt,
+			&i.Family,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const keysOfIdentityPage = `-- name: KeysOfIdentityPage :many
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, i.external_id, i.meta AS identity_meta
 FROM keys k

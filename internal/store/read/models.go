@@ -184,4 +184,5 @@ type Workspace struct {
 	RequestsPerMinute sql.NullInt64
 	CreatedAt         int64
 	DeletedAt         int64
+	Quotas            string
 }

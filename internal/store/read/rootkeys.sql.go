@@ -36,7 +36,7 @@ func (q *Queries) RootKey(ctx context.Context, id string) (RootKey, error) {
 
 const rootKeyByHash = `-- name: RootKeyByHash :one
 SELECT k.id, k.workspace_id, k.name, k.permissions, k.enabled, k.expires,
-    w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at, w.requests_per_minute
+    w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at, w.requests_per_minute, w.quotas
 FROM root_keys k
 JOIN workspaces w ON w.id = k.workspace_id
 WHERE k.hash = $1
@@ -52,6 +52,7 @@ type RootKeyByHashRow struct {
 	WorkspaceEnabled   bool
 	WorkspaceDeletedAt int64
 	RequestsPerMinute  sql.NullInt64
+	Quotas             string
 }
 
 // All that authentication needs of the root key and its workspace.
@@ -68,6 +69,7 @@ func (q *Queries) RootKeyByHash(ctx context.Context, hash string) (RootKeyByHash
 		&i.WorkspaceEnabled,
 		&i.WorkspaceDeletedAt,
 		&i.RequestsPerMinute,
+		&i.Quotas,
 	)
 	return i, err
 }

@@ -22,7 +22,7 @@ func (q *Queries) CountWorkspaces(ctx context.Context) (int64, error) {
 }
 
 const workspace = `-- name: Workspace :one
-SELECT id, name, search, enabled, requests_per_minute, created_at, deleted_at FROM workspaces WHERE id = $1 AND deleted_at = 0
+SELECT id, name, search, enabled, requests_per_minute, created_at, deleted_at, quotas FROM workspaces WHERE id = $1 AND deleted_at = 0
 `
 
 func (q *Queries) Workspace(ctx context.Context, id string) (Workspace, error) {
@@ -36,12 +36,13 @@ func (q *Queries) Workspace(ctx context.Context, id string) (Workspace, error) {
 		&i.RequestsPerMinute,
 		&i.CreatedAt,
 		&i.DeletedAt,
+		&i.Quotas,
 	)
 	return i, err
 }
 
 const workspacesPage = `-- name: WorkspacesPage :many
-SELECT id, name, search, enabled, requests_per_minute, created_at, deleted_at FROM workspaces
+SELECT id, name, search, enabled, requests_per_minute, created_at, deleted_at, quotas FROM workspaces
 WHERE deleted_at = 0 AND id >= $1 AND search LIKE CAST($2 AS TEXT) ESCAPE '!'
 ORDER BY id LIMIT CAST($3 AS BIGINT)
 `
@@ -63,6 +64,7 @@ func (q *Queries) WorkspacesPage(ctx context.Context, fromID string, pattern str
 			&i.RequestsPerMinute,
 			&i.CreatedAt,
 			&i.DeletedAt,
+			&i.Quotas,
 		); err != nil {
 			return nil, err
 		}

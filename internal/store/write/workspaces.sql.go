@@ -46,7 +46,7 @@ func (q *Queries) MarkWorkspaceDeleted(ctx context.Context, iD string, deletedAt
 }
 
 const updateWorkspace = `-- name: UpdateWorkspace :exec
-UPDATE workspaces SET name = $1, search = $2, enabled = $3, requests_per_minute = $4 WHERE id = $5
+UPDATE workspaces SET name = $1, search = $2, enabled = $3, requests_per_minute = $4, quotas = $5 WHERE id = $6
 `
 
 type UpdateWorkspaceParams struct {
@@ -54,6 +54,7 @@ type UpdateWorkspaceParams struct {
 	Search            string
 	Enabled           bool
 	RequestsPerMinute sql.NullInt64
+	Quotas            string
 	ID                string
 }
 
@@ -63,6 +64,7 @@ func (q *Queries) UpdateWorkspace(ctx context.Context, arg UpdateWorkspaceParams
 		arg.Search,
 		arg.Enabled,
 		arg.RequestsPerMinute,
+		arg.Quotas,
 		arg.ID,
 	)
 	return err

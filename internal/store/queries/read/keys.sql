@@ -40,3 +40,9 @@ LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
 -- name: SealedKey :one
 SELECT sealed FROM sealed_keys WHERE key_id = $1;
+
+-- name: KeysOfDeletedAPIs :many
+-- Some of them, of any workspace, but not the balances that families leave.
+SELECT k.* FROM apis a JOIN keys k ON k.api_id = a.id
+WHERE a.deleted_at <> 0 AND k.hash <> k.id
+LIMIT CAST(sqlc.arg(most) AS BIGINT);

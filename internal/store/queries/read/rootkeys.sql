@@ -1,7 +1,7 @@
 -- name: RootKeyByHash :one
 -- All that authentication needs of the root key and its workspace.
 SELECT k.id, k.workspace_id, k.name, k.permissions, k.enabled, k.expires,
-    w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at, w.requests_per_minute
+    w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at, w.requests_per_minute, w.quotas
 FROM root_keys k
 JOIN workspaces w ON w.id = k.workspace_id
 WHERE k.hash = $1;
