@@ -22,7 +22,7 @@ func (e *Engine) AddPermissions(
 			if err != nil {
 				return err
 			}
-			permissions, err := c.permissionsFor(ctx, r.Permissions)
+			permissions, err := c.permissionsForKey(ctx, r.Permissions)
 			if err != nil {
 				return err
 			}
@@ -180,7 +180,7 @@ func (c *Change) disconnectPermissions(
 func (c *Change) replacePermissions(
 	ctx context.Context, key latchkey.AuditTarget, slugs []string,
 ) error {
-	wanted, err := c.permissionsFor(ctx, slugs)
+	wanted, err := c.permissionsForKey(ctx, slugs)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,8 @@ func (e *Engine) CreateKey(
 		}
 		s := newSecret(cmp.Or(r.Prefix, api.DefaultPrefix),
 			cmp.Or(r.ByteLength, int(api.DefaultBytes), defaultBytes))
-		id, err := c.createKey(ctx, api, read.Key{Hash: s.hash, Start: s.start}, r, c.rolesNamed)
+		row := read.Key{Hash: s.hash, Start: s.start}
+		id, err := c.createKey(ctx, api, row, r, c.rolesExactly)
 		if err != nil {
 			return latchkey.CreatedKey{}, err
 		}
@@ -108,7 +109,7 @@ func (c *Change) createKey(
 	if err != nil {
 		return "", err
 	}
-	permissions, err := c.permissionsFor(ctx, r.Permissions)
+	permissions, err := c.permissionsForKey(ctx, r.Permissions)
 	if err != nil {
 		return "", err
 	}
@@ -407,7 +408,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 				return err
 			}
 		}
-		roles, err := c.rolesNamed(ctx, names)
+		roles, err := c.rolesExactly(ctx, names)
 		if err != nil {
 			return err
 		}
@@ -461,9 +462,13 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 }
 
 // deleteKey marks a key as deleted or, if permanent, deletes it with its rows in
-// other tables. The balance of its family stays until its last key is deleted.
+// other tables. Its plaintext and saved responses with its secret are deleted in
+// either case. The balance of its family stays until its last key is deleted.
 func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) error {
 	if err := c.tx.DropAnswersAbout(ctx, k.ID); err != nil {
+		return err
+	}
+	if err := c.tx.DeleteSealedKey(ctx, k.ID); err != nil {
 		return err
 	}
 	last, err := c.isLastOfFamily(ctx, k)
@@ -502,7 +507,7 @@ func (c *Change) isLastOfFamily(ctx context.Context, k *read.Key) (bool, error) 
 // eraseKey deletes a key and its rows in other tables.
 func (c *Change) eraseKey(ctx context.Context, k *read.Key, last bool) error {
 	for _, del := range []func(context.Context, string) error{
-		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits, c.tx.DeleteSealedKey,
+		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits,
 	} {
 		if err := del(ctx, k.ID); err != nil {
 			return err

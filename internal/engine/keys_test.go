@@ -360,3 +360,51 @@ func TestCreateRerollMigrateAndUpdateSetEveryField(t *testing.T) {
 		same(t, show(bare.KeyID))
 	})
 }
+
+// TestAKeyGetsPermissionsAndRolesAsTheyAreSpelled asks in another letter case.
+func TestAKeyGetsPermissionsAndRolesAsTheyAreSpelled(t *testing.T) {
+	w := newWorld(t)
+	x := w.newThings()
+	w.newPermission(latchkey.CreatePermissionRequest{Name: "w", Slug: "billing.write"})
+	other := []string{"Billing.Write"}
+	for operation, request := range map[string]object{
+		"keys.createKey":      {"apiId": x.api, "permissions": other},
+		"keys.updateKey":      {"keyId": x.key, "permissions": other},
+		"keys.addPermissions": {"keyId": x.key, "permissions": other},
+		"keys.setPermissions": {"keyId": x.key, "permissions": other},
+		"keys.migrateKeys": {"apiId": x.api, "migrationId": x.migration,
+			"keys": []object{{"hash": "hash", "permissions": other}}},
+	} {
+		refused := w.refusal(w.who, operation, request)
+		if refused.Status != 400 || !strings.Contains(refused.Error(), `"billing.write"`) {
+			t.Errorf("%s: %v", operation, refused)
+		}
+	}
+	must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
+		object{"name": "biller", "permissions": other})
+	for operation, request := range map[string]object{
+		"keys.createKey": {"apiId": x.api, "roles": []string{"Biller"}},
+		"keys.updateKey": {"keyId": x.key, "roles": []string{"Biller"}},
+	} {
+		w.refused(w.who, operation, request, 404, "role_not_found")
+	}
+	must[[]latchkey.Role](w, w.who, "keys.addRoles",
+		object{"keyId": x.key, "roles": []string{"Biller"}})
+}
+
+// TestADeletedKeyHasNoPlaintext deletes a recoverable key, marked or for good, and
+// ends one by a reroll.
+func TestADeletedKeyHasNoPlaintext(t *testing.T) {
+	w := newWorld(t)
+	api := w.recoverableAPI()
+	for _, permanent := range []bool{true, false} {
+		key := w.newKey(latchkey.CreateKeyRequest{APIID: api, Recoverable: true})
+		must[latchkey.Empty](w, w.who, "keys.deleteKey",
+			object{"keyId": key.KeyID, "permanent": permanent})
+	}
+	old := w.newKey(latchkey.CreateKeyRequest{APIID: api, Recoverable: true})
+	w.reroll(old.KeyID, 0)
+	if n := w.number("SELECT COUNT(*) FROM sealed_keys"); n != 1 {
+		t.Errorf("%d plaintexts are kept, want that of the new key", n)
+	}
+}

@@ -175,10 +175,17 @@ func (c *Change) invalidateHolders(ctx context.Context, permissionID string) err
 func (c *Change) permissionsFor(
 	ctx context.Context, slugs []string,
 ) ([]latchkey.Permission, error) {
-	permissions, absent, err := c.findPermissions(ctx, slugs)
+	found, absent, err := c.findPermissions(ctx, slugs)
 	if err != nil {
 		return nil, err
 	}
+	return c.withNewPermissions(ctx, found, absent)
+}
+
+// withNewPermissions creates the absent permissions and returns all, in slug order.
+func (c *Change) withNewPermissions(
+	ctx context.Context, permissions []latchkey.Permission, absent []string,
+) ([]latchkey.Permission, error) {
 	if len(absent) > 0 && c.who.op.declares(latchkey.WhenNewPermissions) {
 		if err := c.requireWhen(latchkey.WhenNewPermissions, everything); err != nil {
 			return nil, err
@@ -200,6 +207,33 @@ func (c *Change) permissionsFor(
 	}
 	slices.SortFunc(permissions, bySlug)
 	return permissions, nil
+}
+
+// permissionsForKey is permissionsFor, but no slug may differ from that of an existing
+// permission in letter case: verification compares them exactly, so the key would not
+// have what the request names.
+func (c *Change) permissionsForKey(
+	ctx context.Context, slugs []string,
+) ([]latchkey.Permission, error) {
+	found, absent, err := c.findPermissions(ctx, slugs)
+	if err != nil {
+		return nil, err
+	}
+	spelled := make(map[string]string, len(found))
+	for _, p := range found {
+		spelled[foldSlug(p.Slug)] = p.Slug
+	}
+	for i, slug := range slugs {
+		if as, exists := spelled[foldSlug(slug)]; exists && as != slug {
+			return nil, invalid(latchkey.Fault{
+				Location: "/properties/permissions/items",
+				Message: fmt.Sprintf("permissions[%d] is %q, but the permission is spelled %q",
+					i, slug, as),
+				Fix: "Use that spelling; letter case counts in verification.",
+			})
+		}
+	}
+	return c.withNewPermissions(ctx, found, absent)
 }
 
 // permissionsNamed returns the permissions with these slugs, in slug order. All

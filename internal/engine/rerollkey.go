@@ -48,6 +48,11 @@ func (e *Engine) RerollKey(
 				return latchkey.CreatedKey{}, err
 			}
 		}
+		if r.Expiration.Or(latchkey.Duration{}).Milliseconds() == 0 {
+			if err := c.tx.DeleteSealedKey(ctx, old.ID); err != nil {
+				return latchkey.CreatedKey{}, err
+			}
+		}
 		end := endOfGrace(old.Expires, c.now, r.Expiration.Or(latchkey.Duration{}).Milliseconds())
 		c.invalidate(old.ID)
 		err = c.tx.ReplaceKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true}, balanceID(old))

@@ -278,6 +278,21 @@ func (c *Change) rolesNamed(ctx context.Context, names []string) ([]latchkey.Rol
 	})
 }
 
+// rolesExactly is rolesNamed, but a name in another letter case names no role.
+func (c *Change) rolesExactly(ctx context.Context, names []string) ([]latchkey.Role, error) {
+	roles, err := c.rolesNamed(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		named := func(r latchkey.Role) bool { return r.Name == name }
+		if !slices.ContainsFunc(roles, named) {
+			return nil, roleNotFound(name)
+		}
+	}
+	return roles, nil
+}
+
 // rolesFor is rolesNamed, but creates the roles that don't exist.
 func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role, error) {
 	return c.roles(ctx, names, func(name string) (latchkey.Role, error) {
