@@ -139,7 +139,8 @@ func (e *Engine) newSnapshot(
 		return nil, err
 	}
 	key := &row.Key
-	on := append(stored.roleIDs, key.ID, key.APIID, key.WorkspaceID, key.IdentityID)
+	on := slices.Concat(stored.roleIDs,
+		[]string{key.ID, key.APIID, key.WorkspaceID, key.IdentityID})
 	if key.Family != "" {
 		on = append(on, key.Family)
 	}
