@@ -291,7 +291,7 @@ func TestChangesApplyToTheNextVerification(t *testing.T) {
 				latchkey.CreateRoleRequest{Name: "reader", Permissions: []string{"docs.read"}},
 			).RoleID
 			made := w.newKey(latchkey.CreateKeyRequest{
-				APIID: f.api, ExternalID: "user_1", Roles: []string{"Reader"},
+				APIID: f.api, ExternalID: "user_1", Roles: []string{"reader"},
 			})
 			f.keyID, f.key = made.KeyID, made.Key
 			ask := func() latchkey.Code {
