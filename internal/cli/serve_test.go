@@ -191,9 +191,9 @@ func TestConnectionsBeyondTheLimitAreRefused(t *testing.T) {
 	if got := ask(s.connect(request)); got != 503 {
 		t.Errorf("one connection more: status %d", got)
 	}
-	if !strings.Contains(s.log(), "--max-connections are open") {
-		t.Errorf("the log lacks the reason: %s", s.log())
-	}
+	eventually(t, "the log has the reason", func() bool {
+		return strings.Contains(s.log(), "--max-connections are open")
+	})
 	first.Close()
 	for deadline := time.Now().Add(10 * time.Second); ask(s.connect(request)) != 200; {
 		if time.Now().After(deadline) {

@@ -64,8 +64,9 @@ func valueAtRandom(rt *rapid.T, c field, i int) any {
 func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 	copied := []string{
 		"answers", "apis", "audit_logs", "cell_blocks", "cells", "counts", "data_keys",
-		"identities", "key_migrations", "key_permissions", "key_roles", "keys", "limits", "namespaces", "overrides", "permissions",
-		"role_permissions", "roles", "root_keys", "sealed_keys", "settings", "workspaces",
+		"identities", "key_migrations", "key_permissions", "key_roles", "keys", "limits",
+		"namespaces", "overrides", "permissions", "role_permissions", "roles", "root_keys",
+		"sealed_keys", "settings", "workspaces",
 	}
 	left := []string{"changes", "heads", "nodes", "schema_migrations"}
 	all, err := tables(t.Context())
