@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/durable"
 	"github.com/latchkeyhq/latchkey/internal/engine"
 	"github.com/latchkeyhq/latchkey/internal/server"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -168,7 +169,7 @@ func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 		return nil, errors.New("latchkey: the database must begin with postgres:// " +
 			"(a URL without quotes, such as postgres://user:password@host/name)")
 	}
-	if err := makeFolder(cfg.Data); err != nil {
+	if err := durable.MakeFolder(cfg.Data); err != nil {
 		return nil, fmt.Errorf("latchkey: data folder: %w", err)
 	}
 	return store.Open(ctx, cmp.Or(cfg.Database, "sqlite://"+cfg.Data))

@@ -42,8 +42,8 @@ func TestMissingSyncsAreCaught(t *testing.T) {
 	for name, change := range map[string]patch{
 		"synchronous NORMAL": {"internal/store/sqlite.go", `"synchronous(FULL)"`,
 			`"synchronous(NORMAL)"`},
-		"no folder sync": {"embedded/durable.go", `return syncFolder(dir)`,
-			`_ = syncFolder; return nil`},
+		"no folder sync": {"internal/durable/durable.go", `return SyncFolder(dir)`,
+			`_ = SyncFolder; return nil`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := trialOf(t, build(t, &change)).repeat(t.Context(), most, t.Logf)

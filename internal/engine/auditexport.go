@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/durable"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
@@ -29,7 +30,7 @@ func openAuditExport(dir string) (auditExport, error) {
 	if dir == "" {
 		return "", nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MakeFolder(dir); err != nil {
 		return "", fmt.Errorf("audit export: %w", err)
 	}
 	return auditExport(dir), nil
@@ -84,7 +85,7 @@ func (dir auditExport) append(name string, rows []read.AuditLog) (err error) {
 	if _, err := file.Write(lines.Bytes()); err != nil {
 		return err
 	}
-	return errors.Join(file.Sync(), syncFolder(string(dir)))
+	return errors.Join(file.Sync(), durable.SyncFolder(string(dir)))
 }
 
 // endLine ends the last line of a file if a power failure or a full disk cut it off, so
@@ -100,13 +101,4 @@ func endLine(file *os.File) error {
 	}
 	_, err = file.WriteString("\n")
 	return err
-}
-
-// syncFolder makes the names in a folder survive a power failure.
-func syncFolder(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
