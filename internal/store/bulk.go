@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
@@ -19,33 +20,37 @@ var batches = [...]int{256, 32, 4, 1}
 // and as SQLite needs it, whose driver takes long to bind many parameters with names.
 type batchText struct{ numbered, plain [len(batches)]string }
 
-// newBatchText returns a text that ends with what the function makes of the number of rows.
-func newBatchText(text string, parameters func(rows int) string) (t batchText) {
-	numbers := regexp.MustCompile(`\$[0-9]+`)
-	for i, rows := range batches {
-		t.numbered[i] = text + parameters(rows)
-		t.plain[i] = numbers.ReplaceAllString(t.numbered[i], "?")
-	}
-	return t
+// batchOf returns a text that ends with what the function makes of the number of rows. It
+// is made when it is first used: most commands write nothing.
+func batchOf(text string, parameters func(rows int) string) func() *batchText {
+	return sync.OnceValue(func() *batchText {
+		numbers := regexp.MustCompile(`\$[0-9]+`)
+		t := &batchText{}
+		for i, rows := range batches {
+			t.numbered[i] = text + parameters(rows)
+			t.plain[i] = numbers.ReplaceAllString(t.numbered[i], "?")
+		}
+		return t
+	})
 }
 
 // The texts that work on many rows. On PostgreSQL a row takes a fraction of the time of a
 // statement of its own.
 var (
-	insertAuditLogs = newBatchText("INSERT INTO audit_logs (seq, id, workspace_id, time, event, "+
+	insertAuditLogs = batchOf("INSERT INTO audit_logs (seq, id, workspace_id, time, event, "+
 		"description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, "+
 		"correlation_id) VALUES ", rowsOf(13))
-	insertPermissions = newBatchText("INSERT INTO permissions "+
+	insertPermissions = batchOf("INSERT INTO permissions "+
 		"(id, workspace_id, name, slug, slug_folded, description, search) VALUES ", rowsOf(7))
-	insertKeyPermissions = newBatchText(
+	insertKeyPermissions = batchOf(
 		"INSERT INTO key_permissions (key_id, permission_id) VALUES ", rowsOf(2))
-	insertRolePermissions = newBatchText(
+	insertRolePermissions = batchOf(
 		"INSERT INTO role_permissions (role_id, permission_id) VALUES ", rowsOf(2))
-	deleteKeyPermissions = newBatchText(
+	deleteKeyPermissions = batchOf(
 		"DELETE FROM key_permissions WHERE key_id = $1 AND permission_id IN ", listFrom(2))
-	deleteRolePermissions = newBatchText(
+	deleteRolePermissions = batchOf(
 		"DELETE FROM role_permissions WHERE role_id = $1 AND permission_id IN ", listFrom(2))
-	permissionsBySlug = newBatchText("", func(rows int) string {
+	permissionsBySlug = batchOf("", func(rows int) string {
 		// One list of slugs would let PostgreSQL read all permissions of the workspace
 		// while its statistics don't know that there are many.
 		each := make([]string, rows)
@@ -56,7 +61,7 @@ var (
 		}
 		return strings.Join(each, " UNION ALL ")
 	})
-	hashesTaken = newBatchText("SELECT hash FROM keys WHERE hash IN ", listFrom(1))
+	hashesTaken = batchOf("SELECT hash FROM keys WHERE hash IN ", listFrom(1))
 )
 
 // rowsOf makes the parameters of rows: ($1, $2), ($3, $4) and so on.
@@ -132,7 +137,7 @@ func (tx *Tx) PermissionsBySlug(
 			pairs = append(pairs, workspace, slug)
 		}
 		folded = folded[batches[i]:]
-		rows, err := tx.checked.QueryContext(ctx, tx.text(permissionsBySlug, i), pairs...)
+		rows, err := tx.checked.QueryContext(ctx, tx.text(permissionsBySlug(), i), pairs...)
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +162,7 @@ func (tx *Tx) HashesTaken(ctx context.Context, hashes []string) (map[string]bool
 	taken := map[string]bool{}
 	for some := range slices.Chunk(hashes, batches[0]) {
 		i := atLeast(len(some))
-		rows, err := tx.checked.QueryContext(ctx, tx.text(hashesTaken, i),
+		rows, err := tx.checked.QueryContext(ctx, tx.text(hashesTaken(), i),
 			padded(some, batches[i])...)
 		if err != nil {
 			return nil, err
@@ -179,7 +184,7 @@ func (tx *Tx) HashesTaken(ctx context.Context, hashes []string) (map[string]bool
 
 // insertAll inserts rows, each time as many as it has a text for.
 func insertAll[T any](
-	ctx context.Context, tx *Tx, text batchText, rows []T, args func(T) []any,
+	ctx context.Context, tx *Tx, text func() *batchText, rows []T, args func(T) []any,
 ) error {
 	for len(rows) > 0 {
 		i := atMost(len(rows))
@@ -188,7 +193,7 @@ func insertAll[T any](
 			all = append(all, args(row)...)
 		}
 		tx.wrote = true
-		if _, err := tx.checked.ExecContext(ctx, tx.text(text, i), all...); err != nil {
+		if _, err := tx.checked.ExecContext(ctx, tx.text(text(), i), all...); err != nil {
 			return err
 		}
 		rows = rows[batches[i]:]
@@ -198,12 +203,12 @@ func insertAll[T any](
 
 // deleteAll deletes what an owner has of some ids.
 func (tx *Tx) deleteAll(
-	ctx context.Context, text batchText, owner string, ids []string,
+	ctx context.Context, text func() *batchText, owner string, ids []string,
 ) error {
 	for some := range slices.Chunk(ids, batches[0]) {
 		i := atLeast(len(some))
 		tx.wrote = true
-		_, err := tx.checked.ExecContext(ctx, tx.text(text, i),
+		_, err := tx.checked.ExecContext(ctx, tx.text(text(), i),
 			append([]any{owner}, padded(some, batches[i])...)...)
 		if err != nil {
 			return err
@@ -213,7 +218,7 @@ func (tx *Tx) deleteAll(
 }
 
 // text returns the form of a text that the database takes, for one of the batches.
-func (tx *Tx) text(t batchText, i int) string {
+func (tx *Tx) text(t *batchText, i int) string {
 	if _, sqlite := tx.on.(*statements); sqlite {
 		return t.plain[i]
 	}
