@@ -25,21 +25,21 @@ import (
 func (e *Engine) MigrateKeys(
 	ctx context.Context, who Caller, r *latchkey.MigrateKeysRequest,
 ) (latchkey.MigratedKeys, error) {
-	all := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
 	if err := who.require(ids{API: r.APIID}); err != nil {
-		return all, err
+		return latchkey.MigratedKeys{}, err
 	}
 	parts, err := migrationParts(r.Keys, e.now())
 	if err != nil {
-		return all, err
+		return latchkey.MigratedKeys{}, err
 	}
+	all := latchkey.MigratedKeys{Migrated: []latchkey.MigratedKey{}, Failed: []string{}}
 	for i, part := range parts {
 		done, err := change(ctx, e, who.forPart(i),
 			func(ctx context.Context, c *Change) (latchkey.MigratedKeys, error) {
 				return c.migrateKeys(ctx, r, part)
 			})
 		if err != nil {
-			return all, err
+			return latchkey.MigratedKeys{}, err
 		}
 		all.Migrated = append(all.Migrated, done.Migrated...)
 		all.Failed = append(all.Failed, done.Failed...)

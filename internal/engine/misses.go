@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"hash/maphash"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -31,24 +30,21 @@ const (
 // A miss costs a read of the database, so without a limit one caller with made-up
 // keys could slow down all others.
 //
-// It never rejects a key because of earlier misses. Cached keys don't come here. All
-// others are looked up, one of few at a time if the caller has had too many misses,
-// and only the response to another miss is delayed.
+// Earlier misses never make a key that exists NOT_FOUND. Cached keys don't come here. All
+// others are looked up, one of few at a time if the caller has had too many misses, and
+// only the response to another miss is delayed. A lookup that finds no place in time ends
+// with an error that says so.
 type misses struct {
-	began time.Time
-	seed  maphash.Seed
-	// buckets are, by the hash of an address or of a root key, the time since began
-	// at which all misses are paid for. Several can share a bucket. That is harmless,
-	// because a bucket only delays.
-	buckets [1 << 12]atomic.Int64
+	pace    *pace         // of addresses and root keys
 	lookups chan struct{} // the lookups of callers with too many misses
 	delays  chan struct{} // the delayed responses
 	delayed atomic.Uint64
 }
 
 func newMisses() *misses {
+	const buckets = 1 << 12
 	return &misses{
-		began: time.Now(), seed: maphash.MakeSeed(),
+		pace:    newPace(buckets, missInterval, missBurst),
 		lookups: make(chan struct{}, missLookups), delays: make(chan struct{}, missDelays),
 	}
 }
@@ -77,16 +73,12 @@ func (m *misses) lookUp(
 // A caller in this process has no address.
 func (m *misses) bucketsOf(who *Caller) (buckets [2]*atomic.Int64) {
 	if who.RemoteIP != "" {
-		buckets[0] = m.bucket("address " + network(who.RemoteIP))
+		buckets[0] = m.pace.bucket("address " + network(who.RemoteIP))
 	}
 	if who.root != nil && who.root.id != "" {
-		buckets[1] = m.bucket("root key " + who.root.id)
+		buckets[1] = m.pace.bucket("root key " + who.root.id)
 	}
 	return buckets
-}
-
-func (m *misses) bucket(name string) *atomic.Int64 {
-	return &m.buckets[maphash.String(m.seed, name)%uint64(len(m.buckets))]
 }
 
 // network returns an IPv4 address as it is, and of an IPv6 address its network:
@@ -107,9 +99,8 @@ func network(address string) string {
 // enter waits for a place if one of the buckets is overdrawn. The returned function
 // leaves the place.
 func (m *misses) enter(ctx context.Context, buckets [2]*atomic.Int64) (leave func(), err error) {
-	now := time.Since(m.began)
 	for _, b := range buckets {
-		if b == nil || overdraft(b.Load(), now) <= 0 {
+		if b == nil || m.pace.excess(b) <= 0 {
 			continue
 		}
 		timeout := time.NewTimer(lookupTimeout)
@@ -126,26 +117,11 @@ func (m *misses) enter(ctx context.Context, buckets [2]*atomic.Int64) (leave fun
 	return func() {}, nil
 }
 
-// overdraft returns by how much the misses exceed the burst.
-func overdraft(paid int64, now time.Duration) time.Duration {
-	return time.Duration(paid) - now - missBurst
-}
-
 // add counts a miss in the buckets and returns the delay of its response.
 func (m *misses) add(buckets [2]*atomic.Int64) (delay time.Duration) {
-	now := time.Since(m.began)
 	for _, b := range buckets {
-		if b == nil {
-			continue
-		}
-		for {
-			paid := b.Load()
-			next := max(paid, int64(now)) + int64(missInterval)
-			next = min(next, int64(now+missBurst+longestDelay)) // a caller recovers within seconds
-			if b.CompareAndSwap(paid, next) {
-				delay = max(delay, overdraft(next, now))
-				break
-			}
+		if b != nil {
+			delay = max(delay, m.pace.add(b, longestDelay)) // so a caller recovers within seconds
 		}
 	}
 	return delay

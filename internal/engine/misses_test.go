@@ -32,7 +32,7 @@ func look(t *testing.T, m *misses, who *Caller, n int, found bool) time.Duration
 func overdraw(m *misses, who *Caller) {
 	for _, b := range m.bucketsOf(who) {
 		if b != nil {
-			b.Store(int64(time.Since(m.began) + missBurst + longestDelay/4))
+			b.Store(int64(time.Since(m.pace.began) + missBurst + longestDelay/4))
 		}
 	}
 }
@@ -97,13 +97,18 @@ func TestLookupsAfterTooManyMissesAreFewAtATime(t *testing.T) {
 		who := from("198.51.100.1")
 		overdraw(m, who)
 		var running, most atomic.Int32
+		find := func() (bool, error) {
+			most.Store(max(most.Load(), running.Add(1)))
+			time.Sleep(10 * time.Millisecond)
+			running.Add(-1)
+			return true, nil
+		}
 		for range 50 {
-			go m.lookUp(t.Context(), who, func() (bool, error) {
-				most.Store(max(most.Load(), running.Add(1)))
-				time.Sleep(10 * time.Millisecond)
-				running.Add(-1)
-				return true, nil
-			})
+			go func() {
+				if err := m.lookUp(t.Context(), who, find); err != nil {
+					t.Error(err)
+				}
+			}()
 		}
 		synctest.Wait()
 		if took := look(t, m, from("198.51.100.9"), 1, true); took != 0 {
@@ -121,11 +126,16 @@ func TestALookupWithoutAPlaceIsNotACertainMiss(t *testing.T) {
 		m := newMisses()
 		who := from("198.51.100.1")
 		overdraw(m, who)
+		find := func() (bool, error) {
+			time.Sleep(5 * time.Second)
+			return true, nil
+		}
 		for range 4 {
-			go m.lookUp(t.Context(), who, func() (bool, error) {
-				time.Sleep(5 * time.Second)
-				return true, nil
-			})
+			go func() {
+				if err := m.lookUp(t.Context(), who, find); err != nil {
+					t.Error(err)
+				}
+			}()
 		}
 		synctest.Wait()
 		before := time.Now()
@@ -150,7 +160,7 @@ func TestAMissThatGaveUpHoldsNoPlace(t *testing.T) {
 		cancel()
 		before := time.Now()
 		for range 1000 {
-			m.lookUp(ctx, who, func() (bool, error) { return false, nil })
+			_ = m.lookUp(ctx, who, func() (bool, error) { return false, nil })
 		}
 		if took := time.Since(before); took != 0 || len(m.lookups) != 0 || len(m.delays) != 0 {
 			t.Errorf("took %v, places held: %d, %d", took, len(m.lookups), len(m.delays))
@@ -164,7 +174,9 @@ func TestDelayedResponsesAreBounded(t *testing.T) {
 		who := from("198.51.100.1")
 		overdraw(m, who)
 		for range 1000 {
-			go m.lookUp(t.Context(), who, func() (bool, error) { return false, nil })
+			go func() {
+				_ = m.lookUp(t.Context(), who, func() (bool, error) { return false, nil })
+			}()
 		}
 		synctest.Wait()
 		if waiting := len(m.delays); waiting != 256 {

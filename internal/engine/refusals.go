@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -45,15 +44,14 @@ const (
 
 // refusals counts refused requests, and limits their lines in the log.
 type refusals struct {
-	began  time.Time
-	seed   maphash.Seed
 	counts [len(reasons)]atomic.Uint64
-	// lines are, by the hash of an address, the time since began at which all its lines are
-	// paid for.
-	lines [1 << 10]atomic.Int64
+	lines  *pace // of addresses
 }
 
-func newRefusals() *refusals { return &refusals{began: time.Now(), seed: maphash.MakeSeed()} }
+func newRefusals() *refusals {
+	const buckets = 1 << 10
+	return &refusals{lines: newPace(buckets, lineInterval, lineBurst)}
+}
 
 // refuse counts a refused request, and logs it unless its address has had too many lines.
 // A request limit is no matter of security, so it is only counted.
@@ -77,17 +75,12 @@ func (e *Engine) refuse(ctx context.Context, who *Caller, reason int) {
 
 // logs reports whether the log gets another line of the address.
 func (r *refusals) logs(address string) bool {
-	line := &r.lines[maphash.String(r.seed, network(address))%uint64(len(r.lines))]
-	for {
-		now, paid := int64(time.Since(r.began)), line.Load()
-		next := max(paid, now) + int64(lineInterval)
-		if next > now+int64(lineBurst) {
-			return false
-		}
-		if line.CompareAndSwap(paid, next) {
-			return true
-		}
+	b := r.lines.bucket(network(address))
+	if r.lines.excess(b)+lineInterval > 0 {
+		return false
 	}
+	r.lines.add(b, 0)
+	return true
 }
 
 // refuseCaller is refuse for an error from before the operation. Errors that refuse
