@@ -59,7 +59,9 @@ func ResetOperator(
 
 // operatorKeys returns the workspace of the operator and the operator's root keys.
 // Without one, the oldest workspace is the operator's.
-func operatorKeys(ctx context.Context, db *store.DB) (workspace string, keys []read.RootKey, err error) {
+func operatorKeys(
+	ctx context.Context, db *store.DB,
+) (workspace string, keys []read.RootKey, err error) {
 	var oldest read.Workspace
 	err = eachPage(func(from string, most int64) (last string, n int, err error) {
 		spaces, err := db.WorkspacesPage(ctx, from, "%", most)
