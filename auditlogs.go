@@ -13,11 +13,12 @@ type AuditLog struct {
 	Time Time `json:"time" check:"required"`
 	// Event is the kind of change, for example "key.create".
 	Event string `json:"event" check:"required"`
-	// Description says what happened, for people.
+	// Description says what happened, for people. Of many targets it names the first.
 	Description string `json:"description" check:"required"`
 	// Actor is the author of the change.
 	Actor AuditActor `json:"actor" check:"required"`
-	// Targets are the things that the change affected.
+	// Targets are the things that the change affected. A record about permissions or roles has
+	// up to 100 that one request created, connected or disconnected.
 	Targets []AuditTarget `json:"targets" check:"required"`
 	// RemoteIP is the address that the request came from; absent for changes by the service.
 	RemoteIP string `json:"remoteIp,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -90,19 +91,19 @@ var events = [...]struct {
 
 	keyPermissionConnected: {
 		"authorization.connect_permission_and_key",
-		"Connected permission %[2]s and key %[1]s", "key permission",
+		"Connected permission %[2]s and key %[1]s", "key permission+",
 	},
 	keyPermissionDisconnected: {
 		"authorization.disconnect_permission_and_key",
-		"Disconnected permission %[2]s and key %[1]s", "key permission",
+		"Disconnected permission %[2]s and key %[1]s", "key permission+",
 	},
 	keyRoleConnected: {
 		"authorization.connect_role_and_key",
-		"Connected role %[2]s and key %[1]s", "key role",
+		"Connected role %[2]s and key %[1]s", "key role+",
 	},
 	keyRoleDisconnected: {
 		"authorization.disconnect_role_and_key",
-		"Disconnected role %[2]s and key %[1]s", "key role",
+		"Disconnected role %[2]s and key %[1]s", "key role+",
 	},
 
 	identityCreated: {"identity.create", "Created identity %[1]s", "identity"},
@@ -113,7 +114,7 @@ var events = [...]struct {
 	limitUpdated: {"ratelimit.update", "Updated rate limit %[1]s", "ratelimit key|identity"},
 	limitDeleted: {"ratelimit.delete", "Deleted rate limit %[1]s", "ratelimit key|identity"},
 
-	permissionCreated: {"permission.create", "Created permission %[1]s", "permission"},
+	permissionCreated: {"permission.create", "Created permission %[1]s", "permission+"},
 	permissionUpdated: {"permission.update", "Updated permission %[1]s", "permission"},
 	permissionDeleted: {"permission.delete", "Deleted permission %[1]s", "permission"},
 
@@ -122,11 +123,11 @@ var events = [...]struct {
 	roleDeleted: {"role.delete", "Deleted role %[1]s", "role"},
 	rolePermissionConnected: {
 		"authorization.connect_role_and_permission",
-		"Connected role %[1]s and permission %[2]s", "role permission",
+		"Connected role %[1]s and permission %[2]s", "role permission+",
 	},
 	rolePermissionDisconnected: {
 		"authorization.disconnect_role_and_permissions",
-		"Disconnected role %[1]s and permission %[2]s", "role permission",
+		"Disconnected role %[1]s and permission %[2]s", "role permission+",
 	},
 
 	namespaceCreated: {"ratelimitNamespace.create", "Created namespace %[1]s",
@@ -177,6 +178,24 @@ const (
 	maxUserAgent = 256
 	maxAuditName = 128
 )
+
+// maxTargets is how many things an audit record names, so that a page of the log stays
+// within its bytes.
+const maxTargets = 100
+
+// auditAll is audit for the same change of many things of one owner, if they have one. It
+// adds few records, which name all of them: a record of each would take half of the time
+// of a change that grants many permissions.
+func (c *Change) auditAll(
+	what event, things []latchkey.AuditTarget, owner ...latchkey.AuditTarget,
+) {
+	for some := range slices.Chunk(things, maxTargets) {
+		record := c.audit(what, slices.Concat(owner, some)...)
+		if more := len(some) - 1; more > 0 {
+			record.Description += fmt.Sprintf(", and %d more", more)
+		}
+	}
+}
 
 // auditIn is audit for something in another workspace than the caller's, which has
 // a record of it too.

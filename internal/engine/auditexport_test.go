@@ -14,8 +14,9 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// One request with 1,000 new slugs of 128 characters and a user agent of 15 KiB, 0.3 MB in
-// all, writes 2,001 records of at most 1,100 bytes each, and not 30 MB.
+// One request with 1,000 new slugs of 128 characters and a user agent of 15 KiB writes 21
+// records, which have little more than the names of what it changed: not 2,001 records
+// with 30 MB.
 func TestAuditRecordsOfARequestAreBounded(t *testing.T) {
 	w := newWorld(t)
 	who := w.who
@@ -35,7 +36,7 @@ func TestAuditRecordsOfARequestAreBounded(t *testing.T) {
 		"16), 0) FROM audit_logs"
 	records, bytes := w.number("SELECT COUNT(*) FROM audit_logs"), w.number(sizes)
 	t.Logf("%d records of %d bytes each", records, bytes/records)
-	if records != 2001 || bytes > records*1100 {
+	if records != 21 || bytes > 2*1000*(128+64)+records*1100 {
 		t.Errorf("%d records have %d bytes", records, bytes)
 	}
 	log := must[[]latchkey.AuditLog](w, w.who, "auditLogs.listAuditLogs",

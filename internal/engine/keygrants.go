@@ -154,9 +154,7 @@ func (c *Change) connectPermissions(
 			return err
 		}
 	}
-	for _, p := range missing {
-		c.audit(keyPermissionConnected, key, permissionTarget(p))
-	}
+	c.auditAll(keyPermissionConnected, targets(missing, permissionTarget), key)
 	if err := c.tx.InsertKeyPermissions(ctx, key.ID, idsOf(missing)); err != nil {
 		return fmt.Errorf("permissions of the key: %w", err)
 	}
@@ -167,9 +165,7 @@ func (c *Change) connectPermissions(
 func (c *Change) disconnectPermissions(
 	ctx context.Context, key latchkey.AuditTarget, permissions []latchkey.Permission,
 ) error {
-	for _, p := range permissions {
-		c.audit(keyPermissionDisconnected, key, permissionTarget(p))
-	}
+	c.auditAll(keyPermissionDisconnected, targets(permissions, permissionTarget), key)
 	if err := c.tx.DeleteKeyPermissionsOf(ctx, key.ID, idsOf(permissions)); err != nil {
 		return fmt.Errorf("permissions of the key: %w", err)
 	}
@@ -371,20 +367,22 @@ func withoutRoles(a, b []latchkey.Role) []latchkey.Role {
 }
 
 // updateLinks connects a key with objects or disconnects it from them, and
-// audits each link that changed.
+// audits the links that changed.
 func (c *Change) updateLinks(
 	ctx context.Context, what event, key latchkey.AuditTarget, things []latchkey.AuditTarget,
 	write func(ctx context.Context, keyID, thingID string) (int64, error),
 ) error {
+	var changed []latchkey.AuditTarget
 	for _, thing := range things {
 		n, err := write(ctx, key.ID, thing.ID)
 		if err != nil {
 			return fmt.Errorf("%s of key: %w", thing.Type, err)
 		}
 		if n > 0 {
-			c.audit(what, key, thing)
+			changed = append(changed, thing)
 		}
 	}
+	c.auditAll(what, changed, key)
 	return nil
 }
 

@@ -196,13 +196,15 @@ func (c *Change) withNewPermissions(
 			return nil, err
 		}
 	}
-	created := make([]write.InsertPermissionParams, len(absent))
+	rows := make([]write.InsertPermissionParams, len(absent))
+	created := make([]latchkey.Permission, len(absent))
 	for i, slug := range absent {
-		p := latchkey.Permission{ID: NewID("perm"), Name: slug, Slug: slug}
-		created[i] = c.newPermission(p)
-		permissions = append(permissions, p)
+		created[i] = latchkey.Permission{ID: NewID("perm"), Name: slug, Slug: slug}
+		rows[i] = c.permissionRow(created[i])
 	}
-	if err := c.tx.InsertPermissions(ctx, created); err != nil {
+	permissions = append(permissions, created...)
+	c.auditAll(permissionCreated, targets(created, permissionTarget))
+	if err := c.tx.InsertPermissions(ctx, rows); err != nil {
 		return nil, fmt.Errorf("permissions: %w", err)
 	}
 	slices.SortFunc(permissions, bySlug)
@@ -282,12 +284,12 @@ func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) er
 	if err := c.count(ctx, quotaPermissions, 1); err != nil {
 		return err
 	}
-	return c.tx.InsertPermission(ctx, c.newPermission(p))
+	c.audit(permissionCreated, permissionTarget(p))
+	return c.tx.InsertPermission(ctx, c.permissionRow(p))
 }
 
-// newPermission records that a permission is created, and returns its row.
-func (c *Change) newPermission(p latchkey.Permission) write.InsertPermissionParams {
-	c.audit(permissionCreated, permissionTarget(p))
+// permissionRow returns the row of a new permission.
+func (c *Change) permissionRow(p latchkey.Permission) write.InsertPermissionParams {
 	return write.InsertPermissionParams{
 		ID: p.ID, WorkspaceID: c.who.WorkspaceID(), Name: p.Name, Slug: p.Slug,
 		SlugFolded:  foldSlug(p.Slug),

@@ -234,9 +234,7 @@ func (c *Change) setRole(
 func (c *Change) connect(
 	ctx context.Context, role latchkey.Role, permissions []latchkey.Permission,
 ) error {
-	for _, p := range permissions {
-		c.audit(rolePermissionConnected, roleTarget(role), permissionTarget(p))
-	}
+	c.auditAll(rolePermissionConnected, targets(permissions, permissionTarget), roleTarget(role))
 	return c.tx.InsertRolePermissions(ctx, role.ID, idsOf(permissions))
 }
 
@@ -244,9 +242,7 @@ func (c *Change) connect(
 func (c *Change) disconnect(
 	ctx context.Context, role latchkey.Role, permissions []latchkey.Permission,
 ) error {
-	for _, p := range permissions {
-		c.audit(rolePermissionDisconnected, roleTarget(role), permissionTarget(p))
-	}
+	c.auditAll(rolePermissionDisconnected, targets(permissions, permissionTarget), roleTarget(role))
 	return c.tx.DeleteRolePermissionsOf(ctx, role.ID, idsOf(permissions))
 }
 
