@@ -19,6 +19,8 @@ type APISettings struct {
 	ID string `json:"id" check:"required"`
 	// Name is a display name.
 	Name string `json:"name" check:"required"`
+	// KeyspaceID identifies the keyspace of its keys in permissions and verifications.
+	KeyspaceID string `json:"keyspaceId" check:"required"`
 	// CreatedAt is when the API was created, in unix milliseconds.
 	CreatedAt Time `json:"createdAt" check:"required"`
 	// DeleteProtection makes apis.deleteApi fail with status 412.

@@ -135,8 +135,8 @@ type UpdateKeyRequest struct {
 	// Credits changes balance and refill; null removes the limit.
 	Credits Opt[UpdateKeyCredits] `json:"credits,omitzero" check:"null"`
 	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty
-	// list removes all.
-	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"max=50"`
+	// list removes all, and so does null.
+	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"null,max=50"`
 	// Enabled enables or disables the key.
 	Enabled Opt[bool] `json:"enabled,omitzero"`
 	// Roles are names of roles that exist and replace all roles of the key. An empty list removes all.

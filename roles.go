@@ -67,8 +67,10 @@ type ListRolesRequest struct {
 
 // SetRolePermissionsRequest replaces what a role grants.
 type SetRolePermissionsRequest struct {
-	// RoleID is the role's id; its name is not accepted here.
-	RoleID string `json:"roleId" check:"required,min=3,max=255,pattern=resource"`
+	// Role is the role's id or name.
+	Role string `json:"role,omitempty" check:"min=1,max=128"`
+	// RoleID is the older name of Role, which older clients send instead of it.
+	RoleID string `json:"roleId,omitempty" check:"min=1,max=128"`
 	// Permissions are slugs, the complete set; those that don't exist are created. An empty
 	// list removes all.
 	Permissions []string `json:"permissions" check:"required,max=1000,items.min=1,items.max=128,items.pattern=slug"`

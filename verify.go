@@ -22,6 +22,9 @@ type VerifyKeyRequest struct {
 	// MigrationID identifies a migration. A key that it imported is found by the hash of the other
 	// system, too.
 	MigrationID string `json:"migrationId,omitempty" check:"max=256"`
+	// Keyspaces are ids of keyspaces. A key of another keyspace is NOT_FOUND; without the list it can
+	// be of any.
+	Keyspaces []string `json:"keyspaces,omitempty" check:"min=1,max=5,items.min=1,items.max=100"`
 }
 
 // PermissionQuery is a condition on the permissions of a key: slugs joined by AND and
@@ -62,6 +65,8 @@ type Verification struct {
 	// KeyID identifies the key. It is absent if the key was not found, and so is everything that
 	// follows.
 	KeyID string `json:"keyId,omitempty"`
+	// KeyspaceID is the keyspace of the key, which is that of its API.
+	KeyspaceID string `json:"keyspaceId,omitempty"`
 	// Name is the key's name.
 	Name string `json:"name,omitempty"`
 	// Meta is the key's metadata.

@@ -160,7 +160,8 @@ func applySettings(row *read.API, r *latchkey.UpdateAPIRequest, whitelist string
 
 func settingsOf(row read.API) latchkey.APISettings {
 	s := latchkey.APISettings{
-		ID: row.ID, Name: row.Name, CreatedAt: timeOf(row.CreatedAt),
+		ID: row.ID, Name: row.Name, KeyspaceID: row.KeyspaceID,
+		CreatedAt:        timeOf(row.CreatedAt),
 		DeleteProtection: row.DeleteProtection,
 		DefaultPrefix:    row.DefaultPrefix, DefaultBytes: int(row.DefaultBytes),
 		StoreEncryptedKeys: row.StoreEncrypted, StrictGrants: row.StrictGrants,

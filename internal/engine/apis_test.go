@@ -228,12 +228,16 @@ func TestUpdateAPIChangesOnlyTheGivenFields(t *testing.T) {
 			[]latchkey.APISettings{s})
 		return s
 	}
-	plain := latchkey.APISettings{ID: id, Name: "test", CreatedAt: latchkey.At(start)}
+	keyspace := must[[]latchkey.APISettings](w, w.who, "apis.listApis",
+		latchkey.ListAPIsRequest{})[0].KeyspaceID
+	plain := latchkey.APISettings{
+		ID: id, Name: "test", KeyspaceID: keyspace, CreatedAt: latchkey.At(start),
+	}
 	diff(t, update(latchkey.UpdateAPIRequest{}), plain)
 	full := latchkey.APISettings{
-		ID: id, Name: "test", CreatedAt: latchkey.At(start), DeleteProtection: true,
-		DefaultPrefix: "acme",
-		DefaultBytes:  32, IPWhitelist: []string{"192.0.2.1"}, StoreEncryptedKeys: true,
+		ID: id, Name: "test", KeyspaceID: keyspace, CreatedAt: latchkey.At(start),
+		DeleteProtection: true, DefaultPrefix: "acme",
+		DefaultBytes: 32, IPWhitelist: []string{"192.0.2.1"}, StoreEncryptedKeys: true,
 	}
 	diff(t, update(latchkey.UpdateAPIRequest{
 		DeleteProtection: latchkey.Set(true), DefaultPrefix: latchkey.Set("acme"),

@@ -423,7 +423,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 				return err
 			}
 		}
-		if limits, ok := r.Ratelimits.Get(); ok {
+		if limits, ok := r.Ratelimits.Get(); ok || r.Ratelimits.IsNull() {
 			if _, err := c.setLimits(ctx, key, limits); err != nil {
 				return err
 			}

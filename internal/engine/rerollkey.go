@@ -16,7 +16,7 @@ import (
 // RerollKey creates a key that replaces another one. It copies the name,
 // metadata, identity, roles, permissions, limits and expiry. The old key stays
 // valid for the requested time, but never beyond its own expiry; with 0 it stops
-// at once.
+// at once, and with null it keeps its expiry.
 //
 // A reroll gives nothing away: both keys share one balance with its refills, and
 // the counts of their limits, whose settings each key has for itself.
@@ -48,14 +48,14 @@ func (e *Engine) RerollKey(
 				return latchkey.CreatedKey{}, err
 			}
 		}
-		if r.Expiration.Or(latchkey.Duration{}).Milliseconds() == 0 {
+		end := endOfGrace(old.Expires, c.now, r.Expiration)
+		if grace, ends := r.Expiration.Get(); ends && grace.Milliseconds() == 0 {
 			if err := c.tx.DeleteSealedKey(ctx, old.ID); err != nil {
 				return latchkey.CreatedKey{}, err
 			}
 		}
-		end := endOfGrace(old.Expires, c.now, r.Expiration.Or(latchkey.Duration{}).Milliseconds())
 		c.invalidate(old.ID)
-		err = c.tx.ReplaceKey(ctx, old.ID, sql.NullInt64{Int64: end, Valid: true}, balanceID(old))
+		err = c.tx.ReplaceKey(ctx, old.ID, end, balanceID(old))
 		if err != nil {
 			return latchkey.CreatedKey{}, fmt.Errorf("expiry: %w", err)
 		}
@@ -100,13 +100,19 @@ func bytesOr(n int64) int {
 // endOfGrace returns when the old key expires: after the grace period, but no
 // later than before, so that an expired key stays expired. A key stops
 // verifying one millisecond after its expiry, so without grace the expiry is
-// one millisecond ago.
-func endOfGrace(expires sql.NullInt64, now, grace int64) int64 {
-	end := now + min(grace, math.MaxInt64-now)
-	if grace == 0 {
+// one millisecond ago. A grace period of null leaves the expiry as it is.
+func endOfGrace(
+	expires sql.NullInt64, now int64, grace latchkey.Opt[latchkey.Duration],
+) sql.NullInt64 {
+	if grace.IsNull() {
+		return expires
+	}
+	period := grace.Or(latchkey.Duration{}).Milliseconds()
+	end := now + min(period, math.MaxInt64-now)
+	if period == 0 {
 		end = now - 1
 	}
-	return min(end, orElse(expires, end))
+	return sql.NullInt64{Int64: min(end, orElse(expires, end)), Valid: true}
 }
 
 // copyKey stores a copy of a key: every column except those set here, and its

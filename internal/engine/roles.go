@@ -188,9 +188,10 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 
 // SetRolePermissions replaces the permissions of a role and returns them,
 // sorted by slug. Permissions are given by slug; slugs that don't exist are
-// created, with the slug as the name. An empty list removes all. The role is
-// given by its id; a name is not accepted. Keys that have the role gain and
-// lose the permissions at once; permissions that they have directly stay.
+// created, with the slug as the name. An empty list removes all. The request
+// has either role or its older name roleId, each with the role's id or name.
+// Keys that have the role gain and lose the permissions at once; permissions
+// that they have directly stay.
 //
 // The root key needs rbac.*.add_permission_to_role and
 // rbac.*.remove_permission_from_role, and with new slugs also
@@ -198,10 +199,17 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 func (e *Engine) SetRolePermissions(
 	ctx context.Context, who Caller, r *latchkey.SetRolePermissionsRequest,
 ) ([]latchkey.Permission, error) {
+	if (r.Role == "") == (r.RoleID == "") {
+		return nil, invalid(latchkey.Fault{
+			Location: "/oneOf", Message: "the request must have either role or roleId",
+			Fix: "send role with the id or the name of the role",
+		})
+	}
+	called := r.Role + r.RoleID
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
-		row, err := c.tx.RoleByID(ctx, who.WorkspaceID(), r.RoleID)
+		row, err := c.tx.Role(ctx, who.WorkspaceID(), called, foldName(called))
 		if err != nil {
-			return nil, orNotFound(err, roleNotFound(r.RoleID))
+			return nil, orNotFound(err, roleNotFound(called))
 		}
 		wanted, err := c.permissionsFor(ctx, r.Permissions)
 		if err != nil {

@@ -154,7 +154,7 @@ func TestFailedCreateRoleCreatesNothing(t *testing.T) {
 func TestSetRolePermissionsReplacesTheSet(t *testing.T) {
 	w := newWorld(t)
 	id := w.newRole(latchkey.CreateRoleRequest{Name: "role", Permissions: []string{"a", "b"}})
-	w.refused(w.who, "permissions.setRolePermissions", setRole("role", "c"), 404, "role_not_found")
+	diff(t, slugsOf(w.setRole("ROLE", "c")), []string{"c"})
 	w.refused(w.otherWorkspace(), "permissions.setRolePermissions", setRole(id, "c"), 404,
 		"role_not_found")
 	diff(t, slugsOf(w.setRole(id, "d", "B", "c", "D")), []string{"b", "c", "d"})

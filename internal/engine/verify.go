@@ -15,10 +15,11 @@ import (
 // VerifyKey checks a key. The status is 200 whatever the result; look at valid
 // and code.
 //
-// Checks run in this order, and the first failure decides: the key exists and
-// the root key can verify it (NOT_FOUND); the workspace is enabled (FORBIDDEN);
-// the key is enabled (DISABLED) and not expired (EXPIRED); the request comes
-// from an allowed address (FORBIDDEN); the key satisfies the permission query
+// Checks run in this order, and the first failure decides: the key exists, is in
+// one of the keyspaces of the request, and the root key can verify it
+// (NOT_FOUND); the workspace is enabled (FORBIDDEN); the key is enabled
+// (DISABLED) and not expired (EXPIRED); the request comes from an allowed address
+// (FORBIDDEN); the key satisfies the permission query
 // (INSUFFICIENT_PERMISSIONS); the rate limits are not exceeded (RATE_LIMITED);
 // the balance covers the cost (USAGE_EXCEEDED). Only VALID spends credits, and
 // only VALID and USAGE_EXCEEDED count in the rate limits. The new balance is on
@@ -144,6 +145,9 @@ func (e *Engine) find(
 	if key.Unknown() || key.deleted || key.workspace != who.root.workspace {
 		return nil, nil
 	}
+	if len(r.Keyspaces) > 0 && !slices.Contains(r.Keyspaces, key.keyspace) {
+		return nil, nil
+	}
 	if !who.permits("", ids{API: key.api, Keyspace: key.keyspace, Key: key.id}) {
 		return nil, nil
 	}
@@ -178,7 +182,8 @@ func (e *Engine) parseQuery(text string) (*rbac.Query, error) {
 // describe fills in the fields that depend on the key alone, in place, because
 // a response of 200 bytes is costly to copy.
 func (k *keySnapshot) describe(v *latchkey.Verification) {
-	v.KeyID, v.Name, v.Meta, v.Enabled = k.id, k.name, k.meta, latchkey.Set(k.enabled)
+	v.KeyID, v.KeyspaceID, v.Name, v.Meta = k.id, k.keyspace, k.name, k.meta
+	v.Enabled = latchkey.Set(k.enabled)
 	v.Permissions, v.Roles, v.Identity = k.permissions, k.roles, k.identity
 	if k.expires != never {
 		v.Expires = timeOf(k.expires)

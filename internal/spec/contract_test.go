@@ -198,18 +198,27 @@ func looseness(s *openapi3.Schema) string {
 	return "allowed"
 }
 
-// added are the fields that the contract doesn't have. They are optional in
-// requests, and absent from responses unless a request has set them or a limit is
-// exceeded.
-var added = []string{"algorithm", "retryAfter"}
+// added are the fields that the contract doesn't have. Requests can leave them out,
+// and clients ignore those of responses that they don't know.
+var added = []string{"algorithm", "keyspaceId", "keyspaces", "keyspaces[]", "retryAfter", "role"}
 
 const isBounded = "every list and text of a request has a maximum"
+
+const newer = "the newest published client"
 
 const noDefault = "a required field has no default"
 
 // deliberate are the intended differences from the contract, with the reason.
 var deliberate = map[string]string{
 	"ratelimit.listOverrides request.limit default: 10, ours 50": "its servers answer with 50",
+
+	"keys.rerollKey request.expiration null: none, ours true": newer,
+	"keys.updateKey request.ratelimits null: none, ours true": newer,
+
+	"permissions.setRolePermissions request required: [permissions roleId], ours [permissions]": newer,
+	"permissions.setRolePermissions request.roleId maxLength: 255!, ours 128!":                  newer,
+	"permissions.setRolePermissions request.roleId minLength: 3, ours 1":                        newer,
+	"permissions.setRolePermissions request.roleId pattern: ^[a-zA-Z0-9_-]+$, ours none":        newer,
 
 	"identities.createIdentity request.ratelimits[].autoApply default: false, ours none": noDefault,
 	"identities.updateIdentity request.ratelimits[].autoApply default: false, ours none": noDefault,

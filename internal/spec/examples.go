@@ -32,6 +32,7 @@ var exampleMeta = object{{"requestId", "req_6hT2xKp0a"}}
 // The resources in the examples.
 const (
 	theAPI       = "api_4tK9mZq2X"
+	theKeyspace  = "ks_2mD6vYt8R"
 	theKey       = "key_7Hc2VbN5e"
 	theSecret    = "tide_Qm4ZtR8xVhK2yWbN6cJ5sD"
 	theNewSecret = "tide_F7uPq3LdXe9TgYk2MvBn5r"
@@ -95,7 +96,8 @@ var (
 	}
 
 	settings = latchkey.APISettings{
-		ID: theAPI, Name: "Tide forecasts", CreatedAt: latchkey.AtMilli(march2),
+		ID: theAPI, Name: "Tide forecasts", KeyspaceID: theKeyspace,
+		CreatedAt:        latchkey.AtMilli(march2),
 		DeleteProtection: true, DefaultPrefix: "tide", DefaultBytes: 16,
 		IPWhitelist: []string{"203.0.113.0/24"},
 	}
@@ -201,7 +203,8 @@ var examples = map[string]example{
 			Credits:     &latchkey.VerifyKeyCredits{Cost: latchkey.Int(2)},
 		},
 		response: latchkey.Verification{
-			Valid: true, Code: latchkey.Valid, KeyID: theKey, Name: "Harbor office",
+			Valid: true, Code: latchkey.Valid, KeyID: theKey, KeyspaceID: theKeyspace,
+			Name:    "Harbor office",
 			Meta:    `{"port":"Hoorn"}`,
 			Expires: latchkey.AtMilli(april1), Credits: latchkey.Set[int64](9_872),
 			Enabled:     latchkey.Set(true),
@@ -350,7 +353,7 @@ var examples = map[string]example{
 	},
 	"permissions.setRolePermissions": {
 		request: latchkey.SetRolePermissionsRequest{
-			RoleID: readerRole.ID, Permissions: []string{readPermission.Slug},
+			Role: readerRole.Name, Permissions: []string{readPermission.Slug},
 		},
 		response: []latchkey.Permission{readPermission},
 	},

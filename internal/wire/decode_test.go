@@ -165,11 +165,12 @@ func TestNumbersAreWholeAndFit64Bits(t *testing.T) {
 			locations[creation](t,
 				`{"apiId":"api","byteLength":`+number+`,"expires":`+number+`}`)...)
 		got = append(got,
-			locations[latchkey.RerollKeyRequest](t, `{"keyId":"key","expiration":`+number+`}`)...)
+			locations[latchkey.LimitRequest](t, `{"namespace":"name","identifier":"i","limit":1,`+
+				`"duration":`+number+`}`)...)
 		want := []string{
 			"/items/properties/limit/type", "/properties/byteLength/type",
 			"/properties/expires/type",
-			"/properties/expiration/type",
+			"/properties/duration/type",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", number, diff)

@@ -681,7 +681,7 @@ func visitRemoveRolesRequest(c *checker, f *field, v *latchkey.RemoveRolesReques
 
 var rulesOfRerollKeyRequest = object{loose: true, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
-	{kind: aSpan, name: "expiration", required: true, needed: true, size: &bounds{0, 4102444800000}},
+	{kind: aSpan, name: "expiration", required: true, null: true, needed: true, size: &bounds{0, 4102444800000}},
 }}
 
 func visitRerollKeyRequest(c *checker, f *field, v *latchkey.RerollKeyRequest) {
@@ -750,7 +750,7 @@ var rulesOfUpdateKeyRequest = object{loose: false, fields: []field{
 	{kind: aMeta, name: "meta", null: true, size: &bounds{noMin, 100}},
 	{kind: aTime, name: "expires", null: true, size: &bounds{0, 4102444800000}},
 	{kind: aStruct, name: "credits", null: true},
-	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
+	{kind: aList, name: "ratelimits", null: true, size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
 	{kind: aBool, name: "enabled"},
 	{kind: aList, name: "roles", size: &bounds{noMin, 100}, item: &field{kind: aText, size: &bounds{1, 128}}},
 	{kind: aList, name: "permissions", size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
@@ -862,10 +862,11 @@ var rulesOfVerifyKeyRequest = object{loose: false, fields: []field{
 	{kind: aStruct, name: "credits"},
 	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
 	{kind: aText, name: "migrationId", size: &bounds{noMin, 256}},
+	{kind: aList, name: "keyspaces", size: &bounds{1, 5}, item: &field{kind: aText, size: &bounds{1, 100}}},
 }}
 
 func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
-	var at [6]int
+	var at [7]int
 	if !c.object(f, &rulesOfVerifyKeyRequest, at[:]) {
 		return
 	}
@@ -891,6 +892,9 @@ func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
 	}
 	if c.has(&r[5], at[5], v.MigrationID != "") {
 		text(c, &r[5], &v.MigrationID)
+	}
+	if c.has(&r[6], at[6], v.Keyspaces != nil) {
+		texts(c, &r[6], &v.Keyspaces)
 	}
 	c.end(&rulesOfVerifyKeyRequest)
 }
@@ -1241,21 +1245,25 @@ func visitGetRoleRequest(c *checker, f *field, v *latchkey.GetRoleRequest) {
 }
 
 var rulesOfSetRolePermissionsRequest = object{loose: false, fields: []field{
-	{kind: aText, name: "roleId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
+	{kind: aText, name: "role", size: &bounds{1, 128}},
+	{kind: aText, name: "roleId", size: &bounds{1, 128}},
 	{kind: aList, name: "permissions", required: true, size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
 }}
 
 func visitSetRolePermissionsRequest(c *checker, f *field, v *latchkey.SetRolePermissionsRequest) {
-	var at [2]int
+	var at [3]int
 	if !c.object(f, &rulesOfSetRolePermissionsRequest, at[:]) {
 		return
 	}
 	r := rulesOfSetRolePermissionsRequest.fields
-	if c.has(&r[0], at[0], v.RoleID != "") {
-		text(c, &r[0], &v.RoleID)
+	if c.has(&r[0], at[0], v.Role != "") {
+		text(c, &r[0], &v.Role)
 	}
-	if c.has(&r[1], at[1], v.Permissions != nil) {
-		texts(c, &r[1], &v.Permissions)
+	if c.has(&r[1], at[1], v.RoleID != "") {
+		text(c, &r[1], &v.RoleID)
+	}
+	if c.has(&r[2], at[2], v.Permissions != nil) {
+		texts(c, &r[2], &v.Permissions)
 	}
 	c.end(&rulesOfSetRolePermissionsRequest)
 }
@@ -2022,6 +2030,9 @@ func appendAPISettings(b []byte, v *latchkey.APISettings) []byte {
 	b = append(b, `,"name":`...)
 	b = appendText(b, v.Name)
 
+	b = append(b, `,"keyspaceId":`...)
+	b = appendText(b, v.KeyspaceID)
+
 	b = append(b, `,"createdAt":`...)
 	b = appendTime(b, v.CreatedAt)
 
@@ -2278,6 +2289,10 @@ func appendVerification(b []byte, v *latchkey.Verification) []byte {
 	if v.KeyID != "" {
 		b = append(b, `,"keyId":`...)
 		b = appendText(b, v.KeyID)
+	}
+	if v.KeyspaceID != "" {
+		b = append(b, `,"keyspaceId":`...)
+		b = appendText(b, v.KeyspaceID)
 	}
 	if v.Name != "" {
 		b = append(b, `,"name":`...)

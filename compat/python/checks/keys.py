@@ -1,6 +1,6 @@
 """keys.createKey, getKey, whoami, rerollKey, deleteKey and apis.listKeys."""
 
-from .client import comparable, key_of, limit, limit_response, new_api, new_key, new_role, verify
+from .client import NEWEST, comparable, key_of, limit, limit_response, new_api, new_key, new_role, verify
 from .errors import NOT_FOUND, expect_error
 from .server import DAY, latchkey, now, unique
 from .tally import error_of, holds, plain, same
@@ -71,11 +71,17 @@ def _verified(un, key, want):
     """Verify the key, which costs one credit and one call of its limit."""
     got = comparable(un.keys.verify_key(key=key, tags=["path=/compat", "sdk=python"]).data)
     (checked,) = got.pop("ratelimits")
+    _confined(got.pop("keyspaceId", None))
     want = {k: v for k, v in want.items() if k not in ("start", "createdAt", "ratelimits")}
     same("the key by verify_key", got, {**want, "valid": True, "code": "VALID", "credits": 49})
     reset = checked.pop("reset")
     same("the limit checked", checked, {**limit_response("requests", 10, True), "exceeded": False, "remaining": 9})
     holds("a limit's window ends at a multiple of its length", reset % DAY == 0 and reset > now(), reset)
+
+
+def _confined(keyspace_id):
+    """Check the keyspace of a verification, which only the newest client reads."""
+    holds("the keyspace by verify_key", (keyspace_id or "").startswith("ks_") == NEWEST, keyspace_id)
 
 
 def _bare_key(un, api_id):
@@ -85,7 +91,9 @@ def _bare_key(un, api_id):
     want = {"keyId": created.key_id, "start": created.key[:4], "enabled": True, "createdAt": got["createdAt"]}
     same("a bare key", got, want)
     want = {"valid": True, "code": "VALID", "keyId": created.key_id, "enabled": True}
-    same("a bare key verified", verify(un, created.key), want)
+    got = plain(verify(un, created.key))
+    _confined(got.pop("keyspaceId", None))
+    same("a bare key verified", got, want)
     unlimited = new_key(un, api_id=api_id, credits={"remaining": None})
     same("a key created with remaining None", key_of(un, unlimited.key_id).get("credits"), None)
 

@@ -1,11 +1,7 @@
-"""Operations and arguments of the newest client only.
-
-The server does not support all of them. It must reject those with errors that the client
-has classes for. Such a check fails once the server supports them.
-"""
+"""Operations and arguments of the newest client only."""
 
 from .client import NEWEST, new_api, new_key, new_role
-from .errors import BAD_REQUEST, CONFLICT, NOT_FOUND, expect_error
+from .errors import CONFLICT, NOT_FOUND, expect_error
 from .server import unique
 from .tally import error_of, plain, same
 
@@ -20,16 +16,21 @@ def newer(un):
         return
     role = _update_role(un)
     slug = _update_permission(un)
-    error = error_of(un.permissions.set_role_permissions, request={"role": role, "permissions": [slug]})
-    expect_error("set_role_permissions with role in place of role_id", error, BAD_REQUEST)
+    for name in ("role", "role_id"):
+        granted = un.permissions.set_role_permissions(request={name: role, "permissions": [slug]}).data
+        same(f"the permissions after set_role_permissions by name in {name}", [p.slug for p in granted], [slug])
 
-    created = new_key(un, api_id=new_api(un))
-    error = error_of(un.keys.verify_key, key=created.key, keyspaces=["ks_12345678"])
-    expect_error("verify_key with keyspaces", error, BAD_REQUEST)
-    error = error_of(un.keys.reroll_key, key_id=created.key_id, expiration=None)
-    expect_error("reroll_key with expiration None", error, BAD_REQUEST)
-    error = error_of(un.keys.update_key, key_id=created.key_id, ratelimits=None)
-    expect_error("update_key with ratelimits None", error, BAD_REQUEST)
+    limit = {"name": "requests", "limit": 9, "duration": 60_000, "auto_apply": True}
+    created = new_key(un, api_id=new_api(un), ratelimits=[limit])
+    seen = un.keys.verify_key(key=created.key).data
+    same("verify_key in another keyspace", un.keys.verify_key(key=created.key, keyspaces=["ks_other"]).data.code, "NOT_FOUND")
+    again = un.keys.verify_key(key=created.key, keyspaces=["ks_other", seen.keyspace_id]).data
+    same("verify_key in its keyspace", (again.code, again.keyspace_id), ("VALID", seen.keyspace_id))
+    rerolled = un.keys.reroll_key(key_id=created.key_id, expiration=None).data
+    for key in (created, rerolled):
+        same("verify_key after reroll_key with expiration None", un.keys.verify_key(key=key.key).data.code, "VALID")
+    un.keys.update_key(key_id=created.key_id, ratelimits=None)
+    same("the limits after update_key with None", un.keys.get_key(key_id=created.key_id).data.ratelimits, None)
 
 
 def _update_role(un):

@@ -104,24 +104,6 @@ func (q *Queries) Role(ctx context.Context, workspaceID string, iD string, nameF
 	return i, err
 }
 
-const roleByID = `-- name: RoleByID :one
-SELECT id, workspace_id, name, name_folded, description, search FROM roles WHERE workspace_id = $1 AND id = $2
-`
-
-func (q *Queries) RoleByID(ctx context.Context, workspaceID string, iD string) (Role, error) {
-	row := q.db.QueryRowContext(ctx, roleByID, workspaceID, iD)
-	var i Role
-	err := row.Scan(
-		&i.ID,
-		&i.WorkspaceID,
-		&i.Name,
-		&i.NameFolded,
-		&i.Description,
-		&i.Search,
-	)
-	return i, err
-}
-
 const roleByName = `-- name: RoleByName :one
 SELECT id, workspace_id, name, name_folded, description, search FROM roles WHERE workspace_id = $1 AND name_folded = $2
 `

@@ -5,9 +5,6 @@ WHERE workspace_id = sqlc.arg(workspace_id) AND (id = sqlc.arg(id) OR name_folde
 ORDER BY CASE WHEN id = sqlc.arg(id) THEN 0 ELSE 1 END
 LIMIT 1;
 
--- name: RoleByID :one
-SELECT * FROM roles WHERE workspace_id = $1 AND id = $2;
-
 -- name: RoleByName :one
 SELECT * FROM roles WHERE workspace_id = $1 AND name_folded = $2;
 
