@@ -60,8 +60,7 @@ type keyHash [sha256.Size]byte
 
 // hashOf returns the hash of a key. Keys of the usual length are not allocated.
 func hashOf(key string) keyHash {
-	var buf [128]byte
-	return sha256.Sum256(append(buf[:0], key...))
+	return sha256.Sum256([]byte(key))
 }
 
 // String returns the stored form.

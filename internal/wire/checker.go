@@ -15,6 +15,7 @@ import (
 type object struct {
 	fields []field
 	loose  bool // names that no field has are ignored
+	needs  bool // a Go value must have one of the fields
 }
 
 // field is what is known of a place for a value: a field, the items of a list, or

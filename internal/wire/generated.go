@@ -147,7 +147,7 @@ func visit(c *checker, request any) {
 
 var rulesOfMultiLimitRequest = field{kind: aList, size: &bounds{1, 100}, item: &field{kind: aStruct}}
 
-var rulesOfLivenessRequest = object{loose: false, fields: []field{}}
+var rulesOfLivenessRequest = object{loose: false, needs: false, fields: []field{}}
 
 func visitLivenessRequest(c *checker, f *field, v *latchkey.LivenessRequest) {
 	var at [0]int
@@ -157,7 +157,7 @@ func visitLivenessRequest(c *checker, f *field, v *latchkey.LivenessRequest) {
 	c.end(&rulesOfLivenessRequest)
 }
 
-var rulesOfWhoamiRootKeyRequest = object{loose: false, fields: []field{}}
+var rulesOfWhoamiRootKeyRequest = object{loose: false, needs: false, fields: []field{}}
 
 func visitWhoamiRootKeyRequest(c *checker, f *field, v *latchkey.WhoamiRootKeyRequest) {
 	var at [0]int
@@ -167,7 +167,7 @@ func visitWhoamiRootKeyRequest(c *checker, f *field, v *latchkey.WhoamiRootKeyRe
 	c.end(&rulesOfWhoamiRootKeyRequest)
 }
 
-var rulesOfListAPIsRequest = object{loose: false, fields: []field{
+var rulesOfListAPIsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
 	{kind: aText, name: "search", size: &bounds{noMin, 256}},
@@ -191,7 +191,7 @@ func visitListAPIsRequest(c *checker, f *field, v *latchkey.ListAPIsRequest) {
 	c.end(&rulesOfListAPIsRequest)
 }
 
-var rulesOfListKeysRequest = object{loose: false, fields: []field{
+var rulesOfListKeysRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "apiId", required: true, size: &bounds{1, 8192}},
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 8192}},
@@ -227,7 +227,7 @@ func visitListKeysRequest(c *checker, f *field, v *latchkey.ListKeysRequest) {
 	c.end(&rulesOfListKeysRequest)
 }
 
-var rulesOfCreateAPIRequest = object{loose: false, fields: []field{
+var rulesOfCreateAPIRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{3, 256}},
 }}
 
@@ -243,7 +243,7 @@ func visitCreateAPIRequest(c *checker, f *field, v *latchkey.CreateAPIRequest) {
 	c.end(&rulesOfCreateAPIRequest)
 }
 
-var rulesOfDeleteAPIRequest = object{loose: false, fields: []field{
+var rulesOfDeleteAPIRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "apiId", required: true, size: &bounds{8, 255}, pattern: check.Patterns["id"]},
 }}
 
@@ -259,7 +259,7 @@ func visitDeleteAPIRequest(c *checker, f *field, v *latchkey.DeleteAPIRequest) {
 	c.end(&rulesOfDeleteAPIRequest)
 }
 
-var rulesOfGetAPIRequest = object{loose: false, fields: []field{
+var rulesOfGetAPIRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "apiId", required: true, size: &bounds{8, 255}, pattern: check.Patterns["id"]},
 }}
 
@@ -275,7 +275,7 @@ func visitGetAPIRequest(c *checker, f *field, v *latchkey.GetAPIRequest) {
 	c.end(&rulesOfGetAPIRequest)
 }
 
-var rulesOfUpdateAPIRequest = object{loose: false, fields: []field{
+var rulesOfUpdateAPIRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "apiId", required: true, size: &bounds{8, 255}, pattern: check.Patterns["id"]},
 	{kind: aBool, name: "deleteProtection"},
 	{kind: aText, name: "defaultPrefix", null: true, size: &bounds{1, 16}, pattern: check.Patterns["id"]},
@@ -321,7 +321,7 @@ func visitUpdateAPIRequest(c *checker, f *field, v *latchkey.UpdateAPIRequest) {
 	c.end(&rulesOfUpdateAPIRequest)
 }
 
-var rulesOfAddPermissionsRequest = object{loose: false, fields: []field{
+var rulesOfAddPermissionsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aList, name: "permissions", required: true, size: &bounds{1, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
 }}
@@ -341,7 +341,7 @@ func visitAddPermissionsRequest(c *checker, f *field, v *latchkey.AddPermissions
 	c.end(&rulesOfAddPermissionsRequest)
 }
 
-var rulesOfAddRolesRequest = object{loose: false, fields: []field{
+var rulesOfAddRolesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aList, name: "roles", required: true, size: &bounds{1, 100}, item: &field{kind: aText, size: &bounds{1, 128}}},
 }}
@@ -361,7 +361,7 @@ func visitAddRolesRequest(c *checker, f *field, v *latchkey.AddRolesRequest) {
 	c.end(&rulesOfAddRolesRequest)
 }
 
-var rulesOfCreateKeyRequest = object{loose: false, fields: []field{
+var rulesOfCreateKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "apiId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "prefix", size: &bounds{1, 16}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "name", size: &bounds{1, 255}},
@@ -430,7 +430,7 @@ func visitCreateKeyRequest(c *checker, f *field, v *latchkey.CreateKeyRequest) {
 	c.end(&rulesOfCreateKeyRequest)
 }
 
-var rulesOfCredits = object{loose: false, fields: []field{
+var rulesOfCredits = object{loose: false, needs: true, fields: []field{
 	{kind: aWhole, name: "remaining", required: true, null: true, needed: true, size: &bounds{0, noMax}},
 	{kind: aStruct, name: "refill"},
 }}
@@ -454,7 +454,7 @@ func visitCredits(c *checker, f *field, v *latchkey.Credits) {
 	c.end(&rulesOfCredits)
 }
 
-var rulesOfRefill = object{loose: false, fields: []field{
+var rulesOfRefill = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "interval", required: true, enum: []string{"daily", "monthly"}},
 	{kind: aWhole, name: "amount", required: true, size: &bounds{1, noMax}},
 	{kind: aWhole, name: "refillDay", size: &bounds{1, 31}},
@@ -478,7 +478,7 @@ func visitRefill(c *checker, f *field, v *latchkey.Refill) {
 	c.end(&rulesOfRefill)
 }
 
-var rulesOfRatelimitRequest = object{loose: true, fields: []field{
+var rulesOfRatelimitRequest = object{loose: true, needs: true, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{3, 128}},
 	{kind: aWhole, name: "limit", required: true, size: &bounds{1, noMax}},
 	{kind: aSpan, name: "duration", required: true, size: &bounds{1000, noMax}},
@@ -514,7 +514,7 @@ func visitRatelimitRequest(c *checker, f *field, v *latchkey.RatelimitRequest) {
 	c.end(&rulesOfRatelimitRequest)
 }
 
-var rulesOfDeleteKeyRequest = object{loose: false, fields: []field{
+var rulesOfDeleteKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aBool, name: "permanent"},
 }}
@@ -534,7 +534,7 @@ func visitDeleteKeyRequest(c *checker, f *field, v *latchkey.DeleteKeyRequest) {
 	c.end(&rulesOfDeleteKeyRequest)
 }
 
-var rulesOfGetKeyRequest = object{loose: false, fields: []field{
+var rulesOfGetKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aBool, name: "decrypt"},
 }}
@@ -554,7 +554,7 @@ func visitGetKeyRequest(c *checker, f *field, v *latchkey.GetKeyRequest) {
 	c.end(&rulesOfGetKeyRequest)
 }
 
-var rulesOfMigrateKeysRequest = object{loose: false, fields: []field{
+var rulesOfMigrateKeysRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "migrationId", required: true, size: &bounds{3, 255}},
 	{kind: aText, name: "apiId", required: true, size: &bounds{3, 255}},
 	{kind: aList, name: "keys", required: true, size: &bounds{1, 10000}, item: &field{kind: aStruct}},
@@ -582,7 +582,7 @@ func visitMigrateKeysRequest(c *checker, f *field, v *latchkey.MigrateKeysReques
 	c.end(&rulesOfMigrateKeysRequest)
 }
 
-var rulesOfMigrateKey = object{loose: false, fields: []field{
+var rulesOfMigrateKey = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "hash", required: true, size: &bounds{3, 512}},
 	{kind: aText, name: "name", size: &bounds{1, 255}},
 	{kind: aText, name: "externalId", size: &bounds{1, 255}},
@@ -639,7 +639,7 @@ func visitMigrateKey(c *checker, f *field, v *latchkey.MigrateKey) {
 	c.end(&rulesOfMigrateKey)
 }
 
-var rulesOfRemovePermissionsRequest = object{loose: false, fields: []field{
+var rulesOfRemovePermissionsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aList, name: "permissions", required: true, size: &bounds{1, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
 }}
@@ -659,7 +659,7 @@ func visitRemovePermissionsRequest(c *checker, f *field, v *latchkey.RemovePermi
 	c.end(&rulesOfRemovePermissionsRequest)
 }
 
-var rulesOfRemoveRolesRequest = object{loose: false, fields: []field{
+var rulesOfRemoveRolesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aList, name: "roles", required: true, size: &bounds{1, 100}, item: &field{kind: aText, size: &bounds{1, 128}}},
 }}
@@ -679,7 +679,7 @@ func visitRemoveRolesRequest(c *checker, f *field, v *latchkey.RemoveRolesReques
 	c.end(&rulesOfRemoveRolesRequest)
 }
 
-var rulesOfRerollKeyRequest = object{loose: true, fields: []field{
+var rulesOfRerollKeyRequest = object{loose: true, needs: true, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aSpan, name: "expiration", required: true, null: true, needed: true, size: &bounds{0, 4102444800000}},
 }}
@@ -703,7 +703,7 @@ func visitRerollKeyRequest(c *checker, f *field, v *latchkey.RerollKeyRequest) {
 	c.end(&rulesOfRerollKeyRequest)
 }
 
-var rulesOfSetPermissionsRequest = object{loose: false, fields: []field{
+var rulesOfSetPermissionsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aList, name: "permissions", required: true, size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
 }}
@@ -723,7 +723,7 @@ func visitSetPermissionsRequest(c *checker, f *field, v *latchkey.SetPermissions
 	c.end(&rulesOfSetPermissionsRequest)
 }
 
-var rulesOfSetRolesRequest = object{loose: false, fields: []field{
+var rulesOfSetRolesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aList, name: "roles", required: true, size: &bounds{noMin, 100}, item: &field{kind: aText, size: &bounds{1, 128}}},
 }}
@@ -743,7 +743,7 @@ func visitSetRolesRequest(c *checker, f *field, v *latchkey.SetRolesRequest) {
 	c.end(&rulesOfSetRolesRequest)
 }
 
-var rulesOfUpdateKeyRequest = object{loose: false, fields: []field{
+var rulesOfUpdateKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "name", null: true, size: &bounds{1, 255}},
 	{kind: aText, name: "externalId", null: true, size: &bounds{1, 255}, pattern: check.Patterns["externalId"]},
@@ -808,7 +808,7 @@ func visitUpdateKeyRequest(c *checker, f *field, v *latchkey.UpdateKeyRequest) {
 	c.end(&rulesOfUpdateKeyRequest)
 }
 
-var rulesOfUpdateKeyCredits = object{loose: false, fields: []field{
+var rulesOfUpdateKeyCredits = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "remaining", null: true, size: &bounds{0, noMax}},
 	{kind: aStruct, name: "refill", null: true},
 }}
@@ -830,7 +830,7 @@ func visitUpdateKeyCredits(c *checker, f *field, v *latchkey.UpdateKeyCredits) {
 	c.end(&rulesOfUpdateKeyCredits)
 }
 
-var rulesOfUpdateCreditsRequest = object{loose: false, fields: []field{
+var rulesOfUpdateCreditsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 8192}},
 	{kind: aText, name: "operation", required: true, enum: []string{"set", "increment", "decrement"}},
 	{kind: aWhole, name: "value", null: true, size: &bounds{0, noMax}},
@@ -855,7 +855,7 @@ func visitUpdateCreditsRequest(c *checker, f *field, v *latchkey.UpdateCreditsRe
 	c.end(&rulesOfUpdateCreditsRequest)
 }
 
-var rulesOfVerifyKeyRequest = object{loose: false, fields: []field{
+var rulesOfVerifyKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "key", required: true, size: &bounds{1, 512}},
 	{kind: aList, name: "tags", size: &bounds{noMin, 20}, item: &field{kind: aText, size: &bounds{1, 512}}},
 	{kind: aText, name: "permissions", size: &bounds{1, 1000}},
@@ -899,7 +899,7 @@ func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
 	c.end(&rulesOfVerifyKeyRequest)
 }
 
-var rulesOfVerifyKeyCredits = object{loose: false, fields: []field{
+var rulesOfVerifyKeyCredits = object{loose: false, needs: true, fields: []field{
 	{kind: aWhole, name: "cost", required: true, needed: true, size: &bounds{0, 1000000000000}},
 }}
 
@@ -919,7 +919,7 @@ func visitVerifyKeyCredits(c *checker, f *field, v *latchkey.VerifyKeyCredits) {
 	c.end(&rulesOfVerifyKeyCredits)
 }
 
-var rulesOfVerifyKeyRatelimit = object{loose: true, fields: []field{
+var rulesOfVerifyKeyRatelimit = object{loose: true, needs: false, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{3, 255}},
 	{kind: aWhole, name: "cost", size: &bounds{0, noMax}},
 	{kind: aWhole, name: "limit", size: &bounds{0, noMax}},
@@ -954,7 +954,7 @@ func visitVerifyKeyRatelimit(c *checker, f *field, v *latchkey.VerifyKeyRatelimi
 	c.end(&rulesOfVerifyKeyRatelimit)
 }
 
-var rulesOfWhoamiRequest = object{loose: false, fields: []field{
+var rulesOfWhoamiRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "key", required: true, size: &bounds{1, 512}},
 }}
 
@@ -970,7 +970,7 @@ func visitWhoamiRequest(c *checker, f *field, v *latchkey.WhoamiRequest) {
 	c.end(&rulesOfWhoamiRequest)
 }
 
-var rulesOfListIdentitiesRequest = object{loose: false, fields: []field{
+var rulesOfListIdentitiesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 8192}},
 	{kind: aText, name: "search", size: &bounds{noMin, 256}},
@@ -994,7 +994,7 @@ func visitListIdentitiesRequest(c *checker, f *field, v *latchkey.ListIdentities
 	c.end(&rulesOfListIdentitiesRequest)
 }
 
-var rulesOfCreateIdentityRequest = object{loose: true, fields: []field{
+var rulesOfCreateIdentityRequest = object{loose: true, needs: false, fields: []field{
 	{kind: aText, name: "externalId", required: true, size: &bounds{1, 255}, pattern: check.Patterns["externalId"]},
 	{kind: aMeta, name: "meta", size: &bounds{noMin, 100}},
 	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
@@ -1022,7 +1022,7 @@ func visitCreateIdentityRequest(c *checker, f *field, v *latchkey.CreateIdentity
 	c.end(&rulesOfCreateIdentityRequest)
 }
 
-var rulesOfDeleteIdentityRequest = object{loose: false, fields: []field{
+var rulesOfDeleteIdentityRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "identity", required: true, size: &bounds{1, 8192}},
 }}
 
@@ -1038,7 +1038,7 @@ func visitDeleteIdentityRequest(c *checker, f *field, v *latchkey.DeleteIdentity
 	c.end(&rulesOfDeleteIdentityRequest)
 }
 
-var rulesOfGetIdentityRequest = object{loose: false, fields: []field{
+var rulesOfGetIdentityRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "identity", required: true, size: &bounds{1, 8192}},
 }}
 
@@ -1054,7 +1054,7 @@ func visitGetIdentityRequest(c *checker, f *field, v *latchkey.GetIdentityReques
 	c.end(&rulesOfGetIdentityRequest)
 }
 
-var rulesOfUpdateIdentityRequest = object{loose: false, fields: []field{
+var rulesOfUpdateIdentityRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "identity", required: true, size: &bounds{1, 8192}},
 	{kind: aMeta, name: "meta", size: &bounds{noMin, 100}},
 	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
@@ -1084,7 +1084,7 @@ func visitUpdateIdentityRequest(c *checker, f *field, v *latchkey.UpdateIdentity
 	c.end(&rulesOfUpdateIdentityRequest)
 }
 
-var rulesOfListPermissionsRequest = object{loose: false, fields: []field{
+var rulesOfListPermissionsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
 	{kind: aText, name: "search", size: &bounds{noMin, 256}},
@@ -1108,7 +1108,7 @@ func visitListPermissionsRequest(c *checker, f *field, v *latchkey.ListPermissio
 	c.end(&rulesOfListPermissionsRequest)
 }
 
-var rulesOfListRolesRequest = object{loose: false, fields: []field{
+var rulesOfListRolesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
 	{kind: aText, name: "search", size: &bounds{noMin, 256}},
@@ -1132,7 +1132,7 @@ func visitListRolesRequest(c *checker, f *field, v *latchkey.ListRolesRequest) {
 	c.end(&rulesOfListRolesRequest)
 }
 
-var rulesOfCreatePermissionRequest = object{loose: false, fields: []field{
+var rulesOfCreatePermissionRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "slug", required: true, size: &bounds{1, 128}, pattern: check.Patterns["slug"]},
 	{kind: aText, name: "description", size: &bounds{noMin, 512}},
@@ -1156,7 +1156,7 @@ func visitCreatePermissionRequest(c *checker, f *field, v *latchkey.CreatePermis
 	c.end(&rulesOfCreatePermissionRequest)
 }
 
-var rulesOfCreateRoleRequest = object{loose: false, fields: []field{
+var rulesOfCreateRoleRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{1, 128}},
 	{kind: aText, name: "description", size: &bounds{noMin, 512}},
 	{kind: aList, name: "permissions", size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
@@ -1180,7 +1180,7 @@ func visitCreateRoleRequest(c *checker, f *field, v *latchkey.CreateRoleRequest)
 	c.end(&rulesOfCreateRoleRequest)
 }
 
-var rulesOfDeletePermissionRequest = object{loose: false, fields: []field{
+var rulesOfDeletePermissionRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "permission", required: true, size: &bounds{1, 128}, pattern: check.Patterns["slug"]},
 }}
 
@@ -1196,7 +1196,7 @@ func visitDeletePermissionRequest(c *checker, f *field, v *latchkey.DeletePermis
 	c.end(&rulesOfDeletePermissionRequest)
 }
 
-var rulesOfDeleteRoleRequest = object{loose: false, fields: []field{
+var rulesOfDeleteRoleRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "role", required: true, size: &bounds{1, 128}},
 }}
 
@@ -1212,7 +1212,7 @@ func visitDeleteRoleRequest(c *checker, f *field, v *latchkey.DeleteRoleRequest)
 	c.end(&rulesOfDeleteRoleRequest)
 }
 
-var rulesOfGetPermissionRequest = object{loose: false, fields: []field{
+var rulesOfGetPermissionRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "permission", required: true, size: &bounds{1, 128}, pattern: check.Patterns["slug"]},
 }}
 
@@ -1228,7 +1228,7 @@ func visitGetPermissionRequest(c *checker, f *field, v *latchkey.GetPermissionRe
 	c.end(&rulesOfGetPermissionRequest)
 }
 
-var rulesOfGetRoleRequest = object{loose: false, fields: []field{
+var rulesOfGetRoleRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "role", required: true, size: &bounds{1, 128}},
 }}
 
@@ -1244,7 +1244,7 @@ func visitGetRoleRequest(c *checker, f *field, v *latchkey.GetRoleRequest) {
 	c.end(&rulesOfGetRoleRequest)
 }
 
-var rulesOfSetRolePermissionsRequest = object{loose: false, fields: []field{
+var rulesOfSetRolePermissionsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "role", size: &bounds{1, 128}},
 	{kind: aText, name: "roleId", size: &bounds{1, 128}},
 	{kind: aList, name: "permissions", required: true, size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 128}, pattern: check.Patterns["slug"]}},
@@ -1268,7 +1268,7 @@ func visitSetRolePermissionsRequest(c *checker, f *field, v *latchkey.SetRolePer
 	c.end(&rulesOfSetRolePermissionsRequest)
 }
 
-var rulesOfUpdatePermissionRequest = object{loose: false, fields: []field{
+var rulesOfUpdatePermissionRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "permission", required: true, size: &bounds{1, 128}, pattern: check.Patterns["slug"]},
 	{kind: aText, name: "name", size: &bounds{1, 512}},
 	{kind: aText, name: "slug", size: &bounds{1, 128}, pattern: check.Patterns["slug"]},
@@ -1299,7 +1299,7 @@ func visitUpdatePermissionRequest(c *checker, f *field, v *latchkey.UpdatePermis
 	c.end(&rulesOfUpdatePermissionRequest)
 }
 
-var rulesOfUpdateRoleRequest = object{loose: false, fields: []field{
+var rulesOfUpdateRoleRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "role", required: true, size: &bounds{1, 128}},
 	{kind: aText, name: "name", size: &bounds{1, 128}},
 	{kind: aText, name: "description", null: true, size: &bounds{noMin, 512}},
@@ -1325,7 +1325,7 @@ func visitUpdateRoleRequest(c *checker, f *field, v *latchkey.UpdateRoleRequest)
 	c.end(&rulesOfUpdateRoleRequest)
 }
 
-var rulesOfListNamespacesRequest = object{loose: false, fields: []field{
+var rulesOfListNamespacesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
 	{kind: aText, name: "search", size: &bounds{noMin, 256}},
@@ -1349,7 +1349,7 @@ func visitListNamespacesRequest(c *checker, f *field, v *latchkey.ListNamespaces
 	c.end(&rulesOfListNamespacesRequest)
 }
 
-var rulesOfListOverridesRequest = object{loose: false, fields: []field{
+var rulesOfListOverridesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 8192}},
@@ -1373,7 +1373,7 @@ func visitListOverridesRequest(c *checker, f *field, v *latchkey.ListOverridesRe
 	c.end(&rulesOfListOverridesRequest)
 }
 
-var rulesOfDeleteNamespaceRequest = object{loose: false, fields: []field{
+var rulesOfDeleteNamespaceRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 }}
 
@@ -1389,7 +1389,7 @@ func visitDeleteNamespaceRequest(c *checker, f *field, v *latchkey.DeleteNamespa
 	c.end(&rulesOfDeleteNamespaceRequest)
 }
 
-var rulesOfDeleteOverrideRequest = object{loose: false, fields: []field{
+var rulesOfDeleteOverrideRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "identifier", required: true, size: &bounds{1, 512}},
 }}
@@ -1409,7 +1409,7 @@ func visitDeleteOverrideRequest(c *checker, f *field, v *latchkey.DeleteOverride
 	c.end(&rulesOfDeleteOverrideRequest)
 }
 
-var rulesOfGetOverrideRequest = object{loose: false, fields: []field{
+var rulesOfGetOverrideRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "identifier", required: true, size: &bounds{1, 512}},
 }}
@@ -1429,7 +1429,7 @@ func visitGetOverrideRequest(c *checker, f *field, v *latchkey.GetOverrideReques
 	c.end(&rulesOfGetOverrideRequest)
 }
 
-var rulesOfLimitRequest = object{loose: false, fields: []field{
+var rulesOfLimitRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "identifier", required: true, size: &bounds{1, 512}},
 	{kind: aWhole, name: "limit", required: true, size: &bounds{1, noMax}},
@@ -1466,7 +1466,7 @@ func visitLimitRequest(c *checker, f *field, v *latchkey.LimitRequest) {
 	c.end(&rulesOfLimitRequest)
 }
 
-var rulesOfSetOverrideRequest = object{loose: false, fields: []field{
+var rulesOfSetOverrideRequest = object{loose: false, needs: true, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "identifier", required: true, size: &bounds{1, 512}},
 	{kind: aWhole, name: "limit", required: true, needed: true, size: &bounds{0, noMax}},
@@ -1502,7 +1502,7 @@ func visitSetOverrideRequest(c *checker, f *field, v *latchkey.SetOverrideReques
 	c.end(&rulesOfSetOverrideRequest)
 }
 
-var rulesOfUpdateNamespaceRequest = object{loose: false, fields: []field{
+var rulesOfUpdateNamespaceRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
 	{kind: aText, name: "whenDegraded", enum: []string{"share", "refuse"}},
 	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
@@ -1527,7 +1527,7 @@ func visitUpdateNamespaceRequest(c *checker, f *field, v *latchkey.UpdateNamespa
 	c.end(&rulesOfUpdateNamespaceRequest)
 }
 
-var rulesOfAnalyticsRequest = object{loose: true, fields: []field{
+var rulesOfAnalyticsRequest = object{loose: true, needs: false, fields: []field{
 	{kind: aText, name: "query", required: true, size: &bounds{noMin, 10000}},
 }}
 
@@ -1543,7 +1543,7 @@ func visitAnalyticsRequest(c *checker, f *field, v *latchkey.AnalyticsRequest) {
 	c.end(&rulesOfAnalyticsRequest)
 }
 
-var rulesOfListWorkspacesRequest = object{loose: false, fields: []field{
+var rulesOfListWorkspacesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
 	{kind: aText, name: "search", size: &bounds{noMin, 256}},
@@ -1567,7 +1567,7 @@ func visitListWorkspacesRequest(c *checker, f *field, v *latchkey.ListWorkspaces
 	c.end(&rulesOfListWorkspacesRequest)
 }
 
-var rulesOfCreateWorkspaceRequest = object{loose: false, fields: []field{
+var rulesOfCreateWorkspaceRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "name", required: true, size: &bounds{1, 256}},
 	{kind: aWhole, name: "requestsPerMinute", null: true, size: &bounds{0, noMax}},
 }}
@@ -1588,7 +1588,7 @@ func visitCreateWorkspaceRequest(c *checker, f *field, v *latchkey.CreateWorkspa
 	c.end(&rulesOfCreateWorkspaceRequest)
 }
 
-var rulesOfDeleteWorkspaceRequest = object{loose: false, fields: []field{
+var rulesOfDeleteWorkspaceRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "workspaceId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 }}
 
@@ -1604,7 +1604,7 @@ func visitDeleteWorkspaceRequest(c *checker, f *field, v *latchkey.DeleteWorkspa
 	c.end(&rulesOfDeleteWorkspaceRequest)
 }
 
-var rulesOfGetWorkspaceRequest = object{loose: false, fields: []field{
+var rulesOfGetWorkspaceRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "workspaceId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 }}
 
@@ -1620,7 +1620,7 @@ func visitGetWorkspaceRequest(c *checker, f *field, v *latchkey.GetWorkspaceRequ
 	c.end(&rulesOfGetWorkspaceRequest)
 }
 
-var rulesOfUpdateWorkspaceRequest = object{loose: false, fields: []field{
+var rulesOfUpdateWorkspaceRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "workspaceId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "name", size: &bounds{1, 256}},
 	{kind: aBool, name: "enabled"},
@@ -1656,7 +1656,7 @@ func visitUpdateWorkspaceRequest(c *checker, f *field, v *latchkey.UpdateWorkspa
 	c.end(&rulesOfUpdateWorkspaceRequest)
 }
 
-var rulesOfQuotas = object{loose: false, fields: []field{
+var rulesOfQuotas = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "keys", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "identities", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "permissions", null: true, size: &bounds{0, noMax}},
@@ -1703,7 +1703,7 @@ func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
 	c.end(&rulesOfQuotas)
 }
 
-var rulesOfListRootKeysRequest = object{loose: false, fields: []field{
+var rulesOfListRootKeysRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "workspaceId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
@@ -1727,7 +1727,7 @@ func visitListRootKeysRequest(c *checker, f *field, v *latchkey.ListRootKeysRequ
 	c.end(&rulesOfListRootKeysRequest)
 }
 
-var rulesOfCreateRootKeyRequest = object{loose: false, fields: []field{
+var rulesOfCreateRootKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "workspaceId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "name", size: &bounds{1, 255}},
 	{kind: aList, name: "permissions", required: true, size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 512}}},
@@ -1755,7 +1755,7 @@ func visitCreateRootKeyRequest(c *checker, f *field, v *latchkey.CreateRootKeyRe
 	c.end(&rulesOfCreateRootKeyRequest)
 }
 
-var rulesOfDeleteRootKeyRequest = object{loose: false, fields: []field{
+var rulesOfDeleteRootKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "rootKeyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 }}
 
@@ -1771,7 +1771,7 @@ func visitDeleteRootKeyRequest(c *checker, f *field, v *latchkey.DeleteRootKeyRe
 	c.end(&rulesOfDeleteRootKeyRequest)
 }
 
-var rulesOfUpdateRootKeyRequest = object{loose: false, fields: []field{
+var rulesOfUpdateRootKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "rootKeyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "name", null: true, size: &bounds{1, 255}},
 	{kind: aList, name: "permissions", size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 512}}},
@@ -1807,7 +1807,7 @@ func visitUpdateRootKeyRequest(c *checker, f *field, v *latchkey.UpdateRootKeyRe
 	c.end(&rulesOfUpdateRootKeyRequest)
 }
 
-var rulesOfCreateMigrationRequest = object{loose: false, fields: []field{
+var rulesOfCreateMigrationRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "algorithm", required: true, enum: []string{"sha256", "github.com/seamapi/prefixed-api-key"}},
 }}
 
@@ -1823,7 +1823,7 @@ func visitCreateMigrationRequest(c *checker, f *field, v *latchkey.CreateMigrati
 	c.end(&rulesOfCreateMigrationRequest)
 }
 
-var rulesOfListAuditLogsRequest = object{loose: false, fields: []field{
+var rulesOfListAuditLogsRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
 	{kind: aText, name: "event", size: &bounds{1, 128}},

@@ -20,7 +20,9 @@ const given = 1
 func (c *checker) object(f *field, o *object, at []int) bool {
 	if !c.reading {
 		c.enter(step{field: f, index: -1})
-		c.checkRequired(o, at)
+		if o.needs {
+			c.checkRequired(o, at)
+		}
 		return true
 	}
 	if !c.begins(f, '{') {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -63,6 +64,9 @@ func (f *field) Literal() string {
 
 // Needed reports whether a Go value must have the field: only an Opt can be without.
 func (f *field) Needed() bool { return f.Opt && f.Rules.Required }
+
+// Needs reports whether a Go value must have one of the fields.
+func (s *structure) Needs() bool { return slices.ContainsFunc(s.Fields, (*field).Needed) }
 
 func bound(n *int64, none string) string {
 	if n == nil {
