@@ -68,6 +68,7 @@ type rootKey struct {
 	coherence.Dependencies
 	id, name          string
 	workspace         string
+	workspaceHash     keyHash // of this id
 	grants            *rbac.Grants
 	enabled           bool
 	expires           int64 // unix ms, or never
@@ -235,6 +236,7 @@ func (e *Engine) loadRootKey(
 		id:                row.ID,
 		name:              row.Name,
 		workspace:         row.WorkspaceID,
+		workspaceHash:     hashOf(row.WorkspaceID),
 		grants:            rbac.NewGrants(row.WorkspaceID, permissions),
 		enabled:           row.Enabled,
 		expires:           orElse(row.Expires, never),

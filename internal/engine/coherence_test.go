@@ -48,7 +48,7 @@ func TestKeyReadBeforeACommitIsNotCachedAfterIt(t *testing.T) {
 		})
 		synctest.Wait()
 		wait("the change that holds the commit", func(tx *store.Tx) {
-			row, err := tx.KeyByHash(t.Context(), hashOf(key.Key).String())
+			row, err := tx.KeyByHash(t.Context(), hashOf(key.Key).String(), w.who.root.workspace)
 			held = err == nil && !row.Key.Enabled
 			<-last
 		})
@@ -114,14 +114,16 @@ func TestChangeDuringALoadInvalidatesTheLoadedValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loadKey := func(
-		ctx context.Context, asOf coherence.Version, hash keyHash,
+	loadKey := func(hash keyHash) func(
+		context.Context, coherence.Version, keyRef,
 	) (*keySnapshot, error) {
-		return w.loadKey(ctx, asOf, hash.String())
+		return func(ctx context.Context, v coherence.Version, _ keyRef) (*keySnapshot, error) {
+			return w.loadKey(ctx, v, hash.String(), w.who.root.workspace)
+		}
 	}
 	none, noSpace := hashOf("none"), namespaceRef{w.who.WorkspaceID(), "none"}
-	spoils(w, w.keys, "a key", key.KeyID, hashOf(key.Key), loadKey)
-	spoils(w, w.keys, "an unknown key", none.String(), none, loadKey)
+	spoils(w, w.keys, "a key", key.KeyID, keyRef{}, loadKey(hashOf(key.Key)))
+	spoils(w, w.keys, "an unknown key", none.String(), keyRef{}, loadKey(none))
 	spoils(w, w.roots, "a root key", w.who.root.id, hashOf(w.root), w.loadRootKey)
 	spoils(w, w.roots, "an unknown root key", none.String(), none, w.loadRootKey)
 	spoils(w, w.spaces, "a namespace", space.id, namespaceRef{w.who.WorkspaceID(), "space"},

@@ -49,7 +49,7 @@ type Engine struct {
 	nodes     nodes
 	source    *coherence.Source
 	credits   *storeCredits
-	keys      *coherence.Cache[keyHash, *keySnapshot]
+	keys      *coherence.Cache[keyRef, *keySnapshot]
 	locations interner[keyLocation]
 	roots     *coherence.Cache[keyHash, *rootKey]
 	spaces    *coherence.Cache[namespaceRef, *namespace]

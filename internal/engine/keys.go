@@ -245,7 +245,7 @@ func (e *Engine) Whoami(
 ) (latchkey.Key, error) {
 	var presented read.KeyByHashRow
 	err := e.misses.lookUp(ctx, &who, func() (found bool, err error) {
-		presented, err = e.db.KeyByHash(ctx, hashText(r.Key))
+		presented, err = e.db.KeyByHash(ctx, hashText(r.Key), who.root.workspace)
 		if errors.Is(err, store.ErrNotFound) {
 			return false, nil
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// MigrateKeys imports keys of another system by their hashes. A hash that already
-// exists is reported as failed and not changed. If a hash repeats within the request,
+// MigrateKeys imports keys of another system by their hashes. A hash that the workspace
+// already has is reported as failed and not changed. If a hash repeats within the request,
 // its first key is imported. Identities, permissions and roles that don't exist are
 // created. The migration states how the hashes were computed: see
 // migrations.createMigration.
@@ -107,7 +107,7 @@ func (c *Change) migrateKeys(
 	for i, k := range keys {
 		hashes[i] = k.Hash
 	}
-	taken, err := c.tx.HashesTaken(ctx, hashes)
+	taken, err := c.tx.HashesTaken(ctx, api.WorkspaceID, hashes)
 	if err != nil {
 		return done, fmt.Errorf("hashes: %w", err)
 	}
@@ -149,14 +149,14 @@ func (e *Engine) findMigrated(
 		)
 	}
 	sum := sha256.Sum256([]byte(long))
-	row, err := e.db.KeyByHash(ctx, hex.EncodeToString(sum[:]))
+	row, err := e.db.KeyByHash(ctx, hex.EncodeToString(sum[:]), who.root.workspace)
 	if errors.Is(err, store.ErrNotFound) {
 		return unknown, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	if row.Key.WorkspaceID != who.root.workspace || row.Key.MigrationID != migration.ID {
+	if row.Key.MigrationID != migration.ID {
 		return unknown, nil
 	}
 	hash := hashOf(r.Key)

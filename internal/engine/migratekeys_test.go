@@ -120,3 +120,66 @@ func TestAnImportWithABadKeyImportsNothing(t *testing.T) {
 		t.Errorf("%d keys were imported", n)
 	}
 }
+
+// TestAHashBelongsToAWorkspace: two workspaces import the same hash, and each verifies,
+// reads, rerolls and deletes its own key. Whoever imports first doesn't keep the other out.
+func TestAHashBelongsToAWorkspace(t *testing.T) {
+	w := newWorld(t)
+	one, other := w.who, w.otherWorkspace()
+	const secret = "sk_legacy_customer_1"
+	ids := map[string]string{}
+	for _, who := range []Caller{one, other} {
+		api := must[latchkey.CreatedAPI](w, who, "apis.createApi",
+			latchkey.CreateAPIRequest{Name: "legacy"}).APIID
+		migration := must[latchkey.CreatedMigration](w, who, "migrations.createMigration",
+			latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256}).MigrationID
+		// unknown, and cached as such
+		if v := w.verifyAs(who, secret); v.Code != latchkey.NotFound {
+			t.Fatalf("before the import: %s", v.Code)
+		}
+		r := latchkey.MigrateKeysRequest{
+			MigrationID: migration, APIID: api,
+			Keys: []latchkey.MigrateKey{{Hash: hashText(secret)}},
+		}
+		done := must[latchkey.MigratedKeys](w, who, "keys.migrateKeys", r)
+		if len(done.Migrated) != 1 || len(done.Failed) > 0 {
+			t.Fatalf("the import: %+v", done)
+		}
+		ids[who.root.workspace] = done.Migrated[0].KeyID
+		if again := must[latchkey.MigratedKeys](w, who, "keys.migrateKeys", r); len(again.Failed) != 1 {
+			t.Errorf("imported again: %+v", again)
+		}
+	}
+	for range 3 { // from the database, then from memory
+		for _, who := range []Caller{one, other} {
+			want := ids[who.root.workspace]
+			if v := w.verifyAs(who, secret); !v.Valid || v.KeyID != want {
+				t.Errorf("verified: %s %s, want %s", v.Code, v.KeyID, want)
+			}
+			k := must[latchkey.Key](w, who, "keys.whoami", latchkey.WhoamiRequest{Key: secret})
+			if k.KeyID != want {
+				t.Errorf("whoami: %s, want %s", k.KeyID, want)
+			}
+		}
+	}
+	must[latchkey.CreatedKey](w, one, "keys.rerollKey", latchkey.RerollKeyRequest{
+		KeyID: ids[one.root.workspace], Expiration: latchkey.Set(latchkey.PerMilli(0)),
+	})
+	if a, b := w.verifyAs(one, secret), w.verifyAs(other, secret); a.Code != latchkey.Expired ||
+		!b.Valid {
+		t.Errorf("after the reroll: %s and %s", a.Code, b.Code)
+	}
+	must[latchkey.Empty](w, other, "keys.deleteKey", latchkey.DeleteKeyRequest{
+		KeyID: ids[other.root.workspace], Permanent: true,
+	})
+	if a, b := w.verifyAs(one, secret), w.verifyAs(other, secret); a.Code != latchkey.Expired ||
+		b.Code != latchkey.NotFound {
+		t.Errorf("after the deletion: %s and %s", a.Code, b.Code)
+	}
+}
+
+func (w *world) verifyAs(who Caller, key string) latchkey.Verification {
+	w.t.Helper()
+	return must[latchkey.Verification](w, who, "keys.verifyKey",
+		latchkey.VerifyKeyRequest{Key: key})
+}

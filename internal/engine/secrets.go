@@ -3,6 +3,7 @@ package engine
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"math/big"
 
@@ -65,5 +66,20 @@ func hashOf(key string) keyHash {
 
 // String returns the stored form.
 func (h keyHash) String() string { return base64.StdEncoding.EncodeToString(h[:]) }
+
+// keyRef is how keys are cached: by their hash, which belongs to a workspace, XOR the hash of
+// the workspace's id. This takes no more time and room than the hash alone. Two workspaces
+// have equal ones only for keys whose hashes differ by a given value; to find such a key is
+// as hard as to find one for a given hash.
+type keyRef [sha256.Size]byte
+
+// String returns a text that differs for each key.
+func (r keyRef) String() string { return string(r[:]) }
+
+// in returns how a key of that hash is cached, for a workspace whose id has the other hash.
+func (h keyHash) in(workspace keyHash) (r keyRef) {
+	subtle.XORBytes(r[:], h[:], workspace[:])
+	return r
+}
 
 func hashText(key string) string { return hashOf(key).String() }

@@ -79,7 +79,7 @@ func (k *keySnapshot) Unknown() bool { return k.id == "" }
 
 // weighKey estimates the bytes of a cached key, including the cache's entry. A
 // test compares it with the runtime's heap.
-func weighKey(_ keyHash, k *keySnapshot) uint32 {
+func weighKey(_ keyRef, k *keySnapshot) uint32 {
 	const base, belonging, text, limit, identity = 290, 190, 20, 100, 110
 	n := base + len(k.meta) + len(k.name)
 	if b := k.grants; b != nil && b != noGrants {
@@ -97,21 +97,21 @@ func weighKey(_ keyHash, k *keySnapshot) uint32 {
 	return uint32(n)
 }
 
-// snapshot returns the key with that hash for a caller, from the cache if it is
-// current.
+// snapshot returns the key with that hash in the caller's workspace, from the cache if it
+// is current.
 func (e *Engine) snapshot(ctx context.Context, who *Caller, hash keyHash) (*keySnapshot, error) {
 	load := func(ctx context.Context, asOf coherence.Version) (*keySnapshot, error) {
-		return e.loadKey(ctx, asOf, hash.String())
+		return e.loadKey(ctx, asOf, hash.String(), who.root.workspace)
 	}
-	key, age, err := e.keys.Get(ctx, who.Lane, hash, load)
+	key, age, err := e.keys.Get(ctx, who.Lane, hash.in(who.root.workspaceHash), load)
 	e.noteStaleness(who, age)
 	return key, err
 }
 
 func (e *Engine) loadKey(
-	ctx context.Context, asOf coherence.Version, hash string,
+	ctx context.Context, asOf coherence.Version, hash, workspace string,
 ) (*keySnapshot, error) {
-	row, err := e.db.KeyByHash(ctx, hash)
+	row, err := e.db.KeyByHash(ctx, hash, workspace)
 	if errors.Is(err, store.ErrNotFound) {
 		return &keySnapshot{Dependencies: asOf.DependsOn(hash)}, nil
 	}

@@ -82,8 +82,8 @@ func TestCachedKeyWeightMatchesItsMemory(t *testing.T) {
 			for i := range n {
 				row, held := rowOfKey(i, text), new(storedGrants)
 				with(row, held)
-				hash := hashOf(row.Key.ID)
-				k, _, err := c.Get(t.Context(), 0, hash, func(
+				ref := hashOf(row.Key.ID).in(hashOf("ws"))
+				k, _, err := c.Get(t.Context(), 0, ref, func(
 					_ context.Context, asOf coherence.Version,
 				) (*keySnapshot, error) {
 					return e.newSnapshot(asOf, row, held)
@@ -91,7 +91,7 @@ func TestCachedKeyWeightMatchesItsMemory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				weight += int(weighKey(hash, k))
+				weight += int(weighKey(ref, k))
 			}
 			took, weighed := float64(heap()-before)/n, float64(weight)/n
 			t.Logf("a key takes %.0f bytes and weighs %.0f", took, weighed)

@@ -135,7 +135,7 @@ func (e *Engine) find(
 	ctx context.Context, who *Caller, r *latchkey.VerifyKeyRequest,
 ) (*keySnapshot, error) {
 	hash := hashOf(r.Key)
-	key, cached := e.keys.Cached(who.Lane, hash)
+	key, cached := e.keys.Cached(who.Lane, hash.in(who.root.workspaceHash))
 	if !cached || key.Unknown() && r.MigrationID != "" {
 		var err error
 		if key, err = e.lookUpKey(ctx, who, hash, r); err != nil {

@@ -61,7 +61,7 @@ var (
 		}
 		return strings.Join(each, " UNION ALL ")
 	})
-	hashesTaken = batchOf("SELECT hash FROM keys WHERE hash IN ", listFrom(1))
+	hashesTaken = batchOf("SELECT hash FROM keys WHERE workspace_id = $1 AND hash IN ", listFrom(2))
 )
 
 // rowsOf makes the parameters of rows: ($1, $2), ($3, $4) and so on.
@@ -157,13 +157,15 @@ func (tx *Tx) PermissionsBySlug(
 	return found, nil
 }
 
-// HashesTaken returns those of the hashes that keys have.
-func (tx *Tx) HashesTaken(ctx context.Context, hashes []string) (map[string]bool, error) {
+// HashesTaken returns those of the hashes that keys of a workspace have.
+func (tx *Tx) HashesTaken(
+	ctx context.Context, workspace string, hashes []string,
+) (map[string]bool, error) {
 	taken := map[string]bool{}
 	for some := range slices.Chunk(hashes, batches[0]) {
 		i := atLeast(len(some))
 		rows, err := tx.checked.QueryContext(ctx, tx.text(hashesTaken(), i),
-			padded(some, batches[i])...)
+			append([]any{workspace}, padded(some, batches[i])...)...)
 		if err != nil {
 			return nil, err
 		}

@@ -6,12 +6,13 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"path"
 	"regexp"
 	"strconv"
 	"strings"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql migrations/*/*.sql
 var migrations embed.FS
 
 // Migration is one step of the schema.
@@ -22,6 +23,7 @@ type Migration struct {
 	// programs that know fewer migrations than this can't work with the schema after it
 	Oldest  int
 	Applied bool
+	file    string // without its folder
 	text    string
 }
 
@@ -29,6 +31,7 @@ type Migration struct {
 type dialect struct {
 	tables string // counts the tables of a name
 	text   string // what the type TEXT is written as
+	folder string // of the migrations that it needs other statements for
 }
 
 // On PostgreSQL every TEXT column is told to compare bytes. That is the order
@@ -37,9 +40,10 @@ type dialect struct {
 // doesn't change under the indexes, which silently breaks them. CockroachDB
 // compares bytes by default and has another type for what has a collation.
 var (
-	embedded = dialect{tables: "SELECT COUNT(*) FROM sqlite_schema WHERE name = $1", text: "TEXT"}
-	bytewise = dialect{tables: catalog, text: `TEXT COLLATE "C"`}
-	portable = dialect{tables: catalog, text: "TEXT"}
+	embedded = dialect{tables: "SELECT COUNT(*) FROM sqlite_schema WHERE name = $1", text: "TEXT",
+		folder: "migrations/sqlite"}
+	bytewise = dialect{tables: catalog, text: `TEXT COLLATE "C"`, folder: "migrations"}
+	portable = dialect{tables: catalog, text: "TEXT", folder: "migrations/cockroach"}
 )
 
 const catalog = "SELECT COUNT(*) FROM information_schema.tables " +
@@ -49,8 +53,13 @@ const catalog = "SELECT COUNT(*) FROM information_schema.tables " +
 // line or where one is added.
 var textColumn = regexp.MustCompile(`(?m)(^\s+|ADD COLUMN )(\w+\s+)TEXT\b`)
 
-func (d dialect) write(ddl string) string {
-	return textColumn.ReplaceAllString(ddl, "${1}${2}"+d.text)
+// statements returns the text of a migration for the dialect.
+func (d dialect) statements(m Migration) string {
+	text := m.text
+	if own, err := migrations.ReadFile(path.Join(d.folder, m.file)); err == nil {
+		text = string(own)
+	}
+	return textColumn.ReplaceAllString(text, "${1}${2}"+d.text)
 }
 
 // known returns the migrations of this program, in the order of their numbers.
@@ -83,7 +92,7 @@ func parseMigration(file string) (Migration, error) {
 	number, name, _ := strings.Cut(
 		strings.TrimSuffix(strings.TrimPrefix(file, "migrations/"), ".sql"), "_",
 	)
-	m := Migration{Name: name, text: string(text)}
+	m := Migration{Name: name, file: path.Base(file), text: string(text)}
 	if m.Number, err = strconv.Atoi(number); err != nil {
 		return Migration{}, err
 	}
@@ -215,7 +224,7 @@ func step(ctx context.Context, db *sql.DB, d dialect, m Migration) error {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, d.write(m.text)); err != nil {
+	if _, err := tx.ExecContext(ctx, d.statements(m)); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(

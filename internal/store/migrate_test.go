@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -167,4 +168,83 @@ func TestTextIsComparedByBytes(t *testing.T) {
 	if n < 50 {
 		t.Errorf("only %d columns", n)
 	}
+}
+
+// Keys from before, when a hash was unique in the whole installation, stay as they are.
+func TestHashesBecomeUniqueInAWorkspace(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		all, err := known()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := schemaOf(t, where, all[:9])
+		const insert = `INSERT INTO keys (id, workspace_id, api_id, identity_id, hash, migration_id,
+			start, name, meta, enabled, expires, remaining, refill_interval, refill_amount,
+			refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at, family)
+			VALUES ('%s', '%s', 'a', 'i', 'h', 'm', 's', 'n', '{}', TRUE, 1, 2, 'daily', 3, 4, 5, 6,
+			7, 8, 9, 'f')`
+		if _, err := before.ExecContext(t.Context(), fmt.Sprintf(insert, "k1", "w1")); err != nil {
+			t.Fatal(err)
+		}
+		if err := before.Close(); err != nil {
+			t.Fatal(err)
+		}
+		db := open(t, where)
+		execute(t, db, fmt.Sprintf(insert, "k2", "w2"))
+		if _, err := db.pool.ExecContext(t.Context(), fmt.Sprintf(insert, "k3", "w2")); err == nil {
+			t.Error("a workspace has two keys of one hash")
+		}
+		rows, err := db.pool.QueryContext(t.Context(), "SELECT * FROM keys ORDER BY id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		var got []string
+		for rows.Next() {
+			row := make([]any, 21)
+			for i := range row {
+				row[i] = new(sql.NullString)
+			}
+			if err := rows.Scan(row...); err != nil {
+				t.Fatal(err)
+			}
+			var texts []string
+			for _, c := range row {
+				texts = append(texts, c.(*sql.NullString).String)
+			}
+			got = append(got, strings.Join(texts, " "))
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		rest := " a i h m s n {} true 1 2 daily 3 4 5 6 7 8 9 f"
+		if !IsPostgres(where) {
+			rest = strings.Replace(rest, "true", "1", 1)
+		}
+		if want := []string{"k1 w1" + rest, "k2 w2" + rest}; !slices.Equal(got, want) {
+			t.Errorf("keys %q, want %q", got, want)
+		}
+	})
+}
+
+// schemaOf makes a database with these migrations and returns a connection to it.
+func schemaOf(t *testing.T, where string, these []Migration) *sql.DB {
+	t.Helper()
+	driver, name, d := "pgx", where, bytewise
+	if dir, err := Folder(where); err == nil {
+		driver, name, d = "sqlite", dsn(filepath.Join(dir, "latchkey.db")), embedded
+	}
+	db, err := sql.Open(driver, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := register(t.Context(), db, d); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range these {
+		if err := step(t.Context(), db, d, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return db
 }

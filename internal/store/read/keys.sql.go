@@ -17,7 +17,7 @@ FROM keys k
 JOIN apis a ON a.id = k.api_id
 JOIN workspaces w ON w.id = k.workspace_id
 LEFT JOIN identities i ON i.id = k.identity_id
-WHERE k.hash = $1
+WHERE k.hash = $1 AND k.workspace_id = $2
 `
 
 type KeyByHashRow struct {
@@ -32,8 +32,8 @@ type KeyByHashRow struct {
 }
 
 // All that verification needs of the key, its API, its workspace and its identity.
-func (q *Queries) KeyByHash(ctx context.Context, hash string) (KeyByHashRow, error) {
-	row := q.db.QueryRowContext(ctx, keyByHash, hash)
+func (q *Queries) KeyByHash(ctx context.Context, hash string, workspaceID string) (KeyByHashRow, error) {
+	row := q.db.QueryRowContext(ctx, keyByHash, hash, workspaceID)
 	var i KeyByHashRow
 	err := row.Scan(
 		&i.Key.ID,

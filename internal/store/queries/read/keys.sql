@@ -7,7 +7,7 @@ FROM keys k
 JOIN apis a ON a.id = k.api_id
 JOIN workspaces w ON w.id = k.workspace_id
 LEFT JOIN identities i ON i.id = k.identity_id
-WHERE k.hash = $1;
+WHERE k.hash = $1 AND k.workspace_id = $2;
 
 -- name: LiveKey :one
 -- A key that can be managed: neither it nor its API is deleted.
