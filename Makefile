@@ -38,12 +38,12 @@ lint: $(LINTER)
 # What is generated and committed must be what its sources make today.
 generated: $(SQLC)
 	cd internal/store && $(SQLC) diff
-	go test -count=1 -run 'TestCommitted.*Current' ./internal/wire/gen ./internal/spec ./internal/licenses/gen
+	go test -count=1 -run 'TestCommitted.*Current' ./internal/wire/gen ./internal/spec ./internal/licenses/gen ./internal/cli
 
 # The document is made by a program that needs the code of the other two.
 generate: $(SQLC)
 	PATH="$(TOOLS):$$PATH" go generate ./internal/store ./internal/wire
-	go generate ./internal/spec ./internal/licenses
+	go generate ./internal/spec ./internal/licenses ./internal/cli
 
 # All tests of the module except those of the next three targets.
 test:

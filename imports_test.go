@@ -18,9 +18,10 @@ const module = "github.com/latchkeyhq/latchkey"
 // imports is the house as a table: which of our packages each package may
 // import, besides the root. Data goes down; nobody calls sideways or up.
 var imports = map[string][]string{
-	".":            {},
-	"cmd/latchkey": {"internal/cli"},
-	"internal/cli": {"embedded", "internal/licenses", "internal/store"},
+	".":                {},
+	"cmd/latchkey":     {"internal/cli"},
+	"internal/cli/gen": {"internal/cli"},
+	"internal/cli":     {"embedded", "internal/licenses", "internal/store"},
 	"embedded": {"internal/server", "internal/engine", "internal/store",
 		"internal/vault", "internal/durable"},
 	"internal/server": {"internal/engine", "internal/wire"},

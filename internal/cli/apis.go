@@ -1,57 +1,52 @@
 package cli
 
 import (
-	"context"
-	"strings"
-
 	"github.com/latchkeyhq/latchkey"
 )
 
-// listAPIs lists the APIs of the workspace.
-type listAPIs struct{}
-
-// Run lists the APIs.
-func (listAPIs) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	apis, err := all(func(cursor string) (latchkey.Page[latchkey.APISettings], error) {
-		return client.APIs.List(ctx, latchkey.ListAPIsRequest{Cursor: cursor})
-	})
-	if err != nil {
-		return err
-	}
-	return printList(a, apis, "ID NAME PREFIX PROTECTED ENCRYPTED IPS CREATED", func(
-		api latchkey.APISettings,
-	) []string {
-		return []string{
-			api.ID, api.Name, api.DefaultPrefix, yes(api.DeleteProtection), yes(api.StoreEncryptedKeys),
-			strings.Join(api.IPWhitelist, ","), date(api.CreatedAt),
-		}
-	})
-}
-
-// apiSettings are what apis update can set.
-var apiSettings = settings{
-	"deleteProtection": boolean, "defaultPrefix": text, "defaultBytes": number, "ipWhitelist": list,
-	"storeEncryptedKeys": boolean, "strictGrants": boolean,
+// apiCommands are the commands of APIs.
+type apiCommands struct {
+	Create struct {
+		Name string `arg:"" json:"name" help:"Name, for people."`
+	} `cmd:"" op:"apis.createApi" done:"Created API {name}. Its id:" last:"apiId" help:"Create an API, a group of keys; print its id."`
+	List struct {
+		Paging
+		Search string `json:"search,omitempty" help:"Only those whose id or name contains this text."`
+	} `cmd:"" op:"apis.listApis" help:"List the APIs of the workspace."`
+	Get struct {
+		API apiID `arg:"" name:"api" json:"apiId" complete:"apis.listApis name" help:"The API's id or name."`
+	} `cmd:"" op:"apis.getApi" help:"Show an API."`
+	Update updateAPI `cmd:"" op:"apis.updateApi" help:"Change settings of an API."`
+	Delete struct {
+		API apiID `arg:"" name:"api" json:"apiId" complete:"apis.listApis name" help:"The API's id or name."`
+		Confirmed
+	} `cmd:"" op:"apis.deleteApi" confirm:"None of the keys of API {apiId} will work, and there is no way back." done:"Deleted API {apiId}. None of its keys works." help:"Delete an API; none of its keys works from then on."`
 }
 
 // updateAPI changes the settings of an API.
 type updateAPI struct {
-	APIID    string   `arg:"" name:"api-id" help:"The API's id."`
-	Settings []string `arg:"" name:"name=value" help:"What to change: deleteProtection, defaultPrefix, defaultBytes, ipWhitelist, storeEncryptedKeys, strictGrants."`
+	API                apiID    `arg:"" name:"api" json:"apiId" complete:"apis.listApis name" help:"The API's id or name."`
+	DeleteProtection   *bool    `negatable:"" json:"deleteProtection,omitempty" help:"Refuse to delete the API."`
+	DefaultPrefix      *string  `json:"defaultPrefix,omitempty" placeholder:"PREFIX" help:"Prefix of new keys."`
+	DefaultBytes       *int     `json:"defaultBytes,omitempty" placeholder:"N" help:"Random bytes of new keys."`
+	IPWhitelist        []string `name:"ip-whitelist" json:"ipWhitelist,omitempty" placeholder:"CIDR" help:"Addresses that keys can be used from."`
+	StoreEncryptedKeys *bool    `negatable:"" json:"storeEncryptedKeys,omitempty" help:"Permit recoverable keys."`
+	StrictGrants       *bool    `negatable:"" json:"strictGrants,omitempty" help:"Granting permissions and roles to keys needs permissions of its own."`
+	Clearing
 }
 
 // Help are the examples of latchkey apis update --help.
 func (updateAPI) Help() string {
-	return `Separate the values of a list with commas; null removes a value.
+	return `Examples:
 
-Examples:
-
-    latchkey apis update api_… deleteProtection=true defaultPrefix=sk
-    latchkey apis update api_… ipWhitelist=192.0.2.7,2001:db8::/32
-    latchkey apis update api_… ipWhitelist=null`
+    latchkey apis update payments --delete-protection --default-prefix sk
+    latchkey apis update api_… --ip-whitelist 192.0.2.7,2001:db8::/32
+    latchkey apis update api_… --clear ip-whitelist`
 }
 
-// Run changes the settings.
-func (c *updateAPI) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	return a.update(ctx, client, "apis.updateApi", apiSettings, c.Settings, "apiId", c.APIID)
+func apiRow(api latchkey.APISettings) []string {
+	return []string{
+		api.ID, api.Name, api.DefaultPrefix, yes(api.DeleteProtection), yes(api.StoreEncryptedKeys),
+		ago(api.CreatedAt),
+	}
 }

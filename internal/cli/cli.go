@@ -9,9 +9,10 @@
 // for scripts.
 package cli
 
+//go:generate go run ./gen
+
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -24,36 +25,30 @@ import (
 type grammar struct {
 	globals
 
-	Serve serveCmd `cmd:"" group:"service" help:"Run the service."`
-	Call  callCmd  `cmd:"" group:"service" help:"Call any operation of the API."`
+	Serve  serveCmd  `cmd:"" group:"service" help:"Run the service."`
+	Status statusCmd `cmd:"" group:"service" help:"Show whether the service works, and who you are to it."`
+	Call   callCmd   `cmd:"" group:"service" help:"Call any operation of the API."`
 
-	APIs struct {
-		List   listAPIs  `cmd:"" help:"List the APIs of the workspace."`
-		Update updateAPI `cmd:"" help:"Change settings of an API."`
-	} `cmd:"" name:"apis" group:"manage" help:"APIs and their settings."`
-	RootKeys struct {
-		Create createRootKey `cmd:"" help:"Create a root key and print it."`
-		List   listRootKeys  `cmd:"" help:"List the root keys of a workspace."`
-		Update updateRootKey `cmd:"" help:"Change a root key."`
-		Delete deleteRootKey `cmd:"" help:"Delete a root key; it stops working at once."`
-	} `cmd:"" group:"manage" help:"Root keys, which authenticate API requests."`
-	Workspaces struct {
-		Create createWorkspace `cmd:"" help:"Create a workspace and print a root key for it."`
-		List   listWorkspaces  `cmd:"" help:"List the workspaces."`
-	} `cmd:"" group:"manage" help:"Tenants, isolated from one another."`
-	Namespaces struct {
-		List   listNamespaces  `cmd:"" help:"List the rate-limit namespaces."`
-		Update updateNamespace `cmd:"" help:"Change settings of a rate-limit namespace."`
-		Delete deleteNamespace `cmd:"" help:"Delete a rate-limit namespace."`
-	} `cmd:"" group:"manage" help:"Rate-limit namespaces."`
-	Migrations struct {
+	Keys        keyCommands        `cmd:"" group:"manage" help:"Keys: create, verify, change, revoke."`
+	APIs        apiCommands        `cmd:"" name:"apis" group:"manage" help:"APIs, which are groups of keys."`
+	Identities  identityCommands   `cmd:"" group:"manage" help:"Owners of keys: customers, users, services."`
+	Permissions permissionCommands `cmd:"" group:"manage" help:"Permissions of keys."`
+	Roles       roleCommands       `cmd:"" group:"manage" help:"Roles, which are sets of permissions."`
+	Limits      limitCommands      `cmd:"" group:"manage" help:"Rate limits that belong to no key."`
+	Overrides   overrideCommands   `cmd:"" group:"manage" help:"Other limits for some identifiers of a namespace."`
+	Namespaces  namespaceCommands  `cmd:"" group:"manage" help:"Rate-limit namespaces."`
+	RootKeys    rootKeyCommands    `cmd:"" group:"manage" help:"Root keys, which authenticate API requests."`
+	Workspaces  workspaceCommands  `cmd:"" group:"manage" help:"Tenants, isolated from one another."`
+	Migrations  struct {
 		Create createMigration `cmd:"" help:"Prepare to import keys from another system; print the migration's id."`
 	} `cmd:"" group:"manage" help:"Keys imported from other systems."`
 	Audit struct {
 		List listAudit `cmd:"" help:"Show who changed what, newest first."`
 	} `cmd:"" group:"manage" help:"The audit log of all changes."`
 
-	Migrate struct {
+	Login    loginCmd        `cmd:"" group:"local" help:"Save the URL of a service with a root key for it."`
+	Profiles profileCommands `cmd:"" group:"local" help:"Services that were saved by login."`
+	Migrate  struct {
 		Status migrateStatus `cmd:"" help:"List the schema migrations and whether they are applied."`
 	} `cmd:"" group:"local" help:"The schema of the database."`
 	Copy  copyCmd `cmd:"" group:"local" help:"Copy everything from one database to another."`
@@ -74,16 +69,23 @@ func (grammar) Help() string {
 	return `Examples:
 
     latchkey serve
-    latchkey call apis.createApi '{"name":"my api"}'
+    latchkey apis create payments
+    latchkey keys create --api payments --external-id user_1 --limit 10/s --expires 90d
+    latchkey keys verify sk_…
+    latchkey root-keys create --name ci 'api.*.verify_key'
     latchkey call keys.verifyKey '{"key":"sk_…"}'
-    latchkey root-keys create --name ci 'api.*.verify_key'`
+
+Exit status: 0 success, 1 failure or a "no" (keys verify, limits check), 2 wrong command line,
+3 not found, 4 not signed in or not permitted, 5 the service can't be reached or is unavailable.
+With --json, an error is one JSON object on standard error.'`
 }
 
 // globals are the flags of every command.
 type globals struct {
-	URL         string `name:"url" group:"every" env:"LATCHKEY_URL" default:"http://127.0.0.1:7070" help:"URL of the service."`
+	URL         string `name:"url" group:"every" env:"LATCHKEY_URL" help:"URL of the service (default: that of the profile, else of the data folder, else http://127.0.0.1:7070)."`
+	Profile     string `group:"every" env:"LATCHKEY_PROFILE" complete:"profiles" placeholder:"NAME" help:"Service to call, as latchkey login saved it (default: the last one)."`
 	RootKey     string `group:"every" env:"LATCHKEY_ROOT_KEY" placeholder:"KEY" help:"Root key to authenticate with. Other users can see a flag, so set it in the environment."`
-	RootKeyFile string `group:"every" env:"LATCHKEY_ROOT_KEY_FILE" type:"path" placeholder:"FILE" help:"File with the root key (default: root.key in the data folder)."`
+	RootKeyFile string `group:"every" env:"LATCHKEY_ROOT_KEY_FILE" type:"path" placeholder:"FILE" help:"File with the root key (default: the root key of the profile, else root.key in the data folder)."`
 	Data        string `group:"every" env:"LATCHKEY_DATA" type:"path" default:"${data}" help:"Data folder."`
 	JSON        bool   `name:"json" group:"every" env:"LATCHKEY_JSON" help:"Print JSON for programs instead of text for people."`
 }
@@ -91,14 +93,14 @@ type globals struct {
 // app is what commands share besides their own flags.
 type app struct {
 	globals
+	target         profile // the service to call; the root key is empty if it is in a file
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
-// Main runs a command and returns the process's exit status.
-func Main(args []string) int {
-	var g grammar
-	parser, err := kong.New(&g,
+// newParser returns the parser of command lines.
+func newParser(g *grammar, data string) *kong.Kong {
+	parser, err := kong.New(g,
 		kong.Name("latchkey"),
 		kong.Description("Latchkey issues, verifies and revokes API keys. Start with: latchkey serve"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
@@ -109,29 +111,41 @@ func Main(args []string) int {
 			{Key: "every", Title: "Flags of every command:"},
 		}),
 		kong.Configuration(loadConfig),
-		kong.Vars{"data": defaultData()},
+		kong.Vars{"data": data},
 	)
 	if err != nil {
 		panic(err) // the grammar itself is wrong
 	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	return parser
+}
+
+// Main runs a command and returns the process's exit status.
+func Main(args []string) int {
+	var g grammar
+	parser := newParser(&g, defaultData())
+	args = normalize(args)
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "latchkey: %v\nlatchkey --help lists the commands\n", err)
-		return 2
+		return usage(parser, args, err)
 	}
 	a := &app{globals: g.globals, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	command.BindTo(context.Background(), (*context.Context)(nil))
+	if err := a.run(command); err != nil {
+		return a.report(err)
+	}
+	return exitOK
+}
+
+// run runs a command: its method Run, or else the operation that its tag names.
+func (a *app) run(command *kong.Context) error {
+	ctx := context.Background()
+	if node := command.Selected(); node.Tag.Get("op") != "" {
+		return a.operate(ctx, node)
+	}
+	command.BindTo(ctx, (*context.Context)(nil))
 	if err := command.BindToProvider(a.client); err != nil {
-		panic(err)
+		return err
 	}
-	if err := command.Run(a); err != nil {
-		a.report(err)
-		return 1
-	}
-	return 0
+	return command.Run(a)
 }
 
 // defaultData is the default data folder. It doesn't depend on the current folder,
@@ -148,11 +162,26 @@ func defaultData() string {
 	return filepath.Join(home, ".local", "share", "latchkey")
 }
 
-// client returns a client with the configured root key.
+// client returns a client of the service to call.
 func (a *app) client() (*latchkey.Client, error) {
+	if err := a.chooseTarget(); err != nil {
+		return nil, err
+	}
 	rootKey, err := a.rootKey()
 	if err != nil {
 		return nil, err
 	}
-	return latchkey.New(latchkey.Config{BaseURL: a.URL, RootKey: rootKey})
+	return latchkey.New(latchkey.Config{BaseURL: a.target.URL, RootKey: rootKey})
+}
+
+// clientFor returns a client without a root key for a public operation.
+func (a *app) clientFor(op *latchkey.Operation) (*latchkey.Client, error) {
+	if !op.Public {
+		return a.client()
+	}
+	if err := a.chooseTarget(); err != nil {
+		return nil, err
+	}
+	nobody := func(context.Context) (string, error) { return "", nil }
+	return latchkey.New(latchkey.Config{BaseURL: a.target.URL, RootKeyFunc: nobody})
 }

@@ -79,6 +79,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("LATCHKEY_DATA", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("XDG_CONFIG_HOME", filepath.Join(env.WorkDir, "config"))
 			env.Vars = append(env.Vars, hasty)
 			secrets := filepath.Join(env.WorkDir, ".secrets")
 			env.Setenv(secretsFile, secrets)

@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/latchkeyhq/latchkey"
@@ -64,90 +68,122 @@ type completeCmd struct {
 }
 
 // Run prints the candidates, one a line.
-func (c *completeCmd) Run(a *app, ctx *kong.Context) error {
+func (c *completeCmd) Run(ctx context.Context, a *app, parsed *kong.Context) error {
 	words := c.Words
 	if len(words) > 0 && words[0] == "--" {
 		words = words[1:]
 	}
-	for _, candidate := range candidates(ctx.Model.Node, words) {
+	for _, candidate := range a.candidates(ctx, parsed.Model.Node, words) {
 		fmt.Fprintln(a.stdout, candidate)
 	}
 	return nil
 }
 
 // candidates returns what the last word can become, given the words before it.
-func candidates(node *kong.Node, words []string) []string {
+func (a *app) candidates(ctx context.Context, node *kong.Node, words []string) []string {
 	if len(words) == 0 {
 		words = []string{""}
 	}
 	before, current := words[:len(words)-1], words[len(words)-1]
 	position := 0
+	var found []string
 	for i := 0; i < len(before); i++ {
-		if strings.HasPrefix(before[i], "-") {
-			if takesNextWord(node, before[i]) {
-				i++
+		if flag := flagNamed(node, before[i]); flag != nil && !flag.IsBool() {
+			if i++; i == len(before) { // the current word is the flag's value
+				return beginningWith(current, a.values(ctx, flag.Value, current))
 			}
 		} else if child := childNamed(node, before[i]); child != nil {
 			node = child
-		} else {
+		} else if !strings.HasPrefix(before[i], "-") {
 			position++
 		}
-		if i == len(before) {
-			return nil // the current word is a flag's value
-		}
 	}
-	return slices.DeleteFunc(expected(node, position, current), func(s string) bool {
-		return !strings.HasPrefix(s, current)
-	})
-}
-
-// expected returns the words that fit a place: flags if it begins like one,
-// else subcommands or the values of an argument.
-func expected(node *kong.Node, position int, current string) []string {
-	var words []string
 	if strings.HasPrefix(current, "-") {
 		for _, flag := range flagsOf(node) {
-			words = append(words, "--"+flag.Name)
+			found = append(found, "--"+flag.Name)
 		}
-		return words
+		return beginningWith(current, found)
 	}
 	for _, child := range node.Children {
 		if !child.Hidden {
-			words = append(words, child.Name)
+			found = append(found, child.Name)
 		}
 	}
 	if len(node.Positional) > 0 {
-		words = append(words, values(node.Positional[min(position, len(node.Positional)-1)])...)
+		argument := node.Positional[min(position, len(node.Positional)-1)]
+		found = append(found, a.values(ctx, argument, current)...)
 	}
-	return words
+	return beginningWith(current, found)
 }
 
-// values returns the values of an argument that are known beforehand.
-func values(argument *kong.Value) []string {
-	switch argument.Tag.Get("complete") {
-	case "operations":
+func beginningWith(prefix string, words []string) []string {
+	return slices.DeleteFunc(words, func(s string) bool { return !strings.HasPrefix(s, prefix) })
+}
+
+// values returns the values that an argument or a flag can have, as far as they are known or
+// the service knows them.
+func (a *app) values(ctx context.Context, value *kong.Value, current string) []string {
+	source := value.Tag.Get("complete")
+	operation, field, listed := strings.Cut(source, " ")
+	switch {
+	case source == "operations":
 		var names []string
 		for op := range latchkey.Operations() {
 			names = append(names, op.Name)
 		}
 		return names
-	case "permissions":
+	case source == "permissions":
 		return latchkey.AllPermissions()
-	}
-	if argument.Enum == "" {
+	case source == "profiles":
+		all, _ := loadProfiles() // without them there is nothing to complete
+		return slices.Sorted(maps.Keys(all.Profiles))
+	case listed:
+		return a.listed(ctx, operation, field, current)
+	case value.Enum == "":
 		return nil
 	}
-	return argument.EnumSlice()
+	return value.EnumSlice()
 }
 
-// takesNextWord reports whether a word is a flag whose value is the next word.
-func takesNextWord(node *kong.Node, word string) bool {
-	for _, flag := range flagsOf(node) {
-		if word == "--"+flag.Name || flag.Short != 0 && word == "-"+string(flag.Short) {
-			return !flag.IsBool()
+// completionTimeout bounds how long a person waits for a completion.
+const completionTimeout = 2 * time.Second
+
+// listed returns a field of the items that the service lists.
+func (a *app) listed(ctx context.Context, operation, field, current string) (names []string) {
+	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
+	defer cancel()
+	client, err := a.client()
+	if err != nil {
+		return nil
+	}
+	request := map[string]any{}
+	if operation != "rootKeys.listRootKeys" { // the only list without a search
+		request["search"] = current
+	}
+	data, _, err := client.Call(ctx, operation, request)
+	if err != nil {
+		return nil
+	}
+	var items []map[string]any
+	if err := json.Unmarshal(data, &items); err != nil {
+		return nil
+	}
+	for _, item := range items {
+		if name, ok := item[field].(string); ok && clean([]string{name})[0] == name {
+			names = append(names, name)
 		}
 	}
-	return false
+	return names
+}
+
+// flagNamed returns the flag that a word is, or nil.
+func flagNamed(node *kong.Node, word string) *kong.Flag {
+	for _, flag := range flagsOf(node) {
+		if word == "--"+flag.Name || flag.Short != 0 && word == "-"+string(flag.Short) {
+			return flag
+		}
+	}
+	return nil
 }
 
 // flagsOf returns the flags of a command and of those above it.

@@ -1,42 +1,31 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/latchkeyhq/latchkey"
+	"golang.org/x/term"
 )
 
-// all reads a list to its end, page after page.
-func all[T any](page func(cursor string) (latchkey.Page[T], error)) ([]T, error) {
-	items, cursor := []T{}, ""
-	for {
-		p, err := page(cursor)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, p.Data...)
-		if !p.Pagination.HasMore {
-			return items, nil
-		}
-		cursor = p.Pagination.Cursor
-	}
-}
-
-// printList prints items, each a row of a table under the header's words.
+// printList prints items that are all there, each a row of a table.
 func printList[T any](a *app, items []T, header string, row func(T) []string) error {
 	if a.JSON {
 		return a.printJSON(items)
 	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.ReplaceAll(header, " ", "\t"))
-	for _, item := range items {
-		fmt.Fprintln(w, strings.Join(clean(row(item)), "\t"))
+	page, err := json.Marshal(items)
+	if err != nil {
+		return err
 	}
-	return w.Flush()
+	l := &listing{app: a, table: tableOf(header, row)}
+	_, err = l.page(page)
+	return err
 }
 
 // clean replaces what would break a table, or play tricks on a terminal: names
@@ -44,7 +33,7 @@ func printList[T any](a *app, items []T, header string, row func(T) []string) er
 func clean(cells []string) []string {
 	for i, cell := range cells {
 		cells[i] = strings.Map(func(r rune) rune {
-			if r < ' ' || r >= 0x7f && r < 0xa0 {
+			if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 				return ' '
 			}
 			return r
@@ -63,6 +52,34 @@ func (a *app) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
+// done confirms success to people; programs see the exit status.
+func (a *app) done(format string, args ...any) error {
+	if a.JSON {
+		return a.printJSON(struct{}{})
+	}
+	_, err := fmt.Fprintf(a.stdout, format+"\n", args...)
+	return err
+}
+
+// width returns the width of the terminal that standard output is, else 0.
+func (a *app) width() int {
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
+	if f, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return columns
+		}
+	}
+	return 0
+}
+
+// terminal reports whether a person can be asked: standard input is a terminal.
+func (a *app) terminal() bool {
+	in, ok := a.stdin.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd()))
+}
+
 // date writes a time for people; no time is empty.
 func date(t latchkey.Time) string {
 	if t.IsZero() {
@@ -71,10 +88,84 @@ func date(t latchkey.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// ago writes how far a time is from now, such as "3d ago" and "in 12h"; no time is empty.
+func ago(t latchkey.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	d := time.Since(t.Time)
+	if d < 0 {
+		return "in " + roughly(-d+time.Second/2)
+	}
+	return roughly(d) + " ago"
+}
+
+// roughly writes a duration with one unit.
+func roughly(d time.Duration) string {
+	for _, unit := range []struct {
+		name   string
+		length time.Duration
+	}{{"y", 365 * day}, {"d", day}, {"h", time.Hour}, {"m", time.Minute}} {
+		if d >= 2*unit.length || d >= unit.length && unit.name != "y" {
+			return strconv.FormatInt(int64(d/unit.length), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+}
+
+// perTime writes a limit for people, such as "10/1m".
+func perTime(limit int64, per latchkey.Duration) string {
+	d := per.Duration()
+	for _, unit := range []struct {
+		name   string
+		length time.Duration
+	}{{"d", day}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
+		if d >= unit.length && d%unit.length == 0 {
+			return strings.Replace(fmt.Sprintf("%d/%d%s", limit, d/unit.length, unit.name), "/1"+unit.name,
+				"/"+unit.name, 1)
+		}
+	}
+	return fmt.Sprintf("%d/%dms", limit, per.Milliseconds())
+}
+
 // yes writes a bool for people.
 func yes(b bool) string {
 	if b {
 		return "yes"
 	}
 	return "no"
+}
+
+// few returns the first values of a list and the number of the others.
+func few(values []string) string {
+	const most = 3
+	if len(values) <= most {
+		return strings.Join(values, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(values[:most], ", "), len(values)-most)
+}
+
+// printIndented prints the data of a response as JSON: indented, or unchanged with --json. Some
+// operations respond without data.
+func (a *app) printIndented(data json.RawMessage) error {
+	if len(data) == 0 {
+		return nil
+	}
+	var out bytes.Buffer
+	if a.JSON {
+		out.Write(data)
+	} else if err := json.Indent(&out, data, "", "  "); err != nil {
+		return err
+	}
+	out.WriteByte('\n')
+	_, err := a.stdout.Write(out.Bytes())
+	return err
+}
+
+// plural writes a number of things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }

@@ -4,14 +4,29 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/latchkeyhq/latchkey"
 )
 
+// rootKeyCommands are the commands of root keys.
+type rootKeyCommands struct {
+	Create createRootKey `cmd:"" help:"Create a root key and print it."`
+	List   struct {
+		Workspace workspaceID `json:"workspaceId,omitempty" complete:"workspaces.listWorkspaces name" placeholder:"ID" help:"Id or name of the workspace (default: yours)."`
+		Paging
+	} `cmd:"" op:"rootKeys.listRootKeys" help:"List the root keys of a workspace."`
+	Whoami struct{}      `cmd:"" op:"rootKeys.whoami" help:"Show the root key that is used and the operations that it can call."`
+	Update updateRootKey `cmd:"" op:"rootKeys.updateRootKey" done:"Updated root key {id}." help:"Change a root key."`
+	Delete struct {
+		RootKey rootKeyID `arg:"" json:"rootKeyId" complete:"rootKeys.listRootKeys name" help:"Its id or name."`
+		Confirmed
+	} `cmd:"" op:"rootKeys.deleteRootKey" confirm:"Root key {rootKeyId} will stop working." done:"Deleted root key {rootKeyId}. It no longer works." help:"Delete a root key; it stops working at once."`
+}
+
 // createRootKey makes a root key.
 type createRootKey struct {
 	Workspace   string   `placeholder:"ID" help:"Workspace of the root key (default: yours)."`
+	Expires     instant  `placeholder:"TIME" help:"When it expires: 90d, 12h, 2027-01-31 (default: never)."`
 	Name        string   `help:"Name, for people."`
 	Permission  []string `sep:"none" placeholder:"P" help:"Permission of the root key; repeatable."`
 	All         bool     `help:"Grant every permission in the workspace."`
@@ -36,6 +51,7 @@ func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	}
 	made, err := client.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
 		WorkspaceID: c.Workspace, Name: c.Name, Permissions: permissions,
+		Expires: c.Expires.Or(latchkey.Time{}),
 	})
 	if err != nil {
 		return err
@@ -46,8 +62,8 @@ func (c *createRootKey) Run(ctx context.Context, a *app, client *latchkey.Client
 	if a.JSON {
 		return a.printJSON(made)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Root key %s has %d permissions. It is shown only once:\n%s\n",
-		made.RootKeyID, len(permissions), made.Key)
+	_, err = fmt.Fprintf(a.stdout, "Root key %s has %s. It is shown only once:\n%s\n",
+		made.RootKeyID, plural(len(permissions), "permission"), made.Key)
 	return err
 }
 
@@ -79,105 +95,31 @@ func everything(workspace string) []string {
 	return permissions
 }
 
-// listRootKeys lists the root keys of a workspace.
-type listRootKeys struct {
-	Workspace string `placeholder:"ID" help:"Workspace to list (default: yours)."`
-}
+// rootKeyHeader are the columns of lists of root keys.
+const rootKeyHeader = "ID NAME START ENABLED EXPIRES CREATED PERMISSIONS"
 
-// Run lists the root keys.
-func (c *listRootKeys) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	keys, err := all(func(cursor string) (latchkey.Page[latchkey.RootKey], error) {
-		return client.RootKeys.List(ctx, latchkey.ListRootKeysRequest{
-			WorkspaceID: c.Workspace, Cursor: cursor,
-		})
-	})
-	if err != nil {
-		return err
+func rootKeyRow(k latchkey.RootKey) []string {
+	return []string{
+		k.ID, k.Name, k.Start + "…", yes(k.Enabled), ago(k.Expires), ago(k.CreatedAt),
+		few(k.Permissions),
 	}
-	return printList(a, keys, "ID NAME START ENABLED EXPIRES CREATED PERMISSIONS", func(
-		k latchkey.RootKey,
-	) []string {
-		return []string{
-			k.ID, k.Name, k.Start + "…", yes(k.Enabled), date(k.Expires), date(k.CreatedAt),
-			few(k.Permissions),
-		}
-	})
-}
-
-// few returns the first values of a list and the number of the others.
-func few(values []string) string {
-	const most = 3
-	if len(values) <= most {
-		return strings.Join(values, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(values[:most], ", "), len(values)-most)
-}
-
-// rootKeySettings are what root-keys update can set.
-var rootKeySettings = settings{
-	"name": text, "permissions": list, "enabled": boolean, "expires": instant,
 }
 
 // updateRootKey changes a root key.
 type updateRootKey struct {
-	RootKeyID string   `arg:"" help:"The root key's id."`
-	Settings  []string `arg:"" name:"name=value" help:"What to change: name, permissions, enabled, expires."`
+	RootKey     rootKeyID `arg:"" json:"rootKeyId" complete:"rootKeys.listRootKeys name" help:"Its id or name."`
+	Name        *string   `json:"name,omitempty" help:"Name, for people."`
+	Permissions []string  `name:"permission" short:"p" sep:"none" json:"permissions,omitempty" complete:"permissions" placeholder:"P" help:"What it can do; repeatable. They replace all permissions."`
+	Enabled     *bool     `negatable:"" json:"enabled,omitempty" help:"Whether it works."`
+	Expires     instant   `json:"expires,omitzero" placeholder:"TIME" help:"When it expires: 90d, 12h, 2027-01-31, never."`
+	Clearing
 }
 
 // Help are the examples of latchkey root-keys update --help.
 func (updateRootKey) Help() string {
-	return `Separate the values of a list with commas; null removes a value.
+	return `Examples:
 
-Examples:
-
-    latchkey root-keys update rk_… enabled=false
-    latchkey root-keys update rk_… name=null expires=2027-01-31T00:00:00Z
-    latchkey root-keys update rk_… 'permissions=api.*.read_api,api.*.verify_key'`
-}
-
-// Run changes the root key.
-func (c *updateRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	return a.update(ctx, client, "rootKeys.updateRootKey", rootKeySettings, c.Settings, "rootKeyId",
-		c.RootKeyID)
-}
-
-// update calls an operation that changes a resource and prints the result.
-func (a *app) update(
-	ctx context.Context, client *latchkey.Client, operation string, known settings, arguments []string,
-	idField, id string,
-) error {
-	request, err := known.patch(arguments)
-	if err != nil {
-		return err
-	}
-	request[idField] = id
-	data, _, err := client.Call(ctx, operation, request)
-	if err != nil {
-		return err
-	}
-	return a.printData(data)
-}
-
-// deleteRootKey deletes a root key.
-type deleteRootKey struct {
-	RootKeyID string `arg:"" help:"The root key's id."`
-}
-
-// Run deletes the root key.
-func (c *deleteRootKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	if err := client.RootKeys.Delete(ctx, latchkey.DeleteRootKeyRequest{
-		RootKeyID: c.RootKeyID,
-	}); err != nil {
-		return err
-	}
-	return a.done("Deleted root key %s. It no longer works.", c.RootKeyID)
-}
-
-// done confirms success to people; programs see the exit status.
-func (a *app) done(format string, args ...any) error {
-	if a.JSON {
-		return a.printJSON(struct{}{})
-	}
-	_, err := fmt.Fprintf(a.stdout, format+"\n", args...)
-	return err
+    latchkey root-keys update rk_… --no-enabled
+    latchkey root-keys update ci --expires 30d
+    latchkey root-keys update ci -p 'api.*.read_api' -p 'api.*.verify_key'`
 }

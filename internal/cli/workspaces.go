@@ -10,6 +10,30 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
+// workspaceCommands are the commands of workspaces.
+type workspaceCommands struct {
+	Create createWorkspace `cmd:"" help:"Create a workspace and print a root key for it."`
+	List   struct {
+		Paging
+		Search string `json:"search,omitempty" help:"Only those whose id or name contains this text."`
+	} `cmd:"" op:"workspaces.listWorkspaces" help:"List the workspaces."`
+	Get struct {
+		Workspace workspaceID `arg:"" json:"workspaceId" complete:"workspaces.listWorkspaces name" help:"Its id or name."`
+	} `cmd:"" op:"workspaces.getWorkspace" help:"Show a workspace and its quotas."`
+	Update struct {
+		Workspace         workspaceID `arg:"" json:"workspaceId" complete:"workspaces.listWorkspaces name" help:"Its id or name."`
+		Name              *string     `json:"name,omitempty" help:"Name, for people."`
+		Enabled           *bool       `negatable:"" json:"enabled,omitempty" help:"Whether its root keys and keys work."`
+		RequestsPerMinute *int64      `json:"requestsPerMinute,omitempty" placeholder:"N" help:"Limit of API requests per minute."`
+		Quotas            object      `json:"quotas,omitempty" placeholder:"JSON" help:"Quotas, for example {\"keys\":1000}; null restores a default."`
+		Clearing
+	} `cmd:"" op:"workspaces.updateWorkspace" done:"Updated workspace {name}." help:"Change a workspace."`
+	Delete struct {
+		Workspace workspaceID `arg:"" json:"workspaceId" complete:"workspaces.listWorkspaces name" help:"Its id or name."`
+		Confirmed
+	} `cmd:"" op:"workspaces.deleteWorkspace" confirm:"All keys and root keys of workspace {workspaceId} will stop working, and there is no way back." done:"Deleted workspace {workspaceId}. Its keys no longer work." help:"Delete a workspace; its keys stop working at once."`
+}
+
 // createWorkspace makes a workspace and a root key for it.
 type createWorkspace struct {
 	Name              string `arg:"" optional:"" help:"Name, for people (default: a random name)."`
@@ -61,24 +85,10 @@ func (c *createWorkspace) print(
 	return err
 }
 
-// listWorkspaces lists the workspaces.
-type listWorkspaces struct{}
-
-// Run lists the workspaces.
-func (listWorkspaces) Run(ctx context.Context, a *app, client *latchkey.Client) error {
-	workspaces, err := all(func(cursor string) (latchkey.Page[latchkey.Workspace], error) {
-		return client.Workspaces.List(ctx, latchkey.ListWorkspacesRequest{Cursor: cursor})
-	})
-	if err != nil {
-		return err
+func workspaceRow(w latchkey.Workspace) []string {
+	bound := ""
+	if n, ok := w.RequestsPerMinute.Get(); ok {
+		bound = strconv.FormatInt(n, 10)
 	}
-	return printList(a, workspaces, "ID NAME ENABLED REQUESTS/MIN CREATED", func(
-		w latchkey.Workspace,
-	) []string {
-		bound := ""
-		if n, ok := w.RequestsPerMinute.Get(); ok {
-			bound = strconv.FormatInt(n, 10)
-		}
-		return []string{w.ID, w.Name, yes(w.Enabled), bound, date(w.CreatedAt)}
-	})
+	return []string{w.ID, w.Name, yes(w.Enabled), bound, ago(w.CreatedAt)}
 }

@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+)
+
+// keyCommands are the commands of keys.
+type keyCommands struct {
+	Create createKey `cmd:"" op:"keys.createKey" done:"Key {keyId}, shown only once:" last:"key" help:"Create a key and print it."`
+	List   struct {
+		API        apiID  `name:"api" required:"" json:"apiId" complete:"apis.listApis name" help:"The API's id or name."`
+		ExternalID string `json:"externalId,omitempty" complete:"identities.listIdentities externalId" placeholder:"ID" help:"Only those of this owner."`
+		Paging
+	} `cmd:"" op:"apis.listKeys" help:"List the keys of an API."`
+	Get struct {
+		Key     string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+		Decrypt bool   `json:"decrypt,omitempty" help:"Show the key itself, if it is recoverable."`
+	} `cmd:"" op:"keys.getKey" help:"Show a key."`
+	Verify  verifyKey `cmd:"" help:"Check a key as a service does; exit status 1 if it isn't valid."`
+	Update  updateKey `cmd:"" op:"keys.updateKey" done:"Updated key {keyId}." help:"Change a key."`
+	Enable  oneKey    `cmd:"" op:"keys.updateKey" with:"enabled=true" done:"Enabled key {keyId}." help:"Enable a disabled key."`
+	Disable oneKey    `cmd:"" op:"keys.updateKey" with:"enabled=false" done:"Disabled key {keyId}. It no longer works." help:"Disable a key until it is enabled again."`
+	Reroll  struct {
+		Key   string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+		Grace grace  `required:"" json:"expiration" placeholder:"TIME" help:"How long the old key still works, such as 24h or 7d; 0 ends it at once."`
+	} `cmd:"" aliases:"rotate" op:"keys.rerollKey" done:"Key {keyId} replaces the old one. It is shown only once:" last:"key" help:"Replace a key by a new one and print it."`
+	Revoke struct {
+		Key       string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+		Permanent bool   `json:"permanent,omitempty" help:"Erase its record, too."`
+		Confirmed
+	} `cmd:"" aliases:"delete" op:"keys.deleteKey" confirm:"Key {keyId} will stop working, and there is no way back (latchkey keys disable has one)." done:"Revoked key {keyId}. It no longer works." help:"Delete a key; it stops working at once."`
+	Permissions struct {
+		Add    keyPermissions    `cmd:"" op:"keys.addPermissions" done:"Key {keyId} has the permissions." help:"Add permissions."`
+		Remove keyPermissions    `cmd:"" op:"keys.removePermissions" done:"Key {keyId} doesn't have the permissions." help:"Remove permissions."`
+		Set    allKeyPermissions `cmd:"" op:"keys.setPermissions" done:"Key {keyId} has these permissions and no others." help:"Replace all permissions."`
+	} `cmd:"" help:"Direct permissions of a key."`
+	Roles struct {
+		Add    keyRoles    `cmd:"" op:"keys.addRoles" done:"Key {keyId} has the roles." help:"Add roles."`
+		Remove keyRoles    `cmd:"" op:"keys.removeRoles" done:"Key {keyId} doesn't have the roles." help:"Remove roles."`
+		Set    allKeyRoles `cmd:"" op:"keys.setRoles" done:"Key {keyId} has these roles and no others." help:"Replace all roles."`
+	} `cmd:"" help:"Roles of a key."`
+	Credits struct {
+		Set      keyCredits `cmd:"" op:"keys.updateCredits" with:"operation=set" done:"Key {keyId} has {remaining} credits." help:"Set the balance."`
+		Add      keyCredits `cmd:"" op:"keys.updateCredits" with:"operation=increment" done:"Key {keyId} has {remaining} credits." help:"Add to the balance."`
+		Subtract keyCredits `cmd:"" op:"keys.updateCredits" with:"operation=decrement" done:"Key {keyId} has {remaining} credits." help:"Subtract from the balance, which never falls below 0."`
+	} `cmd:"" help:"The balance of a key."`
+}
+
+// createKey creates a key.
+type createKey struct {
+	API         apiID    `name:"api" required:"" json:"apiId" complete:"apis.listApis name" help:"The API's id or name."`
+	Name        string   `json:"name,omitempty" help:"Name, for people."`
+	ExternalID  string   `aliases:"customer" json:"externalId,omitempty" complete:"identities.listIdentities externalId" placeholder:"ID" help:"Your name for its owner, who is created if there is none."`
+	Expires     instant  `json:"expires,omitzero" placeholder:"TIME" help:"When it expires: 90d, 12h, 2027-01-31."`
+	Credits     credits  `json:"credits,omitzero" placeholder:"N" help:"What its verifications can spend: 1000, 1000/day, 1000/month, 1000/month@15."`
+	Limits      []limit  `name:"limit" sep:"none" json:"ratelimits,omitempty" placeholder:"RATE" help:"Rate limit of every verification, such as 10/s or tokens=1000/min; repeatable."`
+	Permissions []string `name:"permission" short:"p" json:"permissions,omitempty" complete:"permissions.listPermissions slug" placeholder:"SLUG" help:"Permission of the key; repeatable."`
+	Roles       []string `name:"role" json:"roles,omitempty" complete:"permissions.listRoles name" placeholder:"NAME" help:"Role of the key; repeatable."`
+	Meta        object   `json:"meta,omitempty" placeholder:"JSON" help:"Metadata, a JSON object."`
+	Prefix      string   `json:"prefix,omitempty" help:"Text before the key (default: that of the API)."`
+	ByteLength  int      `json:"byteLength,omitempty" placeholder:"N" help:"Random bytes of the key (default: those of the API)."`
+	Enabled     *bool    `negatable:"" json:"enabled,omitempty" help:"Whether it works from the beginning (default: yes)."`
+	Recoverable bool     `json:"recoverable,omitempty" help:"Store it encrypted, so that it can be shown again."`
+}
+
+// Help are the examples of latchkey keys create --help.
+func (createKey) Help() string {
+	return `Prints the key alone on the last line. It is shown only once.
+
+Examples:
+
+    latchkey keys create --api payments --external-id user_1 --expires 90d
+    latchkey keys create --api payments --limit 10/s --credits 1000/month -p documents.read`
+}
+
+// updateKey changes a key.
+type updateKey struct {
+	Key         string   `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+	Name        *string  `json:"name,omitempty" help:"Name, for people."`
+	ExternalID  *string  `aliases:"customer" json:"externalId,omitempty" complete:"identities.listIdentities externalId" placeholder:"ID" help:"Your name for its owner, who is created if there is none."`
+	Expires     instant  `json:"expires,omitzero" placeholder:"TIME" help:"When it expires: 90d, 12h, 2027-01-31, never."`
+	Credits     credits  `json:"credits,omitzero" placeholder:"N" help:"What its verifications can spend: 1000, 1000/day, 1000/month, unlimited."`
+	Limits      []limit  `name:"limit" sep:"none" json:"ratelimits,omitempty" placeholder:"RATE" help:"Rate limit of every verification, such as 10/s or tokens=1000/min; repeatable. They replace all limits."`
+	Permissions []string `name:"permission" short:"p" json:"permissions,omitempty" complete:"permissions.listPermissions slug" placeholder:"SLUG" help:"Permission of the key; repeatable. They replace all direct permissions."`
+	Roles       []string `name:"role" json:"roles,omitempty" complete:"permissions.listRoles name" placeholder:"NAME" help:"Role of the key; repeatable. They replace all roles."`
+	Meta        object   `json:"meta,omitempty" placeholder:"JSON" help:"Metadata, a JSON object; it replaces all of it."`
+	Clearing
+}
+
+// Help are the examples of latchkey keys update --help.
+func (updateKey) Help() string {
+	return `Examples:
+
+    latchkey keys update key_… --expires 90d --limit 10/s
+    latchkey keys update key_… --expires never --credits unlimited --clear external-id`
+}
+
+// oneKey names a key.
+type oneKey struct {
+	Key string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+}
+
+// keyPermissions are permissions of a key.
+type keyPermissions struct {
+	Key         string   `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+	Permissions []string `arg:"" name:"permission" json:"permissions" complete:"permissions.listPermissions slug" help:"Slugs of permissions."`
+}
+
+// allKeyPermissions are all permissions of a key.
+type allKeyPermissions struct {
+	Key         string   `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+	Permissions textList `arg:"" optional:"" name:"permission" json:"permissions" complete:"permissions.listPermissions slug" help:"Slugs of permissions. None removes all."`
+}
+
+// keyRoles are roles of a key.
+type keyRoles struct {
+	Key   string   `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+	Roles []string `arg:"" name:"role" json:"roles" complete:"permissions.listRoles name" help:"Names of roles."`
+}
+
+// allKeyRoles are all roles of a key.
+type allKeyRoles struct {
+	Key   string   `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+	Roles textList `arg:"" optional:"" name:"role" json:"roles" complete:"permissions.listRoles name" help:"Names of roles. None removes all."`
+}
+
+// keyCredits are credits of a key.
+type keyCredits struct {
+	Key   string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
+	Value amount `arg:"" name:"credits" json:"value" help:"How many, such as 1000 or 5k."`
+}
+
+// verifyKey checks a key.
+type verifyKey struct {
+	Key         string   `arg:"" help:"The key; - reads it from standard input, where other users can't see it."`
+	Permissions string   `placeholder:"QUERY" help:"What it must be allowed to do, for example 'docs.read AND docs.write'."`
+	Cost        *int64   `placeholder:"N" help:"Credits that the check spends (default: 1); 0 spends none."`
+	Limits      []string `name:"limit" placeholder:"NAME" help:"Limit to check besides those that always apply; repeatable."`
+	Tags        []string `name:"tag" placeholder:"TAG" help:"Tag of the verification's event; repeatable."`
+}
+
+// errRefused is what makes the exit status 1 after a verdict that was printed.
+var errRefused = errors.New("refused")
+
+// Run checks the key and prints the verdict.
+func (c *verifyKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
+	key, err := a.secret(c.Key)
+	if err != nil {
+		return err
+	}
+	request := latchkey.VerifyKeyRequest{
+		Key: key, Permissions: latchkey.PermissionQuery(c.Permissions), Tags: c.Tags,
+	}
+	if c.Cost != nil {
+		request.Credits = &latchkey.VerifyKeyCredits{Cost: latchkey.Set(*c.Cost)}
+	}
+	for _, name := range c.Limits {
+		request.Ratelimits = append(request.Ratelimits, latchkey.VerifyKeyRatelimit{Name: name})
+	}
+	v, err := client.Keys.Verify(ctx, request)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if err := a.printData(data); err != nil {
+		return err
+	}
+	if !v.Valid {
+		return errRefused
+	}
+	return nil
+}
+
+// secret returns an argument, or what standard input has for "-".
+func (a *app) secret(argument string) (string, error) {
+	if argument != "-" {
+		return argument, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(a.stdin, 4096))
+	if err != nil {
+		return "", fmt.Errorf("standard input: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// keyHeader are the columns of lists of keys.
+const keyHeader = "ID START NAME OWNER STATE CREDITS EXPIRES USED"
+
+func keyRow(k latchkey.Key) []string {
+	state, balance := "enabled", ""
+	switch {
+	case !k.Enabled:
+		state = "disabled"
+	case !k.Expires.IsZero() && k.Expires.Before(time.Now()):
+		state = "expired"
+	}
+	if k.Credits != nil {
+		balance = k.Credits.Remaining.String()
+	}
+	return []string{
+		k.KeyID, k.Start, k.Name, k.ExternalID(), state, balance, ago(k.Expires), ago(k.LastUsedAt),
+	}
+}
