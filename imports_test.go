@@ -30,7 +30,7 @@ var imports = map[string][]string{
 		"internal/store", "internal/store/read", "internal/store/write"},
 	"internal/coherence":    {},
 	"internal/durable":      {},
-	"internal/store":        {"internal/store/read", "internal/store/write"},
+	"internal/store":        {"internal/store/read", "internal/store/write", "internal/durable"},
 	"internal/store/read":   {},
 	"internal/store/write":  {},
 	"internal/check":        {},

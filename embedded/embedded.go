@@ -78,7 +78,7 @@ const (
 type Config struct {
 	// Data is the folder of the database and of the secrets, the files master.key
 	// and root.key. It is created if it is missing. With Database it has the
-	// secrets only.
+	// secrets only, and in postgres-timeline which primary was promoted last.
 	Data string
 	// Database is the URL of a PostgreSQL database that any number of nodes
 	// share, such as postgres://user:password@host/name. By default the data is
@@ -172,7 +172,8 @@ func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 	if err := durable.MakeFolder(cfg.Data); err != nil {
 		return nil, fmt.Errorf("latchkey: data folder: %w", err)
 	}
-	return store.Open(ctx, cmp.Or(cfg.Database, "sqlite://"+cfg.Data))
+	return store.OpenWith(ctx, cmp.Or(cfg.Database, "sqlite://"+cfg.Data),
+		store.Options{Folder: cfg.Data, Log: cfg.Log})
 }
 
 // start opens the parts of the service that need the database.

@@ -55,6 +55,11 @@ func (e *Engine) every(
 func (e *Engine) applyChanges(log store.LogRead) {
 	e.source.Clock.Apply(coherence.LogReading{At: log.At, Changed: changedIDs(log), Gap: log.All})
 	e.source.Breaker.Reset()
+	if log.Lost > 0 {
+		e.changesLost.Add(uint64(log.Lost))
+		e.log.Error("the database lost changes: responses that acknowledged them are wrong now",
+			"after", log.LostAfter, "lost", log.Lost)
+	}
 	for _, change := range log.Changes {
 		e.lag.Observe(max(0, time.Since(change.Time).Seconds()))
 	}

@@ -23,6 +23,7 @@ type metrics struct {
 	stale         atomic.Uint64              // responses that depend on stale data
 	exceeded      [len(quotas)]atomic.Uint64 // refusals by quota
 	auditDropped  atomic.Uint64              // audit records that were older than the retention
+	changesLost   atomic.Uint64              // committed changes that the database lost
 	lag           prometheus.Histogram       // replication lag
 }
 
@@ -68,6 +69,8 @@ var (
 	descBytes   = desc("cache_bytes", "Estimated size of the cache.", "cache")
 	descSilence = desc("change_log_silence_seconds",
 		"Time since the change log was last read. Above 1 the cache is not used.")
+	descLost = desc("changes_lost_total",
+		"Committed changes that the database lost, as far as this node knew them.")
 	descNodes  = desc("nodes", "Live nodes on this database, including this one.")
 	descOutage = desc("database_up", "1 if the database responded to the last read, else 0.")
 	descPool   = desc("database_connections", "Connections in the pool by state.", "state")
@@ -116,6 +119,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	if e.db.Shared() {
 		gauge(descSilence, e.source.Clock.Lag().Seconds())
 		gauge(descNodes, float64(e.nodes.live()))
+		count(descLost, float64(e.changesLost.Load()))
 		e.lag.Collect(ch)
 	}
 	e.limiter.Collect(ch)

@@ -44,7 +44,9 @@ func IsDuplicate(err error) bool {
 // doesn't respond in time, has no turn for a change or can't write at present. The statement then
 // had no effect, unless the error is also [ErrUnknownOutcome], and can be retried later.
 func IsUnavailable(err error) bool {
-	for _, e := range []error{errUnavailable, errNoTurn, ErrUnknownOutcome} {
+	for _, e := range []error{
+		errUnavailable, errNoTurn, ErrUnknownOutcome, errOldPrimary, errOtherData, errStandby,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -1,11 +1,15 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -28,6 +32,8 @@ type follower struct {
 	shared *postgres
 	node   string
 	apply  func(LogRead)
+	fresh  bool         // nothing was read on this connection
+	server server       // of the last read
 	last   *read.Change // the last row read; nil before the first read
 	at     time.Time    // when the last read that reached the end of the log began
 }
@@ -47,9 +53,9 @@ func (f *follower) follow(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	q := read.New(conn)
+	f.fresh = true
 	for {
-		more, err := f.read(ctx, q)
+		more, err := f.read(ctx, conn)
 		if err != nil {
 			return err
 		}
@@ -62,9 +68,8 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 }
 
+// connect takes as long as the hosts need: nobody waits for it.
 func (f *follower) connect(ctx context.Context) (*sql.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
 	conn, err := f.shared.dedicated.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -72,59 +77,134 @@ func (f *follower) connect(ctx context.Context) (*sql.Conn, error) {
 	if !f.shared.listens {
 		return conn, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	if _, err := conn.ExecContext(ctx, "LISTEN latchkey_changes"); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
 }
 
+// excerpt is a part of the change log as one statement saw it.
+type excerpt struct {
+	server server
+	end    int64 // the number of the last change
+	rows   []read.Change
+}
+
+// excerptText returns the changes from a number on, and first a row with the server and
+// the number of the last change. It is one statement, because behind a pooler each
+// statement can be on another server.
+const excerptText = `SELECT CAST(-1 AS BIGINT) AS seq, %s, h.changes, ''
+FROM heads h WHERE h.id = 1
+UNION ALL (SELECT c.seq, c.node, c.time, c.touched
+    FROM changes c WHERE c.seq >= $1 ORDER BY c.seq LIMIT $2)`
+
+func (f *follower) excerpt(ctx context.Context, conn dbtx, from int64) (e excerpt, err error) {
+	me := whoAmI
+	if f.shared.fence.isOff() {
+		me = whoAmINot
+	}
+	rows, err := conn.QueryContext(ctx, fmt.Sprintf(excerptText, me), from, maxChanges)
+	if err != nil {
+		return e, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c read.Change
+		if err := rows.Scan(&c.Seq, &c.Node, &c.Time, &c.Touched); err != nil {
+			return e, err
+		}
+		if c.Seq >= 0 {
+			e.rows = append(e.rows, c)
+			continue
+		}
+		e.end = c.Time
+		if e.server, err = serverOf(c.Node); err != nil {
+			return e, err
+		}
+	}
+	slices.SortFunc(e.rows, func(a, b read.Change) int { return cmp.Compare(a.Seq, b.Seq) })
+	return e, errors.Join(rows.Err(), f.shared.fence.admit(e.server))
+}
+
 // read reports the changes committed since the last row read, and whether there
 // are more. It reads from that row on, not after it: if the row is missing or
 // different, or the rows after it have a gap, then rows were dropped or the
-// database lost some, and everything may have changed.
-func (f *follower) read(ctx context.Context, q *read.Queries) (more bool, err error) {
+// database lost some, and everything may have changed. So it may on another
+// connection or another server, even if the log continues: what this node committed or
+// read after the last row can be lost.
+func (f *follower) read(ctx context.Context, conn dbtx) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	at, committed := time.Now(), f.shared.committed.Load()
 	if f.last == nil {
-		return f.start(ctx, q)
+		return f.start(ctx, conn, loss{})
 	}
-	at := time.Now()
-	rows, err := q.ChangesFrom(ctx, f.last.Seq, maxChanges)
+	log, err := f.excerpt(ctx, conn, f.last.Seq)
 	if err != nil {
 		return false, err
 	}
-	news, ok := f.continued(rows)
+	if lost := f.lost(log, committed); lost.changes > 0 {
+		f.shared.committed.CompareAndSwap(committed, log.end)
+		return f.start(ctx, conn, lost)
+	}
+	news, ok := f.continued(log.rows)
 	if !ok {
-		return f.start(ctx, q)
+		return f.start(ctx, conn, loss{})
 	}
 	if len(news) > 0 {
 		f.last = &news[len(news)-1]
 	}
-	if more = len(rows) == maxChanges; !more {
+	if more = len(log.rows) == maxChanges; !more {
 		f.at = at
 	}
-	f.apply(f.report(news))
+	h := f.report(news)
+	h.All = h.All || f.fresh || log.server != f.server
+	f.fresh, f.server = false, log.server
+	f.apply(h)
 	return more, nil
 }
 
+// loss says that the database lost changes that were committed.
+type loss struct {
+	changes int64 // how many, at least
+	after   int64 // the number of the last change that is left
+}
+
+// lost returns what the log shows to be lost of what this node committed, before the
+// reading began, or read.
+func (f *follower) lost(log excerpt, committed int64) loss {
+	found := f.shared.wentBack.Swap(nil) // by the writer
+	switch known := max(committed, f.last.Seq); {
+	case log.end < known:
+		return loss{known - log.end, log.end}
+	case len(log.rows) > 0 && log.rows[0].Seq == f.last.Seq && log.rows[0] != *f.last:
+		return loss{1, f.last.Seq - 1} // another change has its number
+	case found != nil:
+		return *found
+	}
+	return loss{}
+}
+
 // start continues from the end of the log.
-func (f *follower) start(ctx context.Context, q *read.Queries) (more bool, err error) {
+func (f *follower) start(ctx context.Context, conn dbtx, lost loss) (more bool, err error) {
 	at := time.Now()
-	head, err := q.Head(ctx)
+	head, err := f.excerpt(ctx, conn, math.MaxInt64)
 	if err != nil {
 		return false, err
 	}
-	rows, err := q.ChangesFrom(ctx, head.Changes, maxChanges)
+	log, err := f.excerpt(ctx, conn, head.end)
 	if err != nil {
 		return false, err
 	}
-	f.last = &read.Change{Seq: head.Changes}
-	if len(rows) > 0 {
-		f.last = &rows[len(rows)-1]
+	f.last = &read.Change{Seq: head.end}
+	if len(log.rows) > 0 {
+		f.last = &log.rows[len(log.rows)-1]
 	}
-	f.at = at
-	f.apply(LogRead{At: at, All: true})
-	return len(rows) == maxChanges, nil
+	f.at, f.fresh, f.server = at, false, head.server
+	f.apply(LogRead{At: at, All: true, Lost: lost.changes, LostAfter: lost.after})
+	return len(log.rows) == maxChanges, nil
 }
 
 // continued returns the rows that follow the last one without a gap.

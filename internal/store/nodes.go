@@ -57,6 +57,9 @@ type LogRead struct {
 	At      time.Time // every commit before it is in this read or an earlier one
 	Changes []Touched // in commit order, without this node's own
 	All     bool      // changes are missing or have no ids: anything can have changed
+
+	Lost      int64 // committed changes that the database lost, at least
+	LostAfter int64 // the number of the last change before those lost
 }
 
 // Touched is one group of changes that another node committed.
@@ -66,10 +69,10 @@ type Touched struct {
 }
 
 // Follow reads the change log until ctx ends, and passes the result of each read to
-// apply, also if there are no changes. All is set in the first read, and in a later
-// one that might not continue the one before. It reads every 200 ms, and at once when
-// the server notifies it of a commit. On a database that isn't shared it only waits
-// for ctx.
+// apply, also if there are no changes. All is set in the first read on each connection,
+// and in a later one that might not continue the one before. It reads every 200 ms, and
+// at once when the server notifies it of a commit. On a database that isn't shared it
+// only waits for ctx.
 func (db *DB) Follow(ctx context.Context, apply func(LogRead)) {
 	if db.shared == nil {
 		<-ctx.Done()

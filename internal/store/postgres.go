@@ -1,17 +1,21 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -42,25 +46,30 @@ var settings = map[string]string{
 // postgres is a database that nodes share, as one node reaches it.
 type postgres struct {
 	config    pgx.ConnConfig
-	most      int     // how many connections the pool has
+	most      int // how many connections the pool has
+	fence     *fence
+	dialer    *dialer
 	dedicated *sql.DB // makes connections that have one user each, and keeps none
 	dialect   dialect
 	listens   bool // whether the server has LISTEN and NOTIFY
+
+	committed atomic.Int64         // number of this node's last change in the log
+	wentBack  atomic.Pointer[loss] // found by the writer, for the follower
 }
 
-func openPostgres(ctx context.Context, where string) (*DB, error) {
-	p, err := newPostgres(where)
+func openPostgres(ctx context.Context, where string, o Options) (*DB, error) {
+	p, err := newPostgres(where, o)
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if err := p.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: %w", err), p.dedicated.Close())
+		return nil, errors.Join(fmt.Errorf("store: %w", err), p.close())
 	}
-	pool := p.pool(p.config)
+	pool := sql.OpenDB(p.dialer)
 	pool.SetMaxOpenConns(p.most)
 	pool.SetMaxIdleConns(p.most)
 	pool.SetConnMaxLifetime(connectionLifetime)
-	end := func() error { return errors.Join(pool.Close(), p.dedicated.Close()) }
+	end := func() error { return errors.Join(pool.Close(), p.close()) }
 	node := rand.Text()
 	db := assemble(pool, retryReads{timeoutDB{pool}, p.most},
 		&postgresWriter{shared: p, node: node}, end)
@@ -70,7 +79,7 @@ func openPostgres(ctx context.Context, where string) (*DB, error) {
 
 // newPostgres parses a URL. Its errors don't repeat the URL, which can contain a
 // password.
-func newPostgres(where string) (*postgres, error) {
+func newPostgres(where string, o Options) (*postgres, error) {
 	u, err := url.Parse(where)
 	if err != nil {
 		return nil, errors.New("the database URL can't be read; " +
@@ -91,10 +100,36 @@ func newPostgres(where string) (*postgres, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the database URL can't be read: %w", errors.Unwrap(err))
 	}
-	p := &postgres{config: *config, most: most}
-	p.dedicated = p.pool(p.config)
+	fence, err := openFence(o.Folder, cmp.Or(o.Log, slog.Default()))
+	if err != nil {
+		return nil, err
+	}
+	config.ValidateConnect = both(config.ValidateConnect, fence.validate)
+	p := &postgres{config: *config, most: most, fence: fence}
+	p.dialer = newDialer(config, fence, most)
+	p.dedicated = sql.OpenDB(p.dialer)
 	p.dedicated.SetMaxIdleConns(-1)
 	return p, nil
+}
+
+// both returns a function that makes two checks, of which the first can be nil.
+func both(first, second pgconn.ValidateConnectFunc) pgconn.ValidateConnectFunc {
+	if first == nil {
+		return second
+	}
+	return func(ctx context.Context, conn *pgconn.PgConn) error {
+		if err := first(ctx, conn); err != nil {
+			return err
+		}
+		return second(ctx, conn)
+	}
+}
+
+// close ends what newPostgres began.
+func (p *postgres) close() error {
+	err := p.dedicated.Close()
+	p.dialer.close()
+	return err
 }
 
 // poolSize removes our own parameter from those of pgx and returns its value.
@@ -109,10 +144,6 @@ func poolSize(q url.Values) (int, error) {
 			"a whole number of at least 1")
 	}
 	return n, nil
-}
-
-func (p *postgres) pool(config pgx.ConnConfig) *sql.DB {
-	return sql.OpenDB(stdlib.GetConnector(config))
 }
 
 // prepare detects the server and brings the schema up to date.
@@ -150,7 +181,7 @@ func (p *postgres) maintenancePool() *sql.DB {
 	config.RuntimeParams["statement_timeout"] = "0"
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
 	config.RuntimeParams["lock_timeout"] = "60s"
-	return p.pool(config)
+	return sql.OpenDB(stdlib.GetConnector(config))
 }
 
 // migrate runs the migrations while it holds a lock. The lock is a row, which every

@@ -58,14 +58,18 @@ func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {
 		s.abandon()
 		return nil, err
 	}
+	if known := s.shared.committed.Load(); at.Changes < known {
+		s.shared.wentBack.Store(&loss{known - at.Changes, at.Changes})
+	}
 	s.tx.start(head{at.Changes, at.Audit})
 	return s.tx, nil
 }
 
 func (s *postgresWriter) connect(ctx context.Context) error {
-	if s.conn != nil {
+	if s.conn != nil && s.current() {
 		return nil
 	}
+	s.abandon()
 	ctx, cancel := context.WithTimeout(ctx, roundTripTimeout)
 	defer cancel()
 	conn, err := s.shared.dedicated.Conn(ctx)
@@ -105,7 +109,24 @@ func (s *postgresWriter) commit(ctx context.Context, begun head) error {
 			return err
 		}
 	}
-	return commitError(s.tx.exec(ctx, ending))
+	if !s.current() {
+		return errOldPrimary
+	}
+	err := commitError(s.tx.exec(ctx, ending))
+	if err == nil {
+		s.shared.committed.Store(s.tx.head.changes)
+	}
+	return err
+}
+
+// current reports whether the connection is to the primary that was promoted last.
+func (s *postgresWriter) current() bool {
+	current := false
+	err := s.conn.Raw(func(c any) error {
+		current = s.shared.fence.current(c.(*stdlib.Conn).Conn())
+		return nil
+	})
+	return err == nil && current
 }
 
 // logChange writes the row of the change log.

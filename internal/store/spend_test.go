@@ -469,7 +469,7 @@ func TestALostSpendResponseIsAnUnknownOutcome(t *testing.T) {
 // BenchmarkSpend shows what combining is worth: many callers, on one key and on a
 // thousand.
 func BenchmarkSpend(b *testing.B) {
-	for name, where := range durable {
+	for name, where := range onDisk {
 		for _, at := range []struct{ callers, keys int }{{1, 1}, {64, 1}, {64, 1000}} {
 			test := fmt.Sprintf("%s/callers=%d/keys=%d", name, at.callers, at.keys)
 			b.Run(test, func(b *testing.B) {

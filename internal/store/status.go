@@ -35,12 +35,12 @@ func MigrationStatus(ctx context.Context, where string) ([]Migration, error) {
 
 func appliedAt(ctx context.Context, where string) ([]Migration, error) {
 	if IsPostgres(where) {
-		p, err := newPostgres(where)
+		p, err := newPostgres(where, Options{})
 		if err != nil {
 			return nil, err
 		}
 		seen, err := p.applied(ctx)
-		if err := errors.Join(err, p.dedicated.Close()); err != nil {
+		if err := errors.Join(err, p.close()); err != nil {
 			return nil, err
 		}
 		return seen, nil

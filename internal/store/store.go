@@ -19,6 +19,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey/internal/store/read"
@@ -108,8 +109,22 @@ func (tx *Tx) exec(ctx context.Context, text string) error {
 // left out according to SELECT version(): notifications, and on CockroachDB
 // collations, which are bytewise there anyway.
 func Open(ctx context.Context, where string) (*DB, error) {
+	return OpenWith(ctx, where, Options{})
+}
+
+// Options are for a PostgreSQL database. The zero value has the defaults.
+type Options struct {
+	// Folder is where a node remembers which primary was promoted last, so that it
+	// doesn't use an older one after a restart. By default it remembers nothing.
+	Folder string
+	// Log is for what happens to the servers; slog.Default by default.
+	Log *slog.Logger
+}
+
+// OpenWith is Open with options.
+func OpenWith(ctx context.Context, where string, o Options) (*DB, error) {
 	if IsPostgres(where) {
-		return openPostgres(ctx, where)
+		return openPostgres(ctx, where, o)
 	}
 	dir, err := Folder(where)
 	if err != nil {

@@ -216,7 +216,7 @@ func TestAClosedDatabaseRejectsChanges(t *testing.T) {
 // BenchmarkUpdate shows what sharing a commit is worth: one writer waits for
 // the disk each time, 64 wait together.
 func BenchmarkUpdate(b *testing.B) {
-	for name, where := range durable {
+	for name, where := range onDisk {
 		for _, writers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%s/writers=%d", name, writers), func(b *testing.B) {
 				db := open(b, where(b))
@@ -233,8 +233,8 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
-// durable are databases whose commits are on disk.
-var durable = map[string]func(*testing.B) string{
+// onDisk are databases whose commits are on disk.
+var onDisk = map[string]func(*testing.B) string{
 	"sqlite":   func(b *testing.B) string { return "sqlite://" + b.TempDir() },
 	"postgres": func(b *testing.B) string { return testenv.StartPostgres(b).URL },
 }

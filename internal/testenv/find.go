@@ -33,6 +33,18 @@ func findPostgres() (initdb, postgres string, err error) {
 	return "", "", missing{"PostgreSQL", "postgresql"}
 }
 
+// findPostgresTool returns the path of a program that is installed beside postgres.
+func findPostgresTool(name string) (string, error) {
+	_, postgres, err := findPostgres()
+	if err != nil {
+		return "", err
+	}
+	if postgres, err = filepath.EvalSymlinks(postgres); err != nil {
+		return "", err
+	}
+	return filepath.Join(filepath.Dir(postgres), name), nil
+}
+
 // findRedis returns the path of a Redis or Valkey server.
 func findRedis() (string, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {

@@ -47,6 +47,54 @@ func StartPostgres(t testing.TB) *Server {
 	return attach(t, s, err)
 }
 
+// Standby starts a standby of a PostgreSQL server, which replicates asynchronously. Promote makes
+// it a primary.
+func (s *Server) Standby() *Server {
+	s.t.Helper()
+	standby, err := s.newStandby()
+	return attach(s.t, standby, err)
+}
+
+// Promote makes a standby a primary, which accepts changes when it returns.
+func (s *Server) Promote() {
+	s.t.Helper()
+	must(s.t, waitFor("the promotion", func() (bool, error) {
+		if execute(s.URL, "SELECT 1 / CASE WHEN pg_is_in_recovery() THEN 0 ELSE 1 END") == nil {
+			return true, nil
+		}
+		_ = execute(s.URL, "SELECT pg_promote(false)") // fails while it conflicts with recovery
+		return false, nil
+	}))
+}
+
+// Execute runs one SQL statement on a PostgreSQL server, on a new connection.
+func (s *Server) Execute(statement string) {
+	s.t.Helper()
+	must(s.t, execute(s.URL, statement))
+}
+
+func (s *Server) newStandby() (*Server, error) {
+	backup, err1 := findPostgresTool("pg_basebackup")
+	account, err2 := postgresAccount()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	supervisor, err := newSupervisor(account, "QUIT")
+	if err != nil {
+		return nil, err
+	}
+	status, err := supervisor.do("%s -D data -R -c fast -d %s </dev/null >log 2>&1; echo $?",
+		quote(backup), quote(s.URL))
+	if err == nil && status != "0" {
+		err = fmt.Errorf("pg_basebackup: status %s:\n%s", status, supervisor.log())
+	}
+	if err != nil {
+		return nil, errors.Join(err, supervisor.end())
+	}
+	standby := &Server{supervisor: supervisor, ready: s.ready, listen: s.listen}
+	return standby.startOnFreePort()
+}
+
 // newPostgres creates a cluster and starts its server with settings of the form name=value. The
 // server listens only on TCP and requires a password, because a client can do everything that
 // the server's account can.
