@@ -76,7 +76,8 @@ type CreateKeyRequest struct {
 
 // MigrateKey is one key of another system.
 type MigrateKey struct {
-	// Hash is the hash of the key, computed and encoded as the algorithm of the migration says.
+	// Hash is the SHA-256 of what the algorithm of the migration says, in base64 (44
+	// characters) or hex (64).
 	Hash string `json:"hash" check:"required,min=3,max=512"`
 	// Name is a display name.
 	Name string `json:"name,omitempty" check:"min=1,max=255"`

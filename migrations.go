@@ -4,9 +4,9 @@ import "context"
 
 // CreateMigrationRequest prepares an import of keys from another system.
 type CreateMigrationRequest struct {
-	// Algorithm is how that system hashed its keys: sha256 is standard base64 of
-	// SHA-256 of the whole key; github.com/seamapi/prefixed-api-key is hex
-	// SHA-256 of the part after the last underscore.
+	// Algorithm is how that system hashed its keys: sha256 is SHA-256 of the
+	// whole key; github.com/seamapi/prefixed-api-key is SHA-256 of the part after the
+	// last underscore.
 	Algorithm MigrationAlgorithm `json:"algorithm" check:"required,enum=sha256|github.com/seamapi/prefixed-api-key"`
 }
 

@@ -16,8 +16,8 @@ import (
 // MigrateKeys imports keys of another system by their hashes. A hash that the workspace
 // already has is reported as failed and not changed. If a hash repeats within the request,
 // its first key is imported. Identities, permissions and roles that don't exist are
-// created. The migration states how the hashes were computed: see
-// migrations.createMigration.
+// created. The migration states what was hashed: see migrations.createMigration. A hash
+// can be in base64 or hex; a text that is no SHA-256 is rejected, and nothing is imported.
 //
 // Many keys are imported in several transactions. If the response is an error, some may
 // have been imported. A repeated request with the same Idempotency-Key continues, and
@@ -28,7 +28,11 @@ func (e *Engine) MigrateKeys(
 	if err := who.require(ids{API: r.APIID}); err != nil {
 		return latchkey.MigratedKeys{}, err
 	}
-	parts, err := migrationParts(r.Keys, e.now())
+	migration, err := e.db.KeyMigration(ctx, r.MigrationID, who.root.workspace)
+	if err != nil && !errors.Is(err, store.ErrNotFound) { // which is for the change to say
+		return latchkey.MigratedKeys{}, fmt.Errorf("migration: %w", err)
+	}
+	parts, err := migrationParts(r.Keys, migration.Algorithm, e.now())
 	if err != nil {
 		return latchkey.MigratedKeys{}, err
 	}
@@ -47,23 +51,39 @@ func (e *Engine) MigrateKeys(
 	return all, nil
 }
 
+// importedKey is a key of an import with the stored form of its hash.
+type importedKey struct {
+	*latchkey.MigrateKey
+	stored string
+}
+
 // maxPart bounds the rows that a part of an import writes, roughly: other changes wait
 // for a part, not for the whole import. A single key can be heavier.
 const maxPart = 300
 
 // migrationParts checks the keys of an import, so that none is refused after others were
-// imported, and divides them into parts. Of keys with the same hash it keeps the first.
-func migrationParts(keys []latchkey.MigrateKey, now int64) ([][]*latchkey.MigrateKey, error) {
-	var parts [][]*latchkey.MigrateKey
+// imported, and divides them into parts. Of keys with the same hash it keeps the first. An
+// unknown migration has no algorithm; then hashes are not checked.
+func migrationParts(
+	keys []latchkey.MigrateKey, algorithm string, now int64,
+) ([][]importedKey, error) {
+	var parts [][]importedKey
 	seen := make(map[string]bool, len(keys))
 	left := 0
 	for i := range keys {
-		k := &keys[i]
-		if seen[k.Hash] {
+		k := importedKey{&keys[i], keys[i].Hash}
+		if algorithm != "" {
+			var err error
+			k.stored, err = storedHash(latchkey.MigrationAlgorithm(algorithm), i, k.Hash)
+			if err != nil {
+				return nil, err
+			}
+		}
+		if seen[k.stored] {
 			continue
 		}
-		seen[k.Hash] = true
-		if err := setColumns(new(read.Key), creationOf(k), now); err != nil {
+		seen[k.stored] = true
+		if err := setColumns(new(read.Key), creationOf(k.MigrateKey), now); err != nil {
 			return nil, err
 		}
 		weight := 6 + len(k.Permissions) + 3*(len(k.Roles)+len(k.Ratelimits))
@@ -87,7 +107,7 @@ func (c Caller) forPart(i int) Caller {
 
 // migrateKeys stores keys of another system.
 func (c *Change) migrateKeys(
-	ctx context.Context, r *latchkey.MigrateKeysRequest, keys []*latchkey.MigrateKey,
+	ctx context.Context, r *latchkey.MigrateKeysRequest, keys []importedKey,
 ) (done latchkey.MigratedKeys, err error) {
 	api, err := c.tx.LiveAPI(ctx, r.APIID, c.who.root.workspace)
 	if err != nil {
@@ -105,19 +125,19 @@ func (c *Change) migrateKeys(
 	}
 	hashes := make([]string, len(keys))
 	for i, k := range keys {
-		hashes[i] = k.Hash
+		hashes[i] = k.stored
 	}
 	taken, err := c.tx.HashesTaken(ctx, api.WorkspaceID, hashes)
 	if err != nil {
 		return done, fmt.Errorf("hashes: %w", err)
 	}
 	for _, k := range keys {
-		if taken[k.Hash] {
+		if taken[k.stored] {
 			done.Failed = append(done.Failed, k.Hash)
 			continue
 		}
-		row := read.Key{Hash: k.Hash, MigrationID: pending}
-		id, err := c.createKey(ctx, api, row, creationOf(k), c.rolesFor)
+		row := read.Key{Hash: k.stored, MigrationID: pending}
+		id, err := c.createKey(ctx, api, row, creationOf(k.MigrateKey), c.rolesFor)
 		if err != nil {
 			return done, err
 		}
