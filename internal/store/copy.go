@@ -222,19 +222,18 @@ func openSide(ctx context.Context, where, sqlite, postgres string) (*side, error
 	if err != nil {
 		return nil, err
 	}
-	pool, begin, end := db.pool, sqlite, db.Close
+	begin := sqlite
 	if db.shared != nil {
-		pool, begin = db.shared.maintenancePool(), postgres
-		end = func() error { return errors.Join(pool.Close(), db.Close()) }
+		begin = postgres + unhurried
 	}
-	conn, err := pool.Conn(ctx)
+	conn, err := db.pool.Conn(ctx)
 	if err != nil {
-		return nil, errors.Join(err, end())
+		return nil, errors.Join(err, db.Close())
 	}
 	s := &side{conn: conn, close: func() error {
 		// refused if all was committed
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-		return errors.Join(conn.Close(), end())
+		return errors.Join(conn.Close(), db.Close())
 	}}
 	if _, err := conn.ExecContext(ctx, begin); err != nil {
 		return nil, errors.Join(err, s.close())

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -69,11 +71,16 @@ func (db *DB) SavedCounters(
 func (db *DB) UpdateCounters(
 	ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell,
 ) error {
-	tx, err := db.pool.BeginTx(ctx, nil)
+	tx, err := db.pool.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("store: counters: %w", err)
 	}
-	defer tx.Rollback()
+	defer endTransaction(tx)
+	if _, err := tx.ExecContext(
+		ctx, db.shared.begin+"; SET LOCAL synchronous_commit = off",
+	); err != nil {
+		return fmt.Errorf("store: counters: %w", err)
+	}
 	rows, err := tx.QueryContext(ctx, lockCells, keyColumns(keys)...)
 	if err != nil {
 		return fmt.Errorf("store: counters: %w", err)
@@ -87,19 +94,26 @@ func (db *DB) UpdateCounters(
 		return nil // and the rows that were made to be locked are gone again
 	}
 	if _, err := tx.ExecContext(
-		ctx, "SELECT set_config('synchronous_commit', 'off', true)",
-	); err != nil {
-		return fmt.Errorf("store: counters: %w", err)
-	}
-	if _, err := tx.ExecContext(
 		ctx, saveCells, append(keyColumns(changed), countColumns(changed)...)...,
 	); err != nil {
 		return fmt.Errorf("store: counters: %w", err)
 	}
-	if err := tx.Commit(); err != nil {
+	if _, err := tx.ExecContext(ctx, "COMMIT"); err != nil {
 		return fmt.Errorf("store: counters: %w", err)
 	}
 	return nil
+}
+
+// endTransaction gives a connection back. If a transaction is open on it, it is closed
+// instead, and the server rolls back.
+func endTransaction(conn *sql.Conn) {
+	_ = conn.Raw(func(c any) error {
+		if c.(*stdlib.Conn).Conn().PgConn().TxStatus() != 'I' {
+			return driver.ErrBadConn
+		}
+		return nil
+	})
+	_ = conn.Close() // ended by Raw if it is bad
 }
 
 // DropExpiredCounters deletes up to most rows and up to most segments that have

@@ -32,6 +32,9 @@ const (
     (SELECT CAST(system_identifier AS TEXT) FROM pg_control_system()) || ' ' ||
     left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) || ' ' ||
     CAST(extract(epoch FROM pg_postmaster_start_time()) AS TEXT) END`
+	// noticeDeadNodes makes the server close connections whose node is gone without a word.
+	noticeDeadNodes = `, set_config('tcp_keepalives_idle', '30', false),
+    set_config('tcp_user_timeout', '10000', false)`
 	// whoAmINot is its stand-in where these functions don't exist.
 	whoAmINot = `''`
 )
@@ -104,7 +107,7 @@ func (f *fence) validate(ctx context.Context, conn *pgconn.PgConn) error {
 	if f.isOff() {
 		return nil
 	}
-	r := conn.ExecParams(ctx, "SELECT "+whoAmI, nil, nil, nil, nil).Read()
+	r := conn.ExecParams(ctx, "SELECT "+whoAmI+noticeDeadNodes, nil, nil, nil, nil).Read()
 	if missing := new(pgconn.PgError); errors.As(r.Err, &missing) && missing.Severity == "ERROR" {
 		f.turnOff(r.Err)
 		return nil

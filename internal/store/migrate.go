@@ -219,7 +219,11 @@ func register(ctx context.Context, db *sql.DB, d dialect) error {
 }
 
 func step(ctx context.Context, db *sql.DB, d dialect, m Migration) error {
-	tx, err := db.BeginTx(ctx, nil)
+	begin := beginUnhurried
+	if d == embedded {
+		begin = func(ctx context.Context, db *sql.DB) (*sql.Tx, error) { return db.BeginTx(ctx, nil) }
+	}
+	tx, err := begin(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -293,7 +293,7 @@ func TestAFrozenNodeDoesNotBlockOthers(t *testing.T) {
 	}
 	defer conn.Close()
 	tx := newTx(timeoutDB{conn}, db.pool)
-	if err := tx.exec(t.Context(), "BEGIN"); err != nil {
+	if err := tx.exec(t.Context(), db.shared.begin); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := tx.LockHeads(t.Context()); err != nil {

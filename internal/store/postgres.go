@@ -31,27 +31,45 @@ const (
 	maxConns = 16
 )
 
-// settings are session settings that apply unless the URL has others. They bound
-// how long anything holds the lock on the heads: a statement, or a node that froze
-// or lost its network within a transaction.
-var settings = map[string]string{
-	"statement_timeout":                   "2s",
-	"lock_timeout":                        "1500ms",
-	"idle_in_transaction_session_timeout": "3s",
-	"tcp_keepalives_idle":                 "30",
-	"tcp_user_timeout":                    "10000",
-	"connect_timeout":                     "2",
+// timeouts are the server's, for each transaction of several statements unless the URL
+// has others. They bound how long anything holds the lock on the heads: a statement, or
+// a node that froze or lost its network within a transaction. They travel with the
+// transaction, because a pooler ignores or refuses settings of a session.
+var timeouts = []struct{ name, value string }{
+	{"statement_timeout", "2s"},
+	{"lock_timeout", "1500ms"},
+	{"idle_in_transaction_session_timeout", "3s"},
+}
+
+// unhurried begins a transaction of a migration or a copy. The wait for a lock is still
+// bounded.
+const unhurried = "; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'; " +
+	"SET LOCAL idle_in_transaction_session_timeout = 0"
+
+// beginText takes the timeouts out of the parameters of a URL and returns the text that
+// begins a transaction with them. READ COMMITTED is stated, because the database can have
+// another default.
+func beginText(q url.Values) string {
+	text := "BEGIN ISOLATION LEVEL READ COMMITTED"
+	for _, t := range timeouts {
+		value := cmp.Or(q.Get(t.name), t.value)
+		text += fmt.Sprintf("; SET LOCAL %s = '%s'", t.name, strings.ReplaceAll(value, "'", "''"))
+		q.Del(t.name)
+	}
+	return text
 }
 
 // postgres is a database that nodes share, as one node reaches it.
 type postgres struct {
 	config    pgx.ConnConfig
-	most      int // how many connections the pool has
+	begin     string // begins a transaction
+	most      int    // how many connections the pool has
 	fence     *fence
 	dialer    *dialer
 	dedicated *sql.DB // makes connections that have one user each, and keeps none
 	dialect   dialect
 	listens   bool // whether the server has LISTEN and NOTIFY
+	queues    bool // whether the server has advisory locks
 
 	committed atomic.Int64         // number of this node's last change in the log
 	wentBack  atomic.Pointer[loss] // found by the writer, for the follower
@@ -90,10 +108,9 @@ func newPostgres(where string, o Options) (*postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range settings {
-		if !q.Has(name) {
-			q.Set(name, value)
-		}
+	begin := beginText(q)
+	if !q.Has("connect_timeout") {
+		q.Set("connect_timeout", "2")
 	}
 	u.RawQuery = q.Encode()
 	config, err := pgx.ParseConfig(u.String())
@@ -105,11 +122,20 @@ func newPostgres(where string, o Options) (*postgres, error) {
 		return nil, err
 	}
 	config.ValidateConnect = both(config.ValidateConnect, fence.validate)
-	p := &postgres{config: *config, most: most, fence: fence}
-	p.dialer = newDialer(config, fence, most)
+	p := &postgres{config: *config, begin: begin, most: most, fence: fence}
+	p.dial(q.Has("default_query_exec_mode"))
+	return p, nil
+}
+
+// dial makes connections possible. Until the server is known, no statement is prepared.
+func (p *postgres) dial(known bool) {
+	config := p.config.Copy()
+	if !known {
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	p.dialer = newDialer(config, p.fence, p.most)
 	p.dedicated = sql.OpenDB(p.dialer)
 	p.dedicated.SetMaxIdleConns(-1)
-	return p, nil
 }
 
 // both returns a function that makes two checks, of which the first can be nil.
@@ -151,37 +177,58 @@ func (p *postgres) prepare(ctx context.Context) error {
 	if err := p.detectServer(ctx); err != nil {
 		return err
 	}
-	pool := p.maintenancePool()
-	if err := p.migrate(ctx, pool); err != nil {
-		return errors.Join(err, pool.Close())
-	}
-	return pool.Close()
+	return hint(p.migrate(ctx, p.dedicated))
 }
 
-// detectServer finds out which server this is from its version.
+// detectServer finds out which server this is from its version, and whether a pooler is
+// between. A pooler names another process than the server does. Behind one a prepared
+// statement or a LISTEN can belong to somebody else's connection a moment later.
 func (p *postgres) detectServer(ctx context.Context) error {
-	var version string
-	if err := (timeoutDB{p.dedicated}).QueryRowContext(
-		ctx, "SELECT version()",
-	).Scan(&version); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, p.dialer.patience)
+	defer cancel()
+	conn, err := p.dedicated.Conn(ctx)
+	if err != nil {
 		return err
 	}
+	defer conn.Close()
+	var version string
+	var mine, theirs uint32
+	if err := conn.QueryRowContext(
+		ctx, "SELECT version(), pg_backend_pid()",
+	).Scan(&version, &theirs); err != nil {
+		return hint(err)
+	}
+	if err := conn.Raw(func(c any) error {
+		mine = c.(*stdlib.Conn).Conn().PgConn().PID()
+		return nil
+	}); err != nil {
+		return err
+	}
+	pooled := mine != theirs
 	p.dialect = portable
 	if strings.HasPrefix(version, "PostgreSQL ") {
 		p.dialect = bytewise
-		p.listens = !strings.Contains(version, "-YB-")
+		p.queues = !strings.Contains(version, "-YB-")
+		p.listens = p.queues && !pooled
 	}
-	return nil
+	if !pooled {
+		err = p.close()
+		p.dial(true)
+	}
+	return err
 }
 
-// maintenancePool returns connections without statement timeout for migrations and
-// copies. The wait for a lock is still bounded.
-func (p *postgres) maintenancePool() *sql.DB {
-	config := *p.config.Copy()
-	config.RuntimeParams["statement_timeout"] = "0"
-	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
-	config.RuntimeParams["lock_timeout"] = "60s"
-	return sql.OpenDB(stdlib.GetConnector(config))
+// hint adds to an error what to do about it.
+func hint(err error) error {
+	switch sqlState(err) {
+	case "42P05", "26000": // a prepared statement exists, or doesn't
+		return fmt.Errorf("%w (behind a pooler in transaction mode, add "+
+			"default_query_exec_mode=exec to the database URL)", err)
+	case "42501":
+		return fmt.Errorf("%w (to create and change tables, the role must own them and have "+
+			"CREATE on the schema; once a release has run, reading and writing rows is enough)", err)
+	}
+	return err
 }
 
 // migrate runs the migrations while it holds a lock. The lock is a row, which every
@@ -194,7 +241,7 @@ func (p *postgres) migrate(ctx context.Context, pool *sql.DB) error {
 	if err := ensureLockRow(ctx, pool); err != nil {
 		return fmt.Errorf("schema: lock: %w", err)
 	}
-	tx, err := pool.BeginTx(ctx, nil)
+	tx, err := beginUnhurried(ctx, pool)
 	if err != nil {
 		return err
 	}
@@ -225,4 +272,16 @@ func ensureLockRow(ctx context.Context, pool *sql.DB) error {
 		time.Sleep(20 * time.Millisecond)
 	}
 	return err
+}
+
+// beginUnhurried begins a transaction of a migration.
+func beginUnhurried(ctx context.Context, pool *sql.DB) (*sql.Tx, error) {
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, strings.TrimPrefix(unhurried, "; ")); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
@@ -25,9 +26,9 @@ func TestSettingsOfTheURLApply(t *testing.T) {
 	} {
 		db := open(t, url+"&pool_max_conns=3")
 		var got string
-		if err := db.pool.QueryRowContext(
-			t.Context(), "SHOW statement_timeout",
-		).Scan(&got); err != nil || got != want {
+		if err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+			return tx.on.QueryRowContext(ctx, "SHOW statement_timeout").Scan(&got)
+		}); err != nil || got != want {
 			t.Errorf("statement_timeout is %q, want %q (%v)", got, want, err)
 		}
 		if most := db.Stats().MaxOpenConnections; most != 3 {
@@ -127,5 +128,56 @@ func TestReadsSurviveCutConnections(t *testing.T) {
 		}
 		all.Wait()
 		proxy.Cut()
+	}
+}
+
+// A pooler needs no parameter of the URL and no setting of its own.
+func TestPoolersNeedNoSettings(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"session", "transaction"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			server := testenv.StartPostgres(t)
+			pooler := testenv.StartPgBouncer(t, server.URL, mode)
+			db, other := open(t, pooler.URL), open(t, server.URL)
+			everyQuery(t, db)
+			heard := follow(t, db)
+			for i := range 20 {
+				touch(t, db, "mine")
+				touch(t, other, fmt.Sprint(i))
+			}
+			for got := 0; got < 20; {
+				for _, c := range next(t, heard).Changes {
+					if c.IDs[0] != fmt.Sprint(got) {
+						t.Fatalf("heard %q, want %d", c.IDs, got)
+					}
+					got++
+				}
+			}
+			if db.shared.listens || !other.shared.listens {
+				t.Error("a node waits for notifications behind a pooler, or doesn't without one")
+			}
+		})
+	}
+}
+
+// A node that freezes while it holds the heads stops the others for as long as the
+// timeout of its transaction, behind a pooler too.
+func TestANodeFrozenBehindAPoolerDoesNotBlockOthers(t *testing.T) {
+	t.Parallel()
+	server := testenv.StartPostgres(t)
+	pooler := testenv.StartPgBouncer(t, server.URL, "transaction")
+	db, frozen := open(t, pooler.URL), open(t, pooler.URL)
+	w := &postgresWriter{shared: frozen.shared, node: "frozen"}
+	if _, err := w.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer w.abandon()
+	began := time.Now()
+	if err := db.Update(t.Context(), put("a", "1")); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took < time.Second || took > 5*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }

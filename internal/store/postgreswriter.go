@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
@@ -45,24 +46,42 @@ func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {
 	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}
-	begin := "BEGIN"
-	if s.shared.listens {
-		begin += "; SELECT pg_advisory_xact_lock(" + lineOfNodes + ")"
-	}
-	if err := s.tx.exec(ctx, begin); err != nil {
-		s.abandon()
-		return nil, err
-	}
-	at, err := s.tx.LockHeads(ctx)
+	at, err := s.lockHeads(ctx)
 	if err != nil {
 		s.abandon()
 		return nil, err
 	}
-	if known := s.shared.committed.Load(); at.Changes < known {
-		s.shared.wentBack.Store(&loss{known - at.Changes, at.Changes})
+	if known := s.shared.committed.Load(); at.changes < known {
+		s.shared.wentBack.Store(&loss{known - at.changes, at.changes})
 	}
-	s.tx.start(head{at.Changes, at.Audit})
+	s.tx.start(at)
 	return s.tx, nil
+}
+
+// lockHeads begins a transaction and locks the heads, in one round trip.
+func (s *postgresWriter) lockHeads(ctx context.Context) (at head, err error) {
+	ctx, cancel := context.WithTimeout(ctx, roundTripTimeout)
+	defer cancel()
+	text := s.shared.begin
+	if s.shared.queues {
+		text += "; SELECT pg_advisory_xact_lock(" + lineOfNodes + ")"
+	}
+	text += "; SELECT changes, audit FROM heads WHERE id = 1 FOR UPDATE"
+	err = s.conn.Raw(func(c any) error {
+		results, err := c.(*stdlib.Conn).Conn().PgConn().Exec(ctx, text).ReadAll()
+		if err != nil {
+			return err
+		}
+		rows := results[len(results)-1].Rows
+		if len(rows) != 1 {
+			return errors.New("the table heads has no row")
+		}
+		var err2 error
+		at.changes, err = strconv.ParseInt(string(rows[0][0]), 10, 64)
+		at.audit, err2 = strconv.ParseInt(string(rows[0][1]), 10, 64)
+		return errors.Join(err, err2)
+	})
+	return at, err
 }
 
 func (s *postgresWriter) connect(ctx context.Context) error {

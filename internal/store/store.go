@@ -94,16 +94,15 @@ func (tx *Tx) exec(ctx context.Context, text string) error {
 //   - pool_max_conns bounds the connections that read and spend, 16 by default.
 //     A node uses that many, one to write, one to follow the changes of other
 //     nodes, and two for a moment when it starts.
-//   - statement_timeout (2s), lock_timeout (1500ms),
-//     idle_in_transaction_session_timeout (3s), tcp_keepalives_idle (30s),
-//     tcp_user_timeout (10s) and connect_timeout (2, in seconds) have these
-//     defaults. Whatever is set, no round trip takes longer than 2.5 s, because a
-//     frozen server sends no error.
+//   - statement_timeout (2s), lock_timeout (1500ms) and
+//     idle_in_transaction_session_timeout (3s) are set for each transaction of
+//     several statements, with these defaults. Whatever is set, no round trip takes
+//     longer than 2.5 s, because a frozen server sends no error.
+//   - connect_timeout is for each host, 2 seconds by default.
 //
-// Behind PgBouncer in transaction mode add default_query_exec_mode=exec, since
-// prepared statements stay with a connection, and name the five server settings
-// above in PgBouncer's ignore_startup_parameters. Notifications don't get through
-// it, so nodes poll for changes, every 200 ms.
+// Behind a pooler such as PgBouncer no statement is prepared, since another connection of
+// the server can run the next one. Notifications don't get through it, so nodes poll for
+// changes, every 200 ms.
 //
 // CockroachDB and YugabyteDB speak the same protocol. Features that they lack are
 // left out according to SELECT version(): notifications, and on CockroachDB

@@ -45,6 +45,16 @@ func findPostgresTool(name string) (string, error) {
 	return filepath.Join(filepath.Dir(postgres), name), nil
 }
 
+// findPgBouncer returns the path of PgBouncer, which Debian installs outside of the PATH of users.
+func findPgBouncer() (string, error) {
+	for _, name := range []string{"pgbouncer", "/usr/sbin/pgbouncer"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", missing{"PgBouncer", "pgbouncer"}
+}
+
 // findRedis returns the path of a Redis or Valkey server.
 func findRedis() (string, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
