@@ -22,7 +22,6 @@ type Change struct {
 	audits      []write.InsertAuditLogParams
 	checks      []authCheck // authorization checks, saved for repeated requests
 	secretOf    string      // id of the key whose secret is in the response
-	partial     bool        // a later change completes the request
 	exceeded    quota       // what the workspace would have had too many of
 }
 
@@ -34,36 +33,74 @@ func (c *Change) invalidate(ids ...string) {
 	c.tx.Touch(ids...)
 }
 
+// part is the error of work that has made a part of a request. The part is committed,
+// so that the changes of others don't wait for the whole request. Then come the next
+// parts, each in a change of its own, and then work runs again to make the rest.
+type part struct {
+	next []func(context.Context, *Change) error
+}
+
+// Error says that the request isn't finished.
+func (*part) Error() string { return "a part of the request is made" }
+
 // change runs work in a transaction. Its changes, their audit records and the
 // response saved for an Idempotency-Key are committed together or not at all.
 // When it returns, no cache of this node has data from before the commit.
+//
+// A request whose work returns a [part] takes several changes. If one of them fails,
+// those before it stay, and a repeated request continues.
 //
 // The store may run work again after a failed commit, so work must not depend
 // on variables that it set outside, or count anything twice: see [once].
 func change[T any](
 	ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error),
-) (T, error) {
-	response, _, err := changeOnce(ctx, e, who, work)
-	return response, err
+) (response T, err error) {
+	for {
+		var made *part
+		response, _, err = changeOnce(ctx, e, who, work)
+		if !errors.As(err, &made) {
+			return response, err
+		}
+		for _, next := range made.next {
+			if err := e.changePart(ctx, who, next); err != nil {
+				return response, err
+			}
+		}
+	}
 }
 
-// changeOnce is change, and reports whether the response was replayed from an
-// idempotency record, so that work did not run.
+// changePart makes a part of a request. No idempotency record is about it.
+func (e *Engine) changePart(
+	ctx context.Context, who Caller, work func(context.Context, *Change) error,
+) error {
+	who.requestHash = ""
+	_, _, err := changeOnce(ctx, e, who,
+		func(ctx context.Context, c *Change) (latchkey.Empty, error) {
+			return latchkey.Empty{}, work(ctx, c)
+		})
+	return err
+}
+
+// changeOnce makes one change of a request. A part is its error. It reports whether the
+// response was replayed from an idempotency record, so that work did not run.
 func changeOnce[T any](
 	ctx context.Context, e *Engine, who Caller, work func(context.Context, *Change) (T, error),
 ) (response T, replayed bool, err error) {
 	var c *Change
+	var made *part
 	err = e.update(ctx, who.turn(), func(ctx context.Context, tx *store.Tx) error {
-		response = *new(T)
+		response, made = *new(T), nil
 		c = &Change{tx: tx, who: who, now: e.now(), correlation: who.correlation()}
 		var err error
-		if replayed, err = e.loadIdempotencyRecord(ctx, c, &response); replayed || err != nil {
+		replayed, err = e.loadIdempotencyRecord(ctx, c, &response)
+		if replayed || err != nil {
 			return err
 		}
-		if response, err = work(ctx, c); err != nil || c.partial {
+		response, err = work(ctx, c)
+		if err != nil && !errors.As(err, &made) {
 			return err
 		}
-		if err := e.writeAuditRecords(ctx, c); err != nil {
+		if err := e.writeAuditRecords(ctx, c); err != nil || made != nil {
 			return err
 		}
 		return e.saveIdempotencyRecord(ctx, c, response)
@@ -79,6 +116,9 @@ func changeOnce[T any](
 		return *new(T), false, err
 	}
 	e.source.Clock.Invalidate(c.invalidated...)
+	if made != nil {
+		return *new(T), false, made
+	}
 	return response, replayed, nil
 }
 
@@ -94,28 +134,7 @@ func (e *Engine) change(
 
 // maxRows is how many rows of an unbounded number one change writes, so that other
 // changes don't wait for long.
-const maxRows = 1000
-
-// changeInSteps makes changes until work leaves partial unset. That last change has the
-// audit records and the answer for an Idempotency-Key; those before it only begin what
-// it completes. If one of them fails, a repeated request continues.
-func (e *Engine) changeInSteps(
-	ctx context.Context, who Caller, work func(context.Context, *Change) error,
-) error {
-	for partial := true; partial; {
-		_, replayed, err := changeOnce(ctx, e, who,
-			func(ctx context.Context, c *Change) (latchkey.Empty, error) {
-				err := work(ctx, c)
-				partial = c.partial
-				return latchkey.Empty{}, err
-			})
-		if err != nil {
-			return err
-		}
-		partial = partial && !replayed
-	}
-	return nil
-}
+const maxRows = 200
 
 // update runs work in a transaction when it is its turn, unless the circuit breaker
 // of the database is open.

@@ -167,7 +167,7 @@ func (c *Change) updateIdentity(
 func (e *Engine) DeleteIdentity(
 	ctx context.Context, who Caller, r *latchkey.DeleteIdentityRequest,
 ) error {
-	return e.changeInSteps(ctx, who, func(ctx context.Context, c *Change) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Identity(ctx, who.WorkspaceID(), r.Identity)
 		if err != nil {
 			return orNotFound(err, identityNotFound())
@@ -177,8 +177,8 @@ func (e *Engine) DeleteIdentity(
 		if err != nil {
 			return fmt.Errorf("keys of the identity: %w", err)
 		}
-		if c.partial = n == maxRows; c.partial {
-			return nil
+		if n == maxRows {
+			return new(part)
 		}
 		c.audit(identityDeleted, identityTarget(row.ID, row.ExternalID))
 		if _, err := c.setLimits(ctx, identityTarget(row.ID, row.ExternalID), nil); err != nil {

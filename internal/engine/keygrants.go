@@ -17,19 +17,18 @@ func (e *Engine) AddPermissions(
 	ctx context.Context, who Caller, r *latchkey.AddPermissionsRequest,
 ) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
-		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
-			held, err := c.directPermissions(ctx, key.ID)
+		func(
+			ctx context.Context, c *Change, key latchkey.AuditTarget, held []latchkey.Permission,
+		) ([]latchkey.Permission, error) {
+			wanted, err := c.permissionsForKey(ctx, r.Permissions)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			permissions, err := c.permissionsForKey(ctx, r.Permissions)
-			if err != nil {
-				return err
+			missing := without(wanted, held)
+			if err := c.connectPermissions(ctx, key, missing); err != nil {
+				return nil, err
 			}
-			if err := c.connectPermissions(ctx, key, held, permissions); err != nil {
-				return err
-			}
-			return c.requireFewPermissions(ctx, key.ID, len(r.Permissions))
+			return append(held, missing...), c.requireFewPermissions(ctx, key.ID, len(r.Permissions))
 		})
 }
 
@@ -40,16 +39,15 @@ func (e *Engine) RemovePermissions(
 	ctx context.Context, who Caller, r *latchkey.RemovePermissionsRequest,
 ) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
-		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
-			permissions, err := c.permissionsNamed(ctx, r.Permissions)
+		func(
+			ctx context.Context, c *Change, key latchkey.AuditTarget, held []latchkey.Permission,
+		) ([]latchkey.Permission, error) {
+			named, err := c.permissionsNamed(ctx, r.Permissions)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			held, err := c.directPermissions(ctx, key.ID)
-			if err != nil {
-				return err
-			}
-			return c.disconnectPermissions(ctx, key, both(permissions, held))
+			rest := without(held, named)
+			return rest, c.disconnectPermissions(ctx, key, without(held, rest))
 		})
 }
 
@@ -60,18 +58,27 @@ func (e *Engine) SetPermissions(
 	ctx context.Context, who Caller, r *latchkey.SetPermissionsRequest,
 ) ([]latchkey.Permission, error) {
 	return e.onPermissions(ctx, who, r.KeyID,
-		func(ctx context.Context, c *Change, key latchkey.AuditTarget) error {
-			if err := c.replacePermissions(ctx, key, r.Permissions); err != nil {
-				return err
+		func(
+			ctx context.Context, c *Change, key latchkey.AuditTarget, held []latchkey.Permission,
+		) ([]latchkey.Permission, error) {
+			wanted, err := c.permissionsForKey(ctx, r.Permissions)
+			if err != nil {
+				return nil, err
 			}
-			return c.requireFewPermissions(ctx, key.ID, len(r.Permissions))
+			if err := c.replacePermissions(ctx, key, held, wanted); err != nil {
+				return nil, err
+			}
+			return wanted, c.requireFewPermissions(ctx, key.ID, len(r.Permissions))
 		})
 }
 
-// onPermissions changes the direct permissions of a key and returns them.
+// onPermissions changes the direct permissions of a key and returns them, sorted by slug.
+// Work gets those that it has, and returns those that it has then.
 func (e *Engine) onPermissions(
 	ctx context.Context, who Caller, keyID string,
-	work func(context.Context, *Change, latchkey.AuditTarget) error,
+	work func(
+		ctx context.Context, c *Change, key latchkey.AuditTarget, held []latchkey.Permission,
+	) ([]latchkey.Permission, error),
 ) ([]latchkey.Permission, error) {
 	return change(ctx, e, who, func(ctx context.Context, c *Change) ([]latchkey.Permission, error) {
 		row, err := c.managedKey(ctx, keyID)
@@ -82,10 +89,15 @@ func (e *Engine) onPermissions(
 			return nil, err
 		}
 		c.invalidate(keyID)
-		if err := work(ctx, c, keyTarget(&row.Key)); err != nil {
+		held, err := c.directPermissions(ctx, keyID)
+		if err != nil {
 			return nil, err
 		}
-		return c.directPermissions(ctx, keyID)
+		if held, err = work(ctx, c, keyTarget(&row.Key), held); err != nil {
+			return nil, err
+		}
+		slices.SortFunc(held, bySlug)
+		return held, nil
 	})
 }
 
@@ -144,11 +156,10 @@ func (c *Change) requireFewPermissions(ctx context.Context, keyID string, given 
 	})
 }
 
-// connectPermissions gives a key those of the permissions that it doesn't have directly.
+// connectPermissions gives a key permissions that it doesn't have directly.
 func (c *Change) connectPermissions(
-	ctx context.Context, key latchkey.AuditTarget, held, wanted []latchkey.Permission,
+	ctx context.Context, key latchkey.AuditTarget, missing []latchkey.Permission,
 ) error {
-	missing := without(wanted, held)
 	if slices.ContainsFunc(missing, hasWildcard) {
 		if err := c.requireWildcard(); err != nil {
 			return err
@@ -174,21 +185,12 @@ func (c *Change) disconnectPermissions(
 
 // replacePermissions replaces the permissions that the key has directly.
 func (c *Change) replacePermissions(
-	ctx context.Context, key latchkey.AuditTarget, slugs []string,
+	ctx context.Context, key latchkey.AuditTarget, held, wanted []latchkey.Permission,
 ) error {
-	wanted, err := c.permissionsForKey(ctx, slugs)
-	if err != nil {
+	if err := c.disconnectPermissions(ctx, key, without(held, wanted)); err != nil {
 		return err
 	}
-	held, err := c.directPermissions(ctx, key.ID)
-	if err != nil {
-		return err
-	}
-	surplus := without(held, wanted)
-	if err := c.disconnectPermissions(ctx, key, surplus); err != nil {
-		return err
-	}
-	return c.connectPermissions(ctx, key, without(held, surplus), wanted)
+	return c.connectPermissions(ctx, key, without(wanted, held))
 }
 
 // AddRoles assigns roles to a key and returns all roles of the key, each with

@@ -128,7 +128,7 @@ func (c *Change) createKey(
 			return "", err
 		}
 	}
-	if err := c.connectPermissions(ctx, key, nil, permissions); err != nil {
+	if err := c.connectPermissions(ctx, key, permissions); err != nil {
 		return "", err
 	}
 	if err := c.connectRoles(ctx, key, nil, roles); err != nil {
@@ -384,7 +384,8 @@ func (e *Engine) describe(
 
 // UpdateKey changes a key. Absent fields keep their values, null removes a
 // value, and lists are replaced. Either all of it is applied or nothing, and
-// the next verification uses it.
+// the next verification uses it. Only permissions that don't exist, if they are more
+// than 50, are created before, and stay if the request then fails.
 //
 // Unless the API has strictGrants, the permission to update a key is enough to
 // grant it any permission and role of the workspace; only permissions with a *
@@ -412,6 +413,10 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 		if err != nil {
 			return err
 		}
+		permissions, err := c.permissionsForKey(ctx, slugs)
+		if err != nil {
+			return err
+		}
 		c.invalidate(k.ID)
 		c.audit(keyUpdated, key, target("api", k.APIID, ""))
 		if err := c.updateColumns(ctx, *k, r); err != nil {
@@ -429,7 +434,11 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			}
 		}
 		if setsPermissions {
-			if err := c.replacePermissions(ctx, key, slugs); err != nil {
+			held, err := c.directPermissions(ctx, k.ID)
+			if err != nil {
+				return err
+			}
+			if err := c.replacePermissions(ctx, key, held, permissions); err != nil {
 				return err
 			}
 		}

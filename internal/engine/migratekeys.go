@@ -131,6 +131,17 @@ func (c *Change) migrateKeys(
 	if err != nil {
 		return done, fmt.Errorf("hashes: %w", err)
 	}
+	var slugs []string
+	for _, k := range keys {
+		if !taken[k.Hash] {
+			slugs = append(slugs, k.Permissions...)
+		}
+	}
+	if len(slugs) > fewSlugs {
+		if _, err := c.permissionsFor(ctx, slugs); err != nil {
+			return done, err
+		}
+	}
 	for _, k := range keys {
 		if taken[k.stored] {
 			done.Failed = append(done.Failed, k.Hash)

@@ -123,7 +123,7 @@ func (e *Engine) UpdatePermission(
 func (e *Engine) DeletePermission(
 	ctx context.Context, who Caller, r *latchkey.DeletePermissionRequest,
 ) error {
-	return e.changeInSteps(ctx, who, func(ctx context.Context, c *Change) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Permission(ctx, who.WorkspaceID(), r.Permission, foldSlug(r.Permission))
 		if err != nil {
 			return orNotFound(err, permissionNotFound(r.Permission))
@@ -138,8 +138,8 @@ func (e *Engine) DeletePermission(
 		}
 		c.invalidate(keys...)
 		c.invalidate(roles...)
-		if c.partial = len(keys) == maxRows || len(roles) == maxRows; c.partial {
-			return nil
+		if len(keys) == maxRows || len(roles) == maxRows {
+			return new(part)
 		}
 		c.audit(permissionDeleted, permissionTarget(storedPermission(row)))
 		if err := c.count(ctx, quotaPermissions, -1); err != nil {
@@ -182,7 +182,13 @@ func (c *Change) permissionsFor(
 	return c.withNewPermissions(ctx, found, absent)
 }
 
-// withNewPermissions creates the absent permissions and returns all, in slug order.
+// fewSlugs is how many permissions a request creates in the change that grants them. If
+// more don't exist, changes of their own create them before.
+const fewSlugs = 50
+
+// withNewPermissions creates the absent permissions and returns all, in slug order. If
+// there are many it returns a part, so work must not have written anything before that it
+// writes again.
 func (c *Change) withNewPermissions(
 	ctx context.Context, permissions []latchkey.Permission, absent []string,
 ) ([]latchkey.Permission, error) {
@@ -191,24 +197,56 @@ func (c *Change) withNewPermissions(
 			return nil, err
 		}
 	}
-	if len(absent) > 0 {
-		if err := c.count(ctx, quotaPermissions, int64(len(absent))); err != nil {
-			return nil, err
-		}
+	if len(absent) > fewSlugs {
+		return nil, inParts(absent)
 	}
-	rows := make([]write.InsertPermissionParams, len(absent))
-	created := make([]latchkey.Permission, len(absent))
-	for i, slug := range absent {
+	created, err := c.createPermissions(ctx, absent)
+	if err != nil {
+		return nil, err
+	}
+	permissions = append(permissions, created...)
+	slices.SortFunc(permissions, bySlug)
+	return permissions, nil
+}
+
+// inParts returns a part of a request, before which nothing was made: the permissions
+// with these slugs are created next.
+func inParts(slugs []string) *part {
+	p := new(part)
+	for some := range slices.Chunk(slugs, maxRows) {
+		p.next = append(p.next, func(ctx context.Context, c *Change) error {
+			_, absent, err := c.findPermissions(ctx, some)
+			if err != nil {
+				return err
+			}
+			_, err = c.createPermissions(ctx, absent)
+			return err
+		})
+	}
+	return p
+}
+
+// createPermissions creates permissions with these slugs, named after them.
+func (c *Change) createPermissions(
+	ctx context.Context, slugs []string,
+) ([]latchkey.Permission, error) {
+	if len(slugs) == 0 {
+		return nil, nil
+	}
+	if err := c.count(ctx, quotaPermissions, int64(len(slugs))); err != nil {
+		return nil, err
+	}
+	rows := make([]write.InsertPermissionParams, len(slugs))
+	created := make([]latchkey.Permission, len(slugs))
+	for i, slug := range slugs {
 		created[i] = latchkey.Permission{ID: NewID("perm"), Name: slug, Slug: slug}
 		rows[i] = c.permissionRow(created[i])
 	}
-	permissions = append(permissions, created...)
 	c.auditAll(permissionCreated, targets(created, permissionTarget))
 	if err := c.tx.InsertPermissions(ctx, rows); err != nil {
 		return nil, fmt.Errorf("permissions: %w", err)
 	}
-	slices.SortFunc(permissions, bySlug)
-	return permissions, nil
+	return created, nil
 }
 
 // permissionsForKey is permissionsFor, but no slug may differ from that of an existing

@@ -18,7 +18,8 @@ import (
 // CreateRole creates a role, which grants its permissions to every key that has
 // the role. Permissions are given by slug; slugs that don't exist are created,
 // with the slug as the name. A slug that repeats, in any letter case, counts
-// once. Either all of it is applied or nothing.
+// once. Either all of it is applied or nothing. Only permissions that don't exist,
+// if they are more than 50, are created before, and stay if the request then fails.
 //
 // The root key needs rbac.*.create_role, with permissions also
 // rbac.*.add_permission_to_role, and with new slugs also
@@ -33,16 +34,19 @@ func (e *Engine) CreateRole(
 		}
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRole, error) {
-		role := latchkey.Role{ID: NewID("role"), Name: r.Name, Description: r.Description}
-		err := c.insertRole(ctx, role)
-		if store.IsDuplicate(err) {
+		_, err := c.tx.RoleByName(ctx, c.who.WorkspaceID(), foldName(r.Name))
+		if err == nil {
 			return latchkey.CreatedRole{}, roleNameExists(r.Name)
 		}
-		if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
 			return latchkey.CreatedRole{}, err
 		}
 		wanted, err := c.permissionsFor(ctx, r.Permissions)
 		if err != nil {
+			return latchkey.CreatedRole{}, err
+		}
+		role := latchkey.Role{ID: NewID("role"), Name: r.Name, Description: r.Description}
+		if err := c.insertRole(ctx, role); err != nil {
 			return latchkey.CreatedRole{}, err
 		}
 		if err := c.connect(ctx, role, wanted); err != nil {
@@ -162,7 +166,7 @@ func (e *Engine) UpdateRole(
 //
 // The root key needs rbac.*.delete_role. An unknown role returns 404.
 func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteRoleRequest) error {
-	return e.changeInSteps(ctx, who, func(ctx context.Context, c *Change) error {
+	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.tx.Role(ctx, who.WorkspaceID(), r.Role, foldName(r.Role))
 		if err != nil {
 			return orNotFound(err, roleNotFound(r.Role))
@@ -172,8 +176,8 @@ func (e *Engine) DeleteRole(ctx context.Context, who Caller, r *latchkey.DeleteR
 		if err != nil {
 			return fmt.Errorf("keys with the role: %w", err)
 		}
-		if c.partial = n == maxRows; c.partial {
-			return nil
+		if n == maxRows {
+			return new(part)
 		}
 		c.audit(roleDeleted, roleTarget(roleWith(row, nil)))
 		if err := c.tx.ClearRole(ctx, row.ID); err != nil {
@@ -253,9 +257,6 @@ func (c *Change) disconnect(
 	c.auditAll(rolePermissionDisconnected, targets(permissions, permissionTarget), roleTarget(role))
 	return c.tx.DeleteRolePermissionsOf(ctx, role.ID, idsOf(permissions))
 }
-
-// both returns the permissions of a that are in b too.
-func both(a, b []latchkey.Permission) []latchkey.Permission { return without(a, without(a, b)) }
 
 func idsOf(permissions []latchkey.Permission) []string {
 	ids := make([]string, len(permissions))

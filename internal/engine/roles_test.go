@@ -341,7 +341,7 @@ func TestRoleChangesAreAudited(t *testing.T) {
 	disconnect := "authorization.disconnect_role_and_permissions"
 	diff(t, w.recorded(func() {
 		id = w.newRole(latchkey.CreateRoleRequest{Name: "role", Permissions: []string{"a", "b"}})
-	}), []string{"role.create", "permission.create", connect})
+	}), []string{"permission.create", "role.create", connect})
 	diff(t, w.recorded(func() { w.setRole(id, "c", "b") }), []string{
 		"permission.create", disconnect, connect,
 	})

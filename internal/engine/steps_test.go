@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
@@ -86,6 +88,89 @@ func TestWhatManyHoldIsDeletedInSteps(t *testing.T) {
 	}
 	if v := w.verify(key.Key); len(v.Permissions) > 0 || len(v.Roles) > 0 || v.Identity != nil {
 		t.Errorf("the key still verifies with %v, %v, %v", v.Permissions, v.Roles, v.Identity)
+	}
+}
+
+// TestManyNewPermissionsAreCreatedInParts: what a request creates before the quota is
+// reached stays, and the same request continues when it is repeated. A request that names
+// few new ones creates nothing if it fails.
+func TestManyNewPermissionsAreCreatedInParts(t *testing.T) {
+	w := newWorld(t)
+	slugs := func(what string, n int) (all []string) {
+		for i := range n {
+			all = append(all, fmt.Sprint(what, ".", i))
+		}
+		return all
+	}
+	key, role := w.newKey(latchkey.CreateKeyRequest{}).KeyID, w.newRole(latchkey.CreateRoleRequest{
+		Name: "role",
+	})
+	migration := must[latchkey.CreatedMigration](w, w.who, "migrations.createMigration",
+		latchkey.CreateMigrationRequest{Algorithm: latchkey.MigrateSHA256}).MigrationID
+	api := w.newAPI()
+	held := 0
+	for operation, request := range map[string]func(slugs []string) any{
+		"keys.createKey": func(slugs []string) any {
+			return latchkey.CreateKeyRequest{APIID: api, Permissions: slugs}
+		},
+		"keys.updateKey": func(slugs []string) any {
+			return latchkey.UpdateKeyRequest{KeyID: key, Permissions: latchkey.Set(slugs)}
+		},
+		"keys.setPermissions": func(slugs []string) any {
+			return latchkey.SetPermissionsRequest{KeyID: key, Permissions: slugs}
+		},
+		"permissions.createRole": func(slugs []string) any {
+			return latchkey.CreateRoleRequest{Name: "role of " + slugs[0], Permissions: slugs}
+		},
+		"permissions.setRolePermissions": func(slugs []string) any {
+			return latchkey.SetRolePermissionsRequest{RoleID: role, Permissions: slugs}
+		},
+		"keys.migrateKeys": func(slugs []string) any {
+			sum := sha256.Sum256([]byte(slugs[0]))
+			return latchkey.MigrateKeysRequest{MigrationID: migration, APIID: api,
+				Keys: []latchkey.MigrateKey{{
+					Hash: base64.StdEncoding.EncodeToString(sum[:]), Permissions: slugs,
+				}}}
+		},
+	} {
+		t.Run(operation, func(t *testing.T) {
+			who := w.who
+			quotas, err := effectiveQuotas("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			quotas.Permissions = latchkey.Set(int64(held + 2*maxRows + 10))
+			root := *w.who.root
+			root.quotas = &quotas
+			who.root = &root
+			who.IdempotencyKey = operation
+			many := request(slugs(operation, 1000))
+			w.refused(who, operation, many, 403, "workspace_quota_exceeded")
+			if n := w.number("SELECT COUNT(*) FROM permissions"); n != held+2*maxRows {
+				t.Errorf("%d permissions, want two parts of %d", n-held, maxRows)
+			}
+			w.refused(who, operation, request(slugs(operation+"-more", fewSlugs)), 403,
+				"workspace_quota_exceeded")
+			if n := w.number("SELECT COUNT(*) FROM permissions"); n != held+2*maxRows {
+				t.Errorf("%d permissions after a request that failed whole, want %d", n-held, 2*maxRows)
+			}
+			root.quotas = nil
+			var answers [2]string
+			for i := range answers {
+				response, err := w.do(who, operation, many)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answers[i] = fmt.Sprintf("%+v", response)
+			}
+			if answers[0] != answers[1] {
+				t.Error("the repeated request is answered in another way")
+			}
+			held += 1000
+			if n := w.number("SELECT COUNT(*) FROM permissions"); n != held {
+				t.Errorf("%d permissions, want %d", n, held)
+			}
+		})
 	}
 }
 

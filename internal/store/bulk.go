@@ -16,23 +16,33 @@ import (
 // because each text is prepared once and kept.
 var batches = [...]int{256, 32, 4, 1}
 
-// batchText is a statement for each number of rows: as PostgreSQL numbers its parameters,
-// and as SQLite needs it, whose driver takes long to bind many parameters with names.
-type batchText struct{ numbered, plain [len(batches)]string }
+// batchText is a statement for each number of rows: for PostgreSQL, and for SQLite, whose
+// driver takes long to bind many parameters with names.
+type batchText struct{ postgres, sqlite [len(batches)]string }
 
 // batchOf returns a text that ends with what the function makes of the number of rows. It
 // is made when it is first used: most commands write nothing.
 func batchOf(text string, parameters func(rows int) string) func() *batchText {
+	both := func(rows int) string { return text + parameters(rows) }
+	return batchOfEach(both, both)
+}
+
+// batchOfEach is batchOf for a statement that the engines have different texts for. Its
+// parameters are in the order of their numbers.
+func batchOfEach(postgres, sqlite func(rows int) string) func() *batchText {
 	return sync.OnceValue(func() *batchText {
 		numbers := regexp.MustCompile(`\$[0-9]+`)
 		t := &batchText{}
 		for i, rows := range batches {
-			t.numbered[i] = text + parameters(rows)
-			t.plain[i] = numbers.ReplaceAllString(t.numbered[i], "?")
+			t.postgres[i] = postgres(rows)
+			t.sqlite[i] = numbers.ReplaceAllString(sqlite(rows), "?")
 		}
 		return t
 	})
 }
+
+// permissionColumns are what permissionsBySlug reads.
+const permissionColumns = "SELECT p.id, p.name, p.slug, p.slug_folded, p.description "
 
 // The texts that work on many rows. On PostgreSQL a row takes a fraction of the time of a
 // statement of its own.
@@ -47,20 +57,22 @@ var (
 	insertRolePermissions = batchOf(
 		"INSERT INTO role_permissions (role_id, permission_id) VALUES ", rowsOf(2))
 	deleteKeyPermissions = batchOf(
-		"DELETE FROM key_permissions WHERE key_id = $1 AND permission_id IN ", listFrom(2))
+		"DELETE FROM key_permissions WHERE key_id = $1 AND permission_id IN ", secondOn)
 	deleteRolePermissions = batchOf(
-		"DELETE FROM role_permissions WHERE role_id = $1 AND permission_id IN ", listFrom(2))
-	permissionsBySlug = batchOf("", func(rows int) string {
-		// One list of slugs would let PostgreSQL read all permissions of the workspace
-		// while its statistics don't know that there are many.
-		each := make([]string, rows)
-		for i := range each {
-			each[i] = "SELECT id, workspace_id, name, slug, slug_folded, description, search " +
-				"FROM permissions WHERE workspace_id = $" + strconv.Itoa(2*i+1) +
-				" AND slug_folded = $" + strconv.Itoa(2*i+2)
-		}
-		return strings.Join(each, " UNION ALL ")
-	})
+		"DELETE FROM role_permissions WHERE role_id = $1 AND permission_id IN ", secondOn)
+	// Both look up one slug after the other. Of a list of slugs PostgreSQL would read all
+	// permissions of the workspace while its statistics don't know that there are many.
+	permissionsBySlug = batchOfEach(
+		func(rows int) string {
+			return "SELECT p.* FROM " + secondOn(rows) + " AS wanted (slug) CROSS JOIN LATERAL (" +
+				permissionColumns +
+				"FROM permissions AS p WHERE p.workspace_id = $1 AND p.slug_folded = wanted.slug LIMIT 1) AS p"
+		},
+		func(rows int) string {
+			return "WITH own (id) AS (VALUES ($1)), wanted (slug) AS " + secondOn(rows) + " " +
+				permissionColumns + "FROM own CROSS JOIN wanted CROSS JOIN permissions AS p " +
+				"WHERE p.workspace_id = own.id AND p.slug_folded = wanted.slug"
+		})
 	hashesTaken = batchOf("SELECT hash FROM keys WHERE workspace_id = $1 AND hash IN ", listFrom(2))
 )
 
@@ -84,6 +96,16 @@ func listFrom(first int) func(int) string {
 		}
 		return "(" + strings.Join(names, ", ") + ")"
 	}
+}
+
+// secondOn makes a table of one column from the second parameter on. PostgreSQL looks rows up
+// in it; it would compare each with every member of a list.
+func secondOn(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = "($" + strconv.Itoa(2+i) + ")"
+	}
+	return "(VALUES " + strings.Join(names, ", ") + ")"
 }
 
 // InsertAuditLogs inserts rows of the audit log.
@@ -126,29 +148,28 @@ func (tx *Tx) DeleteRolePermissionsOf(
 }
 
 // PermissionsBySlug returns the permissions of a workspace with these folded slugs, in no
-// order.
+// order. They have the columns that a response needs.
 func (tx *Tx) PermissionsBySlug(
 	ctx context.Context, workspace string, folded []string,
 ) (found []read.Permission, err error) {
-	for len(folded) > 0 {
-		i := max(1, atMost(len(folded))) // more than 32 queries in one take long to plan
-		var pairs []any
-		for _, slug := range folded[:batches[i]] {
-			pairs = append(pairs, workspace, slug)
-		}
-		folded = folded[batches[i]:]
-		rows, err := tx.checked.QueryContext(ctx, tx.text(permissionsBySlug(), i), pairs...)
+	seen := make(map[string]bool, len(folded))
+	for some := range slices.Chunk(folded, batches[0]) {
+		i := atLeast(len(some))
+		rows, err := tx.checked.QueryContext(ctx, tx.text(permissionsBySlug(), i),
+			append([]any{workspace}, padded(some, batches[i])...)...)
 		if err != nil {
 			return nil, err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var p read.Permission
-			if err := rows.Scan(&p.ID, &p.WorkspaceID, &p.Name, &p.Slug, &p.SlugFolded,
-				&p.Description, &p.Search); err != nil {
+			if err := rows.Scan(&p.ID, &p.Name, &p.Slug, &p.SlugFolded, &p.Description); err != nil {
 				return nil, err
 			}
-			found = append(found, p)
+			if !seen[p.ID] { // the last slug can be there several times
+				seen[p.ID] = true
+				found = append(found, p)
+			}
 		}
 		if err := rows.Err(); err != nil {
 			return nil, err
@@ -222,9 +243,9 @@ func (tx *Tx) deleteAll(
 // text returns the form of a text that the database takes, for one of the batches.
 func (tx *Tx) text(t *batchText, i int) string {
 	if _, sqlite := tx.on.(*statements); sqlite {
-		return t.plain[i]
+		return t.sqlite[i]
 	}
-	return t.numbered[i]
+	return t.postgres[i]
 }
 
 // atMost returns the index of the largest batch of at most n rows.
