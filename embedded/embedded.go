@@ -115,6 +115,13 @@ type Config struct {
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
+	// V1 also serves version 1 of Unkey's API, under /v1/, for clients that don't know
+	// version 2. Everybody who reaches the service can then verify keys without a root
+	// key, at most 100 a second for each address; see docs/compatibility.md.
+	V1 bool
+	// V1APIs are the APIs whose keys can be verified without a root key, with V1 only;
+	// all by default.
+	V1APIs []string
 }
 
 // Service is a running service.
@@ -202,7 +209,7 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	}
 	s.Handler, s.Metrics = server.New(server.Config{
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies,
-		Ready: s.ready,
+		Ready: s.ready, V1: cfg.V1, V1APIs: cfg.V1APIs,
 	})
 	s.Client, err = latchkey.New(latchkey.Config{
 		Transport: s, Retry: latchkey.NoRetry, // no call is lost on the way

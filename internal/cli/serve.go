@@ -43,6 +43,8 @@ type serveCmd struct {
 	DrainDelay     time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to keep serving after readiness turns to 503, so that load balancers notice."`
 	AuditRetention time.Duration     `env:"LATCHKEY_AUDIT_RETENTION" default:"9600h" placeholder:"TIME" help:"How long records of the audit log are kept; 0 is for ever (default: 400 days)."`
 	AuditExport    string            `env:"LATCHKEY_AUDIT_EXPORT" type:"path" placeholder:"FOLDER" help:"Folder of files that records are appended to before they are dropped."`
+	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
+	V1APIs         []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
 	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
 }
 
@@ -52,6 +54,11 @@ func (serveCmd) Help() string {
 number of nodes share with the same master key. The first start creates the master key and the
 operator's root key, prints the root key and saves it in the file root.key. SIGTERM, SIGHUP or
 Ctrl-C stops the service after the requests in progress; a second one stops it at once.
+
+--v1 opens version 1 of Unkey's API for clients that know no other. In it, verifying a key needs
+no root key: whoever can reach the port can verify keys, which spends their credits and shows
+their metadata. Each address has 100 such verifications a second; --v1-apis names the only APIs
+for which they work.
 
 Examples:
 
@@ -68,6 +75,8 @@ func (c *serveCmd) Validate() error {
 		return errors.New("--tls-cert and --tls-key need one another")
 	case c.MaxConnections < 1:
 		return errors.New("--max-connections must be at least 1")
+	case len(c.V1APIs) > 0 && !c.V1:
+		return errors.New("--v1-apis needs --v1")
 	}
 	return nil
 }
@@ -91,6 +100,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		TrustedProxies: c.TrustedProxies,
 		Redis:          c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
 		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
+		V1: c.V1, V1APIs: c.V1APIs,
 	})
 	if err != nil {
 		return err

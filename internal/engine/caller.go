@@ -23,6 +23,10 @@ type Request struct {
 	IdempotencyKey string // a repeated request gets the response of the first one
 	Trace          *Trace // receives details of the request; can be nil
 
+	// KeysOf is the API whose keys a verification is about; "" for any. Other keys are
+	// FORBIDDEN.
+	KeysOf string
+
 	// Lane spreads counters over cache lines. Concurrent requests should have
 	// different lanes; only speed depends on it.
 	Lane uint32
@@ -33,6 +37,8 @@ type Trace struct {
 	// Checked reports that the request is valid, so that a 400 comes from the
 	// operation itself.
 	Checked bool
+	// API is the API of the key that keys.getKey returned.
+	API string
 	// Quota is the state of the workspace's request limit; nil if it has none.
 	Quota *Quota
 	// Stale is the age of the oldest cached data that the response depends on; 0

@@ -183,6 +183,9 @@ func (e *Engine) GetKey(
 	if err := who.require(onKey(row)); err != nil {
 		return latchkey.Key{}, err
 	}
+	if who.Trace != nil {
+		who.Trace.API = row.Key.APIID
+	}
 	if r.Decrypt {
 		if err := who.requireDecrypt(onKey(row), row.StoreEncrypted); err != nil {
 			return latchkey.Key{}, err

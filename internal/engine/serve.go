@@ -15,6 +15,8 @@ type Call struct {
 	Token string
 	// Callers caches the caller of transports with a single one; nil for others.
 	Callers *CallerCache
+	// ByKey admits a verification without a root key; nil for no such verification.
+	ByKey *ByKey
 	// Value is the request as a pointer to the operation's request type. If nil,
 	// the request is Body.
 	Value any
@@ -36,6 +38,14 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 	}
 	if op.Public {
 		call.root = anonymousRootKey
+		return e.run(ctx, op, &call.Caller, request)
+	}
+	if r, verifies := request.(*latchkey.VerifyKeyRequest); verifies && call.Token == "" &&
+		call.ByKey != nil {
+		if err := e.authenticateByKey(ctx, call, r); err != nil {
+			e.refuseCaller(ctx, &call.Caller, err)
+			return Response{}, err
+		}
 		return e.run(ctx, op, &call.Caller, request)
 	}
 	if err := e.authenticateCall(ctx, call); err != nil {

@@ -81,7 +81,7 @@ func (e *Engine) verify(
 	now := e.now()
 	obs.key, obs.at = key, now
 	key.describe(v)
-	if v.Code = key.check(now, who.RemoteIP, query); v.Code != latchkey.Valid {
+	if v.Code = key.check(now, who, query); v.Code != latchkey.Valid {
 		return e.showBalance(ctx, key, v)
 	}
 	var buf [2]checkedLimit // on the stack; most keys have no more
@@ -192,15 +192,17 @@ func (k *keySnapshot) describe(v *latchkey.Verification) {
 
 // check runs the checks that need neither the store nor the limiter. It returns
 // Valid if all pass.
-func (k *keySnapshot) check(now int64, remoteIP string, query *rbac.Query) latchkey.Code {
+func (k *keySnapshot) check(now int64, who *Caller, query *rbac.Query) latchkey.Code {
 	switch {
 	case k.workspaceOff:
 		return latchkey.Forbidden
 	case !k.enabled:
 		return latchkey.Disabled
+	case who.KeysOf != "" && who.KeysOf != k.api:
+		return latchkey.Forbidden
 	case k.expires != never && now > k.expires:
 		return latchkey.Expired
-	case len(k.allowedIPs) > 0 && !containsAddress(k.allowedIPs, remoteIP):
+	case len(k.allowedIPs) > 0 && !containsAddress(k.allowedIPs, who.RemoteIP):
 		return latchkey.Forbidden
 	case query != nil && !query.Allowed(k.permissionSet):
 		return latchkey.InsufficientPermissions

@@ -114,7 +114,7 @@ func TestWrongPathsAndMethodsAnswerInTheEnvelope(t *testing.T) {
 		{"POST", "/v2/keys.nothing", 404, "route_not_found", ""},
 		{"POST", "/v2/apis.createApi/", 404, "route_not_found", ""},
 		{"POST", "/v2/Apis.createApi", 404, "route_not_found", ""},
-		{"POST", "/v1/keys.verifyKey", 404, "route_not_found", ""},
+		{"POST", "/v3/keys.verifyKey", 404, "route_not_found", ""},
 		{"GET", "/", 404, "route_not_found", ""},
 		{"GET", "/v2/apis.createApi", 405, "method_not_allowed", "POST"},
 		{"OPTIONS", "/v2/apis.createApi", 405, "method_not_allowed", "POST"},

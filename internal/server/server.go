@@ -1,11 +1,11 @@
 // Package server serves the engine over HTTP: it reads requests, calls the engine and
 // writes responses in the envelope of the Unkey v2 API.
 //
-// The operations of [engine.Ops] are under /v2/, each under its name, beside
-// /health/live, /health/ready, /openapi.json, /openapi.yaml and /reference. Every other
-// path and method gets an error in the envelope. There is no middleware: one
-// [http.ServeMux] leads to one exchange, which does everything in order. A second
-// handler has the metrics.
+// The operations of [engine.Ops] are under /v2/, each under its name, and, if they are
+// turned on, the routes of version 1 under /v1/ (v1.go), beside /health/live,
+// /health/ready, /openapi.json, /openapi.yaml and /reference. Every other path and method
+// gets an error in the envelope. There is no middleware: one [http.ServeMux] leads to one
+// exchange, which does everything in order. A second handler has the metrics.
 package server
 
 import (
@@ -37,6 +37,11 @@ type Config struct {
 	// Ready returns why requests should go to another node, or nil if they are welcome. By
 	// default they always are.
 	Ready func(ctx context.Context) error
+	// V1 also serves version 1 of the API, under /v1/. Keys can then be verified without a
+	// root key.
+	V1 bool
+	// V1APIs are the APIs whose keys can be verified without a root key; all by default.
+	V1APIs []string
 }
 
 // server is what all exchanges share.
@@ -65,6 +70,7 @@ func New(cfg Config) (api, metrics http.Handler) {
 			x.operate(op)
 		})
 	}
+	s.openV1(cfg.V1, cfg.V1APIs)
 	s.handle(s.mux, http.MethodGet, "/openapi.json", (*exchange).openAPI)
 	s.handle(s.mux, http.MethodGet, "/openapi.yaml", (*exchange).openAPIYAML)
 	s.handle(s.mux, http.MethodGet, "/reference", (*exchange).reference)

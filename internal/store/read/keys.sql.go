@@ -259,6 +259,52 @@ func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, mos
 	return items, nil
 }
 
+const keysWithHash = `-- name: KeysWithHash :many
+SELECT k.id, k.workspace_id, k.api_id, w.enabled AS workspace_enabled
+FROM keys k
+JOIN apis a ON a.id = k.api_id
+JOIN workspaces w ON w.id = k.workspace_id
+WHERE k.hash = $1 AND k.deleted_at = 0 AND a.deleted_at = 0 AND w.deleted_at = 0
+ORDER BY CASE WHEN k.api_id = $2 THEN 0 ELSE 1 END
+LIMIT 2
+`
+
+type KeysWithHashRow struct {
+	ID               string
+	WorkspaceID      string
+	APIID            string
+	WorkspaceEnabled bool
+}
+
+// The keys of that hash in any workspace, those of an API first.
+func (q *Queries) KeysWithHash(ctx context.Context, hash string, aPIID string) ([]KeysWithHashRow, error) {
+	rows, err := q.db.QueryContext(ctx, keysWithHash, hash, aPIID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []KeysWithHashRow
+	for rows.Next() {
+		var i KeysWithHashRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.APIID,
+			&i.WorkspaceEnabled,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const liveKey = `-- name: LiveKey :one
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
     a.default_bytes,

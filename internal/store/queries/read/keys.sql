@@ -9,6 +9,16 @@ JOIN workspaces w ON w.id = k.workspace_id
 LEFT JOIN identities i ON i.id = k.identity_id
 WHERE k.hash = $1 AND k.workspace_id = $2;
 
+-- name: KeysWithHash :many
+-- The keys of that hash in any workspace, those of an API first.
+SELECT k.id, k.workspace_id, k.api_id, w.enabled AS workspace_enabled
+FROM keys k
+JOIN apis a ON a.id = k.api_id
+JOIN workspaces w ON w.id = k.workspace_id
+WHERE k.hash = sqlc.arg(hash) AND k.deleted_at = 0 AND a.deleted_at = 0 AND w.deleted_at = 0
+ORDER BY CASE WHEN k.api_id = sqlc.arg(api_id) THEN 0 ELSE 1 END
+LIMIT 2;
+
 -- name: LiveKey :one
 -- A key that can be managed: neither it nor its API is deleted.
 SELECT sqlc.embed(k), a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
