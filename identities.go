@@ -16,6 +16,8 @@ type Identity struct {
 	Meta Meta `json:"meta,omitempty"`
 	// Ratelimits are shared by all keys of the identity; absent if there are none.
 	Ratelimits []Ratelimit `json:"ratelimits,omitempty"`
+	// Disabled is true while the identity is disabled: its keys verify as DISABLED.
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // CreateIdentityRequest asks for a new identity.
@@ -66,6 +68,9 @@ type UpdateIdentityRequest struct {
 	// Ratelimits replaces all limits. A limit whose name stays keeps its id and its count. An empty
 	// list removes all.
 	Ratelimits Opt[[]RatelimitRequest] `json:"ratelimits,omitzero" check:"max=50"`
+	// Enabled enables or disables the identity. All keys of a disabled identity verify as DISABLED,
+	// those created later too.
+	Enabled Opt[bool] `json:"enabled,omitzero"`
 }
 
 // Identities are the operations on identities.

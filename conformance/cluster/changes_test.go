@@ -92,6 +92,15 @@ var changeKinds = map[string]func(t *testing.T, c *latchkey.Client) changeCase{
 			return len(v.Ratelimits) == 1 && v.Ratelimits[0].Limit == 77, err
 		}}
 	},
+	"identity disabled": func(t *testing.T, c *latchkey.Client) changeCase {
+		owner := name("user")
+		key := newKey(t, c, latchkey.CreateKeyRequest{ExternalID: owner})
+		return changeCase{func(ctx context.Context, c *node) error {
+			_, err := c.Identities.Update(ctx,
+				latchkey.UpdateIdentityRequest{Identity: owner, Enabled: latchkey.Set(false)})
+			return err
+		}, verifiesAs(key.Key, latchkey.Disabled)}
+	},
 	"override set": func(t *testing.T, c *latchkey.Client) changeCase {
 		space := name("space")
 		ask := latchkey.LimitRequest{Namespace: space, Identifier: "somebody", Limit: 1 << 40,

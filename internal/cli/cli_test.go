@@ -170,7 +170,12 @@ func (s *service) await(out, errOut string) error {
 		if err != nil {
 			return err
 		}
-		if s.url = string(answersAt.Find(text)); s.url != "" {
+		log, err := os.ReadFile(errOut)
+		if err != nil {
+			return err
+		}
+		s.url = string(answersAt.Find(text))
+		if s.url != "" && bytes.Contains(log, []byte("started")) { // the log is copied, so it is later
 			return nil
 		}
 		select {

@@ -26,6 +26,13 @@ type identityCommands struct {
 		Limits   []limit `name:"limit" sep:"none" json:"ratelimits,omitempty" placeholder:"RATE" help:"Rate limit that its keys share, such as 10/s or tokens=1000/min; repeatable. They replace all limits."`
 		Clearing
 	} `cmd:"" op:"identities.updateIdentity" done:"Updated identity {identity}." help:"Change an identity."`
+	Suspend struct {
+		Identity string `arg:"" json:"identity" complete:"identities.listIdentities externalId" help:"Its external id or id."`
+		Confirmed
+	} `cmd:"" op:"identities.updateIdentity" with:"enabled=false" confirm:"No key of identity {identity} will work until it is resumed." done:"Suspended identity {identity}. None of its keys works." help:"Disable all keys of an identity until it is resumed."`
+	Resume struct {
+		Identity string `arg:"" json:"identity" complete:"identities.listIdentities externalId" help:"Its external id or id."`
+	} `cmd:"" op:"identities.updateIdentity" with:"enabled=true" done:"Resumed identity {identity}. Its keys work again." help:"Enable the keys of a suspended identity."`
 	Delete struct {
 		Identity string `arg:"" json:"identity" complete:"identities.listIdentities externalId" help:"Its external id or id."`
 		Confirmed
@@ -33,7 +40,9 @@ type identityCommands struct {
 }
 
 func identityRow(i latchkey.Identity) []string {
-	return []string{i.ID, i.ExternalID, limits(i.Ratelimits), string(i.Meta)}
+	return []string{
+		i.ID, i.ExternalID, yes(!i.Disabled), limits(i.Ratelimits), string(i.Meta),
+	}
 }
 
 // limits writes rate limits for people.

@@ -32,7 +32,7 @@ func tableOf[T any](header string, row func(T) []string) table {
 var tables = map[string]table{
 	"apis.listApis":               tableOf("ID NAME PREFIX PROTECTED ENCRYPTED CREATED", apiRow),
 	"apis.listKeys":               tableOf(keyHeader, keyRow),
-	"identities.listIdentities":   tableOf("ID EXTERNAL-ID LIMITS META", identityRow),
+	"identities.listIdentities":   tableOf("ID EXTERNAL-ID ENABLED LIMITS META", identityRow),
 	"permissions.listPermissions": tableOf("ID SLUG NAME DESCRIPTION", permissionRow),
 	"permissions.listRoles":       tableOf("ID NAME PERMISSIONS DESCRIPTION", roleRow),
 	"ratelimit.listNamespaces":    tableOf("ID NAME DEGRADED ALGORITHM CREATED", namespaceRow),

@@ -40,7 +40,7 @@ var Ops = bindAll(map[string]*Op{
 	"identities.createIdentity": bindData((*Engine).CreateIdentity),
 	"identities.getIdentity":    bindData((*Engine).GetIdentity),
 	"identities.listIdentities": bindPage((*Engine).ListIdentities),
-	"identities.updateIdentity": bindData((*Engine).UpdateIdentity),
+	"identities.updateIdentity": bindData((*Engine).UpdateIdentity).revokingWhen(suspends),
 	"identities.deleteIdentity": bindNoData((*Engine).DeleteIdentity),
 
 	"permissions.createPermission":   bindData((*Engine).CreatePermission),
@@ -113,6 +113,13 @@ func restricts(request any) bool {
 	_, expires := r.Expires.Get()
 	light := r.Permissions.IsZero() && r.Roles.IsZero() && r.Ratelimits.IsZero()
 	return light && (expires || !r.Enabled.Or(true))
+}
+
+// suspends reports whether a request disables an identity, and asks for nothing that takes
+// long.
+func suspends(request any) bool {
+	r := request.(*latchkey.UpdateIdentityRequest)
+	return r.Ratelimits.IsZero() && !r.Enabled.Or(true)
 }
 
 // clears reports whether a request replaces permissions or roles by none.

@@ -105,7 +105,8 @@ func (e *Engine) ListIdentities(
 // clears it. Rate limits are replaced by name: a limit whose name is kept keeps
 // its id and its count, and an empty list removes all. Absent fields keep their
 // values. The response has all rate limits, but metadata only if the request
-// set it.
+// set it. While an identity is disabled, all its keys verify as DISABLED, from
+// the next verification on; the keys themselves don't change.
 //
 // The root key needs identity.*.update_identity. A rate limit name that repeats
 // returns 400, as does metadata of more than 1 MiB. An unknown identity returns
@@ -134,11 +135,20 @@ func (e *Engine) UpdateIdentity(
 func (c *Change) updateIdentity(
 	ctx context.Context, row read.Identity, r *latchkey.UpdateIdentityRequest, meta string,
 ) (latchkey.Identity, error) {
-	identity := latchkey.Identity{ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(meta)}
+	enabled := r.Enabled.Or(row.Enabled)
+	identity := latchkey.Identity{
+		ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(meta),
+		Disabled: !enabled,
+	}
 	c.invalidate(row.ID)
 	c.audit(identityUpdated, identityTarget(row.ID, row.ExternalID))
 	if !r.Meta.IsZero() {
 		if err := c.tx.SetIdentityMeta(ctx, row.ID, meta); err != nil {
+			return latchkey.Identity{}, err
+		}
+	}
+	if enabled != row.Enabled {
+		if err := c.tx.SetIdentityEnabled(ctx, row.ID, enabled); err != nil {
 			return latchkey.Identity{}, err
 		}
 	}
@@ -279,6 +289,7 @@ func distinctNames(requests []latchkey.RatelimitRequest) error {
 func identityWith(row read.Identity, limits []latchkey.Ratelimit) latchkey.Identity {
 	return latchkey.Identity{
 		ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(row.Meta), Ratelimits: limits,
+		Disabled: !row.Enabled,
 	}
 }
 

@@ -204,6 +204,45 @@ func TestUpdateIdentityChangesOnlyTheGivenFields(t *testing.T) {
 	diff(t, is, latchkey.Identity{ID: id, ExternalID: "alice"})
 }
 
+// TestADisabledIdentityDisablesItsKeysAtOnce: those that it has, those that it gets, and no
+// others; and its own settings of the keys stay.
+func TestADisabledIdentityDisablesItsKeysAtOnce(t *testing.T) {
+	w := newWorld(t)
+	api := w.newAPI()
+	key := func(owner string) string {
+		return w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: owner}).Key
+	}
+	want := func(when, key string, code latchkey.Code) {
+		t.Helper()
+		v := w.verify(key)
+		if v.Code != code || v.Enabled != latchkey.Set(true) {
+			t.Errorf("%s: %s, enabled %v; want %s, true", when, v.Code, v.Enabled, code)
+		}
+	}
+	set := func(enabled bool) latchkey.Identity {
+		return must[latchkey.Identity](w, w.who, "identities.updateIdentity",
+			latchkey.UpdateIdentityRequest{Identity: "theirs", Enabled: latchkey.Set(enabled)})
+	}
+	first, other := key("theirs"), key("another")
+	want("before", first, latchkey.Valid)
+	if shown := set(false); !shown.Disabled {
+		t.Error("the response does not show that the identity is disabled")
+	}
+	want("disabled", first, latchkey.Disabled)
+	want("of another identity", other, latchkey.Valid)
+	want("created later", key("theirs"), latchkey.Disabled)
+	if v := w.verify(first); !v.Identity.Disabled {
+		t.Error("the verification does not show that the identity is disabled")
+	}
+	if shown := w.identity("theirs"); !shown.Disabled {
+		t.Error("identities.getIdentity does not show that the identity is disabled")
+	}
+	if shown := set(true); shown.Disabled {
+		t.Error("the response shows the identity as disabled")
+	}
+	want("enabled again", first, latchkey.Valid)
+}
+
 func TestUpdateIdentityChecksInTheDocumentedOrder(t *testing.T) {
 	w := newWorld(t)
 	twice := latchkey.Set([]latchkey.RatelimitRequest{

@@ -77,12 +77,12 @@ func (c *Change) updateColumns(
 }
 
 // keyOf returns a stored key with its grants.
-func keyOf(k *read.Key, externalID, identityMeta string, h *storedGrants) latchkey.Key {
+func keyOf(k *read.Key, o owner, h *storedGrants) latchkey.Key {
 	return latchkey.Key{
 		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
 		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt),
 		LastUsedAt: timeOf(k.LastUsedAt), Expires: timeOf(orElse(k.Expires, 0)),
 		Permissions: h.permissions, Roles: h.roles, Credits: creditsOf(k), Ratelimits: h.limits,
-		Identity: identityOf(k, externalID, identityMeta, h.shared),
+		Identity: identityOf(k, o, h.shared),
 	}
 }

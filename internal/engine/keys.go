@@ -191,7 +191,7 @@ func (e *Engine) GetKey(
 			return latchkey.Key{}, err
 		}
 	}
-	key, err := e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
+	key, err := e.describe(ctx, &row.Key, ownerOf(row))
 	if err != nil {
 		return latchkey.Key{}, err
 	}
@@ -267,7 +267,7 @@ func (e *Engine) Whoami(
 	if err := who.require(onKey(row)); err != nil {
 		return latchkey.Key{}, err
 	}
-	return e.describe(ctx, &row.Key, row.ExternalID, row.IdentityMeta)
+	return e.describe(ctx, &row.Key, ownerOf(row))
 }
 
 // ListKeys returns the keys of an API in a fixed order, page by page. Disabled
@@ -359,7 +359,8 @@ func (e *Engine) listedKeys(
 		if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
 			return latchkey.Key{}, err
 		}
-		key := keyOf(&row.Key, row.ExternalID, row.IdentityMeta, grants[row.Key.ID])
+		o := owner{row.ExternalID, row.IdentityMeta, row.IdentityEnabled}
+		key := keyOf(&row.Key, o, grants[row.Key.ID])
 		if !r.Decrypt {
 			return key, nil
 		}
@@ -373,7 +374,7 @@ func (e *Engine) listedKeys(
 
 // describe returns a stored key with its grants.
 func (e *Engine) describe(
-	ctx context.Context, k *read.Key, externalID, identityMeta string,
+	ctx context.Context, k *read.Key, o owner,
 ) (latchkey.Key, error) {
 	h, err := e.loadGrants(ctx, k)
 	if err != nil {
@@ -382,7 +383,12 @@ func (e *Engine) describe(
 	if err := withSharedCredits(ctx, k, e.db.SharedCredits); err != nil {
 		return latchkey.Key{}, err
 	}
-	return keyOf(k, externalID, identityMeta, h), nil
+	return keyOf(k, o, h), nil
+}
+
+// ownerOf returns the identity of a row.
+func ownerOf(row read.LiveKeyRow) owner {
+	return owner{row.ExternalID, row.IdentityMeta, row.IdentityEnabled}
 }
 
 // UpdateKey changes a key. Absent fields keep their values, null removes a

@@ -197,7 +197,8 @@ func TestRevocationsAreUrgent(t *testing.T) {
 		}
 	}
 	want := map[string]bool{
-		"apis.deleteApi": true, "keys.deleteKey": true, "keys.rerollKey": true,
+		"identities.updateIdentity": false,
+		"apis.deleteApi":            true, "keys.deleteKey": true, "keys.rerollKey": true,
 		"keys.updateKey": false, "keys.removePermissions": true, "keys.removeRoles": true,
 		"keys.setPermissions": true, "keys.setRoles": true,
 		"permissions.deletePermission": true, "permissions.deleteRole": true,
@@ -219,6 +220,12 @@ func TestRevocationsAreUrgent(t *testing.T) {
 			true},
 		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Null[latchkey.Time]()},
 			false},
+		{"identities.updateIdentity",
+			&latchkey.UpdateIdentityRequest{Enabled: latchkey.Set(false)}, true},
+		{"identities.updateIdentity", &latchkey.UpdateIdentityRequest{
+			Enabled:    latchkey.Set(false),
+			Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{}),
+		}, false},
 		{"keys.setPermissions", &latchkey.SetPermissionsRequest{Permissions: []string{"a"}}, false},
 		{"keys.setRoles", &latchkey.SetRolesRequest{Roles: []string{"a"}}, false},
 		{

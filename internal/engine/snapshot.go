@@ -36,6 +36,7 @@ type keySnapshot struct {
 	deleted      bool         // the key, its API or its workspace is deleted
 	workspaceOff bool
 	enabled      bool
+	ownerOff     bool // its identity is disabled
 	limited      bool // there is a balance
 }
 
@@ -153,6 +154,7 @@ func (e *Engine) newSnapshot(
 		deleted:      key.DeletedAt != 0 || row.APIDeletedAt != 0 || row.WorkspaceDeletedAt != 0,
 		workspaceOff: !row.WorkspaceEnabled,
 		enabled:      key.Enabled,
+		ownerOff:     !row.IdentityEnabled,
 		limited:      key.Remaining.Valid,
 	}
 	if key.RefillInterval != "" && k.limited {
@@ -168,7 +170,9 @@ func newGrants(row *read.KeyByHashRow, stored *storedGrants) (*grants, error) {
 		return nil, fmt.Errorf("API %s: addresses: %w", row.Key.APIID, err)
 	}
 	meta, identityMeta := shared(row.IdentityMeta)
-	limits, identity := effectiveLimits(&row.Key, row.ExternalID, meta, stored)
+	limits, identity := effectiveLimits(
+		&row.Key, owner{row.ExternalID, meta, row.IdentityEnabled}, stored,
+	)
 	if allowedIPs == nil && limits == nil && identity == nil && stored.permissions == nil &&
 		stored.roles == nil {
 		return noGrants, nil
@@ -195,13 +199,13 @@ func shared(text string) (string, unique.Handle[string]) {
 // of the key overrides that of its identity with the same name. The returned
 // identity has the limits that are not overridden.
 func effectiveLimits(
-	key *read.Key, externalID, meta string, h *storedGrants,
+	key *read.Key, o owner, h *storedGrants,
 ) ([]effectiveLimit, *latchkey.Identity) {
 	var limits []effectiveLimit
 	for _, l := range h.limits {
 		limits = append(limits, limitOn(balanceID(key), l))
 	}
-	identity := identityOf(key, externalID, meta, nil)
+	identity := identityOf(key, o, nil)
 	for _, l := range h.shared {
 		if _, hidden := slices.BinarySearchFunc(h.limits, l, byLimitName); !hidden {
 			limits = append(limits, limitOn(key.IdentityID, l))
@@ -211,14 +215,19 @@ func effectiveLimits(
 	return limits, identity
 }
 
+// owner is what queries of keys return of the key's identity.
+type owner struct {
+	externalID, meta string
+	enabled          bool
+}
+
 // identityOf returns the identity of a key, or nil if it has none.
-func identityOf(
-	key *read.Key, externalID, meta string, limits []latchkey.Ratelimit,
-) *latchkey.Identity {
-	if key.IdentityID == "" || externalID == "" {
+func identityOf(key *read.Key, o owner, limits []latchkey.Ratelimit) *latchkey.Identity {
+	if key.IdentityID == "" || o.externalID == "" {
 		return nil
 	}
 	return &latchkey.Identity{
-		ID: key.IdentityID, ExternalID: externalID, Meta: latchkey.Meta(meta), Ratelimits: limits,
+		ID: key.IdentityID, ExternalID: o.externalID, Meta: latchkey.Meta(o.meta),
+		Ratelimits: limits, Disabled: !o.enabled,
 	}
 }

@@ -27,7 +27,9 @@ func heap() uint64 {
 
 // rowOfKey makes what the store returns for a key: each text is one of its own.
 func rowOfKey(n int, text func(string) string) *read.KeyByHashRow {
-	row := &read.KeyByHashRow{KeyspaceID: text("ks_123456789"), WorkspaceEnabled: true}
+	row := &read.KeyByHashRow{
+		KeyspaceID: text("ks_123456789"), WorkspaceEnabled: true, IdentityEnabled: true,
+	}
 	row.Key = read.Key{
 		ID: fmt.Sprintf("key_%09d", n), APIID: text("api_123456789"),
 		WorkspaceID: text("ws_123456789"), Enabled: true,

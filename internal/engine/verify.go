@@ -196,7 +196,7 @@ func (k *keySnapshot) check(now int64, who *Caller, query *rbac.Query) latchkey.
 	switch {
 	case k.workspaceOff:
 		return latchkey.Forbidden
-	case !k.enabled:
+	case !k.enabled || k.ownerOff:
 		return latchkey.Disabled
 	case who.KeysOf != "" && who.KeysOf != k.api:
 		return latchkey.Forbidden

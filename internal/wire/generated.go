@@ -1058,10 +1058,11 @@ var rulesOfUpdateIdentityRequest = object{loose: false, needs: false, fields: []
 	{kind: aText, name: "identity", required: true, size: &bounds{1, 8192}},
 	{kind: aMeta, name: "meta", size: &bounds{noMin, 100}},
 	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
+	{kind: aBool, name: "enabled"},
 }}
 
 func visitUpdateIdentityRequest(c *checker, f *field, v *latchkey.UpdateIdentityRequest) {
-	var at [3]int
+	var at [4]int
 	if !c.object(f, &rulesOfUpdateIdentityRequest, at[:]) {
 		return
 	}
@@ -1080,6 +1081,10 @@ func visitUpdateIdentityRequest(c *checker, f *field, v *latchkey.UpdateIdentity
 			}
 		}
 		keep(c, &v.Ratelimits, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Enabled); ok {
+		boolean(c, &r[3], &o)
+		keep(c, &v.Enabled, o)
 	}
 	c.end(&rulesOfUpdateIdentityRequest)
 }
@@ -2173,6 +2178,10 @@ func appendIdentity(b []byte, v *latchkey.Identity) []byte {
 	if len(v.Ratelimits) > 0 {
 		b = append(b, `,"ratelimits":`...)
 		b = appendList(b, v.Ratelimits, appendRatelimit)
+	}
+	if v.Disabled {
+		b = append(b, `,"disabled":`...)
+		b = appendBool(b, v.Disabled)
 	}
 	return closeObject(b, start)
 }

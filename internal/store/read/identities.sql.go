@@ -10,7 +10,7 @@ import (
 )
 
 const identitiesPage = `-- name: IdentitiesPage :many
-SELECT id, workspace_id, external_id, search, meta, created_at FROM identities
+SELECT id, workspace_id, external_id, search, meta, created_at, enabled FROM identities
 WHERE workspace_id = $1 AND id >= $2 AND search LIKE CAST($3 AS TEXT) ESCAPE '!'
 ORDER BY id
 LIMIT CAST($4 AS BIGINT)
@@ -45,6 +45,7 @@ func (q *Queries) IdentitiesPage(ctx context.Context, arg IdentitiesPageParams) 
 			&i.Search,
 			&i.Meta,
 			&i.CreatedAt,
+			&i.Enabled,
 		); err != nil {
 			return nil, err
 		}
@@ -60,7 +61,7 @@ func (q *Queries) IdentitiesPage(ctx context.Context, arg IdentitiesPageParams) 
 }
 
 const identity = `-- name: Identity :one
-SELECT id, workspace_id, external_id, search, meta, created_at FROM identities
+SELECT id, workspace_id, external_id, search, meta, created_at, enabled FROM identities
 WHERE workspace_id = $1 AND (id = $2 OR external_id = $2)
 ORDER BY CASE WHEN id = $2 THEN 0 ELSE 1 END
 LIMIT 1
@@ -77,12 +78,13 @@ func (q *Queries) Identity(ctx context.Context, workspaceID string, name string)
 		&i.Search,
 		&i.Meta,
 		&i.CreatedAt,
+		&i.Enabled,
 	)
 	return i, err
 }
 
 const identityByExternalID = `-- name: IdentityByExternalID :one
-SELECT id, workspace_id, external_id, search, meta, created_at FROM identities WHERE workspace_id = $1 AND external_id = $2
+SELECT id, workspace_id, external_id, search, meta, created_at, enabled FROM identities WHERE workspace_id = $1 AND external_id = $2
 `
 
 func (q *Queries) IdentityByExternalID(ctx context.Context, workspaceID string, externalID string) (Identity, error) {
@@ -95,6 +97,7 @@ func (q *Queries) IdentityByExternalID(ctx context.Context, workspaceID string, 
 		&i.Search,
 		&i.Meta,
 		&i.CreatedAt,
+		&i.Enabled,
 	)
 	return i, err
 }

@@ -12,7 +12,8 @@ import (
 const keyByHash = `-- name: KeyByHash :one
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
     w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at,
-    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
+    COALESCE(i.enabled, TRUE) AS identity_enabled
 FROM keys k
 JOIN apis a ON a.id = k.api_id
 JOIN workspaces w ON w.id = k.workspace_id
@@ -29,6 +30,7 @@ type KeyByHashRow struct {
 	WorkspaceDeletedAt int64
 	ExternalID         string
 	IdentityMeta       string
+	IdentityEnabled    bool
 }
 
 // All that verification needs of the key, its API, its workspace and its identity.
@@ -64,6 +66,7 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string, workspaceID string
 		&i.WorkspaceDeletedAt,
 		&i.ExternalID,
 		&i.IdentityMeta,
+		&i.IdentityEnabled,
 	)
 	return i, err
 }
@@ -121,7 +124,7 @@ func (q *Queries) KeysOfDeletedAPIs(ctx context.Context, most int64) ([]Key, err
 }
 
 const keysOfIdentityPage = `-- name: KeysOfIdentityPage :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, i.external_id, i.meta AS identity_meta
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, i.external_id, i.meta AS identity_meta, i.enabled AS identity_enabled
 FROM keys k
 JOIN identities i ON i.id = k.identity_id
 WHERE k.identity_id = $1 AND k.identity_id <> '' AND k.id >= $2
@@ -138,9 +141,10 @@ type KeysOfIdentityPageParams struct {
 }
 
 type KeysOfIdentityPageRow struct {
-	Key          Key
-	ExternalID   string
-	IdentityMeta string
+	Key             Key
+	ExternalID      string
+	IdentityMeta    string
+	IdentityEnabled bool
 }
 
 // Keys of an API that belong to an identity, from an id on.
@@ -182,6 +186,7 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 			&i.Key.Family,
 			&i.ExternalID,
 			&i.IdentityMeta,
+			&i.IdentityEnabled,
 		); err != nil {
 			return nil, err
 		}
@@ -197,7 +202,8 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 }
 
 const keysPage = `-- name: KeysPage :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
+    COALESCE(i.enabled, TRUE) AS identity_enabled
 FROM keys k
 LEFT JOIN identities i ON i.id = k.identity_id
 WHERE k.api_id = $1 AND k.id >= $2 AND k.deleted_at = 0
@@ -206,9 +212,10 @@ LIMIT CAST($3 AS BIGINT)
 `
 
 type KeysPageRow struct {
-	Key          Key
-	ExternalID   string
-	IdentityMeta string
+	Key             Key
+	ExternalID      string
+	IdentityMeta    string
+	IdentityEnabled bool
 }
 
 // Keys of an API from an id on.
@@ -245,6 +252,7 @@ func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, mos
 			&i.Key.Family,
 			&i.ExternalID,
 			&i.IdentityMeta,
+			&i.IdentityEnabled,
 		); err != nil {
 			return nil, err
 		}
@@ -308,7 +316,8 @@ func (q *Queries) KeysWithHash(ctx context.Context, hash string, aPIID string) (
 const liveKey = `-- name: LiveKey :one
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
     a.default_bytes,
-    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
+    COALESCE(i.enabled, TRUE) AS identity_enabled
 FROM keys k
 JOIN apis a ON a.id = k.api_id
 LEFT JOIN identities i ON i.id = k.identity_id
@@ -316,14 +325,15 @@ WHERE k.id = $1 AND k.workspace_id = $2 AND k.deleted_at = 0 AND a.deleted_at = 
 `
 
 type LiveKeyRow struct {
-	Key            Key
-	KeyspaceID     string
-	StoreEncrypted bool
-	StrictGrants   bool
-	DefaultPrefix  string
-	DefaultBytes   int64
-	ExternalID     string
-	IdentityMeta   string
+	Key             Key
+	KeyspaceID      string
+	StoreEncrypted  bool
+	StrictGrants    bool
+	DefaultPrefix   string
+	DefaultBytes    int64
+	ExternalID      string
+	IdentityMeta    string
+	IdentityEnabled bool
 }
 
 // A key that can be managed: neither it nor its API is deleted.
@@ -359,6 +369,7 @@ func (q *Queries) LiveKey(ctx context.Context, iD string, workspaceID string) (L
 		&i.DefaultBytes,
 		&i.ExternalID,
 		&i.IdentityMeta,
+		&i.IdentityEnabled,
 	)
 	return i, err
 }

@@ -77,6 +77,7 @@ type Identity struct {
 	Search      string
 	Meta        string
 	CreatedAt   int64
+	Enabled     bool
 }
 
 type Key struct {

@@ -58,6 +58,15 @@ func (q *Queries) LeaveIdentity(ctx context.Context, identityID string, most int
 	return result.RowsAffected()
 }
 
+const setIdentityEnabled = `-- name: SetIdentityEnabled :exec
+UPDATE identities SET enabled = $2 WHERE id = $1
+`
+
+func (q *Queries) SetIdentityEnabled(ctx context.Context, iD string, enabled bool) error {
+	_, err := q.db.ExecContext(ctx, setIdentityEnabled, iD, enabled)
+	return err
+}
+
 const setIdentityMeta = `-- name: SetIdentityMeta :exec
 UPDATE identities SET meta = $2 WHERE id = $1
 `

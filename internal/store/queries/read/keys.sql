@@ -2,7 +2,8 @@
 -- All that verification needs of the key, its API, its workspace and its identity.
 SELECT sqlc.embed(k), a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
     w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at,
-    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
+    COALESCE(i.enabled, TRUE) AS identity_enabled
 FROM keys k
 JOIN apis a ON a.id = k.api_id
 JOIN workspaces w ON w.id = k.workspace_id
@@ -23,7 +24,8 @@ LIMIT 2;
 -- A key that can be managed: neither it nor its API is deleted.
 SELECT sqlc.embed(k), a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
     a.default_bytes,
-    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+    COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
+    COALESCE(i.enabled, TRUE) AS identity_enabled
 FROM keys k
 JOIN apis a ON a.id = k.api_id
 LEFT JOIN identities i ON i.id = k.identity_id
@@ -31,7 +33,8 @@ WHERE k.id = $1 AND k.workspace_id = $2 AND k.deleted_at = 0 AND a.deleted_at = 
 
 -- name: KeysPage :many
 -- Keys of an API from an id on.
-SELECT sqlc.embed(k), COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta
+SELECT sqlc.embed(k), COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
+    COALESCE(i.enabled, TRUE) AS identity_enabled
 FROM keys k
 LEFT JOIN identities i ON i.id = k.identity_id
 WHERE k.api_id = sqlc.arg(api_id) AND k.id >= sqlc.arg(from_id) AND k.deleted_at = 0
@@ -40,7 +43,7 @@ LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
 -- name: KeysOfIdentityPage :many
 -- Keys of an API that belong to an identity, from an id on.
-SELECT sqlc.embed(k), i.external_id, i.meta AS identity_meta
+SELECT sqlc.embed(k), i.external_id, i.meta AS identity_meta, i.enabled AS identity_enabled
 FROM keys k
 JOIN identities i ON i.id = k.identity_id
 WHERE k.identity_id = sqlc.arg(identity_id) AND k.identity_id <> '' AND k.id >= sqlc.arg(from_id)

@@ -4,6 +4,9 @@ INSERT INTO identities (id, workspace_id, external_id, search, meta, created_at)
 -- name: SetIdentityMeta :exec
 UPDATE identities SET meta = $2 WHERE id = $1;
 
+-- name: SetIdentityEnabled :exec
+UPDATE identities SET enabled = $2 WHERE id = $1;
+
 -- name: DeleteIdentity :exec
 DELETE FROM identities WHERE id = $1;
 
