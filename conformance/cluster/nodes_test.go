@@ -104,12 +104,16 @@ func (c *cluster) operator(t *testing.T) string {
 // any returns a random node.
 func (c *cluster) any() *node { return c.nodes[rand.IntN(len(c.nodes))] }
 
-// prepare configures a node.
+// prepare configures a node. If the URL of the database has several hosts, no proxy of the node is
+// in front of them.
 func prepare(t *testing.T, s settings, master string) *node {
 	t.Helper()
 	n := &node{log: new(logBuffer)}
 	n.args = []string{"serve", "--json", "--listen", "127.0.0.1:0", "--data", t.TempDir()}
-	if s.database != "" {
+	switch {
+	case strings.Contains(hostOf(s.database), ","):
+		n.args = append(n.args, "--database", s.database)
+	case s.database != "":
 		n.database = testenv.NewProxy(t, hostOf(s.database))
 		n.args = append(n.args, "--database",
 			strings.Replace(s.database, hostOf(s.database), n.database.Addr, 1))

@@ -63,7 +63,7 @@ type pair struct{ primary, standby *testenv.Server }
 func newPair(t *testing.T) pair {
 	t.Helper()
 	p := pair{primary: testenv.StartPostgres(t)}
-	p.standby = p.primary.Standby()
+	p.standby = p.primary.Standby(p.primary.Addr)
 	return p
 }
 

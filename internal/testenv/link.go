@@ -79,7 +79,7 @@ func (l *link) dial() error {
 	if !l.await(time.Now()) {
 		return l.alive.Err()
 	}
-	conn, err := new(net.Dialer).DialContext(l.alive, "tcp", l.proxy.target)
+	conn, err := new(net.Dialer).DialContext(l.alive, "tcp", l.proxy.server())
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ func newPgBouncer(server, mode string) (*Server, error) {
 		s.URL = front.String()
 		config := fmt.Sprintf("[databases]\n* = host=%s port=%s\n[pgbouncer]\n"+
 			"listen_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\n"+
-			"auth_type = plain\nauth_file = users\npool_mode = %s\n",
+			"auth_type = plain\nauth_file = users\npool_mode = %s\n"+
+			"server_login_retry = 1\n", // seconds; its default of 15 would make tests long
 			behind.Hostname(), behind.Port(), port, mode)
 		users := fmt.Sprintf("%q %q\n", behind.User.Username(), password)
 		// If the files can't be written, the program says so in its log.

@@ -47,11 +47,11 @@ func StartPostgres(t testing.TB) *Server {
 	return attach(t, s, err)
 }
 
-// Standby starts a standby of a PostgreSQL server, which replicates asynchronously. Promote makes
-// it a primary.
-func (s *Server) Standby() *Server {
+// Standby starts a standby of a PostgreSQL server, which replicates asynchronously from an address:
+// that of the server, or of a proxy in front of it. Promote makes it a primary.
+func (s *Server) Standby(from string) *Server {
 	s.t.Helper()
-	standby, err := s.newStandby()
+	standby, err := s.newStandby(from)
 	return attach(s.t, standby, err)
 }
 
@@ -67,13 +67,18 @@ func (s *Server) Promote() {
 	}))
 }
 
-// Execute runs one SQL statement on a PostgreSQL server, on a new connection.
-func (s *Server) Execute(statement string) {
+// Execute runs SQL statements on a PostgreSQL server, each on a new connection.
+func (s *Server) Execute(statements ...string) {
 	s.t.Helper()
-	must(s.t, execute(s.URL, statement))
+	for _, statement := range statements {
+		must(s.t, execute(s.URL, statement))
+	}
 }
 
-func (s *Server) newStandby() (*Server, error) {
+// Try is Execute for one statement that can fail.
+func (s *Server) Try(statement string) error { return execute(s.URL, statement) }
+
+func (s *Server) newStandby(from string) (*Server, error) {
 	backup, err1 := findPostgresTool("pg_basebackup")
 	account, err2 := postgresAccount()
 	if err := errors.Join(err1, err2); err != nil {
@@ -84,7 +89,7 @@ func (s *Server) newStandby() (*Server, error) {
 		return nil, err
 	}
 	status, err := supervisor.do("%s -D data -R -c fast -d %s </dev/null >log 2>&1; echo $?",
-		quote(backup), quote(s.URL))
+		quote(backup), quote(strings.Replace(s.URL, s.Addr, from, 1)))
 	if err == nil && status != "0" {
 		err = fmt.Errorf("pg_basebackup: status %s:\n%s", status, supervisor.log())
 	}

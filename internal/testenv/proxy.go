@@ -86,6 +86,21 @@ func (p *Proxy) Heal() {
 	}
 }
 
+// Retarget makes new connections go to another server, a host:port, as when an address moves.
+// Those that are open stay where they are until Cut.
+func (p *Proxy) Retarget(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+}
+
+// server returns where new connections go.
+func (p *Proxy) server() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target
+}
+
 // Refuse resets all connections and stops listening, so new connections are refused.
 func (p *Proxy) Refuse() {
 	p.mu.Lock()
