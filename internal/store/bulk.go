@@ -153,6 +153,7 @@ func (tx *Tx) PermissionsBySlug(
 	ctx context.Context, workspace string, folded []string,
 ) (found []read.Permission, err error) {
 	seen := make(map[string]bool, len(folded))
+	tx.weight += len(folded)
 	for some := range slices.Chunk(folded, batches[0]) {
 		i := atLeast(len(some))
 		rows, err := tx.checked.QueryContext(ctx, tx.text(permissionsBySlug(), i),
@@ -209,6 +210,7 @@ func (tx *Tx) HashesTaken(
 func insertAll[T any](
 	ctx context.Context, tx *Tx, text func() *batchText, rows []T, args func(T) []any,
 ) error {
+	tx.weight += len(rows)
 	for len(rows) > 0 {
 		i := atMost(len(rows))
 		var all []any
@@ -228,6 +230,7 @@ func insertAll[T any](
 func (tx *Tx) deleteAll(
 	ctx context.Context, text func() *batchText, owner string, ids []string,
 ) error {
+	tx.weight += len(ids)
 	for some := range slices.Chunk(ids, batches[0]) {
 		i := atLeast(len(some))
 		tx.wrote = true

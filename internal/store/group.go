@@ -64,16 +64,24 @@ func (w *writer) commit(ctx context.Context, tx *Tx, begun head) error {
 	return nil
 }
 
+// heavy is the weight of a change, in rows, above which its workspace's changes wait in a
+// lane of their own.
+const heavy = 64
+
 // runGroup takes jobs and runs them. It reports whether the transaction can be
 // committed: no job without savepoints failed after a write, and no failed statement
-// ended the transaction.
+// ended the transaction. A heavy change ends the group, and none joins changes of other
+// lanes, which would wait for it.
 func (w *writer) runGroup(tx *Tx) (group []*job, whole bool, err error) {
+	light := false
 	for began := time.Now(); len(group) < w.group; {
-		j := w.next()
+		j := w.next(light)
 		if j == nil {
 			break
 		}
 		group = append(group, j)
+		light = light || j.turn.Lane != bulk
+		tx.weight = 0
 		if w.failures.recent(j.turn.Workspace) {
 			if err := attempt(tx, j); err != nil {
 				return group, false, err
@@ -81,6 +89,10 @@ func (w *writer) runGroup(tx *Tx) (group []*job, whole bool, err error) {
 		} else if whole, err := w.runPlain(tx, j); err != nil || !whole {
 			w.failures.add(j.turn.Workspace)
 			return group, false, err
+		}
+		if tx.weight > heavy {
+			w.queue.slow(j.turn.Workspace)
+			break
 		}
 		if time.Since(began) > w.groupTime {
 			break
@@ -106,26 +118,26 @@ func (w *writer) runPlain(tx *Tx, j *job) (whole bool, err error) {
 	return true, nil
 }
 
-// failures are the workspaces of which a change had to be rolled back, and when. The
-// zero value has none. Only the writer uses it.
-type failures map[string]time.Time
+// memory has workspaces of which something is remembered for a while, and since when. The
+// zero value has none.
+type memory map[string]time.Time
 
-// carefulFor is how long the changes of a workspace have savepoints after one had to
-// be rolled back.
-const carefulFor = 10 * time.Second
+// rememberedFor is how long the changes of a workspace have savepoints after one had to be
+// rolled back, and how long they are taken for heavy after one was.
+const rememberedFor = 10 * time.Second
 
-func (f *failures) add(workspace string) {
+func (m *memory) add(workspace string) {
 	now := time.Now()
-	maps.DeleteFunc(*f, func(_ string, at time.Time) bool { return now.Sub(at) > carefulFor })
-	if *f == nil {
-		*f = failures{}
+	maps.DeleteFunc(*m, func(_ string, at time.Time) bool { return now.Sub(at) > rememberedFor })
+	if *m == nil {
+		*m = memory{}
 	}
-	(*f)[workspace] = now
+	(*m)[workspace] = now
 }
 
-func (f failures) recent(workspace string) bool {
-	at, failed := f[workspace]
-	return failed && time.Since(at) <= carefulFor
+func (m memory) recent(workspace string) bool {
+	at, known := m[workspace]
+	return known && time.Since(at) <= rememberedFor
 }
 
 // run runs the job unless its caller left. When the caller leaves meanwhile, the next

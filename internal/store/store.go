@@ -57,6 +57,7 @@ type Tx struct {
 	counts  map[countKey]*count
 	counted []addend
 	wrote   bool            // since this was last set to false
+	weight  int             // of the change under way: rows that it has written and looked up
 	caller  context.Context // of the change under way; nil between changes
 }
 
@@ -68,7 +69,7 @@ func newTx(on dbtx, pool *sql.DB) *Tx {
 	tx := &Tx{on: on}
 	tx.checked = callerDB{on, &tx.caller, pool}
 	tx.reads = read.New(tx.checked)
-	tx.writes = write.New(writeTracker{tx.checked, &tx.wrote})
+	tx.writes = write.New(writeTracker{tx.checked, tx})
 	return tx
 }
 

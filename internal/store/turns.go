@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -24,6 +25,7 @@ const (
 	Ordinary Lane = iota // zero: waits for its workspace's turn
 	Urgent               // revocations: served before the others
 	spends               // spends of credits, which are small and many
+	bulk                 // ordinary ones of workspaces that made heavy ones a moment ago
 	lanes
 )
 
@@ -35,8 +37,8 @@ const (
 	maxStreak = 4
 )
 
-// byUrgency are the lanes in the order in which they are served.
-var byUrgency = [lanes]Lane{Urgent, spends, Ordinary}
+// byUrgency are the lanes in the order in which they are served; bulk is the last.
+var byUrgency = [lanes]Lane{Urgent, spends, Ordinary, bulk}
 
 // turns decides whose change is next: the most urgent lane's, in which workspaces
 // take turns, and each has its changes made in order of arrival. The zero value is
@@ -82,19 +84,24 @@ func (l *lane) add(j *job) bool {
 	return true
 }
 
-// take returns the next change, or nil if none waits.
-func (t *turns) take() *job {
+// take returns the next change, or nil if none waits. None of the lane bulk is next if a
+// light one is asked for.
+func (t *turns) take(light bool) *job {
 	if len(t.again) > 0 {
 		j := t.again[0]
 		t.again = t.again[1:]
 		return j
 	}
-	for i, name := range byUrgency {
+	order := byUrgency[:]
+	if light {
+		order = byUrgency[:len(byUrgency)-1]
+	}
+	for i, name := range order {
 		l := &t.lanes[name]
 		if len(l.next) == 0 {
 			continue
 		}
-		if t.streak[name] < maxStreak || !t.waitsBehind(i) {
+		if t.streak[name] < maxStreak || !t.waits(order[i+1:]) {
 			t.streak[name]++
 			return l.take()
 		}
@@ -103,14 +110,9 @@ func (t *turns) take() *job {
 	return nil
 }
 
-// waitsBehind reports whether a change waits in a lane that is less urgent.
-func (t *turns) waitsBehind(i int) bool {
-	for _, name := range byUrgency[i+1:] {
-		if len(t.lanes[name].next) > 0 {
-			return true
-		}
-	}
-	return false
+// waits reports whether a change waits in one of the lanes.
+func (t *turns) waits(lanes []Lane) bool {
+	return slices.ContainsFunc(lanes, func(l Lane) bool { return len(t.lanes[l].next) > 0 })
 }
 
 func (l *lane) take() *job {
@@ -142,6 +144,7 @@ type queue struct {
 	mu      sync.Mutex
 	arrived sync.Cond // something waits, or the queue was closed
 	turns   turns
+	heavy   memory // the workspaces whose ordinary changes wait in the lane bulk
 	closed  bool
 }
 
@@ -158,6 +161,9 @@ func (q *queue) add(j *job) error {
 	if q.closed {
 		return ErrClosed
 	}
+	if j.turn.Lane == Ordinary && q.heavy.recent(j.turn.Workspace) {
+		j.turn.Lane = bulk
+	}
 	if !q.turns.add(j) {
 		return ErrBusy
 	}
@@ -165,11 +171,21 @@ func (q *queue) add(j *job) error {
 	return nil
 }
 
-// take returns the next change, or nil if none waits.
-func (q *queue) take() *job {
+// take returns the next change, or nil if none waits: a light one, if that is asked for.
+func (q *queue) take(light bool) *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.turns.take()
+	return q.turns.take(light)
+}
+
+// slow lets the next ordinary changes of a workspace, which made a heavy one, wait in the
+// lane bulk. The service's own ones, heartbeats among them, don't: they are bounded.
+func (q *queue) slow(workspace string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if workspace != "" {
+		q.heavy.add(workspace)
+	}
 }
 
 // retry lets the changes of a lost transaction come first.

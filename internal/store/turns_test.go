@@ -15,7 +15,8 @@ import (
 // and no lane waits for ever behind a flood of the ones before it.
 func TestTurnsAreFair(t *testing.T) {
 	longest := [lanes]int{
-		Urgent: 1, spends: 2*maxStreak + 1, Ordinary: (maxStreak+1)*(maxStreak+1) - 1,
+		Urgent: 1, spends: 2*maxStreak + 1, Ordinary: 2*(maxStreak+1)*(maxStreak+1) - 1,
+		bulk: (maxStreak+1)*(maxStreak+1)*(maxStreak+1) - 1,
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		var turns turns
@@ -25,7 +26,7 @@ func TestTurnsAreFair(t *testing.T) {
 		workspaces := rapid.SampledFrom([]string{"", "a", "b", "c", "d"})
 		lane := rapid.SampledFrom(byUrgency[:])
 		take := func() {
-			j := turns.take()
+			j := turns.take(false)
 			if j == nil {
 				for turn, jobs := range waiting {
 					t.Fatalf("nobody is served, and %d of %v wait", len(jobs), turn)
@@ -111,7 +112,7 @@ func TestTooManyChangesOfAWorkspaceAreRefused(t *testing.T) {
 			t.Errorf("%v: %v", turn, err)
 		}
 	}
-	for q.take().turn.Workspace != "full" { // as soon as one is served, there is room
+	for q.take(false).turn.Workspace != "full" { // as soon as one is served, there is room
 	}
 	q.close()
 	if err := q.add(&job{}); !errors.Is(err, ErrClosed) {
@@ -144,6 +145,47 @@ func TestARevocationOvertakesAQueue(t *testing.T) {
 		}
 		if len(order) == 0 || order[0] != "29" {
 			t.Errorf("the order is %v, want the last one first", order)
+		}
+	})
+}
+
+// TestAHeavyChangeIsAlone: others' changes don't wait for a heavy one in their group. The
+// first one, before it is known that its workspace makes heavy ones, ends the group.
+func TestAHeavyChangeIsAlone(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		var made string
+		change := func(name string, weight int) func(context.Context, *Tx) error {
+			return func(_ context.Context, tx *Tx) error {
+				if len(tx.touched) == 0 {
+					made += "| " // a group begins
+				}
+				made += name + " "
+				tx.Touch(name)
+				tx.weight = weight
+				return nil
+			}
+		}
+		hostile := change("heavy", heavy+1)
+		works := []func(context.Context, *Tx) error{
+			hostile, hostile, hostile, change("light", heavy), change("revocation", 1),
+		}
+		turns := []Turn{
+			{Workspace: "hostile"}, {Workspace: "hostile"}, {Workspace: "hostile"},
+			{Workspace: "other"}, {"other", Urgent},
+		}
+		for _, want := range []string{
+			"| revocation heavy | light heavy | heavy ",
+			"| revocation light | heavy | heavy | heavy ",
+		} {
+			made = ""
+			turn := func(i int) Turn { return turns[i] }
+			if err := errors.Join(togetherFor(t, db, turn, works...)...); err != nil {
+				t.Fatal(err)
+			}
+			if made != want {
+				t.Errorf("the groups are %q, want %q", made, want)
+			}
 		}
 	})
 }

@@ -44,7 +44,7 @@ type writer struct {
 	writerConn writerConn
 	limits
 	queue    *queue
-	failures failures
+	failures memory // of which a change had to be rolled back
 	done     chan struct{}
 }
 
@@ -133,10 +133,10 @@ func (w *writer) persist() {
 	}
 }
 
-// next returns the next job whose caller still waits, or nil. It fails jobs that have
-// waited for too long.
-func (w *writer) next() *job {
-	for j := w.queue.take(); j != nil; j = w.queue.take() {
+// next returns the next job whose caller still waits, or nil: one that isn't likely to be
+// heavy, if that is asked for. It fails jobs that have waited for too long.
+func (w *writer) next(light bool) *job {
+	for j := w.queue.take(light); j != nil; j = w.queue.take(light) {
 		switch waited := time.Since(j.since); {
 		case callerLeft(j):
 		case waited > w.waitFor:
@@ -152,7 +152,7 @@ func (w *writer) next() *job {
 func (w *writer) waiting() []*job {
 	var group []*job
 	for len(group) < w.group {
-		j := w.next()
+		j := w.next(false)
 		if j == nil {
 			break
 		}

@@ -5,17 +5,18 @@ import (
 	"database/sql"
 )
 
-// writeTracker records that a statement ran.
+// writeTracker records that a transaction wrote, and how often.
 type writeTracker struct {
 	dbtx
-	wrote *bool
+	tx *Tx
 }
 
 // ExecContext runs a statement that returns no rows.
 func (n writeTracker) ExecContext(
 	ctx context.Context, text string, args ...any,
 ) (sql.Result, error) {
-	*n.wrote = true
+	n.tx.wrote = true
+	n.tx.weight++
 	return n.dbtx.ExecContext(ctx, text, args...)
 }
 
@@ -23,12 +24,14 @@ func (n writeTracker) ExecContext(
 func (n writeTracker) QueryContext(
 	ctx context.Context, text string, args ...any,
 ) (*sql.Rows, error) {
-	*n.wrote = true
+	n.tx.wrote = true
+	n.tx.weight++
 	return n.dbtx.QueryContext(ctx, text, args...)
 }
 
 // QueryRowContext runs a statement that returns one row.
 func (n writeTracker) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	*n.wrote = true
+	n.tx.wrote = true
+	n.tx.weight++
 	return n.dbtx.QueryRowContext(ctx, text, args...)
 }
