@@ -79,7 +79,7 @@ func (x things) requests() map[string]object {
 		"keys.setRoles":          key(object{"roles": roles}),
 		"keys.migrateKeys": {
 			"apiId": x.api, "migrationId": x.migration, "keys": []object{
-				{"hash": "abc", "permissions": slugs, "roles": roles},
+				{"hash": hashText("abc"), "permissions": slugs, "roles": roles},
 			},
 		},
 		"identities.createIdentity":      {"externalId": "other"},
@@ -326,13 +326,13 @@ func TestAWildcardNeedsTheRightToGrant(t *testing.T) {
 		{"keys.migrateKeys", func(slug, _ string) object {
 			hash++
 			return object{"apiId": x.api, "migrationId": x.migration, "keys": []object{
-				{"hash": fmt.Sprint("hash", hash), "permissions": []string{slug}},
+				{"hash": hashText(fmt.Sprint(hash)), "permissions": []string{slug}},
 			}}
 		}},
 		{"keys.migrateKeys", func(_, role string) object {
 			hash++
 			return object{"apiId": x.api, "migrationId": x.migration, "keys": []object{
-				{"hash": fmt.Sprint("hash", hash), "roles": []string{role}},
+				{"hash": hashText(fmt.Sprint(hash)), "roles": []string{role}},
 			}}
 		}},
 		{"permissions.updatePermission", func(slug, _ string) object {
@@ -390,7 +390,7 @@ func TestStrictGrantsAskForTheRightToGrant(t *testing.T) {
 	hash := 0
 	imported := func(more object) object {
 		hash++
-		more["hash"] = fmt.Sprint("hash", hash)
+		more["hash"] = hashText(fmt.Sprint(hash))
 		return object{"apiId": x.api, "migrationId": x.migration, "keys": []object{more}}
 	}
 	for _, c := range []struct {

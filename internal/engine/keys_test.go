@@ -373,7 +373,7 @@ func TestAKeyGetsPermissionsAndRolesAsTheyAreSpelled(t *testing.T) {
 		"keys.addPermissions": {"keyId": x.key, "permissions": other},
 		"keys.setPermissions": {"keyId": x.key, "permissions": other},
 		"keys.migrateKeys": {"apiId": x.api, "migrationId": x.migration,
-			"keys": []object{{"hash": "hash", "permissions": other}}},
+			"keys": []object{{"hash": hashText("hash"), "permissions": other}}},
 	} {
 		refused := w.refusal(w.who, operation, request)
 		if refused.Status != 400 || !strings.Contains(refused.Error(), `"billing.write"`) {
