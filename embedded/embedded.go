@@ -236,6 +236,9 @@ func (s *Service) ready(ctx context.Context) error {
 		return errors.New("the service is shutting down")
 	}
 	_, err := s.db.CountWorkspaces(ctx)
+	if err == nil {
+		return s.engine.Ready()
+	}
 	if s.stale && store.IsUnavailable(err) {
 		return nil // every node is in the same state, and can answer most requests
 	}

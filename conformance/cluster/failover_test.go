@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -277,5 +278,28 @@ func TestASynchronousFailoverLosesNothing(t *testing.T) {
 	t.Logf("%d keys were acknowledged", len(keys))
 	if lost > 0 {
 		t.Errorf("%d answers for %d keys say that they are lost", lost, len(keys))
+	}
+}
+
+// TestAReadOnlyDatabaseShows checks that load balancers and metrics see it.
+func TestAReadOnlyDatabaseShows(t *testing.T) {
+	server := testenv.StartPostgres(t)
+	c := start(t, settings{nodes: 1, database: server.URL})
+	n := c.nodes[0]
+	if !n.ready() || n.metric(t, "latchkey_database_writable") != 1 {
+		t.Fatal("a node that works isn't ready")
+	}
+	for _, on := range []bool{true, false} {
+		server.Execute(fmt.Sprintf("BEGIN READ WRITE; ALTER DATABASE postgres "+
+			"SET default_transaction_read_only = %t; COMMIT", on),
+			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "+
+				"AND backend_type = 'client backend'")
+		began := time.Now()
+		for n.ready() == on || (n.metric(t, "latchkey_database_writable") == 1) == on {
+			if time.Since(began) > 2500*time.Millisecond {
+				t.Fatalf("after %v it doesn't show that read-only is %t", time.Since(began), on)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/coherence"
@@ -47,6 +48,7 @@ type Engine struct {
 	vault     *vault.Vault
 	limiter   ratelimit.Limiter
 	nodes     nodes
+	readOnly  atomic.Bool // the database accepts no changes
 	source    *coherence.Source
 	credits   *storeCredits
 	keys      *coherence.Cache[keyRef, *keySnapshot]

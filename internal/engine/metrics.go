@@ -71,10 +71,12 @@ var (
 		"Time since the change log was last read. Above 1 the cache is not used.")
 	descLost = desc("changes_lost_total",
 		"Committed changes that the database lost, as far as this node knew them.")
-	descNodes  = desc("nodes", "Live nodes on this database, including this one.")
-	descOutage = desc("database_up", "1 if the database responded to the last read, else 0.")
-	descPool   = desc("database_connections", "Connections in the pool by state.", "state")
-	descWaits  = desc("database_waits_total", "Reads that waited for a connection.")
+	descNodes    = desc("nodes", "Live nodes on this database, including this one.")
+	descOutage   = desc("database_up", "1 if the database responded to the last read, else 0.")
+	descWritable = desc("database_writable",
+		"0 if the database is read-only, else 1.")
+	descPool  = desc("database_connections", "Connections in the pool by state.", "state")
+	descWaits = desc("database_waits_total", "Reads that waited for a connection.")
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -117,6 +119,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)
 	if e.db.Shared() {
+		gauge(descWritable, boolGauge(!e.readOnly.Load()))
 		gauge(descSilence, e.source.Clock.Lag().Seconds())
 		gauge(descNodes, float64(e.nodes.live()))
 		count(descLost, float64(e.changesLost.Load()))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ const (
 	heartbeatInterval = time.Second     // between the heartbeats of a node
 	deadAfter         = 3 * time.Second // without a heartbeat, a node is dead
 	removeAfter       = time.Hour       // without a heartbeat, a node is deleted
+	maxSilence        = 5 * time.Second // without the change log, a node is not ready
 )
 
 // nodes knows the live nodes. Each node increments its heartbeat counter in the
@@ -68,6 +70,7 @@ func (n *nodes) read(now time.Time, rows []read.Node) (gone []string) {
 // heartbeat increments this node's counter and reads those of the others.
 func (e *Engine) heartbeat(ctx context.Context) error {
 	err := e.source.Breaker.Do(func() error { return e.db.Heartbeat(ctx) })
+	e.readOnly.Store(store.IsReadOnly(err))
 	if err != nil {
 		return fmt.Errorf("nodes: %w", err)
 	}
@@ -79,6 +82,21 @@ func (e *Engine) heartbeat(ctx context.Context) error {
 		if err := e.dropNode(ctx, id); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Ready returns the reason why this node can't do all work, or nil: the database accepts
+// no changes, or the change log can't be read in time.
+func (e *Engine) Ready() error {
+	if e.readOnly.Load() {
+		return errors.New("the database accepts no changes: it is read-only")
+	}
+	if !e.db.Shared() {
+		return nil
+	}
+	if silence := e.source.Clock.Lag(); silence > maxSilence {
+		return fmt.Errorf("the change log was last read %v ago", silence.Round(time.Second))
 	}
 	return nil
 }

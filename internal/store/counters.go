@@ -71,7 +71,7 @@ func (db *DB) SavedCounters(
 func (db *DB) UpdateCounters(
 	ctx context.Context, keys []read.Cell, decide func([]read.Cell) []read.Cell,
 ) error {
-	tx, err := db.pool.Conn(ctx)
+	tx, err := db.conns.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("store: counters: %w", err)
 	}

@@ -61,6 +61,10 @@ func IsUnavailable(err error) bool {
 	return connectionFailed(err)
 }
 
+// IsReadOnly reports whether a write was refused because the database or its server
+// accepts none.
+func IsReadOnly(err error) bool { return sqlState(err) == "25006" }
+
 // unavailableState reports whether a PostgreSQL error state means that the server
 // can't serve any statement now.
 func unavailableState(state string) bool {

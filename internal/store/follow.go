@@ -36,12 +36,20 @@ type follower struct {
 	server server       // of the last read
 	last   *read.Change // the last row read; nil before the first read
 	at     time.Time    // when the last read that reached the end of the log began
+	warned bool         // the log says that it can't be read
 }
 
 // run reads the log until ctx ends, reconnecting after each error.
 func (f *follower) run(ctx context.Context) {
+	f.at = time.Now()
 	for ctx.Err() == nil {
-		_ = f.follow(ctx) // an error shows as replication lag
+		began := time.Now()
+		err := f.follow(ctx)
+		if !f.warned && ctx.Err() == nil && time.Since(f.at) > 2*readTimeout {
+			f.warned = true
+			f.shared.fence.log.Warn("the change log can't be read in time, so nothing cached is used",
+				"after", time.Since(began), "error", err)
+		}
 		sleep(ctx, 50*time.Millisecond+rand.N(200*time.Millisecond))
 	}
 }
@@ -57,7 +65,11 @@ func (f *follower) follow(ctx context.Context) error {
 	for {
 		more, err := f.read(ctx, conn)
 		if err != nil {
-			return err
+			return fmt.Errorf("read within %v: %w", readTimeout, err)
+		}
+		if f.warned {
+			f.warned = false
+			f.shared.fence.log.Info("the change log is read again")
 		}
 		if more {
 			continue
@@ -72,7 +84,7 @@ func (f *follower) follow(ctx context.Context) error {
 func (f *follower) connect(ctx context.Context) (*sql.Conn, error) {
 	conn, err := f.shared.dedicated.Conn(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("connect: %w", err)
 	}
 	if !f.shared.listens {
 		return conn, nil
@@ -80,7 +92,7 @@ func (f *follower) connect(ctx context.Context) (*sql.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	if _, err := conn.ExecContext(ctx, "LISTEN latchkey_changes"); err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(fmt.Errorf("listen: %w", err), conn.Close())
 	}
 	return conn, nil
 }

@@ -83,15 +83,15 @@ func openPostgres(ctx context.Context, where string, o Options) (*DB, error) {
 	if err := p.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), p.close())
 	}
-	pool := sql.OpenDB(p.dialer)
+	pool := &boundedPool{DB: sql.OpenDB(p.dialer), most: p.most}
 	pool.SetMaxOpenConns(p.most)
 	pool.SetMaxIdleConns(p.most)
 	pool.SetConnMaxLifetime(connectionLifetime)
 	end := func() error { return errors.Join(pool.Close(), p.close()) }
 	node := rand.Text()
-	db := assemble(pool, retryReads{timeoutDB{pool}, p.most},
+	db := assemble(pool.DB, retryReads{timeoutDB{pool.DB}, pool},
 		&postgresWriter{shared: p, node: node}, end)
-	db.shared, db.node = p, node
+	db.shared, db.node, db.conns = p, node, pool
 	return db, nil
 }
 
@@ -211,11 +211,47 @@ func (p *postgres) detectServer(ctx context.Context) error {
 		p.queues = !strings.Contains(version, "-YB-")
 		p.listens = p.queues && !pooled
 	}
+	if p.queues {
+		p.advise(ctx, conn)
+	}
 	if !pooled {
 		err = p.close()
 		p.dial(true)
 	}
 	return err
+}
+
+// farAway is a round trip from which on a node is slow: it makes several for a change,
+// and two for a key that isn't cached.
+const farAway = 50 * time.Millisecond
+
+// advise logs what about a server weakens the guarantees or slows the node.
+func (p *postgres) advise(ctx context.Context, conn *sql.Conn) {
+	log := p.fence.log
+	began := time.Now()
+	var durable, encoding string
+	var most int
+	if err := conn.QueryRowContext(ctx, "SELECT current_setting('synchronous_commit'), "+
+		"current_setting('server_encoding'), CAST(current_setting('max_connections') AS BIGINT)",
+	).Scan(&durable, &encoding, &most); err != nil {
+		return // what follows says so
+	}
+	if took := time.Since(began); took > farAway {
+		log.Warn("the database is far away; put the node beside it", "round trip", took)
+	}
+	if durable == "off" {
+		log.Warn("synchronous_commit is off: a crash of the database loses changes and credits " +
+			"that were acknowledged")
+	}
+	if encoding != "UTF8" {
+		log.Warn("the encoding of the database is not UTF8: names can be garbled in other programs",
+			"encoding", encoding)
+	}
+	if most < p.most+4 {
+		log.Warn("the database accepts fewer connections than this node can use; lower "+
+			"pool_max_conns in the URL or raise max_connections", "max_connections", most,
+			"pool_max_conns", p.most)
+	}
 }
 
 // hint adds to an error what to do about it.

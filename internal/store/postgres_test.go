@@ -181,3 +181,37 @@ func TestANodeFrozenBehindAPoolerDoesNotBlockOthers(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// Reads and spends wait for a connection if the server has no more.
+func TestTooFewConnectionsMeanWaiting(t *testing.T) {
+	t.Parallel()
+	server := testenv.StartPostgres(t)
+	server.Execute("CREATE ROLE small LOGIN PASSWORD 'small' CONNECTION LIMIT 6",
+		"GRANT ALL ON SCHEMA public TO small")
+	where := "postgres://small:small@" + server.Addr + "/postgres?sslmode=disable"
+	nodes := []*DB{open(t, where), open(t, where)}
+	var all sync.WaitGroup
+	for _, db := range nodes {
+		if err := db.Update(t.Context(), func(context.Context, *Tx) error {
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 40 {
+		db := nodes[i%2]
+		all.Go(func() {
+			for range 50 {
+				if _, err := db.CountWorkspaces(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := db.Spend(t.Context(), "", fmt.Sprint(i), 1); !errors.Is(err, ErrNotFound) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
 
 // maxTouched is the most ids that a row of the change log names. A change that
@@ -111,31 +111,67 @@ func (s *postgresWriter) broken() bool {
 	return err != nil || !whole
 }
 
-// commit writes the row of the change log and commits. A failure before the commit
-// is sent is certain to roll back.
+// The texts that end a transaction; they travel together.
+const (
+	insertChange = "INSERT INTO changes (seq, node, time, touched) VALUES ($1, $2, $3, $4)"
+	setHeads     = "UPDATE heads SET changes = $1, audit = $2 WHERE id = 1"
+	notify       = "NOTIFY latchkey_changes"
+)
+
+// commit writes the row of the change log and commits, in one round trip.
 func (s *postgresWriter) commit(ctx context.Context, begun head) error {
-	ending := "COMMIT"
-	if len(s.tx.touched) > 0 {
-		if err := s.logChange(ctx); err != nil {
-			return err
-		}
-		if s.shared.listens {
-			ending = "NOTIFY latchkey_changes; COMMIT"
-		}
-	}
-	if s.tx.head != begun {
-		if err := s.tx.SetHeads(ctx, s.tx.head.changes, s.tx.head.audit); err != nil {
-			return err
-		}
-	}
 	if !s.current() {
 		return errOldPrimary
 	}
-	err := commitError(s.tx.exec(ctx, ending))
-	if err == nil {
-		s.shared.committed.Store(s.tx.head.changes)
+	batch, before := &pgconn.Batch{}, 0
+	add := func(text string, args ...string) {
+		values := make([][]byte, len(args))
+		for i, arg := range args {
+			values[i] = []byte(arg)
+		}
+		batch.ExecParams(text, values, nil, nil, nil)
+		before++
 	}
-	return err
+	changed := len(s.tx.touched) > 0
+	if changed {
+		s.tx.head.changes++
+		add(insertChange, strconv.FormatInt(s.tx.head.changes, 10), s.node,
+			strconv.FormatInt(time.Now().UnixMilli(), 10), idList(s.tx.touched))
+	}
+	if s.tx.head != begun {
+		add(setHeads, strconv.FormatInt(s.tx.head.changes, 10),
+			strconv.FormatInt(s.tx.head.audit, 10))
+	}
+	if changed && s.shared.listens {
+		add(notify)
+	}
+	batch.ExecParams("COMMIT", nil, nil, nil, nil)
+	if err := s.sendCommit(ctx, batch, before); err != nil {
+		return err
+	}
+	s.shared.committed.Store(s.tx.head.changes)
+	return nil
+}
+
+// sendCommit sends a batch that ends with COMMIT. An error that the server reports of a
+// statement before is certain to roll back.
+func (s *postgresWriter) sendCommit(ctx context.Context, batch *pgconn.Batch, before int) error {
+	ctx, cancel := context.WithTimeout(ctx, roundTripTimeout)
+	defer cancel()
+	done := 0
+	err := s.conn.Raw(func(c any) error {
+		results := c.(*stdlib.Conn).Conn().PgConn().ExecBatch(ctx, batch)
+		for results.NextResult() {
+			if _, err := results.ResultReader().Close(); err == nil {
+				done++
+			}
+		}
+		return results.Close()
+	})
+	if done < before && sqlState(err) != "" && sqlState(err) != "40003" {
+		return err
+	}
+	return commitError(err)
 }
 
 // current reports whether the connection is to the primary that was promoted last.
@@ -146,15 +182,6 @@ func (s *postgresWriter) current() bool {
 		return nil
 	})
 	return err == nil && current
-}
-
-// logChange writes the row of the change log.
-func (s *postgresWriter) logChange(ctx context.Context) error {
-	s.tx.head.changes++
-	return s.tx.InsertChange(ctx, write.InsertChangeParams{
-		Seq: s.tx.head.changes, Node: s.node, Time: time.Now().UnixMilli(),
-		Touched: idList(s.tx.touched),
-	})
 }
 
 // idList encodes ids as a JSON list without duplicates, or "" if there are more

@@ -270,7 +270,7 @@ func (db *DB) spendAlone(id string) {
 // the pool would repeat a statement if it believes that the connection had been
 // closed before.
 func (db *DB) spendOn(ctx context.Context, id string, all []*spend) (undone []*spend, err error) {
-	conn, err := db.pool.Conn(rowsContext(ctx))
+	conn, err := db.conns.Conn(rowsContext(ctx))
 	if err != nil {
 		return all, err
 	}

@@ -39,7 +39,8 @@ type (
 type DB struct {
 	*reads
 	pool   *sql.DB
-	shared *postgres // the database that nodes share; nil on SQLite
+	shared *postgres    // the database that nodes share; nil on SQLite
+	conns  *boundedPool // pool, where nodes share the database
 	node   string
 	writer *writer
 	spends *spender

@@ -45,27 +45,6 @@ func (q *Queries) DropNode(ctx context.Context, id string) error {
 	return err
 }
 
-const insertChange = `-- name: InsertChange :exec
-INSERT INTO changes (seq, node, time, touched) VALUES ($1, $2, $3, $4)
-`
-
-type InsertChangeParams struct {
-	Seq     int64
-	Node    string
-	Time    int64
-	Touched string
-}
-
-func (q *Queries) InsertChange(ctx context.Context, arg InsertChangeParams) error {
-	_, err := q.db.ExecContext(ctx, insertChange,
-		arg.Seq,
-		arg.Node,
-		arg.Time,
-		arg.Touched,
-	)
-	return err
-}
-
 const lockHeads = `-- name: LockHeads :one
 SELECT changes, audit FROM heads WHERE id = 1 FOR UPDATE
 `

@@ -5,9 +5,6 @@ SELECT changes, audit FROM heads WHERE id = 1 FOR UPDATE;
 -- name: SetHeads :exec
 UPDATE heads SET changes = $1, audit = $2 WHERE id = 1;
 
--- name: InsertChange :exec
-INSERT INTO changes (seq, node, time, touched) VALUES ($1, $2, $3, $4);
-
 -- name: DropChanges :execrows
 -- The oldest changes from before a time, a few at once. The last one stays: by
 -- it those who follow see that the log is still the one that they know.
