@@ -52,12 +52,12 @@ func openFile(ctx context.Context, file string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(readers + 1)
-	pool.SetMaxIdleConns(readers + 1)
+	pool.SetMaxOpenConns(readers + 2) // one writes, one makes checkpoints
+	pool.SetMaxIdleConns(readers + 2)
 	if err := migrate(ctx, pool, embedded); err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	writerConn, err := newSQLiteWriter(ctx, pool)
+	writerConn, err := newSQLiteWriter(ctx, pool, file)
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
@@ -77,12 +77,12 @@ func create(file string) error {
 }
 
 // dsn names the file and the settings of each connection. A commit waits for the
-// disk (synchronous=FULL) while readers continue (WAL). The checkpoint runs at 16 MB
-// and not at 4: a group of new keys touches hundreds of pages, many of them
-// repeatedly, and a checkpointed page is synced twice.
+// disk (synchronous=FULL) while readers continue (WAL). No commit makes a checkpoint:
+// see [checkpointer].
 func dsn(file string) string {
 	q := url.Values{"_pragma": {
-		"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(4000)",
+		"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)",
+		fmt.Sprintf("journal_size_limit(%d)", maxLog*pageSize),
 		"busy_timeout(10000)", "cache_size(-16000)", "temp_store(MEMORY)",
 	}}
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String()
@@ -95,11 +95,14 @@ type sqliteWriter struct {
 	conn     *sql.Conn
 	prepared *statements
 	tx       *Tx
+	log      *checkpointer
 	at       head // as committed
 	undone   bool // there was a rollback since the transaction began
 }
 
-func newSQLiteWriter(ctx context.Context, pool *sql.DB) (*sqliteWriter, error) {
+func newSQLiteWriter(
+	ctx context.Context, pool *sql.DB, file string,
+) (*sqliteWriter, error) {
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -113,6 +116,9 @@ func newSQLiteWriter(ctx context.Context, pool *sql.DB) (*sqliteWriter, error) {
 	s := &sqliteWriter{conn: conn, prepared: prepared, tx: tx, at: head{at.Changes, at.Audit}}
 	if err := s.onRollback(func() { s.undone = true }); err != nil {
 		return nil, errors.Join(err, prepared.close(), conn.Close())
+	}
+	if s.log, err = startCheckpointer(ctx, pool, file+"-wal"); err != nil {
+		return nil, errors.Join(err, s.onRollback(nil), prepared.close(), conn.Close())
 	}
 	return s, nil
 }
@@ -131,6 +137,7 @@ func (s *sqliteWriter) limits() limits {
 }
 
 func (s *sqliteWriter) begin(ctx context.Context) (*Tx, error) {
+	s.log.finish(ctx, s.conn)
 	s.tx.start(s.at)
 	s.undone = false
 	if err := s.tx.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
@@ -154,6 +161,7 @@ func (s *sqliteWriter) commit(ctx context.Context, begun head) error {
 		return err
 	}
 	s.at = s.tx.head
+	s.log.grew()
 	return nil
 }
 
@@ -161,6 +169,7 @@ func (s *sqliteWriter) commit(ctx context.Context, begun head) error {
 func (s *sqliteWriter) abandon() { _ = s.tx.exec(context.Background(), "ROLLBACK") }
 
 func (s *sqliteWriter) close() error {
+	stopped := s.log.stop()
 	err := s.tx.exec(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	return errors.Join(err, s.onRollback(nil), s.prepared.close(), s.conn.Close())
+	return errors.Join(stopped, err, s.onRollback(nil), s.prepared.close(), s.conn.Close())
 }
