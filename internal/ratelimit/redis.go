@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,8 @@ const (
 // RedisConfig configures a Redis.
 type RedisConfig struct {
 	// URL names the server: redis://user:password@host:port/database, with
-	// rediss for TLS, and unix:// for a socket. Several addresses of a cluster
+	// rediss for TLS, and unix:// for a socket. With TLS, ?ca=file names who signs
+	// the server's certificate, and ?cert=file&key=file the client's. Several addresses of a cluster
 	// are separated by commas or added as ?addr=host:port. With
 	// ?master_set=name the addresses are those of sentinels.
 	URL string
@@ -134,7 +136,8 @@ type Redis struct {
 	ahead  atomic.Int64 // how far Redis's clock is ahead of ours, in milliseconds
 	latest atomic.Int64 // the time of the last call, unix milliseconds
 	down   atomic.Bool  // the breaker is open
-	probed atomic.Value // string: the key that the probe writes
+	outage atomic.Pointer[outage]
+	back   atomic.Value // time.Time: when the breaker was last closed
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -162,7 +165,15 @@ func OpenRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 		cfg: cfg, client: client, calls: make(chan struct{}, callsAtOnce), table: newTable[tally](),
 	}
 	r.metrics = newRedisMetrics(r)
-	if _, _, err := r.run(ctx, 0, batch{}, &exchange{}); err != nil {
+	_, _, err = r.run(ctx, 0, batch{}, &exchange{})
+	if err == nil {
+		err = r.write(ctx, "")
+	}
+	if refused, ok := rueidis.IsRedisErr(err); ok && strings.HasPrefix(refused.Error(), "READONLY") {
+		err = errors.New("the server is a replica; name the primary, or the sentinels with " +
+			"?master_set=name")
+	}
+	if err != nil {
 		client.Close()
 		return nil, errors.Join(errOpen, err)
 	}
@@ -240,8 +251,12 @@ func (r *Redis) take(ctx context.Context, now int64, b batch) ([]Decision, error
 			return nil, ctx.Err()
 		case busy != nil:
 			wait(bounded, busy)
+		case notNow(err):
+			if pause(bounded); bounded.Err() != nil && !moving(err) {
+				r.lost(err, b.counters)
+			}
 		case err != nil:
-			r.lost(err, b.counters[0].Workspace)
+			r.lost(err, b.counters)
 			cancel() // decide locally even if the breaker closes at this moment
 		default:
 			r.metrics.shared.Inc()

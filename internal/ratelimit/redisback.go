@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/redis/rueidis"
 )
 
 const (
@@ -40,36 +43,100 @@ func (r *Redis) background() {
 	}
 }
 
-// lost opens the breaker after a failed call for a workspace. The probe writes a key
-// with the hash tag of that workspace, so in a cluster it probes the same server.
-func (r *Redis) lost(err error, workspace string) {
-	if r.ctx.Err() == nil && r.down.CompareAndSwap(false, true) {
-		r.probed.Store(string(tag(workspace)))
-		r.cfg.Log.Warn("rate limits: the shared counters are unreachable; "+
-			"this node decides with its share", "error", err)
+// steady is how long a state must last before the log tells of the next one at once, so
+// that counters that come and go don't fill it.
+const steady = 10 * time.Second
+
+// notNow reports whether a server refused a call for a moment, without doing anything:
+// some of its counters are being moved to another server of the cluster, or the cluster
+// is electing one.
+func notNow(err error) bool {
+	refused, ok := rueidis.IsRedisErr(err)
+	return ok && (refused.IsTryAgain() || refused.IsClusterDown())
+}
+
+// moving reports whether it is only the counters of the call that can't be had.
+func moving(err error) bool {
+	refused, ok := rueidis.IsRedisErr(err)
+	return ok && refused.IsTryAgain()
+}
+
+// retryPause is how long a call that was refused for a moment waits.
+const retryPause = 10 * time.Millisecond
+
+func pause(ctx context.Context) {
+	timer := time.NewTimer(retryPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
-// probe closes the breaker if Redis accepts a write in time. A ping would not do,
-// because servers that can't count respond to it too: replicas, and servers without
-// free memory.
+// outage is what is known of the breaker while it is open.
+type outage struct {
+	counters []counter // of the call that failed, which the probe repeats
+	cause    error
+	since    time.Time
+	told     atomic.Bool // in the log
+}
+
+// lost opens the breaker after a failed call.
+func (r *Redis) lost(err error, counters []counter) {
+	o := &outage{counters: slices.Clone(counters), cause: err, since: time.Now()}
+	if r.ctx.Err() == nil && r.down.CompareAndSwap(false, true) {
+		r.outage.Store(o)
+		if back, _ := r.back.Load().(time.Time); time.Since(back) > steady {
+			r.tell(o)
+		}
+	}
+}
+
+func (r *Redis) tell(o *outage) {
+	if o.told.CompareAndSwap(false, true) {
+		r.cfg.Log.Warn("rate limits: the shared counters are unreachable; "+
+			"this node decides with its share", "error", o.cause)
+	}
+}
+
+// probe closes the breaker if Redis accepts a write and the call that failed, without
+// costs, in time. A ping would not do, because servers that can't count respond to it
+// too: replicas, and servers without free memory.
 func (r *Redis) probe() {
-	key, _ := r.probed.Load().(string)
-	if key == "" {
+	o := r.outage.Load()
+	if o == nil {
 		return // lost is about to set it
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.roundTripTimeout)
 	defer cancel()
 	began := time.Now()
-	err := r.client.Do(ctx,
-		r.client.B().Set().Key(key).Value("").PxMilliseconds(1000).Build()).Error()
+	err := r.write(ctx, o.counters[0].Workspace)
+	if err == nil {
+		n := len(o.counters)
+		_, _, err = r.run(ctx, r.latest.Load(), batch{counters: o.counters},
+			&exchange{synced: make([]state, n), owed: make([]state, n)})
+	}
 	if err != nil || time.Since(began) > r.cfg.roundTripTimeout {
+		if time.Since(o.since) > time.Second {
+			r.tell(o)
+		}
 		return
 	}
+	r.outage.Store(nil)
+	r.back.Store(time.Now())
 	r.down.Store(false)
 	all := r.allCounters()
-	r.cfg.Log.Info("rate limits: the shared counters are back", "reported", len(all))
+	if o.told.Load() {
+		r.cfg.Log.Info("rate limits: the shared counters are back", "reported", len(all))
+	}
 	r.report(r.ctx, all)
+}
+
+// write writes a key for a moment that is on the same server as the counters of a
+// workspace.
+func (r *Redis) write(ctx context.Context, workspace string) error {
+	return r.client.Do(ctx, r.client.B().Set().Key(string(tag(workspace))).Value("").
+		PxMilliseconds(1).Build()).Error()
 }
 
 // unreportedCounters returns the counters with something to report.
@@ -132,8 +199,10 @@ func (r *Redis) reportSome(ctx context.Context, counters []counter) {
 			wait(ctx, busy)
 		case err == nil:
 			return
+		case notNow(err):
+			pause(ctx)
 		default:
-			r.lost(err, counters[0].Workspace)
+			r.lost(err, counters)
 			cancel()
 		}
 	}

@@ -2,12 +2,14 @@ package ratelimit
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
 	"github.com/latchkeyhq/latchkey/internal/testenv"
@@ -139,5 +141,97 @@ func TestURLsNameSeveralServers(t *testing.T) {
 		if secure := strings.HasPrefix(url, "rediss:"); secure != (options.TLSConfig != nil) {
 			t.Errorf("%s: TLS is %v", url, !secure)
 		}
+	}
+}
+
+// The errors of URLs in the forms of other clients have ours.
+func TestURLsOfOtherClientsAreAnsweredWithOurs(t *testing.T) {
+	for url, want := range map[string]string{
+		"redis+sentinel://a:26379/mymaster": "master_set=",
+		"redis-sentinel://a,b":              "master_set=",
+		"sentinel://a":                      "master_set=",
+		"redis-cluster://a,b":               "redis://user:password@host:6379,host:6379",
+		"redis://a?ca=/ca.pem":              "need rediss://",
+		"rediss://a?ca=/nowhere/ca.pem":     "/nowhere/ca.pem",
+		"rediss://a?cert=/nowhere/c.pem":    "/nowhere/c.pem",
+	} {
+		if _, err := optionsOf(url, roundTripTimeout); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", url, err, want)
+		}
+	}
+}
+
+// It would refuse to count.
+func TestAReplicaIsRefusedAtTheStart(t *testing.T) {
+	primary := testenv.StartRedis(t)
+	host, port, _ := strings.Cut(primary.Addr, ":")
+	replica := testenv.StartRedis(t, "--replicaof", host+" "+port)
+	r, err := OpenRedis(t.Context(), RedisConfig{URL: replica.URL})
+	if err == nil {
+		_ = r.Close(t.Context())
+	}
+	if err == nil || !strings.Contains(err.Error(), "replica") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// direct sends a command to one server of a cluster.
+func direct(t *testing.T, s *testenv.Server, words ...string) string {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{s.Addr}, ForceSingleClient: true, DisableCache: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	reply := client.Do(t.Context(), client.B().Arbitrary(words...).Build())
+	if err := reply.Error(); err != nil {
+		t.Fatalf("%q: %v", words, err)
+	}
+	message, _ := reply.ToMessage()
+	text, err := message.ToString()
+	if err != nil {
+		text = fmt.Sprint(message.AsInt64())
+	}
+	return strings.TrimSuffix(text, " <nil>")
+}
+
+// While the counters of one call are on both sides of a move, only that call waits for
+// them, or is decided here. No other call is affected.
+func TestAMovingSlotOpensNoBreaker(t *testing.T) {
+	from := testenv.StartRedis(t, "--cluster-enabled", "yes")
+	to := testenv.StartRedis(t, "--cluster-enabled", "yes")
+	direct(t, from, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	host, port, _ := strings.Cut(to.Addr, ":")
+	direct(t, from, "CLUSTER", "MEET", host, port)
+	eventually(t, "the servers know each other", func() bool {
+		return strings.Contains(direct(t, from, "CLUSTER", "INFO"), "cluster_known_nodes:2") &&
+			strings.Contains(direct(t, to, "CLUSTER", "INFO"), "cluster_state:ok")
+	})
+	r := openRedis(t, RedisConfig{URL: from.URL, roundTripTimeout: time.Second})
+	one, two := hourly("one", 100, 1), hourly("two", 100, 1)
+	take(r, 0, one, two)
+	slot := direct(t, from, "CLUSTER", "KEYSLOT", name(&one.Key))
+	direct(t, to, "CLUSTER", "SETSLOT", slot, "IMPORTING", direct(t, from, "CLUSTER", "MYID"))
+	direct(t, from, "CLUSTER", "SETSLOT", slot, "MIGRATING", direct(t, to, "CLUSTER", "MYID"))
+	move := func(q Request) {
+		direct(t, from, "MIGRATE", host, port, name(&q.Key), "0", "1000")
+	}
+	move(one)
+	moved := make(chan struct{})
+	go func() {
+		defer close(moved)
+		time.Sleep(200 * time.Millisecond)
+		move(two)
+	}()
+	decisions := take(r, 0, one, two)
+	<-moved
+	if d := decisions[0]; !d.Passed || d.Remaining != 98 || r.down.Load() {
+		t.Errorf("decided %+v, degraded: %v", d, r.down.Load())
+	}
+	if n := testutil.ToFloat64(r.metrics.degraded); n != 0 {
+		t.Errorf("%v calls were decided without Redis", n)
 	}
 }
