@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/vault"
@@ -96,9 +97,11 @@ func masterKeys(cfg Config, fresh bool) (text string, made newFile, err error) {
 }
 
 // Rotate replaces the master key in the folder cfg.Data by a new one, and returns
-// the number of data keys that it has wrapped again. No service must use the
-// folder. If Rotate is interrupted, the folder still opens, and Rotate can be run
-// again: the file keeps the old master key until nothing needs it.
+// the number of data keys that it has wrapped again. It also retires all data keys:
+// the service creates new ones, and encrypts recoverable keys under them in the
+// background. No service must use the folder. If Rotate is interrupted, the folder
+// still opens, and Rotate can be run again: the file keeps the old master key until
+// nothing needs it.
 //
 // If cfg.MasterKey is set, Rotate uses the keys in it, separated by commas: it
 // wraps everything with the first one, and needs the others to unwrap. A shared
@@ -147,7 +150,7 @@ func prepend(file, next string) (string, error) {
 	return both, writeSecret(file, both)
 }
 
-// rewrap wraps all data keys with the first of the master keys, in one
+// rewrap wraps all data keys with the first of the master keys and retires them, in one
 // transaction, and returns how many were wrapped with another one before.
 func rewrap(ctx context.Context, db *store.DB, text string) (changed int, err error) {
 	masters, err := vault.New(text)
@@ -173,7 +176,7 @@ func rewrap(ctx context.Context, db *store.DB, text string) (changed int, err er
 			}
 			changed++
 		}
-		return nil
+		return tx.RetireDataKeys(ctx, time.Now().UnixMilli())
 	})
 	if err != nil {
 		return 0, fmt.Errorf("latchkey: rewrapping: %w", err)

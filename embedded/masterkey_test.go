@@ -120,6 +120,16 @@ func TestRotationReplacesTheMasterKey(t *testing.T) {
 	if strings.Contains(after, strings.TrimSpace(before)) || strings.Count(after, "\n") != 1 {
 		t.Error("the file does not hold the new master key alone")
 	}
+	db, err := store.Open(t.Context(), "sqlite://"+f.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.CurrentDataKey(t.Context(), "answers"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("new values are sealed under an old data key: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
 	f.opens("after", "")
 	cfg := quiet(f.dir)
 	cfg.MasterKey = before

@@ -23,8 +23,10 @@ type rotateCmd struct {
 
 // Help is the manual of latchkey vault rotate.
 func (rotateCmd) Help() string {
-	return `Creates a new master key, rewraps all data keys with it and discards the old one. Sealed
-keys don't change. If it is interrupted, run it again: nothing is lost.
+	return `Creates a new master key, rewraps all data keys with it and discards the old one. The data
+keys are replaced too: what is encrypted from now on is under new ones, and the service
+encrypts recoverable keys again in the background, which the metric latchkey_reseal_pending
+shows. If it is interrupted, run it again: nothing is lost.
 
 Older backups still need the old master key: keep a copy of the file master.key with them.`
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -188,7 +189,11 @@ func (e *Engine) loadIdempotencyRecord(ctx context.Context, c *Change, response 
 	if err := c.who.recheck(checks); err != nil {
 		return false, err
 	}
-	text, err := e.vault.UnsealFor(c.who.token, e.recordsKey, row.Answer,
+	wrapped, err := c.tx.DataKey(ctx, cmp.Or(row.DataKey, recordsOwner))
+	if err != nil {
+		return false, fmt.Errorf("idempotency: data key: %w", err)
+	}
+	text, err := e.vault.UnsealFor(c.who.token, wrapped, row.Answer,
 		c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
 		return false, fmt.Errorf("idempotency: %w", err)
@@ -214,7 +219,8 @@ func (e *Engine) saveIdempotencyRecord(ctx context.Context, c *Change, response 
 	if err != nil {
 		return err
 	}
-	sealed, err := e.vault.SealFor(c.who.token, e.recordsKey, text,
+	key := e.recordsKey.Load()
+	sealed, err := e.vault.SealFor(c.who.token, key.wrapped, text,
 		c.who.root.id, c.who.IdempotencyKey)
 	if err != nil {
 		return fmt.Errorf("idempotency: %w", err)
@@ -222,6 +228,6 @@ func (e *Engine) saveIdempotencyRecord(ctx context.Context, c *Change, response 
 	return c.tx.InsertAnswer(ctx, write.InsertAnswerParams{
 		RootKeyID: c.who.root.id, IdempotencyKey: c.who.IdempotencyKey,
 		RequestHash: c.who.requestHash, Answer: sealed, Checks: string(checks), Subject: c.secretOf,
-		CreatedAt: c.now,
+		CreatedAt: c.now, DataKey: key.id,
 	})
 }

@@ -115,17 +115,18 @@ func TestTheMasterKeyOpensNoSavedResponse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := w.vault.UnsealFor(who.token, w.recordsKey, sealed, who.root.id, "request")
+	key := w.recordsKey.Load().wrapped
+	opened, err := w.vault.UnsealFor(who.token, key, sealed, who.root.id, "request")
 	if err != nil || !strings.Contains(string(opened), made.Key) {
 		t.Fatalf("with the root key: %s, %v", opened, err)
 	}
 	for _, secret := range []string{"", who.root.id, hashText(who.token)} {
-		opened, err := w.vault.UnsealFor(secret, w.recordsKey, sealed, who.root.id, "request")
+		opened, err := w.vault.UnsealFor(secret, key, sealed, who.root.id, "request")
 		if err == nil {
 			t.Errorf("with %q: %s", secret, opened)
 		}
 	}
-	if opened, err := w.vault.Unseal(w.recordsKey, sealed, who.root.id, "request"); err == nil {
+	if opened, err := w.vault.Unseal(key, sealed, who.root.id, "request"); err == nil {
 		t.Errorf("with the data key: %s", opened)
 	}
 }

@@ -65,7 +65,8 @@ type Engine struct {
 	auditRetention time.Duration // 0 is for ever
 	auditExport    auditExport
 
-	recordsKey []byte // the wrapped data key of idempotency records
+	recordsKey    atomic.Pointer[dataKey] // of new idempotency records
+	resealPending atomic.Int64            // values under retired data keys
 
 	metrics
 
@@ -150,11 +151,11 @@ func (e *Engine) closeCaches() {
 // last, when nothing else can fail.
 func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	var err error
-	if e.recordsKey, err = e.dataKey(ctx, "answers"); err != nil {
+	if err = e.refreshRecordsKey(ctx); err != nil {
 		return err
 	}
 	// another node with another master key was first
-	if _, _, err := e.vault.Rewrap(e.recordsKey); err != nil {
+	if _, _, err := e.vault.Rewrap(e.recordsKey.Load().wrapped); err != nil {
 		return fmt.Errorf("master key: %w", err)
 	}
 	if e.limiter, err = e.openLimiter(ctx, cfg); err != nil {

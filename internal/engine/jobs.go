@@ -25,6 +25,8 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "save last used", e.saveUsage)
 	e.every(ctx, time.Minute, "refill credits", e.refillDue)
 	e.every(ctx, time.Hour, "drop idempotency records", e.dropIdempotencyRecords)
+	e.every(ctx, time.Minute, "replace data keys", e.replaceDataKeys)
+	e.every(ctx, time.Minute, "delete plaintexts of rerolled keys", e.dropEndedPlaintexts)
 	e.every(ctx, time.Minute, "delete keys of deleted APIs", e.deleteKeysOfDeletedAPIs)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
 // ofEveryKind makes n keys of an API that hold all sorts of things, every third
@@ -183,7 +184,7 @@ func TestEncryptedKeyDecryptsOnlyInItsRow(t *testing.T) {
 	w := newWorld(t)
 	api := w.recoverableAPI()
 	var keys [2]latchkey.CreatedKey
-	var sealed [2][]byte
+	var sealed [2]read.SealedKeyRow
 	for i := range keys {
 		keys[i] = w.newKey(latchkey.CreateKeyRequest{APIID: api, Recoverable: true})
 		if text, _ := w.plaintextOf(w.who, keys[i].KeyID); text != keys[i].Key {
@@ -194,13 +195,13 @@ func TestEncryptedKeyDecryptsOnlyInItsRow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	place := func(key int, value []byte) {
+	place := func(key int, value read.SealedKeyRow) {
 		t.Helper()
 		err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 			if err := tx.DeleteSealedKey(ctx, keys[key].KeyID); err != nil {
 				return err
 			}
-			return tx.InsertSealedKey(ctx, keys[key].KeyID, value)
+			return tx.InsertSealedKey(ctx, keys[key].KeyID, value.Sealed, value.DataKey)
 		})
 		if err != nil {
 			t.Fatal(err)

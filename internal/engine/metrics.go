@@ -62,6 +62,8 @@ var (
 		"Changes that were refused because of a quota of their workspace.", "quota")
 	descDropped = desc("audit_records_dropped_total",
 		"Audit records that this node deleted because they were older than the retention.")
+	descReseal = desc("reseal_pending",
+		"Recoverable keys that are still encrypted under a replaced data key.")
 	descRefused = desc("refusals_total", "Refused requests by reason.", "reason")
 	descHits    = desc("cache_hits_total", "Reads served by the cache.", "cache")
 	descMisses  = desc("cache_misses_total", "Reads served by the database.", "cache")
@@ -116,6 +118,7 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		count(descExceeded, float64(e.exceeded[i+1].Load()), q.name)
 	}
 	count(descDropped, float64(e.auditDropped.Load()))
+	gauge(descReseal, float64(e.resealPending.Load()))
 	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)
 	if e.db.Shared() {

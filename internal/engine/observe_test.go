@@ -182,7 +182,7 @@ func TestVerificationInARetriedGroupIsObservedOnce(t *testing.T) {
 				err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 					runs.Add(1)
 					if err := tx.InsertDataKey(
-						ctx, fmt.Sprintf("%d-%d", round, i), []byte("key"),
+						ctx, fmt.Sprintf("%d-%d", round, i), []byte("key"), "",
 					); err != nil {
 						return err
 					}

@@ -49,8 +49,8 @@ func (e *Engine) RerollKey(
 			}
 		}
 		end := endOfGrace(old.Expires, c.now, r.Expiration)
-		if grace, ends := r.Expiration.Get(); ends && grace.Milliseconds() == 0 {
-			if err := c.tx.DeleteSealedKey(ctx, old.ID); err != nil {
+		if !r.Expiration.IsNull() {
+			if err := c.endPlaintext(ctx, old.ID, end.Int64); err != nil {
 				return latchkey.CreatedKey{}, err
 			}
 		}
@@ -62,6 +62,15 @@ func (e *Engine) RerollKey(
 		c.secretOf = id
 		return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
 	})
+}
+
+// endPlaintext deletes the encrypted plaintext of a key that was replaced, now or when the
+// key ends.
+func (c *Change) endPlaintext(ctx context.Context, id string, end int64) error {
+	if end < c.now {
+		return c.tx.DeleteSealedKey(ctx, id)
+	}
+	return c.tx.EndSealedKey(ctx, id, end)
 }
 
 // isSealed reports whether the key is recoverable, and returns an error if it

@@ -34,7 +34,7 @@ func open(t testing.TB, where string) *DB {
 // put stores a setting; the settings table is as good as any for these tests.
 func put(name, value string) func(context.Context, *Tx) error {
 	return func(ctx context.Context, tx *Tx) error {
-		return tx.InsertDataKey(ctx, name, []byte(value))
+		return tx.InsertDataKey(ctx, name, []byte(value), "")
 	}
 }
 

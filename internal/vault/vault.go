@@ -3,7 +3,8 @@
 // It uses envelope encryption: a value is sealed under a data key, and a data key
 // is stored wrapped by a master key, which is kept apart from the data. To
 // rotate the master key, put a new one before the old one, rewrap all data
-// keys, then remove the old one. Sealed values don't change.
+// keys, then remove the old one. Sealed values don't change; to replace a data key too,
+// its values are unsealed and sealed under a new one.
 //
 // Both layers are AES-256-GCM with random nonces, safe for 2³² values under
 // one key (NIST SP 800-38D, section 8.3).

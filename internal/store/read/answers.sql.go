@@ -10,18 +10,24 @@ import (
 )
 
 const answer = `-- name: Answer :one
-SELECT request_hash, answer, checks FROM answers WHERE root_key_id = $1 AND idempotency_key = $2
+SELECT request_hash, answer, checks, data_key FROM answers WHERE root_key_id = $1 AND idempotency_key = $2
 `
 
 type AnswerRow struct {
 	RequestHash string
 	Answer      []byte
 	Checks      string
+	DataKey     string
 }
 
 func (q *Queries) Answer(ctx context.Context, rootKeyID string, idempotencyKey string) (AnswerRow, error) {
 	row := q.db.QueryRowContext(ctx, answer, rootKeyID, idempotencyKey)
 	var i AnswerRow
-	err := row.Scan(&i.RequestHash, &i.Answer, &i.Checks)
+	err := row.Scan(
+		&i.RequestHash,
+		&i.Answer,
+		&i.Checks,
+		&i.DataKey,
+	)
 	return i, err
 }

@@ -9,6 +9,26 @@ import (
 	"context"
 )
 
+const currentDataKey = `-- name: CurrentDataKey :one
+SELECT id, wrapped, uses FROM data_keys
+WHERE (owner = $1 OR id = $1) AND retired_at = 0
+ORDER BY owner DESC LIMIT 1
+`
+
+type CurrentDataKeyRow struct {
+	ID      string
+	Wrapped []byte
+	Uses    int64
+}
+
+// What new values of an owner are sealed under.
+func (q *Queries) CurrentDataKey(ctx context.Context, owner string) (CurrentDataKeyRow, error) {
+	row := q.db.QueryRowContext(ctx, currentDataKey, owner)
+	var i CurrentDataKeyRow
+	err := row.Scan(&i.ID, &i.Wrapped, &i.Uses)
+	return i, err
+}
+
 const dataKey = `-- name: DataKey :one
 SELECT wrapped FROM data_keys WHERE id = $1
 `
@@ -24,16 +44,112 @@ const dataKeys = `-- name: DataKeys :many
 SELECT id, wrapped FROM data_keys ORDER BY id
 `
 
-func (q *Queries) DataKeys(ctx context.Context) ([]DataKey, error) {
+type DataKeysRow struct {
+	ID      string
+	Wrapped []byte
+}
+
+func (q *Queries) DataKeys(ctx context.Context) ([]DataKeysRow, error) {
 	rows, err := q.db.QueryContext(ctx, dataKeys)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []DataKey
+	var items []DataKeysRow
 	for rows.Next() {
-		var i DataKey
+		var i DataKeysRow
 		if err := rows.Scan(&i.ID, &i.Wrapped); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const retiredDataKeys = `-- name: RetiredDataKeys :many
+SELECT id, owner, retired_at FROM data_keys WHERE retired_at <> 0 ORDER BY id
+`
+
+type RetiredDataKeysRow struct {
+	ID        string
+	Owner     string
+	RetiredAt int64
+}
+
+func (q *Queries) RetiredDataKeys(ctx context.Context) ([]RetiredDataKeysRow, error) {
+	rows, err := q.db.QueryContext(ctx, retiredDataKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RetiredDataKeysRow
+	for rows.Next() {
+		var i RetiredDataKeysRow
+		if err := rows.Scan(&i.ID, &i.Owner, &i.RetiredAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sealedCount = `-- name: SealedCount :one
+SELECT COUNT(*) FROM sealed_keys WHERE data_key = $1
+`
+
+// Values that are sealed under a data key.
+func (q *Queries) SealedCount(ctx context.Context, dataKey string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, sealedCount, dataKey)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const sealedUnder = `-- name: SealedUnder :many
+SELECT s.key_id, s.sealed, k.workspace_id, a.keyspace_id
+FROM sealed_keys s
+JOIN keys k ON k.id = s.key_id
+JOIN apis a ON a.id = k.api_id
+WHERE s.data_key = $1 AND s.key_id > $2
+ORDER BY s.key_id
+LIMIT CAST($3 AS BIGINT)
+`
+
+type SealedUnderRow struct {
+	KeyID       string
+	Sealed      []byte
+	WorkspaceID string
+	KeyspaceID  string
+}
+
+// Some of the values that are sealed under a data key, after a key.
+func (q *Queries) SealedUnder(ctx context.Context, dataKey string, after string, most int64) ([]SealedUnderRow, error) {
+	rows, err := q.db.QueryContext(ctx, sealedUnder, dataKey, after, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SealedUnderRow
+	for rows.Next() {
+		var i SealedUnderRow
+		if err := rows.Scan(
+			&i.KeyID,
+			&i.Sealed,
+			&i.WorkspaceID,
+			&i.KeyspaceID,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -375,12 +375,17 @@ func (q *Queries) LiveKey(ctx context.Context, iD string, workspaceID string) (L
 }
 
 const sealedKey = `-- name: SealedKey :one
-SELECT sealed FROM sealed_keys WHERE key_id = $1
+SELECT sealed, data_key FROM sealed_keys WHERE key_id = $1
 `
 
-func (q *Queries) SealedKey(ctx context.Context, keyID string) ([]byte, error) {
+type SealedKeyRow struct {
+	Sealed  []byte
+	DataKey string
+}
+
+func (q *Queries) SealedKey(ctx context.Context, keyID string) (SealedKeyRow, error) {
 	row := q.db.QueryRowContext(ctx, sealedKey, keyID)
-	var sealed []byte
-	err := row.Scan(&sealed)
-	return sealed, err
+	var i SealedKeyRow
+	err := row.Scan(&i.Sealed, &i.DataKey)
+	return i, err
 }

@@ -65,11 +65,6 @@ type Change struct {
 	Touched string
 }
 
-type DataKey struct {
-	ID      string
-	Wrapped []byte
-}
-
 type Identity struct {
 	ID          string
 	WorkspaceID string

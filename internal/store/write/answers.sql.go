@@ -34,8 +34,8 @@ func (q *Queries) DropAnswersAbout(ctx context.Context, subject string) error {
 }
 
 const insertAnswer = `-- name: InsertAnswer :exec
-INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, subject, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, subject, created_at, data_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 `
 
 type InsertAnswerParams struct {
@@ -46,6 +46,7 @@ type InsertAnswerParams struct {
 	Checks         string
 	Subject        string
 	CreatedAt      int64
+	DataKey        string
 }
 
 func (q *Queries) InsertAnswer(ctx context.Context, arg InsertAnswerParams) error {
@@ -57,6 +58,7 @@ func (q *Queries) InsertAnswer(ctx context.Context, arg InsertAnswerParams) erro
 		arg.Checks,
 		arg.Subject,
 		arg.CreatedAt,
+		arg.DataKey,
 	)
 	return err
 }

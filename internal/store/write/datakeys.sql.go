@@ -9,12 +9,73 @@ import (
 	"context"
 )
 
-const insertDataKey = `-- name: InsertDataKey :exec
-INSERT INTO data_keys (id, wrapped) VALUES ($1, $2)
+const deleteDataKey = `-- name: DeleteDataKey :exec
+DELETE FROM data_keys WHERE id = $1 AND retired_at <> 0
 `
 
-func (q *Queries) InsertDataKey(ctx context.Context, iD string, wrapped []byte) error {
-	_, err := q.db.ExecContext(ctx, insertDataKey, iD, wrapped)
+func (q *Queries) DeleteDataKey(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, deleteDataKey, id)
+	return err
+}
+
+const dropEndedSealedKeys = `-- name: DropEndedSealedKeys :execrows
+DELETE FROM sealed_keys WHERE key_id IN (
+    SELECT s.key_id FROM sealed_keys s JOIN keys k ON k.id = s.key_id
+    WHERE s.ends_at <> 0 AND s.ends_at < $1 AND k.expires < $1
+    ORDER BY s.ends_at LIMIT CAST($2 AS BIGINT))
+`
+
+// Plaintexts of keys that were rerolled and have ended, a few at once.
+func (q *Queries) DropEndedSealedKeys(ctx context.Context, before int64, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropEndedSealedKeys, before, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const endSealedKey = `-- name: EndSealedKey :exec
+UPDATE sealed_keys SET ends_at = $2 WHERE key_id = $1
+`
+
+func (q *Queries) EndSealedKey(ctx context.Context, keyID string, endsAt int64) error {
+	_, err := q.db.ExecContext(ctx, endSealedKey, keyID, endsAt)
+	return err
+}
+
+const insertDataKey = `-- name: InsertDataKey :exec
+INSERT INTO data_keys (id, wrapped, owner) VALUES ($1, $2, $3)
+`
+
+func (q *Queries) InsertDataKey(ctx context.Context, iD string, wrapped []byte, owner string) error {
+	_, err := q.db.ExecContext(ctx, insertDataKey, iD, wrapped, owner)
+	return err
+}
+
+const reseal = `-- name: Reseal :exec
+UPDATE sealed_keys SET sealed = $2, data_key = $3 WHERE key_id = $1
+`
+
+func (q *Queries) Reseal(ctx context.Context, keyID string, sealed []byte, dataKey string) error {
+	_, err := q.db.ExecContext(ctx, reseal, keyID, sealed, dataKey)
+	return err
+}
+
+const retireDataKey = `-- name: RetireDataKey :exec
+UPDATE data_keys SET retired_at = $2 WHERE id = $1
+`
+
+func (q *Queries) RetireDataKey(ctx context.Context, iD string, retiredAt int64) error {
+	_, err := q.db.ExecContext(ctx, retireDataKey, iD, retiredAt)
+	return err
+}
+
+const retireDataKeys = `-- name: RetireDataKeys :exec
+UPDATE data_keys SET retired_at = $1 WHERE retired_at = 0
+`
+
+func (q *Queries) RetireDataKeys(ctx context.Context, retiredAt int64) error {
+	_, err := q.db.ExecContext(ctx, retireDataKeys, retiredAt)
 	return err
 }
 
@@ -24,5 +85,14 @@ UPDATE data_keys SET wrapped = $1 WHERE id = $2
 
 func (q *Queries) UpdateDataKey(ctx context.Context, wrapped []byte, iD string) error {
 	_, err := q.db.ExecContext(ctx, updateDataKey, wrapped, iD)
+	return err
+}
+
+const useDataKey = `-- name: UseDataKey :exec
+UPDATE data_keys SET uses = uses + $2 WHERE id = $1
+`
+
+func (q *Queries) UseDataKey(ctx context.Context, iD string, uses int64) error {
+	_, err := q.db.ExecContext(ctx, useDataKey, iD, uses)
 	return err
 }

@@ -117,11 +117,11 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 }
 
 const insertSealedKey = `-- name: InsertSealedKey :exec
-INSERT INTO sealed_keys (key_id, sealed) VALUES ($1, $2)
+INSERT INTO sealed_keys (key_id, sealed, data_key) VALUES ($1, $2, $3)
 `
 
-func (q *Queries) InsertSealedKey(ctx context.Context, keyID string, sealed []byte) error {
-	_, err := q.db.ExecContext(ctx, insertSealedKey, keyID, sealed)
+func (q *Queries) InsertSealedKey(ctx context.Context, keyID string, sealed []byte, dataKey string) error {
+	_, err := q.db.ExecContext(ctx, insertSealedKey, keyID, sealed, dataKey)
 	return err
 }
 

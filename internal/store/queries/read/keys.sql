@@ -52,7 +52,7 @@ ORDER BY k.id
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
 -- name: SealedKey :one
-SELECT sealed FROM sealed_keys WHERE key_id = $1;
+SELECT sealed, data_key FROM sealed_keys WHERE key_id = $1;
 
 -- name: KeysOfDeletedAPIs :many
 -- Some of them, of any workspace, but not the balances that families leave.

@@ -1,6 +1,6 @@
 -- name: InsertAnswer :exec
-INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, subject, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+INSERT INTO answers (root_key_id, idempotency_key, request_hash, answer, checks, subject, created_at, data_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: DropAnswersAbout :exec
 DELETE FROM answers WHERE subject = $1 AND subject <> '';

@@ -38,7 +38,7 @@ DELETE FROM keys WHERE id = $1 AND hash = id;
 DELETE FROM limits WHERE owner_id = $1;
 
 -- name: InsertSealedKey :exec
-INSERT INTO sealed_keys (key_id, sealed) VALUES ($1, $2);
+INSERT INTO sealed_keys (key_id, sealed, data_key) VALUES ($1, $2, $3);
 
 -- name: DeleteSealedKey :exec
 DELETE FROM sealed_keys WHERE key_id = $1;
