@@ -222,23 +222,53 @@ func (r Rule) masked() Rule {
 	return r
 }
 
-// onAPI is the permission for an action on an API or its keys.
-func onAPI(action string) Rule { return needs("api.{apiId}." + action) }
+// Resource names have two forms. The older ones end in the action of the tuple, such as
+// #create_key. The newer ones are below a project, of which each workspace has one, and
+// end in read, write, delete or what plain returns for the action. Package rbac reads the
+// id of the project as a *.
+
+// The paths of the newer form.
+const (
+	inKeyspace  = "projects/*/keyspaces/{keyspaceId}"
+	inNamespace = "projects/*/ratelimits/namespaces/{namespaceId}"
+	inRBAC      = "projects/*/rbac/"
+)
+
+// plain returns the action of the newer form.
+func plain(action string) string {
+	switch verb, _, _ := strings.Cut(action, "_"); verb {
+	case "read", "delete", "verify", "decrypt", "limit":
+		return verb
+	}
+	return "write"
+}
+
+// on is the permission for an action on something: as a tuple, or as the newer resource
+// name of the path.
+func on(tuple, path string) Rule {
+	return needs(tuple, path+"#"+plain(tuple[strings.LastIndexByte(tuple, '.')+1:]))
+}
+
+// onAPI is the permission for an action on an API.
+func onAPI(action string) Rule { return on("api.{apiId}."+action, inKeyspace) }
 
 // onKeyspace is the permission for an action on the keys of an API, as a tuple or
 // on its keyspace.
 func onKeyspace(action string) Rule {
-	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}#"+action)
+	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}#"+action,
+		inKeyspace+"/keys/*#"+plain(action))
 }
 
 // onKeys is the permission for an action on every key of an API.
 func onKeys(action string) Rule {
-	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}/keys/*#"+action)
+	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}/keys/*#"+action,
+		inKeyspace+"/keys/*#"+plain(action))
 }
 
 // onKey is the permission for an action on a key.
 func onKey(action string) Rule {
-	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}/keys/{keyId}#"+action)
+	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}/keys/{keyId}#"+action,
+		inKeyspace+"/keys/{keyId}#"+plain(action))
 }
 
 // onGrants are the rules for changing what a key holds. The resource name of the
@@ -246,7 +276,8 @@ func onKey(action string) Rule {
 func onGrants(tuples ...string) []Rule {
 	rules := []Rule{onKey("update_key")}
 	for _, tuple := range tuples {
-		rules = append(rules, needs(tuple, "keyspaces/{keyspaceId}/keys/{keyId}#update_key"))
+		rules = append(rules, needs(tuple, "keyspaces/{keyspaceId}/keys/{keyId}#update_key",
+			inKeyspace+"/keys/{keyId}#write"))
 	}
 	return rules
 }
@@ -283,31 +314,46 @@ func onWildcardRoles() Rule {
 }
 
 func onRBAC(kind, tuple string) Rule {
-	return needs(tuple, "rbac/"+kind+"/*#"+strings.TrimPrefix(tuple, "rbac.*."))
+	return needs(tuple, "rbac/"+kind+"/*#"+strings.TrimPrefix(tuple, "rbac.*."),
+		inRBAC+kind+"/*#write")
 }
 
 // newPermissions is the rule for creating permissions on the way.
 func newPermissions() Rule {
-	return needs("rbac.*.create_permission", "rbac/permissions/*#create_permission").
-		when(WhenNewPermissions)
+	return needs("rbac.*.create_permission", "rbac/permissions/*#create_permission",
+		inRBAC+"permissions/*#write").when(WhenNewPermissions)
 }
 
 // onIdentities is the permission for an action on whichever identity.
 func onIdentities(action string) Rule {
-	return needs("identity.*."+action, "projects/*/identities/*#"+action)
+	return needs("identity.*."+action, "projects/*/identities/*#"+action,
+		"projects/*/identities/*#"+plain(action))
 }
 
 // onIdentity is the permission for an action on one identity.
 func onIdentity(action string) Rule {
-	return needs("identity.{identityId}."+action, "projects/*/identities/*#"+action)
+	return needs("identity.{identityId}."+action, "projects/*/identities/*#"+action,
+		"projects/*/identities/{identityId}#"+plain(action))
 }
 
 // onNamespace is the permission for an action on a rate-limit namespace.
-func onNamespace(action string) Rule { return needs("ratelimit.{namespaceId}." + action) }
+func onNamespace(action string) Rule { return on("ratelimit.{namespaceId}."+action, inNamespace) }
+
+// onOverrides is the permission for an action on the overrides of a namespace.
+func onOverrides(action string) Rule {
+	return on("ratelimit.{namespaceId}."+action, inNamespace+"/overrides/*")
+}
+
+// onRoleSet and onPermissionSet are the permissions for an action on whichever role or
+// permission.
+func onRoleSet(action string) Rule { return on("rbac.*."+action, inRBAC+"roles/*") }
+
+func onPermissionSet(action string) Rule { return on("rbac.*."+action, inRBAC+"permissions/*") }
 
 // newNamespace is the rule for creating a namespace on the way.
 func newNamespace() Rule {
-	return needs("ratelimit.*.create_namespace").when(WhenNewNamespace)
+	return on("ratelimit.*.create_namespace", "projects/*/ratelimits/namespaces/*").
+		when(WhenNewNamespace)
 }
 
 // otherWorkspace is the rule for reaching into another workspace.
@@ -317,7 +363,7 @@ func otherWorkspace() Rule { return needs(Operator).when(WhenOtherWorkspace).mas
 // command line, the client and the checks of permissions all read it. What is not
 // in it does not exist, and what it declares is what the engine enforces.
 var operations = []Operation{
-	{Name: "apis.createApi", Rules: []Rule{needs("api.*.create_api")}},
+	{Name: "apis.createApi", Rules: []Rule{on("api.*.create_api", "projects/*/keyspaces/*")}},
 	{
 		Name: "apis.getApi", Effect: EffectReads, Refusals: []int{404},
 		Rules: []Rule{onAPI("read_api")},
@@ -329,13 +375,14 @@ var operations = []Operation{
 			{Masked: true, AnyOf: [][]string{
 				{"api.{apiId}.read_key", "api.{apiId}.read_api"},
 				{"keyspaces/{keyspaceId}/keys/*#read_key", "keyspaces/{keyspaceId}#read_keyspace"},
+				{inKeyspace + "/keys/*#read", inKeyspace + "#read"},
 			}},
 			onKeys("decrypt_key").when(WhenDecrypt),
 		},
 	},
 	{
 		Name: "apis.listApis", Effect: EffectReads, Paged: true,
-		Rules: []Rule{needs("api.*.read_api")},
+		Rules: []Rule{on("api.*.read_api", "projects/*/keyspaces/*")},
 	},
 	{Name: "apis.updateApi", Refusals: []int{404}, Rules: []Rule{onAPI("update_api")}},
 
@@ -414,7 +461,7 @@ var operations = []Operation{
 	},
 	{
 		Name: "keys.migrateKeys", Refusals: []int{404}, maxBody: 10 << 20,
-		Rules: grants(onAPI("create_key")),
+		Rules: grants(on("api.{apiId}.create_key", inKeyspace+"/keys/*")),
 	},
 
 	{
@@ -440,56 +487,56 @@ var operations = []Operation{
 
 	{
 		Name: "permissions.createPermission", Refusals: []int{409},
-		Rules: []Rule{needs("rbac.*.create_permission")},
+		Rules: []Rule{onPermissionSet("create_permission")},
 	},
 	{
 		Name: "permissions.getPermission", Effect: EffectReads, Refusals: []int{404},
-		Rules: []Rule{needs("rbac.*.read_permission")},
+		Rules: []Rule{onPermissionSet("read_permission")},
 	},
 	{
 		Name: "permissions.listPermissions", Effect: EffectReads, Paged: true,
-		Rules: []Rule{needs("rbac.*.read_permission")},
+		Rules: []Rule{onPermissionSet("read_permission")},
 	},
 	{
 		Name: "permissions.updatePermission", Refusals: []int{404, 409},
 		Rules: []Rule{
-			needs("rbac.*.update_permission"),
+			onPermissionSet("update_permission"),
 			onPermissions(addPermission).when(WhenWildcard),
 		},
 	},
 	{
 		Name: "permissions.deletePermission", Refusals: []int{404},
-		Rules: []Rule{needs("rbac.*.delete_permission")},
+		Rules: []Rule{onPermissionSet("delete_permission")},
 	},
 	{
 		Name: "permissions.createRole", Refusals: []int{409},
 		Rules: []Rule{
-			needs("rbac.*.create_role"),
-			needs("rbac.*.add_permission_to_role").when(WhenPermissions),
-			needs("rbac.*.create_permission").when(WhenNewPermissions),
+			onRoleSet("create_role"),
+			onRoleSet("add_permission_to_role").when(WhenPermissions),
+			onPermissionSet("create_permission").when(WhenNewPermissions),
 		},
 	},
 	{
 		Name: "permissions.getRole", Effect: EffectReads, Refusals: []int{404},
-		Rules: []Rule{needs("rbac.*.read_role")},
+		Rules: []Rule{onRoleSet("read_role")},
 	},
 	{
 		Name: "permissions.listRoles", Effect: EffectReads, Paged: true,
-		Rules: []Rule{needs("rbac.*.read_role")},
+		Rules: []Rule{onRoleSet("read_role")},
 	},
 	{
 		Name: "permissions.updateRole", Refusals: []int{404, 409},
-		Rules: []Rule{needs("rbac.*.update_role")},
+		Rules: []Rule{onRoleSet("update_role")},
 	},
 	{
 		Name: "permissions.deleteRole", Refusals: []int{404},
-		Rules: []Rule{needs("rbac.*.delete_role")},
+		Rules: []Rule{onRoleSet("delete_role")},
 	},
 	{
 		Name: "permissions.setRolePermissions", Refusals: []int{404},
 		Rules: []Rule{
-			needs("rbac.*.add_permission_to_role"),
-			needs("rbac.*.remove_permission_from_role"),
+			onRoleSet("add_permission_to_role"),
+			onRoleSet("remove_permission_from_role"),
 			newPermissions(),
 		},
 	},
@@ -511,24 +558,25 @@ var operations = []Operation{
 	},
 	{
 		Name: "ratelimit.setOverride", Refusals: []int{404},
-		Rules: []Rule{onNamespace("set_override")},
+		Rules: []Rule{onOverrides("set_override")},
 	},
 	{
 		Name: "ratelimit.getOverride", Effect: EffectReads, Refusals: []int{404},
 		Rules: []Rule{needs("ratelimit.{namespaceId}.read_override",
-			"ratelimits/namespaces/{namespaceId}/overrides/{overrideId}#read_override").masked()},
+			"ratelimits/namespaces/{namespaceId}/overrides/{overrideId}#read_override",
+			inNamespace+"/overrides/{overrideId}#read").masked()},
 	},
 	{
 		Name: "ratelimit.listOverrides", Effect: EffectReads, Paged: true, Refusals: []int{404},
-		Rules: []Rule{onNamespace("read_override")},
+		Rules: []Rule{onOverrides("read_override")},
 	},
 	{
 		Name: "ratelimit.deleteOverride", Refusals: []int{404},
-		Rules: []Rule{onNamespace("delete_override")},
+		Rules: []Rule{onOverrides("delete_override")},
 	},
 	{
 		Name: "ratelimit.listNamespaces", Effect: EffectReads, Paged: true,
-		Rules: []Rule{needs("ratelimit.*.read_namespace")},
+		Rules: []Rule{on("ratelimit.*.read_namespace", "projects/*/ratelimits/namespaces/*")},
 	},
 	{
 		Name: "ratelimit.updateNamespace", Refusals: []int{404},
@@ -541,11 +589,11 @@ var operations = []Operation{
 
 	{
 		Name: "analytics.getVerifications", Effect: EffectReads, Refusals: []int{412, 422},
-		Rules: []Rule{onAPI("read_analytics")},
+		Rules: []Rule{on("api.{apiId}.read_analytics", inKeyspace+"/logs")},
 	},
 	{
 		Name: "analytics.getRatelimits", Effect: EffectReads, Refusals: []int{412, 422},
-		Rules: []Rule{onNamespace("read_analytics")},
+		Rules: []Rule{on("ratelimit.{namespaceId}.read_analytics", inNamespace+"/logs")},
 	},
 
 	{Name: "workspaces.createWorkspace", Rules: []Rule{needs(Operator)}},
@@ -569,28 +617,28 @@ var operations = []Operation{
 	{
 		Name: "rootKeys.createRootKey", Refusals: []int{404}, Delegates: true,
 		Rules: []Rule{
-			needs("root_key.*.create_root_key"),
+			on("root_key.*.create_root_key", "rootKeys/*"),
 			otherWorkspace(),
 		},
 	},
 	{
 		Name: "rootKeys.listRootKeys", Effect: EffectReads, Paged: true, Refusals: []int{404},
 		Rules: []Rule{
-			needs("root_key.*.read_root_key"),
+			on("root_key.*.read_root_key", "rootKeys/*"),
 			otherWorkspace(),
 		},
 	},
 	{
 		Name: "rootKeys.updateRootKey", Refusals: []int{404, 412}, Delegates: true,
 		Rules: []Rule{
-			needs("root_key.*.update_root_key"),
+			on("root_key.*.update_root_key", "rootKeys/*"),
 			otherWorkspace(),
 		},
 	},
 	{
 		Name: "rootKeys.deleteRootKey", Refusals: []int{404, 412}, Delegates: true,
 		Rules: []Rule{
-			needs("root_key.*.delete_root_key"),
+			on("root_key.*.delete_root_key", "rootKeys/*"),
 			otherWorkspace(),
 		},
 	},

@@ -85,17 +85,46 @@ func splitTuple(tuple string) (kind, id, action string, ok bool) {
 	return "", "", "", false
 }
 
-// knownResource reports whether a resource name begins like one that an operation needs,
-// and has its action.
+// knownResource reports whether a resource name includes one that an operation needs. Of an
+// older name, whose action has a _, only the action and the beginning must be known.
 func knownResource(name string) bool {
 	_, rest, _ := strings.Cut(strings.TrimPrefix(name, resourcePrefix), ":")
 	path, action, _ := strings.Cut(rest, "#")
+	if action == "*" {
+		return path == "**"
+	}
+	older := strings.Contains(action, "_")
 	first, _, _ := strings.Cut(path, "/")
 	return slices.ContainsFunc(knownResources, func(pattern string) bool {
 		p, a, _ := strings.Cut(pattern, "#")
 		f, _, _ := strings.Cut(p, "/")
-		return (first == f || first == "*" || first == "**") && (action == a || action == "*")
+		if older { // Unkey has older names that no operation here needs
+			return a == action && (first == f || first == "*" || first == "**")
+		}
+		return a == action && includes(path, p)
 	})
+}
+
+// includes reports whether a path of a resource name includes one of the form of a pattern,
+// in which a segment in braces and a * are ids. After a * no id follows, as in Unkey's names.
+func includes(path, pattern string) bool {
+	for star := false; ; {
+		segment, pathRest, pathMore := strings.Cut(path, "/")
+		wanted, patternRest, patternMore := strings.Cut(pattern, "/")
+		isID := wanted == "*" || strings.HasPrefix(wanted, "{")
+		switch {
+		case segment == "**":
+			return !pathMore
+		case segment == "" || isID && segment != "*" && (star || strings.Contains(segment, "*")):
+			return false
+		case !isID && segment != wanted || pathMore != patternMore:
+			return false
+		case !pathMore:
+			return true
+		}
+		star = star || isID && segment == "*"
+		path, pattern = pathRest, patternRest
+	}
 }
 
 // nearestPermission returns the permission that differs least from a misspelled one, or ""

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -42,7 +44,7 @@ func (e *Engine) CreateAPI(
 func (e *Engine) GetAPI(
 	ctx context.Context, who Caller, r *latchkey.GetAPIRequest,
 ) (latchkey.API, error) {
-	if err := who.require(ids{API: r.APIID}); err != nil {
+	if err := e.requireAPI(ctx, &who, r.APIID); err != nil {
 		return latchkey.API{}, err
 	}
 	row, err := e.db.LiveAPI(ctx, r.APIID, who.WorkspaceID())
@@ -59,7 +61,7 @@ func (e *Engine) GetAPI(
 // An unknown API returns 404. An API with delete protection returns 412; turn
 // the protection off with apis.updateApi first.
 func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAPIRequest) error {
-	if err := who.require(ids{API: r.APIID}); err != nil {
+	if err := e.requireAPI(ctx, &who, r.APIID); err != nil {
 		return err
 	}
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
@@ -112,7 +114,7 @@ func (e *Engine) ListAPIs(
 func (e *Engine) UpdateAPI(
 	ctx context.Context, who Caller, r *latchkey.UpdateAPIRequest,
 ) (latchkey.APISettings, error) {
-	if err := who.require(ids{API: r.APIID}); err != nil {
+	if err := e.requireAPI(ctx, &who, r.APIID); err != nil {
 		return latchkey.APISettings{}, err
 	}
 	whitelist, err := networkList(r.IPWhitelist.Or(nil))
@@ -174,6 +176,19 @@ func settingsOf(row read.API) latchkey.APISettings {
 
 func apiTarget(row *read.API) latchkey.AuditTarget {
 	return target("api", row.ID, row.Name)
+}
+
+// requireAPI returns an error unless the caller satisfies the rules of its operation for an
+// API. Only if that depends on the keyspace of the API does it read it.
+func (e *Engine) requireAPI(ctx context.Context, who *Caller, id string) error {
+	if who.permits("", ids{API: id}) {
+		return nil
+	}
+	api, err := e.db.LiveAPI(ctx, id, who.WorkspaceID())
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return who.require(ids{API: id, Keyspace: api.KeyspaceID})
 }
 
 // apiNotFound is the error for an API that does not exist and for one whose

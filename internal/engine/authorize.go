@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
@@ -185,8 +186,16 @@ func (r *rule) missing(workspace string, on *ids) *latchkey.Error {
 	return errNotPermitted.with("Missing one of these permissions: %s", strings.Join(texts, " or "))
 }
 
+// isPlain reports whether the action of a resource name is of the newer form.
+func isPlain(action string) bool {
+	return action != "" && action != "*" && !strings.Contains(action, "_")
+}
+
 // texts are the permissions that satisfy the pattern.
 func (p *permission) texts(workspace string, on *ids) []string {
+	if isPlain(p.action) {
+		return nil // the others are shorter to read
+	}
 	if p.action != "" {
 		return []string{"unkey:v1:" + workspace + ":" + on.fill(p.pattern) + "#" + p.action}
 	}
@@ -254,11 +263,58 @@ func (op *Op) declares(when latchkey.Condition) bool {
 // firstMissing returns the first of the permissions that the caller lacks.
 func (c *Caller) firstMissing(permissions []string) (string, bool) {
 	for _, permission := range permissions {
-		if !c.root.grants.Covers(permission) {
+		if !c.root.grants.Covers(permission) && !c.satisfies(permission) {
 			return permission, true
 		}
 	}
 	return "", false
+}
+
+// satisfies reports whether the caller can do everything that a resource name of the newer
+// form permits: for every id it satisfies each rule that the name could satisfy.
+func (c *Caller) satisfies(permission string) bool {
+	if _, action, found := strings.Cut(permission, "#"); !found || !isPlain(action) {
+		return false
+	}
+	one := rbac.NewGrants(c.root.workspace, []string{permission})
+	used := false
+	for i := range allRules() {
+		r := &allRules()[i]
+		if !r.takesSome(one) {
+			continue
+		}
+		if used = true; !r.satisfied(c.root.grants, &everything) {
+			return false
+		}
+	}
+	return used
+}
+
+// allRules are the rules of all operations. Methods can't refer to Ops for them, because it
+// refers to methods.
+var allRules = sync.OnceValue(func() (rules []rule) {
+	for op := range latchkey.Operations() {
+		for _, declared := range op.Rules {
+			r, err := compileRule(declared)
+			if err != nil {
+				panic(err) // bind checks it first
+			}
+			rules = append(rules, r)
+		}
+	}
+	return rules
+})
+
+// takesSome reports whether the grants have a resource name of an alternative for some id.
+func (r *rule) takesSome(grants *rbac.Grants) bool {
+	for _, all := range r.anyOf {
+		for i := range all {
+			if all[i].action != "" && all[i].heldForSome(grants) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // outlivedBy reports whether something with that expiry outlives the caller.

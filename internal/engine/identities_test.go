@@ -121,7 +121,6 @@ func TestIdentityOperationsNeedTheirPermission(t *testing.T) {
 	not := func(action string) [][]string {
 		return [][]string{
 			{"identity.alice." + action}, {"identity.*.*"}, {"*"},
-			{ws + "projects/*/identities/" + id + "#" + action},
 		}
 	}
 	one := []string{"identity." + id + ".read_identity"}

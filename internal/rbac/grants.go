@@ -101,6 +101,6 @@ func (g *Grants) HasForSome(before, after string) bool {
 // any path of this form, in which a segment in braces is any id.
 func (g *Grants) HasForSomeResource(path, action string) bool {
 	return g.operator || slices.ContainsFunc(g.urns, func(u urn) bool {
-		return (u.action == "*" || u.action == action) && pathsOverlap(u.path, path)
+		return u.allows(action) && pathsOverlap(u.path, path)
 	})
 }

@@ -18,8 +18,24 @@ func parseURN(text, workspaceID string) (urn, bool) {
 	rest, isURN := strings.CutPrefix(text, "unkey:v1:")
 	workspace, rest, _ := strings.Cut(rest, ":")
 	path, action, _ := strings.Cut(rest, "#")
-	u := urn{path, action}
+	u := urn{anyProject(path, workspaceID), action}
 	return u, isURN && workspace != "" && workspace == workspaceID && u.valid()
+}
+
+// anyProject returns the path with a * for the project of the workspace. A workspace has one
+// project, whose id is that of the workspace with another prefix, so the two mean the same.
+func anyProject(path, workspaceID string) string {
+	first, rest, _ := strings.Cut(path, "/")
+	id, rest, more := strings.Cut(rest, "/")
+	if first != "projects" || !more || id != ProjectOf(workspaceID) {
+		return path
+	}
+	return "projects/*/" + rest
+}
+
+// ProjectOf returns the id of the project of a workspace.
+func ProjectOf(workspaceID string) string {
+	return "proj_" + strings.TrimPrefix(workspaceID, "ws_")
 }
 
 func (u urn) valid() bool {
@@ -51,7 +67,14 @@ func validPath(path string) bool {
 
 // covers reports whether u allows everything that other allows. Both are valid.
 func (u urn) covers(other urn) bool {
-	return (u.action == "*" || u.action == other.action) && pathCovers(u.path, other.path)
+	return u.allows(other.action) && pathCovers(u.path, other.path)
+}
+
+// allows reports whether u allows the action on its path. A * is every action of the older
+// names, such as read_key, and none of the newer ones, such as read: root keys that were
+// made before there were newer names must not get more than they had.
+func (u urn) allows(action string) bool {
+	return u.action == action || u.action == "*" && strings.Contains(action, "_")
 }
 
 func pathCovers(grant, asked string) bool {
