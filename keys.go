@@ -10,6 +10,8 @@ import (
 type Key struct {
 	// KeyID identifies the key in requests. It is not secret.
 	KeyID string `json:"keyId" check:"required,min=8,max=255,pattern=id"`
+	// APIID is the API of the key. Only keys.listKeys returns it.
+	APIID string `json:"apiId,omitempty"`
 	// Start is the beginning of the key, prefix included, for people to recognize it by.
 	Start string `json:"start" check:"required"`
 	// Enabled is false while the key is disabled.
@@ -155,6 +157,57 @@ type DeleteKeyRequest struct {
 	Permanent bool `json:"permanent,omitempty" check:"default=false"`
 }
 
+// FindKeysRequest asks for one page of the keys of the workspace that satisfy all filters.
+// Absent filters select all keys.
+type FindKeysRequest struct {
+	// APIID selects the keys of an API; by default those of all APIs.
+	APIID string `json:"apiId,omitempty" check:"min=3,max=255,pattern=id"`
+	// ExternalID selects the keys of the identity with this external id.
+	ExternalID string `json:"externalId,omitempty" check:"min=1,max=255"`
+	// Start selects the keys that begin with this text. Only the prefix and the first 4 characters
+	// of a key are stored, so a longer text selects nothing.
+	Start string `json:"start,omitempty" check:"min=1,max=64"`
+	// Name selects the keys with exactly this name.
+	Name string `json:"name,omitempty" check:"min=1,max=255"`
+	// Enabled selects the keys that are enabled, or those that are disabled.
+	Enabled Opt[bool] `json:"enabled,omitzero"`
+	// ExpiresAfter selects the keys that expire then or later, in unix milliseconds.
+	ExpiresAfter Time `json:"expiresAfter,omitzero" check:"min=1,max=4102444800000"`
+	// ExpiresBefore selects the keys that expire then or earlier, in unix milliseconds.
+	ExpiresBefore Time `json:"expiresBefore,omitzero" check:"min=1,max=4102444800000"`
+	// LastUsedAfter selects the keys that were used then or later, in unix milliseconds. When a
+	// key was last used can be known some minutes late.
+	LastUsedAfter Time `json:"lastUsedAfter,omitzero" check:"min=1,max=4102444800000"`
+	// LastUsedBefore selects the keys that were used then or earlier, or never, in unix
+	// milliseconds.
+	LastUsedBefore Time `json:"lastUsedBefore,omitzero" check:"min=1,max=4102444800000"`
+	// Role selects the keys with the role of this id or name.
+	Role string `json:"role,omitempty" check:"min=1,max=128"`
+	// Permission selects the keys that have the permission of this id or slug, directly or through
+	// a role. A permission with a * that matches it doesn't count.
+	Permission string `json:"permission,omitempty" check:"min=1,max=128,pattern=slug"`
+	// Sort is the order: "id", "createdAt", "expires" or "start". By default it is "start" or
+	// "expires" if there is a filter for it, otherwise "id". With "expires", only keys that expire
+	// are listed.
+	Sort KeySort `json:"sort,omitempty" check:"enum=id|createdAt|expires|start"`
+	// Limit is the largest number of keys in a page.
+	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
+	// Cursor is the cursor of the previous page of the same request; leave it out for the first
+	// page.
+	Cursor string `json:"cursor,omitempty" check:"max=1024"`
+}
+
+// KeySort is an order of keys.
+type KeySort string
+
+// The values of KeySort.
+const (
+	SortByID        KeySort = "id"
+	SortByCreatedAt KeySort = "createdAt"
+	SortByExpires   KeySort = "expires"
+	SortByStart     KeySort = "start"
+)
+
 // Keys are the operations on keys.
 type Keys struct{ c *Client }
 
@@ -175,6 +228,24 @@ func (s Keys) All(
 	ctx context.Context, r ListKeysRequest, opts ...CallOption,
 ) iter.Seq2[Key, error] {
 	return s.c.APIs.AllKeys(ctx, r, opts...)
+}
+
+// Find reads one page of the keys of the workspace that satisfy the filters.
+func (s Keys) Find(
+	ctx context.Context, r FindKeysRequest, opts ...CallOption,
+) (Page[Key], error) {
+	return list[Key](ctx, s.c, "keys.listKeys", &r, opts)
+}
+
+// FindAll iterates over the keys of the workspace that satisfy the filters, page after page.
+func (s Keys) FindAll(
+	ctx context.Context, r FindKeysRequest, opts ...CallOption,
+) iter.Seq2[Key, error] {
+	return all(ctx, r.Cursor, func(cursor string) (Page[Key], error) {
+		next := r
+		next.Cursor = cursor
+		return s.Find(ctx, next, opts...)
+	})
 }
 
 // Whoami reads one key by its secret. It spends no credits.

@@ -401,6 +401,10 @@ var operations = []Operation{
 		},
 	},
 	{
+		Name: "keys.listKeys", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{onKeys("read_key")},
+	},
+	{
 		Name: "keys.whoami", Effect: EffectReads, Refusals: []int{404},
 		Rules: []Rule{onKey("read_key").masked()},
 	},

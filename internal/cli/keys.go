@@ -15,12 +15,9 @@ import (
 // keyCommands are the commands of keys.
 type keyCommands struct {
 	Create createKey `cmd:"" op:"keys.createKey" done:"Key {keyId}, shown only once:" last:"key" help:"Create a key and print it."`
-	List   struct {
-		API        apiID  `name:"api" required:"" json:"apiId" complete:"apis.listApis name" help:"The API's id or name."`
-		ExternalID string `json:"externalId,omitempty" complete:"identities.listIdentities externalId" placeholder:"ID" help:"Only those of this owner."`
-		Paging
-	} `cmd:"" op:"apis.listKeys" help:"List the keys of an API."`
-	Get struct {
+	List   listKeys  `cmd:"" op:"keys.listKeys" help:"List keys: all, or those that satisfy the filters."`
+	Find   findKey   `cmd:"" help:"Find the key whose beginning is in a log, or whose secret you have."`
+	Get    struct {
 		Key     string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
 		Decrypt bool   `json:"decrypt,omitempty" help:"Show the key itself, if it is recoverable."`
 	} `cmd:"" op:"keys.getKey" help:"Show a key."`
@@ -52,6 +49,97 @@ type keyCommands struct {
 		Add      keyCredits `cmd:"" op:"keys.updateCredits" with:"operation=increment" done:"Key {keyId} has {remaining} credits." help:"Add to the balance."`
 		Subtract keyCredits `cmd:"" op:"keys.updateCredits" with:"operation=decrement" done:"Key {keyId} has {remaining} credits." help:"Subtract from the balance, which never falls below 0."`
 	} `cmd:"" help:"The balance of a key."`
+}
+
+// listKeys lists keys.
+type listKeys struct {
+	API            apiID  `name:"api" json:"apiId,omitempty" complete:"apis.listApis name" placeholder:"API" help:"Only those of the API with this id or name."`
+	ExternalID     string `aliases:"customer" json:"externalId,omitempty" complete:"identities.listIdentities externalId" placeholder:"ID" help:"Only those of this owner."`
+	Start          string `json:"start,omitempty" placeholder:"TEXT" help:"Only those that begin with this text."`
+	Name           string `json:"name,omitempty" placeholder:"NAME" help:"Only those with this name."`
+	Enabled        *bool  `negatable:"" json:"enabled,omitempty" help:"Only those that are enabled, or with --no-enabled disabled."`
+	Role           string `json:"role,omitempty" complete:"permissions.listRoles name" placeholder:"ROLE" help:"Only those with this role."`
+	Permission     string `json:"permission,omitempty" complete:"permissions.listPermissions slug" placeholder:"SLUG" help:"Only those with this permission, directly or through a role."`
+	ExpiresAfter   moment `json:"expiresAfter,omitzero" placeholder:"TIME" help:"Only those that expire then or later."`
+	ExpiresBefore  moment `json:"expiresBefore,omitzero" placeholder:"TIME" help:"Only those that expire then or earlier, for example 7d."`
+	LastUsedAfter  moment `json:"lastUsedAfter,omitzero" placeholder:"TIME" help:"Only those used then or later, for example -24h."`
+	LastUsedBefore moment `json:"lastUsedBefore,omitzero" placeholder:"TIME" help:"Only those used then or earlier, or never, for example -90d."`
+	Sort           string `json:"sort,omitempty" placeholder:"id|createdAt|expires|start" help:"Order of the list."`
+	Paging
+}
+
+// Help are the examples of latchkey keys list --help.
+func (listKeys) Help() string {
+	return `Examples:
+
+    latchkey keys list --external-id user_1
+    latchkey keys list --expires-after 0h --expires-before 7d
+    latchkey keys list --last-used-before=-90d --all
+    latchkey --json keys list --api payments --no-enabled --all`
+}
+
+// findKey finds a key.
+type findKey struct {
+	Key string `arg:"" help:"The beginning of the key, as logs and lists show it; or - to read the whole key from standard input."`
+}
+
+// Help is the manual of latchkey keys find.
+func (findKey) Help() string {
+	return `Only the prefix and the first 4 characters of a key are stored. Of a longer text, no more
+is sent, so the rest of a secret in it stays here. Several keys can begin alike.
+
+Examples:
+
+    latchkey keys find sk_live_Ab3d
+    latchkey keys find - < leaked.key`
+}
+
+// Run finds the key by its secret, or those that begin with the text.
+func (c *findKey) Run(ctx context.Context, a *app, client *latchkey.Client) error {
+	if c.Key == "-" {
+		return c.whoami(ctx, a, client)
+	}
+	start := storedStart(c.Key)
+	out, found := a.listing("keys.listKeys", true), 0
+	for key, err := range client.Keys.FindAll(ctx, latchkey.FindKeysRequest{Start: start}) {
+		if err != nil {
+			return err
+		}
+		if err := out.one(key); err != nil {
+			return err
+		}
+		found++
+	}
+	if found == 0 {
+		return &notFoundError{fmt.Sprintf("no key begins with %q; keys imported by their hashes have no "+
+			"beginning, find them by name or owner", start)}
+	}
+	return out.end()
+}
+
+// whoami finds the key with a secret.
+func (c *findKey) whoami(ctx context.Context, a *app, client *latchkey.Client) error {
+	secret, err := a.secret(c.Key)
+	if err != nil {
+		return err
+	}
+	key, err := client.Keys.Whoami(ctx, latchkey.WhoamiRequest{Key: secret})
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(key)
+	if err != nil {
+		return err
+	}
+	return a.printData(data)
+}
+
+// storedStart returns what is stored of the beginning of a key: the prefix and 4 characters.
+func storedStart(text string) string {
+	const stored = 4
+	text = strings.TrimRight(text, ".…*")
+	prefix := strings.LastIndexByte(text, '_') + 1
+	return text[:min(len(text), prefix+stored)]
 }
 
 // createKey creates a key.

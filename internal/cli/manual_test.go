@@ -24,7 +24,8 @@ func TestCommittedManualIsCurrent(t *testing.T) {
 var byHand = []string{
 	"keys.verifyKey", "ratelimit.setOverride", "ratelimit.limit", "workspaces.createWorkspace",
 	"rootKeys.createRootKey", "migrations.createMigration", "auditLogs.listAuditLogs",
-	"ratelimit.multiLimit", "keys.whoami", "keys.migrateKeys", "analytics.getVerifications",
+	"ratelimit.multiLimit", "keys.whoami", "apis.listKeys", "keys.migrateKeys",
+	"analytics.getVerifications",
 	"analytics.getRatelimits", "liveness",
 }
 

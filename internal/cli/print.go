@@ -95,7 +95,7 @@ func ago(t latchkey.Time) string {
 	}
 	d := time.Since(t.Time)
 	if d < 0 {
-		return "in " + roughly(-d+time.Second/2)
+		return "in " + roughly(-d)
 	}
 	return roughly(d) + " ago"
 }
@@ -107,10 +107,10 @@ func roughly(d time.Duration) string {
 		length time.Duration
 	}{{"y", 365 * day}, {"d", day}, {"h", time.Hour}, {"m", time.Minute}} {
 		if d >= 2*unit.length || d >= unit.length && unit.name != "y" {
-			return strconv.FormatInt(int64(d/unit.length), 10) + unit.name
+			return strconv.FormatInt(int64(d.Round(unit.length)/unit.length), 10) + unit.name
 		}
 	}
-	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+	return strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10) + "s"
 }
 
 // perTime writes a limit for people, such as "10/1m".

@@ -31,7 +31,7 @@ func tableOf[T any](header string, row func(T) []string) table {
 // tables are the tables of the operations that list.
 var tables = map[string]table{
 	"apis.listApis":               tableOf("ID NAME PREFIX PROTECTED ENCRYPTED CREATED", apiRow),
-	"apis.listKeys":               tableOf(keyHeader, keyRow),
+	"keys.listKeys":               tableOf(keyHeader, keyRow),
 	"identities.listIdentities":   tableOf("ID EXTERNAL-ID ENABLED LIMITS META", identityRow),
 	"permissions.listPermissions": tableOf("ID SLUG NAME DESCRIPTION", permissionRow),
 	"permissions.listRoles":       tableOf("ID NAME PERMISSIONS DESCRIPTION", roleRow),

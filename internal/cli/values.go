@@ -35,6 +35,21 @@ func (t *instant) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// moment is a time in the past or the future. Its zero value is left out.
+type moment struct{ latchkey.Time }
+
+// UnmarshalText reads 7d, -90d, 2027-01-31 or 2027-01-31T12:00:00Z.
+func (m *moment) UnmarshalText(text []byte) error {
+	now := time.Now()
+	past, ago := strings.CutPrefix(string(text), "-")
+	t, err := parseTime(past, now)
+	if ago {
+		t = now.Add(-t.Sub(now))
+	}
+	m.Time = latchkey.At(t)
+	return err
+}
+
 // parseTime reads a date, a time of RFC 3339, or how long it is from now.
 func parseTime(text string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, time.DateOnly} {

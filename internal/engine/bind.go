@@ -23,6 +23,7 @@ var Ops = bindAll(map[string]*Op{
 
 	"keys.createKey":         bindData((*Engine).CreateKey).masking(apiNotFound),
 	"keys.getKey":            bindData((*Engine).GetKey),
+	"keys.listKeys":          bindPage((*Engine).FindKeys),
 	"keys.whoami":            bindData((*Engine).Whoami).masking(presentedKeyNotFound),
 	"keys.updateKey":         bindEmpty((*Engine).UpdateKey).revokingWhen(restricts),
 	"keys.deleteKey":         bindEmpty((*Engine).DeleteKey).revoking(),

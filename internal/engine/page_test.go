@@ -25,12 +25,12 @@ func nthOf(table, where string) string {
 
 // fatLists makes at least three items of every list of the API.
 func fatLists(w *world) map[string]fatList {
-	api := w.newAPI()
-	w.newAPI()
+	api, found := w.newAPI(), w.newAPI()
 	w.newAPI()
 	for i := range 3 {
 		name := fmt.Sprintf("n%d", i)
 		w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: name})
+		w.newKey(latchkey.CreateKeyRequest{APIID: found})
 		must[latchkey.CreatedPermission](w, w.who, "permissions.createPermission",
 			latchkey.CreatePermissionRequest{Name: name, Slug: name})
 		must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
@@ -45,7 +45,11 @@ func fatLists(w *world) map[string]fatList {
 	return map[string]fatList{
 		"apis.listKeys": {
 			func(at string) any { return latchkey.ListKeysRequest{APIID: api, Cursor: at} },
-			"UPDATE keys SET " + meta + nthOf("keys", "TRUE"),
+			"UPDATE keys SET " + meta + nthOf("keys", "api_id = '"+api+"'"),
+		},
+		"keys.listKeys": {
+			func(at string) any { return latchkey.FindKeysRequest{APIID: found, Cursor: at} },
+			"UPDATE keys SET " + meta + nthOf("keys", "api_id = '"+found+"'"),
 		},
 		"apis.listApis": {
 			func(at string) any { return latchkey.ListAPIsRequest{Cursor: at} },

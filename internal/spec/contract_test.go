@@ -201,7 +201,8 @@ func looseness(s *openapi3.Schema) string {
 // added are the fields that the contract doesn't have. Requests can leave them out,
 // and clients ignore those of responses that they don't know.
 var added = []string{
-	"algorithm", "disabled", "enabled", "keyspaceId", "keyspaces", "keyspaces[]", "retryAfter", "role",
+	"algorithm", "data.apiId", "data[].apiId", "disabled", "enabled", "keyspaceId",
+	"keyspaces", "keyspaces[]", "retryAfter", "role",
 }
 
 const isBounded = "every list and text of a request has a maximum"

@@ -196,6 +196,13 @@ var examples = map[string]example{
 		request:  latchkey.DeleteKeyRequest{KeyID: theKey},
 		response: latchkey.Empty{},
 	},
+	"keys.listKeys": {
+		request: latchkey.FindKeysRequest{
+			ExternalID: theCustomer, Start: key.Start, Enabled: latchkey.Set(true), Limit: 1,
+		},
+		response: []latchkey.Key{inAPI(key)},
+		cursor:   "key_9Bd6MkQ1y," + key.Start,
+	},
 	"keys.verifyKey": {
 		request: latchkey.VerifyKeyRequest{
 			Key: theSecret, Tags: []string{"path=/v1/forecasts"},
@@ -530,4 +537,10 @@ var examples = map[string]example{
 		request:  latchkey.LivenessRequest{},
 		response: latchkey.Liveness{Message: "ok"},
 	},
+}
+
+// inAPI returns a key with its API, as keys.listKeys does.
+func inAPI(k latchkey.Key) latchkey.Key {
+	k.APIID = theAPI
+	return k
 }

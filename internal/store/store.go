@@ -38,6 +38,7 @@ type (
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	*reads
+	on     dbtx // runs any read
 	pool   *sql.DB
 	shared *postgres    // the database that nodes share; nil on SQLite
 	conns  *boundedPool // pool, where nodes share the database
@@ -156,7 +157,7 @@ func Folder(where string) (string, error) {
 // the function that releases them.
 func assemble(pool *sql.DB, on dbtx, writerConn writerConn, end func() error) *DB {
 	return &DB{
-		reads: read.New(on), pool: pool, end: end,
+		reads: read.New(on), on: on, pool: pool, end: end,
 		writer: startWriter(writerConn),
 		spends: &spender{lines: map[string][]*spend{}},
 	}

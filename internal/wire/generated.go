@@ -39,6 +39,8 @@ func visit(c *checker, request any) {
 		visitCreateKeyRequest(c, &anObject, v)
 	case *latchkey.DeleteKeyRequest:
 		visitDeleteKeyRequest(c, &anObject, v)
+	case *latchkey.FindKeysRequest:
+		visitFindKeysRequest(c, &anObject, v)
 	case *latchkey.GetKeyRequest:
 		visitGetKeyRequest(c, &anObject, v)
 	case *latchkey.MigrateKeysRequest:
@@ -532,6 +534,75 @@ func visitDeleteKeyRequest(c *checker, f *field, v *latchkey.DeleteKeyRequest) {
 		boolean(c, &r[1], &v.Permanent)
 	}
 	c.end(&rulesOfDeleteKeyRequest)
+}
+
+var rulesOfFindKeysRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "apiId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "externalId", size: &bounds{1, 255}},
+	{kind: aText, name: "start", size: &bounds{1, 64}},
+	{kind: aText, name: "name", size: &bounds{1, 255}},
+	{kind: aBool, name: "enabled"},
+	{kind: aTime, name: "expiresAfter", size: &bounds{1, 4102444800000}},
+	{kind: aTime, name: "expiresBefore", size: &bounds{1, 4102444800000}},
+	{kind: aTime, name: "lastUsedAfter", size: &bounds{1, 4102444800000}},
+	{kind: aTime, name: "lastUsedBefore", size: &bounds{1, 4102444800000}},
+	{kind: aText, name: "role", size: &bounds{1, 128}},
+	{kind: aText, name: "permission", size: &bounds{1, 128}, pattern: check.Patterns["slug"]},
+	{kind: aText, name: "sort", enum: []string{"id", "createdAt", "expires", "start"}},
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitFindKeysRequest(c *checker, f *field, v *latchkey.FindKeysRequest) {
+	var at [14]int
+	if !c.object(f, &rulesOfFindKeysRequest, at[:]) {
+		return
+	}
+	r := rulesOfFindKeysRequest.fields
+	if c.has(&r[0], at[0], v.APIID != "") {
+		text(c, &r[0], &v.APIID)
+	}
+	if c.has(&r[1], at[1], v.ExternalID != "") {
+		text(c, &r[1], &v.ExternalID)
+	}
+	if c.has(&r[2], at[2], v.Start != "") {
+		text(c, &r[2], &v.Start)
+	}
+	if c.has(&r[3], at[3], v.Name != "") {
+		text(c, &r[3], &v.Name)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.Enabled); ok {
+		boolean(c, &r[4], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if c.has(&r[5], at[5], !v.ExpiresAfter.IsZero()) {
+		instant(c, &r[5], &v.ExpiresAfter)
+	}
+	if c.has(&r[6], at[6], !v.ExpiresBefore.IsZero()) {
+		instant(c, &r[6], &v.ExpiresBefore)
+	}
+	if c.has(&r[7], at[7], !v.LastUsedAfter.IsZero()) {
+		instant(c, &r[7], &v.LastUsedAfter)
+	}
+	if c.has(&r[8], at[8], !v.LastUsedBefore.IsZero()) {
+		instant(c, &r[8], &v.LastUsedBefore)
+	}
+	if c.has(&r[9], at[9], v.Role != "") {
+		text(c, &r[9], &v.Role)
+	}
+	if c.has(&r[10], at[10], v.Permission != "") {
+		text(c, &r[10], &v.Permission)
+	}
+	if c.has(&r[11], at[11], v.Sort != "") {
+		text(c, &r[11], &v.Sort)
+	}
+	if c.has(&r[12], at[12], v.Limit != 0) {
+		whole(c, &r[12], &v.Limit)
+	}
+	if c.has(&r[13], at[13], v.Cursor != "") {
+		text(c, &r[13], &v.Cursor)
+	}
+	c.end(&rulesOfFindKeysRequest)
 }
 
 var rulesOfGetKeyRequest = object{loose: false, needs: false, fields: []field{
@@ -2071,6 +2142,11 @@ func appendKey(b []byte, v *latchkey.Key) []byte {
 
 	b = append(b, `,"keyId":`...)
 	b = appendText(b, v.KeyID)
+
+	if v.APIID != "" {
+		b = append(b, `,"apiId":`...)
+		b = appendText(b, v.APIID)
+	}
 
 	b = append(b, `,"start":`...)
 	b = appendText(b, v.Start)
