@@ -144,9 +144,7 @@ func (l *listing) one(item any) error {
 }
 
 func auditRow(l latchkey.AuditLog) []string {
-	actor := l.Actor.Name
-	if actor == "" {
-		actor = l.Actor.ID
+	return []string{
+		date(l.Time), l.Event, l.Actor.ID, l.Actor.Name, l.RemoteIP, l.Description,
 	}
-	return []string{date(l.Time), l.Event, actor, l.RemoteIP, l.Description}
 }

@@ -28,16 +28,17 @@ func printList[T any](a *app, items []T, header string, row func(T) []string) er
 	return err
 }
 
-// clean replaces what would break a table, or play tricks on a terminal: names
-// may hold any character.
+// clean replaces what would break a table, look like a column of it, or play tricks on a
+// terminal: their owners choose names, which can have any character.
 func clean(cells []string) []string {
 	for i, cell := range cells {
-		cells[i] = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		visible := strings.Map(func(r rune) rune {
+			if !unicode.IsPrint(r) {
 				return ' '
 			}
 			return r
 		}, cell)
+		cells[i] = strings.Join(strings.Fields(visible), " ")
 		if cells[i] == "" {
 			cells[i] = "-"
 		}

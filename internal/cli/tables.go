@@ -39,7 +39,7 @@ var tables = map[string]table{
 	"ratelimit.listOverrides":     tableOf("IDENTIFIER LIMIT ALGORITHM ID", overrideRow),
 	"workspaces.listWorkspaces":   tableOf("ID NAME ENABLED REQUESTS/MIN CREATED", workspaceRow),
 	"rootKeys.listRootKeys":       tableOf(rootKeyHeader, rootKeyRow),
-	"auditLogs.listAuditLogs":     tableOf("TIME EVENT ACTOR ADDRESS WHAT", auditRow),
+	"auditLogs.listAuditLogs":     tableOf("TIME EVENT ACTOR NAME ADDRESS WHAT", auditRow),
 }
 
 // listing prints a list that arrives in pages.
