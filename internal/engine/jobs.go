@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -28,6 +29,7 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "replace data keys", e.replaceDataKeys)
 	e.every(ctx, time.Minute, "delete plaintexts of rerolled keys", e.dropEndedPlaintexts)
 	e.every(ctx, time.Minute, "delete keys of deleted APIs", e.deleteKeysOfDeletedAPIs)
+	e.every(ctx, time.Hour, "purge deleted keys", e.purgeKeys)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}
@@ -88,12 +90,35 @@ func (e *Engine) dropIdempotencyRecords(ctx context.Context) error {
 	})
 }
 
-// deleteKeysOfDeletedAPIs deletes the rows of keys that nobody can reach any more, a few at
-// once.
+// deleteKeysOfDeletedAPIs deletes the rows of keys that nobody can reach any more.
 func (e *Engine) deleteKeysOfDeletedAPIs(ctx context.Context) error {
+	return e.deleteKeysIn(ctx, e.db.KeysOfDeletedAPIs)
+}
+
+// deletedRetention is how long the rows of deleted keys, and those of the keys of deleted
+// workspaces, are kept. Until then the hash of a deleted key can't be imported again.
+const deletedRetention = 90 * 24 * time.Hour
+
+// purgeKeys deletes the rows of keys that were deleted long ago, by themselves or with their
+// workspace.
+func (e *Engine) purgeKeys(ctx context.Context) error {
+	before := e.now() - deletedRetention.Milliseconds()
+	return errors.Join(
+		e.deleteKeysIn(ctx, func(ctx context.Context, few int64) ([]read.Key, error) {
+			return e.db.KeysDeletedBefore(ctx, before, few)
+		}),
+		e.deleteKeysIn(ctx, func(ctx context.Context, few int64) ([]read.Key, error) {
+			return e.db.KeysOfWorkspacesDeletedBefore(ctx, before, few)
+		}))
+}
+
+// deleteKeysIn deletes the rows of the keys that a query returns, a few at once.
+func (e *Engine) deleteKeysIn(
+	ctx context.Context, query func(context.Context, int64) ([]read.Key, error),
+) error {
 	const few = 50 // a key has rows in several tables
 	for {
-		keys, err := e.db.KeysOfDeletedAPIs(ctx, few)
+		keys, err := query(ctx, few)
 		if err != nil || len(keys) == 0 {
 			return err
 		}
@@ -118,13 +143,14 @@ func byWorkspace(keys []read.Key) map[string][]read.Key {
 // deleteKeys deletes the rows of keys.
 func (c *Change) deleteKeys(ctx context.Context, keys []read.Key) error {
 	for i := range keys {
+		c.invalidate(keys[i].ID) // it is cached as deleted, and its hash can be imported again
 		if keys[i].DeletedAt == 0 {
 			if err := c.count(ctx, quotaKeys, -1); err != nil {
 				return err
 			}
 		}
 		if err := c.deleteKey(ctx, &keys[i], true); err != nil {
-			return fmt.Errorf("key of a deleted API: %w", err)
+			return fmt.Errorf("deleted key: %w", err)
 		}
 	}
 	return nil

@@ -17,3 +17,6 @@ CREATE INDEX sealed_keys_data_key ON sealed_keys (data_key, key_id);
 -- When a key that was rerolled ends, and its plaintext with it; 0 for others.
 ALTER TABLE sealed_keys ADD COLUMN ends_at BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX sealed_keys_end ON sealed_keys (ends_at) WHERE ends_at <> 0;
+
+-- Keys that were deleted long ago are purged.
+CREATE INDEX keys_deleted ON keys (deleted_at) WHERE deleted_at <> 0;

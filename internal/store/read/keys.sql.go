@@ -71,6 +71,59 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string, workspaceID string
 	return i, err
 }
 
+const keysDeletedBefore = `-- name: KeysDeletedBefore :many
+SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at, family FROM keys
+WHERE deleted_at <> 0 AND deleted_at < $1 AND hash <> id
+ORDER BY deleted_at
+LIMIT CAST($2 AS BIGINT)
+`
+
+// Some of them, of any workspace, but not the balances that families leave.
+func (q *Queries) KeysDeletedBefore(ctx context.Context, before int64, most int64) ([]Key, error) {
+	rows, err := q.db.QueryContext(ctx, keysDeletedBefore, before, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Key
+	for rows.Next() {
+		var i Key
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.APIID,
+			&i.IdentityID,
+			&i.Hash,
+			&i.MigrationID,
+			&i.Start,
+			&i.Name,
+			&i.Meta,
+			&i.Enabled,
+			&i.Expires,
+			&i.Remaining,
+			&i.RefillInterval,
+			&i.RefillAmount,
+			&i.RefillDay,
+			&i.RefillAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.LastUsedAt,
+			&i.DeletedAt,
+			&i.Family,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const keysOfDeletedAPIs = `-- name: KeysOfDeletedAPIs :many
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family FROM apis a JOIN keys k ON k.api_id = a.id
 WHERE a.deleted_at <> 0 AND k.hash <> k.id
@@ -187,6 +240,60 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 			&i.ExternalID,
 			&i.IdentityMeta,
 			&i.IdentityEnabled,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const keysOfWorkspacesDeletedBefore = `-- name: KeysOfWorkspacesDeletedBefore :many
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family FROM workspaces w
+JOIN apis a ON a.workspace_id = w.id
+JOIN keys k ON k.api_id = a.id
+WHERE w.deleted_at <> 0 AND w.deleted_at < $1 AND k.hash <> k.id
+LIMIT CAST($2 AS BIGINT)
+`
+
+// Some of them.
+func (q *Queries) KeysOfWorkspacesDeletedBefore(ctx context.Context, before int64, most int64) ([]Key, error) {
+	rows, err := q.db.QueryContext(ctx, keysOfWorkspacesDeletedBefore, before, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Key
+	for rows.Next() {
+		var i Key
+		if err := rows.Scan(
+			&i.ID,
+			&i.WorkspaceID,
+			&i.APIID,
+			&i.IdentityID,
+			&i.Hash,
+			&i.MigrationID,
+			&i.Start,
+			&i.Name,
+			&i.Meta,
+			&i.Enabled,
+			&i.Expires,
+			&i.Remaining,
+			&i.RefillInterval,
+			&i.RefillAmount,
+			&i.RefillDay,
+			&i.RefillAt,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.LastUsedAt,
+			&i.DeletedAt,
+			&i.Family,
 		); err != nil {
 			return nil, err
 		}

@@ -54,6 +54,21 @@ LIMIT CAST(sqlc.arg(most) AS BIGINT);
 -- name: SealedKey :one
 SELECT sealed, data_key FROM sealed_keys WHERE key_id = $1;
 
+-- name: KeysDeletedBefore :many
+-- Some of them, of any workspace, but not the balances that families leave.
+SELECT * FROM keys
+WHERE deleted_at <> 0 AND deleted_at < sqlc.arg(before) AND hash <> id
+ORDER BY deleted_at
+LIMIT CAST(sqlc.arg(most) AS BIGINT);
+
+-- name: KeysOfWorkspacesDeletedBefore :many
+-- Some of them.
+SELECT k.* FROM workspaces w
+JOIN apis a ON a.workspace_id = w.id
+JOIN keys k ON k.api_id = a.id
+WHERE w.deleted_at <> 0 AND w.deleted_at < sqlc.arg(before) AND k.hash <> k.id
+LIMIT CAST(sqlc.arg(most) AS BIGINT);
+
 -- name: KeysOfDeletedAPIs :many
 -- Some of them, of any workspace, but not the balances that families leave.
 SELECT k.* FROM apis a JOIN keys k ON k.api_id = a.id
