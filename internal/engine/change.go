@@ -21,7 +21,8 @@ type Change struct {
 	correlation string // of the audit records
 	invalidated []string
 	audits      []write.InsertAuditLogParams
-	checks      []authCheck // authorization checks, saved for repeated requests
+	permissions map[string]latchkey.Permission // found or created in it, by folded slug
+	checks      []authCheck                    // authorization checks, saved for repeated requests
 	secretOf    string      // id of the key whose secret is in the response
 	exceeded    quota       // what the workspace would have had too many of
 }
@@ -91,7 +92,8 @@ func changeOnce[T any](
 	var made *part
 	err = e.update(ctx, who.turn(), func(ctx context.Context, tx *store.Tx) error {
 		response, made = *new(T), nil
-		c = &Change{tx: tx, who: who, now: e.now(), correlation: who.correlation()}
+		c = &Change{tx: tx, who: who, now: e.now(), correlation: who.correlation(),
+			permissions: map[string]latchkey.Permission{}}
 		var err error
 		replayed, err = e.loadIdempotencyRecord(ctx, c, &response)
 		if replayed || err != nil {

@@ -134,7 +134,7 @@ func (c *Change) createKey(
 	if err := c.connectRoles(ctx, key, nil, roles); err != nil {
 		return "", err
 	}
-	return k.ID, c.requireFewPermissions(ctx, k.ID, len(permissions)+len(roles))
+	return k.ID, c.requireFewPermissions(ctx, k.ID, len(roles)) // the request has at most maxHeld
 }
 
 // keyTarget names a stored key for the audit log.

@@ -57,9 +57,9 @@ type importedKey struct {
 	stored string
 }
 
-// maxPart bounds the rows that a part of an import writes, roughly: other changes wait
-// for a part, not for the whole import. A single key can be heavier.
-const maxPart = 300
+// maxPart bounds the statements and rows of a part of an import, roughly: other changes
+// wait for a part, not for the whole import. A single key can be heavier.
+const maxPart = 150
 
 // migrationParts checks the keys of an import, so that none is refused after others were
 // imported, and divides them into parts. Of keys with the same hash it keeps the first. An
@@ -86,7 +86,10 @@ func migrationParts(
 		if err := setColumns(new(read.Key), creationOf(k.MigrateKey), now); err != nil {
 			return nil, err
 		}
-		weight := 6 + len(k.Permissions) + 3*(len(k.Roles)+len(k.Ratelimits))
+		weight := 6 + len(k.Permissions) + 6*(len(k.Roles)+len(k.Ratelimits))
+		if k.ExternalID != "" {
+			weight += 6
+		}
 		if left -= weight; left < 0 {
 			parts, left = append(parts, nil), maxPart-weight
 		}

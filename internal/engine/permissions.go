@@ -241,6 +241,7 @@ func (c *Change) createPermissions(
 	for i, slug := range slugs {
 		created[i] = latchkey.Permission{ID: NewID("perm"), Name: slug, Slug: slug}
 		rows[i] = c.permissionRow(created[i])
+		c.permissions[rows[i].SlugFolded] = created[i]
 	}
 	c.auditAll(permissionCreated, targets(created, permissionTarget))
 	if err := c.tx.InsertPermissions(ctx, rows); err != nil {
@@ -292,26 +293,29 @@ func (c *Change) permissionsNamed(
 	return permissions, nil
 }
 
-// findPermissions looks up each slug once, whatever its letter case. Absent has
+// findPermissions looks up each slug once in a change, whatever its letter case. Absent has
 // the slugs that don't exist, in the order of the request.
 func (c *Change) findPermissions(
 	ctx context.Context, slugs []string,
 ) (found []latchkey.Permission, absent []string, err error) {
 	wanted := make([]string, 0, len(slugs))
 	for folded := range distinct(slugs, foldSlug) {
-		wanted = append(wanted, folded)
+		if _, known := c.permissions[folded]; !known {
+			wanted = append(wanted, folded)
+		}
 	}
 	rows, err := c.tx.PermissionsBySlug(ctx, c.who.WorkspaceID(), wanted)
 	if err != nil {
 		return nil, nil, fmt.Errorf("permissions: %w", err)
 	}
-	exists := make(map[string]bool, len(rows))
-	found = make([]latchkey.Permission, len(rows), len(slugs))
-	for i, row := range rows {
-		found[i], exists[row.SlugFolded] = storedPermission(row), true
+	for _, row := range rows {
+		c.permissions[row.SlugFolded] = storedPermission(row)
 	}
+	found = make([]latchkey.Permission, 0, len(slugs))
 	for folded, slug := range distinct(slugs, foldSlug) {
-		if !exists[folded] {
+		if p, exists := c.permissions[folded]; exists {
+			found = append(found, p)
+		} else {
 			absent = append(absent, slug)
 		}
 	}

@@ -66,7 +66,7 @@ func (w *writer) commit(ctx context.Context, tx *Tx, begun head) error {
 
 // heavy is the weight of a change, in rows, above which its workspace's changes wait in a
 // lane of their own.
-const heavy = 64
+const heavy = 32
 
 // runGroup takes jobs and runs them. It reports whether the transaction can be
 // committed: no job without savepoints failed after a write, and no failed statement
