@@ -58,7 +58,8 @@ nodes:
 	$(CLUSTER) -run 'Linearizable|WithinASecond|RepeatedRequests' | $(LOG)
 
 # How long one tenant's revocations take beside another one that sends the heaviest
-# requests, on one node and on two. The target cluster has a short form of it.
+# requests, on one node and on two (-hostile-nodes 3: on three). The target cluster has a
+# short form of it.
 hostile:
 	$(CLUSTER) -run Hostile -v -args -hostile-rounds 200 | $(LOG)
 

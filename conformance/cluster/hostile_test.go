@@ -17,13 +17,25 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
-// hostileRounds asks for the full measurement: that many revocations, and the bounds that
-// docs/operate.md states. Without it there are few, and the bounds leave room for a busy
-// machine.
+// hostileRounds asks for the full measurement, alone on a quiet machine: that many
+// revocations, and the bounds of docs/security.md. Without it there are few, and only what
+// is far slower than in the quiet case of the same run fails: on a busy machine the ratios
+// are from 2 to 15, and they were above 60 when heavy changes had no parts and no lane.
 var hostileRounds = flag.Int("hostile-rounds", 0, "revocations beside a hostile tenant")
 
 // hostileConnections is the number of connections of the hostile tenant.
 const hostileConnections = 16
+
+// hostileNodes is the number of nodes on PostgreSQL.
+var hostileNodes = flag.Int("hostile-nodes", 2, "nodes on PostgreSQL beside a hostile tenant")
+
+const (
+	// maxQuietRatio is how many times as long as in the quiet case a verification with
+	// credits takes at most.
+	maxQuietRatio = 5
+	// maxBusyRatio is the same on a busy machine, for revocations too.
+	maxBusyRatio = 40
+)
 
 // TestAHostileTenantDisturbsNobody checks that, while one tenant sends the heaviest
 // requests that are allowed and imports keys, another one's revocations and verifications
@@ -35,15 +47,18 @@ func TestAHostileTenantDisturbsNobody(t *testing.T) {
 		shared bool
 		nodes  int
 		bound  time.Duration // of the 99th percentile of revocations
-	}{{"sqlite", false, 1, 100 * time.Millisecond}, {"postgres", true, 2, 250 * time.Millisecond}} {
+	}{
+		{"sqlite", false, 1, 100 * time.Millisecond},
+		{"postgres", true, *hostileNodes, 250 * time.Millisecond},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := settings{nodes: c.nodes}
 			if c.shared {
 				s.database = testenv.Postgres(t)
 			}
-			rounds, bound := *hostileRounds, c.bound
+			rounds := *hostileRounds
 			if rounds == 0 {
-				rounds, bound = 20, 20*c.bound
+				rounds = 40
 			}
 			cluster := start(t, s)
 			hostile, victim := cluster.tenant(t), cluster.tenant(t)
@@ -53,19 +68,25 @@ func TestAHostileTenantDisturbsNobody(t *testing.T) {
 			stop := attack(t, hostile)
 			loud := v.measure(t, keys)
 			stop()
+			quiet = quiet.and(v.measure(t, v.keys(t, rounds)))
 			t.Logf("quiet: %v", quiet)
 			t.Logf("beside a hostile tenant: %v", loud)
 			t.Logf("ratios of the 99th percentiles: revocations %.1f, verifications %.1f",
 				ratio(loud.revoked, quiet.revoked), ratio(loud.verified, quiet.verified))
-			if p99(loud.revoked) > bound {
-				t.Errorf("revocations took %v (p99), want at most %v", p99(loud.revoked), bound)
+			revoked, verified := c.bound, maxQuietRatio*p99(quiet.verified)
+			if *hostileRounds == 0 {
+				revoked = max(revoked, maxBusyRatio*p99(quiet.revoked))
+				verified = maxBusyRatio * p99(quiet.verified)
+			}
+			if p99(loud.revoked) > revoked {
+				t.Errorf("revocations took %v (p99), want at most %v", p99(loud.revoked), revoked)
 			}
 			if slices.Max(loud.applied) > maxLag {
 				t.Errorf("a revocation was in force after %v, want %v", slices.Max(loud.applied), maxLag)
 			}
-			if allowed := max(bound, 5*p99(quiet.verified)); p99(loud.verified) > allowed {
+			if p99(loud.verified) > verified {
 				t.Errorf("verifications with credits took %v (p99), want at most %v",
-					p99(loud.verified), allowed)
+					p99(loud.verified), verified)
 			}
 		})
 	}
@@ -143,7 +164,7 @@ func heavy(
 	for i := range slugs {
 		slugs[i] = fmt.Sprintf("%s.%d", fresh, i)
 	}
-	switch n % 4 {
+	switch n % 5 {
 	case 0: // writes much
 		_, err := c.Permissions.SetRolePermissions(ctx,
 			latchkey.SetRolePermissionsRequest{RoleID: role, Permissions: slugs})
@@ -152,10 +173,14 @@ func heavy(
 		return c.Keys.Update(ctx, latchkey.UpdateKeyRequest{
 			KeyID: key, Permissions: latchkey.Set(slugs), Roles: latchkey.Set([]string{"nobody"}),
 		})
-	case 2: // is urgent and heavy
+	case 2: // grants much and disables
 		return c.Keys.Update(ctx, latchkey.UpdateKeyRequest{
 			KeyID: key, Permissions: latchkey.Set(slugs), Enabled: latchkey.Set(false),
 		})
+	case 3: // revokes much
+		_, err := c.Keys.SetPermissions(ctx,
+			latchkey.SetPermissionsRequest{KeyID: key, Permissions: []string{}})
+		return err
 	default: // an import
 		r := latchkey.MigrateKeysRequest{MigrationID: migration, APIID: api}
 		for i := range 1000 {
@@ -179,6 +204,14 @@ type victim struct {
 
 // timings are how long the victim's requests took.
 type timings struct{ revoked, applied, verified []time.Duration }
+
+// and returns these timings and others.
+func (m timings) and(others timings) timings {
+	return timings{
+		slices.Concat(m.revoked, others.revoked), slices.Concat(m.applied, others.applied),
+		slices.Concat(m.verified, others.verified),
+	}
+}
 
 // String returns the percentiles.
 func (m timings) String() string {

@@ -23,8 +23,8 @@ type Change struct {
 	audits      []write.InsertAuditLogParams
 	permissions map[string]latchkey.Permission // found or created in it, by folded slug
 	checks      []authCheck                    // authorization checks, saved for repeated requests
-	secretOf    string      // id of the key whose secret is in the response
-	exceeded    quota       // what the workspace would have had too many of
+	secretOf    string                         // id of the key whose secret is in the response
+	exceeded    quota                          // what the workspace would have had too many of
 }
 
 // invalidate adds ids of cached data that the change alters. The commit
