@@ -298,6 +298,9 @@ func (v *v1) fail(err error) {
 	}
 	var answer v1Error
 	status, code := v1Code(e)
+	if strings.HasPrefix(v.r.Header.Get("User-Agent"), "speakeasy-sdk/") {
+		status, code = v1Typed(status, code)
+	}
 	answer.Error.Code, answer.Error.Message = code, e.Detail
 	answer.Error.Docs, answer.Error.RequestID = e.Type, v.id
 	if len(e.Faults) > 0 {
@@ -338,6 +341,18 @@ func v1Code(e *latchkey.Error) (status int, code string) {
 		return http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"
 	}
 	return http.StatusBadRequest, "BAD_REQUEST"
+}
+
+// v1Typed returns status and code as the generated clients know them, which for each status
+// accept one code only: that of Unkey's description, and not that of its server.
+func v1Typed(status int, code string) (int, string) {
+	switch {
+	case code == "UNAUTHORIZED":
+		return http.StatusUnauthorized, code
+	case status == http.StatusForbidden:
+		return status, "FORBIDDEN"
+	}
+	return status, code
 }
 
 // query reads the query parameters of a request.

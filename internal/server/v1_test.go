@@ -424,6 +424,8 @@ func TestV1VerifiesWithoutARootKey(t *testing.T) {
 	} {
 		same(t, body, w.verified(body), want)
 	}
+	_, public := w.v1(http.MethodPost, "keys.verifyKey", `{"key":"$key"}`, "public")
+	same(t, "the function of @unkey/api", public["code"], any("VALID"))
 	w.call("keys.updateKey", w.fill(`{"keyId":"$keyId","enabled":false}`))
 	same(t, "a disabled key", w.verified(`{"key":"$key","apiId":"api_unknown"}`), "DISABLED")
 	status, got := w.v1(http.MethodGet, "keys.getKey", "?keyId=$keyId", "")
@@ -481,6 +483,18 @@ func TestV1TakesTheRootKeyThatAnOldClientChanged(t *testing.T) {
 	same(t, "of another client", get("X-Api-Key", w.root, "Authorization", "Bearer old"), 403)
 	same(t, "of unkey.py 0.7", get("X-Api-Key", w.root, "Authorization", "Bearer old",
 		"Unkey-SDK", "unkey.py@v0.7.2"), 200)
+}
+
+func TestGeneratedClientsGetTheCodesThatTheyKnow(t *testing.T) {
+	w := openV1World(t)
+	for root, want := range map[string]string{
+		"unknown": "401 UNAUTHORIZED", "$nobody": "403 FORBIDDEN",
+	} {
+		status, got := w.v1(http.MethodGet, "apis.getApi", "?apiId=$apiId", root,
+			"User-Agent", "speakeasy-sdk/python 0.10.0")
+		e, _ := got["error"].(map[string]any)
+		same(t, root, fmt.Sprint(status, " ", e["code"]), want)
+	}
 }
 
 func TestV1KeepsTheLimitsOfVersion2(t *testing.T) {

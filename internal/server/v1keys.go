@@ -244,6 +244,9 @@ func (v *v1) verifyKey(r *v1VerifyKey) (any, error) {
 	return answer, nil
 }
 
+// publicToken is what the function verifyKey of @unkey/api sends in place of a root key.
+const publicToken = "public"
+
 // verify verifies a key, with or without a root key.
 func (v *v1) verify(
 	api string, request *latchkey.VerifyKeyRequest,
@@ -251,8 +254,8 @@ func (v *v1) verify(
 	op, _ := engine.Lookup("keys.verifyKey")
 	call := v.call(request)
 	call.KeysOf = api
-	if v.r.Header["Authorization"] == nil {
-		call.ByKey = v.byKey
+	if v.r.Header["Authorization"] == nil || v.token == publicToken {
+		call.Token, call.ByKey = "", v.byKey
 	}
 	response, err := v.Engine.Serve(v.r.Context(), op, call)
 	seen, _ := response.Data.(latchkey.Verification)
