@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/coherence"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
@@ -161,6 +162,10 @@ func (e *Engine) public(ctx context.Context, who Caller, operation string, err e
 		return known
 	case errors.Is(err, store.ErrBusy):
 		return tooManyWaiting()
+	case errors.Is(err, ratelimit.ErrTooManyCounters):
+		return errTooManyRequests.with("This workspace has more than a million live rate limit " +
+			"counters, so new identifiers are refused until some expire. Use fewer identifiers or " +
+			"shorter durations.")
 	case errors.Is(err, context.Canceled):
 		return errClientClosed.with("The client closed the request before the response was sent.")
 	case errors.Is(err, context.DeadlineExceeded) && (ctx.Err() != nil || !unavailable(err)):

@@ -2,29 +2,42 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Memory is the Limiter of one process. It is exact under concurrency: at most the
-// limit passes, and a denied call never causes another one to be denied. Take never
-// returns an error.
+// limit passes, and a denied call never causes another one to be denied. Its only
+// error is ErrTooManyCounters.
 //
-// A Key uses memory from its first accepted cost until it expires and is swept.
-// There is no other bound, because dropping a live Key would lose its count. Freed
-// memory is kept for reuse.
+// A Key uses memory from its first accepted cost until it expires and is swept. Dropping
+// a live Key would lose its count, so a workspace that has more than a million at a sweep
+// gets ErrTooManyCounters for new ones until a later sweep. Freed memory is kept for reuse.
 type Memory struct {
 	table *table[state] // an entry to be saved is marked
 	saver *saver        // nil if nothing is saved
 	now   func() int64
 	log   *slog.Logger
 
+	most int                             // of the counters of a workspace
+	live atomic.Int64                    // counters at the last sweep
+	full atomic.Pointer[map[string]bool] // workspaces with more than most; nil for none
+
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 }
+
+// maxCounters is how many counters a workspace can have, about 300 MB.
+const maxCounters = 1_000_000
+
+// ErrTooManyCounters means that a workspace has so many live counters that it gets no new
+// ones. Those that it has count on.
+var ErrTooManyCounters = errors.New("ratelimit: too many live counters in the workspace")
 
 var _ Limiter = (*Memory)(nil)
 
@@ -51,7 +64,7 @@ const sweepInterval = time.Minute
 
 // NewMemory returns an empty Memory, without saves and sweeps.
 func NewMemory() *Memory {
-	return &Memory{table: newTable[state](), cancel: func() {}}
+	return &Memory{table: newTable[state](), most: maxCounters, cancel: func() {}}
 }
 
 // OpenMemory returns a Memory with the saved counters, if it keeps them. It saves
@@ -104,17 +117,18 @@ func (m *Memory) Close(ctx context.Context) error {
 // the epoch, and a clock that steps back loses no counts.
 func (m *Memory) Take(_ context.Context, now int64, requests []Request) ([]Decision, error) {
 	if len(requests) == 1 {
-		return []Decision{m.takeOne(max(now, 0), &requests[0])}, nil
+		d, err := m.takeOne(max(now, 0), &requests[0])
+		return []Decision{d}, err
 	}
-	return m.takeAll(max(now, 0), requests), nil
+	return m.takeAll(max(now, 0), requests)
 }
 
 // TakeOne is Take for a batch of one. It allocates only for a new Key.
 func (m *Memory) TakeOne(_ context.Context, now int64, r Request) (Decision, error) {
-	return m.takeOne(max(now, 0), &r), nil
+	return m.takeOne(max(now, 0), &r)
 }
 
-func (m *Memory) takeOne(now int64, r *Request) Decision {
+func (m *Memory) takeOne(now int64, r *Request) (Decision, error) {
 	s, hash := m.table.at(&r.Key)
 	defer s.mu.Unlock()
 	e := s.find(hash, &r.Key)
@@ -125,15 +139,24 @@ func (m *Memory) takeOne(now int64, r *Request) Decision {
 	after, decision := r.take(before, now)
 	if decision.Passed && r.Cost > 0 {
 		if e == nil {
+			if m.isFull(&r.Key) {
+				return Decision{}, ErrTooManyCounters
+			}
 			e = s.use(hash, &r.Key)
 		}
 		e.state = after
 		s.mark(e)
 	}
-	return decision
+	return decision, nil
 }
 
-func (m *Memory) takeAll(now int64, requests []Request) []Decision {
+// isFull reports whether a Key can't be new. That of the workspace's own requests can.
+func (m *Memory) isFull(k *Key) bool {
+	full := m.full.Load()
+	return full != nil && (*full)[k.Workspace] && k.Identifier != k.Workspace
+}
+
+func (m *Memory) takeAll(now int64, requests []Request) ([]Decision, error) {
 	b := m.table.batch(requests)
 	defer m.table.unlock(m.table.lock(b.counters))
 	states := make([]state, len(b.counters))
@@ -144,10 +167,17 @@ func (m *Memory) takeAll(now int64, requests []Request) []Decision {
 		}
 	}
 	decisions := b.take(now, states)
-	if allPassed(decisions) {
-		m.keep(b.counters, states)
+	if !allPassed(decisions) {
+		return decisions, nil
 	}
-	return decisions
+	for i := range b.counters {
+		c := &b.counters[i]
+		if c.counted && m.isFull(&c.Key) && m.table.shard(c.hash).find(c.hash, &c.Key) == nil {
+			return nil, ErrTooManyCounters
+		}
+	}
+	m.keep(b.counters, states)
+	return decisions, nil
 }
 
 // keep stores the states that an accepted batch led to.
@@ -169,16 +199,41 @@ func (m *Memory) keep(counters []counter, states []state) {
 // A dropped counter is lost for a clock that later steps back. If that can happen,
 // pass a now that is earlier by as much.
 func (m *Memory) Sweep(now int64) {
+	var live int64
+	counts := map[string]int{}
 	m.table.visit(func(s *shard[state], e *entry[state]) {
 		if e.rules().expires(e.state, e.Duration) <= now {
 			s.drop(e)
+			return
 		}
+		live++
+		counts[e.Workspace]++
 	})
+	m.live.Store(live)
+	m.full.Store(m.moreThanMost(counts))
 }
 
-// Describe makes a Memory a prometheus.Collector, together with Collect. It has
-// no metrics.
-func (m *Memory) Describe(chan<- *prometheus.Desc) {}
+// moreThanMost returns the workspaces that have too many counters, nil for none.
+func (m *Memory) moreThanMost(counts map[string]int) *map[string]bool {
+	full := map[string]bool{}
+	for workspace, n := range counts {
+		if n > m.most {
+			full[workspace] = true
+		}
+	}
+	if len(full) == 0 {
+		return nil
+	}
+	return &full
+}
 
-// Collect sends nothing.
-func (m *Memory) Collect(chan<- prometheus.Metric) {}
+var descCounters = prometheus.NewDesc("latchkey_ratelimit_counters",
+	"Live counters of rate limits in memory, at the last sweep.", nil, nil)
+
+// Describe makes a Memory a prometheus.Collector, together with Collect.
+func (m *Memory) Describe(ch chan<- *prometheus.Desc) { ch <- descCounters }
+
+// Collect sends the metrics.
+func (m *Memory) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(descCounters, prometheus.GaugeValue, float64(m.live.Load()))
+}

@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -212,4 +213,40 @@ func TestTakeOneAgreesWithTake(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAWorkspaceHasABoundedNumberOfCounters: beyond it, new ones are refused and the others
+// count on, as do those of other workspaces. Nothing is forgotten to make room.
+func TestAWorkspaceHasABoundedNumberOfCounters(t *testing.T) {
+	m := NewMemory()
+	m.most = 10
+	try := func(now int64, requests ...Request) ([]Decision, error) {
+		return m.Take(t.Context(), now, requests)
+	}
+	for i := range 11 {
+		take(m, 5_000, ask(fmt.Sprint(i), 2, 1))
+	}
+	m.Sweep(5_000)
+	fresh, old := ask("new", 2, 1), ask("0", 2, 1)
+	elsewhere, itself := fresh, fresh
+	elsewhere.Workspace, itself.Identifier = "other", itself.Workspace
+	for name, batch := range map[string][]Request{"one": {fresh}, "several": {old, fresh}} {
+		if d, err := try(5_000, batch...); !errors.Is(err, ErrTooManyCounters) {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+	}
+	for name, r := range map[string]Request{
+		"another workspace": elsewhere, "requests of the workspace": itself, "a known one": old,
+	} {
+		if d, err := try(5_000, r); err != nil || !d[0].Passed {
+			t.Errorf("%s: %+v, %v", name, d, err)
+		}
+	}
+	if d, err := try(5_000, old); err != nil || d[0].Passed {
+		t.Errorf("a count is lost: %+v, %v", d, err)
+	}
+	m.Sweep(5_000 + 3*old.Duration)
+	if d, err := try(5_000+3*old.Duration, fresh); err != nil || !d[0].Passed {
+		t.Errorf("after they expired: %+v, %v", d, err)
+	}
 }
