@@ -1,5 +1,5 @@
 // Package cli is the command line: latchkey serve runs the service, the other
-// commands talk to one through its HTTP API, except latchkey vault, migrate and
+// commands talk to one through its HTTP API, except latchkey vault, schema and
 // copy, which work on the data itself.
 //
 // A setting comes from its flag, else from the environment, else from the
@@ -48,9 +48,9 @@ type grammar struct {
 
 	Login    loginCmd        `cmd:"" group:"local" help:"Save the URL of a service with a root key for it."`
 	Profiles profileCommands `cmd:"" group:"local" help:"Services that were saved by login."`
-	Migrate  struct {
-		Status migrateStatus `cmd:"" help:"List the schema migrations and whether they are applied."`
-	} `cmd:"" group:"local" help:"The schema of the database."`
+	Schema   struct {
+		Status schemaStatus `cmd:"" help:"List the schema migrations and whether they are applied."`
+	} `cmd:"" aliases:"migrate" group:"local" help:"The schema of the database."`
 	Copy  copyCmd `cmd:"" group:"local" help:"Copy everything from one database to another."`
 	Vault struct {
 		Rotate rotateCmd `cmd:"" help:"Replace the master key; the service must be stopped."`

@@ -120,6 +120,7 @@ func (a *app) hint(err error) string {
 	var unreached *url.Error
 	var refused *latchkey.Error
 	var unresolved *net.DNSError
+	var address *net.AddrError
 	switch {
 	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
 		return fmt.Sprintf("The service at %s does not know this root key. It comes from --root-key, "+
@@ -129,6 +130,8 @@ func (a *app) hint(err error) string {
 		return fmt.Sprintf("There is no host %s. Check --url and LATCHKEY_URL.", unresolved.Name)
 	case errors.As(err, &unreached):
 		return fmt.Sprintf("Is the service at %s running? Start it with: latchkey serve", a.target.URL)
+	case errors.As(err, &address) && strings.HasPrefix(address.Err, "missing port"):
+		return "Give the address with a port, such as 127.0.0.1:7070."
 	case errors.Is(err, embedded.ErrInUse):
 		return "Stop the service that is running there, or choose another folder with --data."
 	case errors.Is(err, syscall.EADDRINUSE):

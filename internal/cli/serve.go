@@ -111,22 +111,19 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err := a.welcome(l.url(), c.place(a), service.RootKey); err != nil {
 		return errors.Join(err, service.Close(context.WithoutCancel(ctx)))
 	}
-	forget, err := a.rememberAddress(l.url())
-	if err != nil {
-		return errors.Join(err, service.Close(context.WithoutCancel(ctx)))
-	}
-	defer forget()
+	defer a.rememberAddress(l.url(), log)()
 	return c.serve(ctx, stop, l, service, log)
 }
 
 // rememberAddress writes the URL of the service beside its root key, where other commands find
-// the pair, until it stops.
-func (a *app) rememberAddress(url string) (forget func(), err error) {
+// the pair, until it stops. A service whose data is all elsewhere needs no folder.
+func (a *app) rememberAddress(url string, log *slog.Logger) (forget func()) {
 	file := filepath.Join(a.Data, addressFile)
 	if err := os.WriteFile(file, []byte(url+"\n"), 0o600); err != nil {
-		return nil, err
+		log.Debug("commands on this machine need --url", "error", err)
+		return func() {}
 	}
-	return func() { _ = os.Remove(file) }, nil // a stale one is replaced by the next start
+	return func() { _ = os.Remove(file) } // a stale one is replaced by the next start
 }
 
 // stopSignals are the signals that stop the service in order. SIGHUP, which a terminal

@@ -29,20 +29,20 @@ func (d database) place(a *app) string {
 	return u.Scheme + "://" + u.Host + u.Path
 }
 
-// migrateStatus shows how far the schema of the data has come.
-type migrateStatus struct {
+// schemaStatus shows how far the schema of the data has come.
+type schemaStatus struct {
 	database
 }
 
-// Help is the manual of latchkey migrate status.
-func (migrateStatus) Help() string {
+// Help is the manual of latchkey schema status.
+func (schemaStatus) Help() string {
 	return `latchkey serve brings the schema up to date when it starts. This command changes nothing
 and can run beside services. "Oldest" is the lowest migration that a program must know to work with
 the data after that step: during an upgrade, all such programs can run side by side.`
 }
 
 // Run prints one row a migration.
-func (c *migrateStatus) Run(ctx context.Context, a *app) error {
+func (c *schemaStatus) Run(ctx context.Context, a *app) error {
 	all, err := store.MigrationStatus(ctx, c.where(a))
 	if err != nil {
 		return err
