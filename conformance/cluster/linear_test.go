@@ -147,13 +147,12 @@ func (h *history) check(t *testing.T, what string) {
 	}
 }
 
-// TestKeysAreLinearizable checks that names and balances, changed and read by many callers on many
-// nodes,
-// behave as if one caller did so on one node, also while connections to the database are cut. The
-// same
-// holds for verifications and changes of a key on one node.
+// TestKeysAreLinearizable checks that names and balances, changed and read by many callers on
+// many nodes, behave as if one caller did so on one node, also while connections to the
+// database are cut, or another tenant sends the heaviest requests. The same holds for
+// verifications and changes of a key on one node.
 func TestKeysAreLinearizable(t *testing.T) {
-	for name, cut := range map[string]bool{"undisturbed": false, "connections cut": true} {
+	for _, name := range []string{"undisturbed", "connections cut", "hostile tenant"} {
 		t.Run(name, func(t *testing.T) {
 			c := start(t, settings{nodes: 3, database: testenv.Postgres(t)})
 			var keys [3]latchkey.CreatedKey
@@ -161,7 +160,10 @@ func TestKeysAreLinearizable(t *testing.T) {
 				keys[i] = newKey(t, c.Client,
 					latchkey.CreateKeyRequest{Name: "begin", Credits: credits(50)})
 			}
-			if cut {
+			if name == "hostile tenant" {
+				defer attack(t, c.tenant(t))()
+			}
+			if name == "connections cut" {
 				s := &faultEnv{cluster: c, t: t}
 				ctx, stop := context.WithCancel(t.Context())
 				var cutting sync.WaitGroup

@@ -218,7 +218,8 @@ func (e *Engine) AddRoles(
 
 // RemoveRoles removes roles from a key and returns the rest, each with its
 // permissions. The roles must exist. Roles that the key doesn't have are
-// ignored.
+// ignored. If the roles that are left have more than 1000 permissions, the
+// response has none of these.
 func (e *Engine) RemoveRoles(
 	ctx context.Context, who Caller, r *latchkey.RemoveRolesRequest,
 ) ([]latchkey.Role, error) {
@@ -272,8 +273,17 @@ func (e *Engine) onRoles(
 	})
 }
 
-// rolesOfKey returns the roles of a key by name, each with its permissions.
+// rolesOfKey returns the roles of a key by name, each with its permissions. If these are
+// more than a key can be given, which happens when roles get more later, they are left out:
+// a hundred roles can have a hundred thousand.
 func (c *Change) rolesOfKey(ctx context.Context, keyID string) ([]latchkey.Role, error) {
+	n, err := c.tx.CountPermissionsByRoles(ctx, keyID, maxHeld+1)
+	if err != nil {
+		return nil, fmt.Errorf("permissions of the roles: %w", err)
+	}
+	if n > maxHeld {
+		return c.heldRoles(ctx, keyID)
+	}
 	rows, err := c.tx.RolesOfKey(ctx, keyID)
 	if err != nil {
 		return nil, fmt.Errorf("roles of the key: %w", err)

@@ -226,3 +226,34 @@ func TestAKeyHoldsABoundedNumber(t *testing.T) {
 		t.Errorf("%+v", fault)
 	}
 }
+
+// TestResponsesAboutRolesAreBounded: when the roles of a key got more permissions than a key
+// can be given, the response to a removal has the roles alone.
+func TestResponsesAboutRolesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	slugs := make([]string, maxHeld)
+	for i := range slugs {
+		slugs[i] = fmt.Sprintf("%0120d", i)
+	}
+	key := w.newKey(latchkey.CreateKeyRequest{}).KeyID
+	names := []string{"gone", "one", "two"}
+	for _, name := range names {
+		w.newRole(latchkey.CreateRoleRequest{Name: name})
+	}
+	must[[]latchkey.Role](w, w.who, "keys.addRoles",
+		latchkey.AddRolesRequest{KeyID: key, Roles: names})
+	remove := func() []latchkey.Role {
+		return must[[]latchkey.Role](w, w.who, "keys.removeRoles",
+			latchkey.RemoveRolesRequest{KeyID: key, Roles: names[:1]})
+	}
+	w.setRole(w.role("one").ID, slugs...)
+	if roles := remove(); len(roles) != 2 || len(roles[0].Permissions) != maxHeld {
+		t.Errorf("%d roles, want 2, of which one has %d permissions", len(roles), maxHeld)
+	}
+	w.setRole(w.role("two").ID, slugs[0])
+	if roles := remove(); len(roles) != 2 || roles[0].Permissions != nil ||
+		roles[1].Permissions != nil {
+		t.Errorf("%d roles with %d permissions, want 2 with none", len(roles),
+			len(roles[0].Permissions)+len(roles[1].Permissions))
+	}
+}

@@ -23,6 +23,20 @@ func (q *Queries) CountKeyPermissions(ctx context.Context, keyID string) (int64,
 	return column_1, err
 }
 
+const countPermissionsByRoles = `-- name: CountPermissionsByRoles :one
+SELECT COUNT(*) FROM (
+    SELECT rp.permission_id FROM key_roles kr JOIN role_permissions rp ON rp.role_id = kr.role_id
+    WHERE kr.key_id = $1 LIMIT CAST($2 AS BIGINT)) AS counted
+`
+
+// How many permissions a key has through its roles, as far as they are counted.
+func (q *Queries) CountPermissionsByRoles(ctx context.Context, keyID string, most int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countPermissionsByRoles, keyID, most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const directPermissions = `-- name: DirectPermissions :many
 SELECT p.id, p.name, p.slug, p.description
 FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id

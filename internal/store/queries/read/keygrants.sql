@@ -68,6 +68,12 @@ LEFT JOIN permissions p ON p.id = rp.permission_id
 WHERE kr.key_id = $1
 ORDER BY r.name, p.slug;
 
+-- name: CountPermissionsByRoles :one
+-- How many permissions a key has through its roles, as far as they are counted.
+SELECT COUNT(*) FROM (
+    SELECT rp.permission_id FROM key_roles kr JOIN role_permissions rp ON rp.role_id = kr.role_id
+    WHERE kr.key_id = $1 LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS counted;
+
 -- name: CountKeyPermissions :one
 -- How many permissions a key has, directly and through each of its roles.
 SELECT CAST((SELECT COUNT(*) FROM key_permissions kp WHERE kp.key_id = sqlc.arg(key_id))
