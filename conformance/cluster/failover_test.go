@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -301,5 +302,53 @@ func TestAReadOnlyDatabaseShows(t *testing.T) {
 			}
 			time.Sleep(20 * time.Millisecond)
 		}
+	}
+}
+
+// TestADistantDatabase checks that a node with a slow link to the database works, and measures it.
+func TestADistantDatabase(t *testing.T) {
+	for _, rtt := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond} {
+		t.Run(rtt.String(), func(t *testing.T) {
+			server := testenv.StartPostgres(t)
+			c := start(t, settings{nodes: 2, database: server.URL,
+				delays: []time.Duration{rtt / 2}})
+			far, near := c.nodes[0], c.nodes[1]
+			api := newAPI(t, near.Client)
+			var keys []string
+			for range 10 {
+				keys = append(keys, newKey(t, near.Client, latchkey.CreateKeyRequest{APIID: api}).Key)
+			}
+			var trips float64
+			for _, key := range keys {
+				began := time.Now()
+				if code := far.code(t, key); code != latchkey.Valid {
+					t.Errorf("a key that isn't cached is %s", code)
+				}
+				trips += float64(time.Since(began)) / float64(rtt) / float64(len(keys))
+			}
+			t.Logf("a verification took %.1f round trips", trips)
+			if trips > 3 { // 2.2, if the machine is not busy
+				t.Errorf("a verification took %.1f round trips, want 2.5", trips)
+			}
+			var made atomic.Int64
+			var load sync.WaitGroup
+			const during = 3 * time.Second
+			end := time.Now().Add(during)
+			for range 16 {
+				load.Go(func() {
+					for time.Now().Before(end) {
+						if _, err := far.Keys.Create(t.Context(),
+							latchkey.CreateKeyRequest{APIID: api}); err == nil {
+							made.Add(1)
+						}
+					}
+				})
+			}
+			load.Wait()
+			t.Logf("%.1f changes per second", float64(made.Load())/during.Seconds())
+			if made.Load() == 0 {
+				t.Error("no change was made")
+			}
+		})
 	}
 }

@@ -46,8 +46,9 @@ type cluster struct {
 // settings are the settings of a cluster.
 type settings struct {
 	nodes           int
-	database, redis string   // URLs
-	flags           []string // more flags for latchkey serve
+	database, redis string          // URLs
+	flags           []string        // more flags for latchkey serve
+	delays          []time.Duration // of the first nodes' links to the database, in one direction
 }
 
 // node is one process. It uses its own proxies to the database and Redis, so that a test can cut it
@@ -72,6 +73,9 @@ func start(t *testing.T, s settings) *cluster {
 	var starting sync.WaitGroup
 	for i := range c.nodes {
 		c.nodes[i] = prepare(t, s, master)
+		if i < len(s.delays) {
+			c.nodes[i].database.Delay(s.delays[i])
+		}
 		starting.Go(func() { c.nodes[i].start(t) })
 	}
 	starting.Wait()

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -87,6 +88,7 @@ func openPostgres(ctx context.Context, where string, o Options) (*DB, error) {
 	pool.SetMaxOpenConns(p.most)
 	pool.SetMaxIdleConns(p.most)
 	pool.SetConnMaxLifetime(connectionLifetime)
+	p.warm(pool.DB)
 	end := func() error { return errors.Join(pool.Close(), p.close()) }
 	node := rand.Text()
 	db := assemble(pool.DB, retryReads{timeoutDB{pool.DB}, pool},
@@ -211,10 +213,8 @@ func (p *postgres) detectServer(ctx context.Context) error {
 		p.queues = !strings.Contains(version, "-YB-")
 		p.listens = p.queues && !pooled
 	}
-	if p.queues {
-		p.advise(ctx, conn)
-	}
-	if !pooled {
+	far := p.queues && p.advise(ctx, conn)
+	if !pooled && !far {
 		err = p.close()
 		p.dial(true)
 	}
@@ -222,11 +222,13 @@ func (p *postgres) detectServer(ctx context.Context) error {
 }
 
 // farAway is a round trip from which on a node is slow: it makes several for a change,
-// and two for a key that isn't cached.
-const farAway = 50 * time.Millisecond
+// and two for a key that isn't cached. Then nothing is prepared, because on each new
+// connection that takes a round trip for each statement.
+const farAway = 20 * time.Millisecond
 
-// advise logs what about a server weakens the guarantees or slows the node.
-func (p *postgres) advise(ctx context.Context, conn *sql.Conn) {
+// advise logs what about a server weakens the guarantees or slows the node, and reports
+// whether it is far away.
+func (p *postgres) advise(ctx context.Context, conn *sql.Conn) (far bool) {
 	log := p.fence.log
 	began := time.Now()
 	var durable, encoding string
@@ -234,9 +236,10 @@ func (p *postgres) advise(ctx context.Context, conn *sql.Conn) {
 	if err := conn.QueryRowContext(ctx, "SELECT current_setting('synchronous_commit'), "+
 		"current_setting('server_encoding'), CAST(current_setting('max_connections') AS BIGINT)",
 	).Scan(&durable, &encoding, &most); err != nil {
-		return // what follows says so
+		return false // what follows says so
 	}
 	if took := time.Since(began); took > farAway {
+		far = true
 		log.Warn("the database is far away; put the node beside it", "round trip", took)
 	}
 	if durable == "off" {
@@ -252,6 +255,26 @@ func (p *postgres) advise(ctx context.Context, conn *sql.Conn) {
 			"pool_max_conns in the URL or raise max_connections", "max_connections", most,
 			"pool_max_conns", p.most)
 	}
+	return far
+}
+
+// warm makes some connections of a pool before anybody needs them. To a distant server
+// that takes as long as a read may take in all.
+func (p *postgres) warm(pool *sql.DB) {
+	var all sync.WaitGroup
+	ready := make(chan struct{})
+	for range min(p.most, 4) {
+		all.Add(1)
+		p.dialer.work.Go(func() {
+			conn, err := pool.Conn(p.dialer.ctx)
+			all.Done()
+			<-ready
+			if err == nil {
+				_ = conn.Close() // it goes back to the pool
+			}
+		})
+	}
+	p.dialer.work.Go(func() { all.Wait(); close(ready) })
 }
 
 // hint adds to an error what to do about it.
