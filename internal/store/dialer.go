@@ -60,8 +60,12 @@ func newDialer(config *pgx.ConnConfig, f *fence, most int) *dialer {
 		}
 		return nil
 	})
+	// One to an older primary isn't pinged first: that one may never answer.
+	ping := stdlib.OptionShouldPing(func(_ context.Context, p stdlib.ShouldPingParams) bool {
+		return p.IdleDuration > time.Second && f.current(p.Conn)
+	})
 	for _, one := range hostsOf(config) {
-		d.hosts = append(d.hosts, stdlib.GetConnector(*one, current))
+		d.hosts = append(d.hosts, stdlib.GetConnector(*one, current, ping))
 		d.patience += one.ConnectTimeout
 	}
 	return d
