@@ -71,6 +71,7 @@ type postgres struct {
 	dialect   dialect
 	listens   bool // whether the server has LISTEN and NOTIFY
 	queues    bool // whether the server has advisory locks
+	far       bool // whether a round trip takes long
 
 	committed atomic.Int64         // number of this node's last change in the log
 	wentBack  atomic.Pointer[loss] // found by the writer, for the follower
@@ -88,7 +89,9 @@ func openPostgres(ctx context.Context, where string, o Options) (*DB, error) {
 	pool.SetMaxOpenConns(p.most)
 	pool.SetMaxIdleConns(p.most)
 	pool.SetConnMaxLifetime(connectionLifetime)
-	p.warm(pool.DB)
+	if p.far {
+		p.warm(pool.DB)
+	}
 	end := func() error { return errors.Join(pool.Close(), p.close()) }
 	node := rand.Text()
 	db := assemble(pool.DB, retryReads{timeoutDB{pool.DB}, pool},
@@ -213,8 +216,8 @@ func (p *postgres) detectServer(ctx context.Context) error {
 		p.queues = !strings.Contains(version, "-YB-")
 		p.listens = p.queues && !pooled
 	}
-	far := p.queues && p.advise(ctx, conn)
-	if !pooled && !far {
+	p.far = p.queues && p.advise(ctx, conn)
+	if !pooled && !p.far {
 		err = p.close()
 		p.dial(true)
 	}
