@@ -182,7 +182,7 @@ func TestANodeFrozenBehindAPoolerDoesNotBlockOthers(t *testing.T) {
 	}
 }
 
-// Reads and spends wait for a connection if the server has no more.
+// Reads and spends wait for a connection if the server has no more than their node has.
 func TestTooFewConnectionsMeanWaiting(t *testing.T) {
 	t.Parallel()
 	server := testenv.StartPostgres(t)
@@ -192,8 +192,9 @@ func TestTooFewConnectionsMeanWaiting(t *testing.T) {
 	nodes := []*DB{open(t, where), open(t, where)}
 	var all sync.WaitGroup
 	for _, db := range nodes {
-		if err := db.Update(t.Context(), func(context.Context, *Tx) error {
-			return nil
+		if err := db.Update(t.Context(), func(ctx context.Context, _ *Tx) error {
+			_, err := db.CountWorkspaces(ctx) // so that each node has a connection to wait for
+			return err
 		}); err != nil {
 			t.Fatal(err)
 		}
