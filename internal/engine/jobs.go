@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/coherence"
@@ -112,21 +113,24 @@ func (e *Engine) purgeKeys(ctx context.Context) error {
 		}))
 }
 
-// deleteKeysIn deletes the rows of the keys that a query returns, a few at once.
+// deleteKeysIn deletes the rows of the keys that a query returns, few keys in a change:
+// one can have more than a thousand rows.
 func (e *Engine) deleteKeysIn(
 	ctx context.Context, query func(context.Context, int64) ([]read.Key, error),
 ) error {
-	const few = 50 // a key has rows in several tables
+	const atOnce, few = 50, 4
 	for {
-		keys, err := query(ctx, few)
+		keys, err := query(ctx, atOnce)
 		if err != nil || len(keys) == 0 {
 			return err
 		}
-		for _, some := range byWorkspace(keys) {
-			err := e.change(ctx, e.system(some[0].WorkspaceID),
-				func(ctx context.Context, c *Change) error { return c.deleteKeys(ctx, some) })
-			if err != nil {
-				return err
+		for _, of := range byWorkspace(keys) {
+			for some := range slices.Chunk(of, few) {
+				err := e.change(ctx, e.system(of[0].WorkspaceID),
+					func(ctx context.Context, c *Change) error { return c.deleteKeys(ctx, some) })
+				if err != nil {
+					return err
+				}
 			}
 		}
 	}
