@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -20,7 +22,43 @@ func normalize(args []string) []string {
 	case args[0] == "-v" || args[0] == "--version":
 		return []string{"version"}
 	}
-	return args
+	return withFlags(args)
+}
+
+// withFlags turns the settings of updates in their earlier form, name=value with the names of
+// the API, into flags.
+func withFlags(args []string) []string {
+	at := slices.Index(args, "update")
+	if at < 1 || !slices.Contains([]string{"apis", "namespaces", "root-keys"}, args[at-1]) {
+		return args
+	}
+	flags := slices.Clone(args[:at])
+	for _, arg := range args[at:] {
+		name, value, setting := strings.Cut(arg, "=")
+		switch flag := "--" + hyphenated(name); {
+		case !setting || !earlierSetting.MatchString(name):
+			flags = append(flags, arg)
+		case value == "null":
+			flags = append(flags, "--clear="+flag[2:])
+		case name == "permissions":
+			for one := range strings.SplitSeq(value, ",") {
+				flags = append(flags, "--permission="+one)
+			}
+		default:
+			flags = append(flags, flag+"="+value)
+		}
+	}
+	return flags
+}
+
+var (
+	earlierSetting = regexp.MustCompile("^[a-z][a-zA-Z]*$")
+	capitals       = regexp.MustCompile("[A-Z]+")
+)
+
+// hyphenated returns the flag for a field of the API: ip-whitelist for ipWhitelist.
+func hyphenated(field string) string {
+	return strings.ToLower(capitals.ReplaceAllString(field, "-$0"))
 }
 
 // usage reports a command line that can't be run. A noun without a verb gets its help.
