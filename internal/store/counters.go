@@ -104,15 +104,24 @@ func (db *DB) UpdateCounters(
 	return nil
 }
 
-// endTransaction gives a connection back. If a transaction is open on it, it is closed
-// instead, and the server rolls back.
+// endTransaction gives a connection back. A transaction that is open on it is rolled back;
+// if that fails, the connection is closed.
 func endTransaction(conn *sql.Conn) {
-	_ = conn.Raw(func(c any) error {
-		if c.(*stdlib.Conn).Conn().PgConn().TxStatus() != 'I' {
-			return driver.ErrBadConn
-		}
-		return nil
-	})
+	ctx, cancel := context.WithTimeout(context.Background(), roundTripTimeout)
+	defer cancel()
+	open := func() (open bool) {
+		err := conn.Raw(func(c any) error {
+			open = c.(*stdlib.Conn).Conn().PgConn().TxStatus() != 'I'
+			return nil
+		})
+		return err == nil && open
+	}
+	if open() {
+		_, _ = conn.ExecContext(ctx, "ROLLBACK") // or else it is still open
+	}
+	if open() {
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 	_ = conn.Close() // ended by Raw if it is bad
 }
 

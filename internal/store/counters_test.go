@@ -112,3 +112,22 @@ func TestSegmentsAreCopiedUnchanged(t *testing.T) {
 			"a")
 	})
 }
+
+func TestADecisionThatChangesNothingKeepsItsConnection(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		if !db.Shared() {
+			return // it has no counters in rows
+		}
+		for range 3 {
+			keys := []read.Cell{{Identifier: "a", Duration: 1_000}}
+			err := db.UpdateCounters(t.Context(), keys, func([]read.Cell) []read.Cell { return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			if idle := db.Stats().Idle; idle != 1 {
+				t.Fatalf("%d connections are idle", idle)
+			}
+		}
+	})
+}
