@@ -62,10 +62,10 @@ def keys(un):
     same("keys.update", (got.name, got.remaining), ("other", None))
     changed = un["keys"].update_remaining(request={"key_id": id, "op": "set", "value": 3})
     same("keys.update_remaining", changed.remaining, 3)
-    un["permissions"].create(request={"name": "docs.write"})
+    un["permissions"].create(request={"name": "letters.write"})
     un["permissions"].create_role(request={"name": "editor"})
     for method in ("add_permissions", "set_permissions", "remove_permissions"):
-        getattr(un["keys"], method)(request={"key_id": id, "permissions": [{"name": "docs.write"}]})
+        getattr(un["keys"], method)(request={"key_id": id, "permissions": [{"name": "letters.write"}]})
     for method in ("add_roles", "set_roles", "remove_roles"):
         getattr(un["keys"], method)(request={"key_id": id, "roles": [{"name": "editor"}]})
     for service, role in (("get", "permission_id"), ("get_role", "role_id")):
@@ -75,7 +75,7 @@ def keys(un):
         getattr(un["permissions"], service.replace("get", "delete"))(request={role: listed[0].id})
     same("an unknown key", error_of(un["keys"].get, key_id="key_unknown"), "ErrNotFound")
     same("a bad request", error_of(un["apis"].create, request={"name": ""}), "ErrBadRequest")
-    same("a taken name", error_of(un["permissions"].create, request={"name": "docs.write"}) in (None, "ErrConflict"), True)
+    same("a taken name", error_of(un["permissions"].create, request={"name": "letters.write"}) in (None, "ErrConflict"), True)
     imported = un["migrations"].create_keys(request=[{"api_id": api, "plaintext": f"old_{api}"}])
     same("migrations.create_keys", len(imported.key_ids), 1)
     un["keys"].delete(request={"key_id": id})
