@@ -199,10 +199,10 @@ func TestTooFewConnectionsMeanWaiting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range 40 {
+	for i := range 12 {
 		db := nodes[i%2]
 		all.Go(func() {
-			for range 50 {
+			for range 40 {
 				if _, err := db.CountWorkspaces(t.Context()); err != nil {
 					t.Error(err)
 					return

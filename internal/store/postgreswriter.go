@@ -92,6 +92,10 @@ func (s *postgresWriter) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTripTimeout)
 	defer cancel()
 	conn, err := s.shared.dedicated.Conn(ctx)
+	for sqlState(err) == "53300" && ctx.Err() == nil { // the server has none to spare
+		sleep(ctx, 20*time.Millisecond)
+		conn, err = s.shared.dedicated.Conn(ctx)
+	}
 	if err != nil {
 		return err
 	}
