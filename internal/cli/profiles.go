@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/durable"
 	"golang.org/x/term"
 )
 
@@ -67,25 +68,14 @@ func (p profiles) save() error {
 	if file == "" {
 		return errors.New("there is no home folder for profiles; set LATCHKEY_URL and LATCHKEY_ROOT_KEY")
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	if err := durable.MakeFolder(filepath.Dir(file)); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(p, "", "  ")
 	if err != nil {
 		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), ".profiles-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(append(text, '\n'))
-	if err = errors.Join(err, temporary.Close()); err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return nil
+	return durable.WriteFile(file, string(text)+"\n")
 }
 
 // loginCmd saves a profile.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,6 +104,11 @@ func (a *app) rootKey() (string, error) {
 		return a.target.RootKey, nil
 	}
 	file := cmp.Or(a.RootKeyFile, filepath.Join(a.Data, embedded.RootKeyFile))
+	if a.RootKeyFile == "" && a.Data == defaultData() && !a.ownService() {
+		return "", fmt.Errorf("%w for %s: sign in with latchkey login %[2]s, or give one with "+
+			"--root-key-file or LATCHKEY_ROOT_KEY (the one in %s is for the service on this machine)",
+			errNoRootKey, a.target.URL, file)
+	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", noRootKey(file)
@@ -111,6 +117,20 @@ func (a *app) rootKey() (string, error) {
 		return "", fmt.Errorf("root key: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
+}
+
+// ownService reports whether the target is the service of the data folder, or at least on this
+// machine, so that the operator's key isn't sent to another one.
+func (a *app) ownService() bool {
+	if a.target.URL == readLine(filepath.Join(a.Data, addressFile)) {
+		return true
+	}
+	u, err := url.Parse(a.target.URL)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // errNoRootKey is the error of commands that don't know whom to call as.

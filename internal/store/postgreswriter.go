@@ -92,8 +92,8 @@ func (s *postgresWriter) connect(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTripTimeout)
 	defer cancel()
 	conn, err := s.shared.dedicated.Conn(ctx)
-	for sqlState(err) == "53300" && ctx.Err() == nil { // the server has none to spare
-		sleep(ctx, 20*time.Millisecond)
+	for noneToSpare(err) && ctx.Err() == nil {
+		sleep(ctx, spareInterval)
 		conn, err = s.shared.dedicated.Conn(ctx)
 	}
 	if err != nil {

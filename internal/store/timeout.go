@@ -83,14 +83,20 @@ type boundedPool struct {
 // raiseAfter is when a pool tries again to have all of its connections.
 const raiseAfter = time.Minute
 
+// spareInterval is how long to wait until a server with no connection to spare is asked again.
+const spareInterval = 20 * time.Millisecond
+
+// noneToSpare reports whether the server refused a connection because it has no more.
+func noneToSpare(err error) bool { return sqlState(err) == "53300" }
+
 // retry runs a read until neither its connection broke nor there was none to have.
 func (p *boundedPool) retry(ctx context.Context, read func() error) {
 	end := time.Now().Add(roundTripTimeout)
 	for broken := 0; broken <= p.most; {
 		switch err := read(); {
-		case sqlState(err) == "53300" && time.Now().Before(end) && ctx.Err() == nil:
+		case noneToSpare(err) && time.Now().Before(end) && ctx.Err() == nil:
 			p.lower()
-			sleep(ctx, 20*time.Millisecond)
+			sleep(ctx, spareInterval)
 		case connectionBroke(err):
 			broken++
 		default:
