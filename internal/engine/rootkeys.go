@@ -19,7 +19,7 @@ import (
 // The root key needs root_key.*.create_root_key. It can grant only permissions
 // that it has or that one of its resource names covers, and no expiry after its
 // own; otherwise the operation returns 403. A misspelled permission returns 400
-// with the most similar one. Only the operator can create root keys in another
+// with the most similar one, and so does a resource name of another workspace. Only the operator can create root keys in another
 // workspace; everyone else gets a 404.
 func (e *Engine) CreateRootKey(
 	ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest,
@@ -29,7 +29,7 @@ func (e *Engine) CreateRootKey(
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
-		if err := checkPermissions(r.Permissions); err != nil {
+		if err := checkPermissions(workspace, r.Permissions); err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
 		if err := c.requireGrantable(r.Permissions); err != nil {
@@ -104,7 +104,7 @@ func (e *Engine) UpdateRootKey(
 		}
 		before := row
 		if permissions, ok := r.Permissions.Get(); ok {
-			if err := checkPermissions(permissions); err != nil {
+			if err := checkPermissions(row.WorkspaceID, permissions); err != nil {
 				return latchkey.RootKey{}, err
 			}
 			if err := c.requireGrantable(permissions); err != nil {
@@ -230,14 +230,23 @@ func (c *Change) requireGrantable(permissions []string) error {
 	return nil
 }
 
-// checkPermissions returns an error if a permission is misspelled.
-func checkPermissions(permissions []string) error {
+// checkPermissions returns an error if a permission of a root key in the workspace is
+// misspelled or names another workspace, in which it would grant nothing.
+func checkPermissions(workspace string, permissions []string) error {
 	for i, permission := range permissions {
+		fault := latchkey.Fault{
+			Location: fmt.Sprintf("/properties/permissions/items/%d", i),
+			Fix:      "The API reference lists the permissions that each operation needs.",
+		}
 		if err := latchkey.CheckPermission(permission); err != nil {
-			return invalid(latchkey.Fault{
-				Location: fmt.Sprintf("/properties/permissions/items/%d", i), Message: err.Error(),
-				Fix: "The API reference lists the permissions that each operation needs.",
-			})
+			fault.Message = err.Error()
+			return invalid(fault)
+		}
+		if of, named := rbac.WorkspaceOf(permission); named && of != workspace {
+			fault.Message = fmt.Sprintf("the permission %q names another workspace than the root key's, so it grants nothing",
+				permission)
+			fault.Fix = "Write unkey:v1:" + workspace + ": at its beginning."
+			return invalid(fault)
 		}
 	}
 	return nil

@@ -81,15 +81,14 @@ func TestRootKeyGrantsOnlyItsOwnPermissions(t *testing.T) {
 		"api.*.read_api":             true,
 		"root_key.*.create_root_key": true,
 		covering:                     true,
-		w.resource("keyspaces/ks_1/keys/*", "read_key"):    true,
-		w.resource("keyspaces/ks_1/keys/*", "update_key"):  false,
-		"unkey:v1:ws_other:keyspaces/ks_1/keys/*#read_key": false,
-		w.resource("**", "*"):                              false,
-		"api.*.delete_api":                                 false,
-		"api.api_1.read_api":                               true,
-		"api.api_1.delete_api":                             false,
-		rbac.Operator:                                      false,
-		"*":                                                false,
+		w.resource("keyspaces/ks_1/keys/*", "read_key"):   true,
+		w.resource("keyspaces/ks_1/keys/*", "update_key"): false,
+		w.resource("**", "*"):                             false,
+		"api.*.delete_api":                                false,
+		"api.api_1.read_api":                              true,
+		"api.api_1.delete_api":                            false,
+		rbac.Operator:                                     false,
+		"*":                                               false,
 	} {
 		r := latchkey.CreateRootKeyRequest{Permissions: []string{"api.*.read_api", permission}}
 		if may {

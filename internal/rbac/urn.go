@@ -22,6 +22,14 @@ func parseURN(text, workspaceID string) (urn, bool) {
 	return u, isURN && workspace != "" && workspace == workspaceID && u.valid()
 }
 
+// WorkspaceOf returns the workspace that a grant on resources names. A grant of another form
+// names none.
+func WorkspaceOf(text string) (workspace string, named bool) {
+	rest, isURN := strings.CutPrefix(text, "unkey:v1:")
+	workspace, _, _ = strings.Cut(rest, ":")
+	return workspace, isURN
+}
+
 // anyProject returns the path with a * for the project of the workspace. A workspace has one
 // project, whose id is that of the workspace with another prefix, so the two mean the same.
 func anyProject(path, workspaceID string) string {
