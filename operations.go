@@ -110,6 +110,8 @@ const (
 	// WhenNewNamespace is that the request names a namespace that doesn't exist, which
 	// it creates.
 	WhenNewNamespace Condition = "a namespace is to be created"
+	// WhenEnding is that the request ends the key that it replaces, now or later.
+	WhenEnding Condition = "expiration isn't null"
 	// WhenOtherWorkspace is that the request is about another workspace.
 	WhenOtherWorkspace Condition = "it is about another workspace"
 )
@@ -355,6 +357,12 @@ func newNamespace() Rule {
 	return on("ratelimit.*.create_namespace", "projects/*/ratelimits/namespaces/*").
 		when(WhenNewNamespace)
 }
+
+// onRootKeys is the permission for an action on whichever root key.
+func onRootKeys(action string) Rule { return on("root_key.*."+action, "rootKeys/*") }
+
+// onRootKey is the permission for an action on one root key.
+func onRootKey(action string) Rule { return on("root_key.*."+action, "rootKeys/{rootKeyId}") }
 
 // otherWorkspace is the rule for reaching into another workspace.
 func otherWorkspace() Rule { return needs(Operator).when(WhenOtherWorkspace).masked() }
@@ -619,30 +627,54 @@ var operations = []Operation{
 	},
 
 	{
+		Name: "rootKeys.createKey", Delegates: true,
+		Rules: []Rule{onRootKeys("create_root_key")},
+	},
+	{
+		Name: "rootKeys.listKeys", Effect: EffectReads, Paged: true,
+		Rules: []Rule{onRootKey("read_root_key")},
+	},
+	{
+		Name: "rootKeys.updateKey", Refusals: []int{404, 412}, Delegates: true,
+		Rules: []Rule{onRootKey("update_root_key"), otherWorkspace()},
+	},
+	{
+		Name: "rootKeys.rerollKey", Refusals: []int{404}, Delegates: true,
+		Rules: []Rule{
+			onRootKey("create_root_key"),
+			onRootKey("delete_root_key").when(WhenEnding),
+			otherWorkspace(),
+		},
+	},
+	{
+		Name: "rootKeys.deleteKey", Refusals: []int{404, 412}, Delegates: true,
+		Rules: []Rule{onRootKey("delete_root_key"), otherWorkspace()},
+	},
+	{
 		Name: "rootKeys.createRootKey", Refusals: []int{404}, Delegates: true,
 		Rules: []Rule{
-			on("root_key.*.create_root_key", "rootKeys/*"),
+			onRootKeys("create_root_key"),
 			otherWorkspace(),
 		},
 	},
 	{
 		Name: "rootKeys.listRootKeys", Effect: EffectReads, Paged: true, Refusals: []int{404},
 		Rules: []Rule{
-			on("root_key.*.read_root_key", "rootKeys/*"),
+			onRootKeys("read_root_key"),
 			otherWorkspace(),
 		},
 	},
 	{
 		Name: "rootKeys.updateRootKey", Refusals: []int{404, 412}, Delegates: true,
 		Rules: []Rule{
-			on("root_key.*.update_root_key", "rootKeys/*"),
+			onRootKeys("update_root_key"),
 			otherWorkspace(),
 		},
 	},
 	{
 		Name: "rootKeys.deleteRootKey", Refusals: []int{404, 412}, Delegates: true,
 		Rules: []Rule{
-			on("root_key.*.delete_root_key", "rootKeys/*"),
+			onRootKeys("delete_root_key"),
 			otherWorkspace(),
 		},
 	},

@@ -17,6 +17,10 @@ type rootKeyCommands struct {
 	} `cmd:"" op:"rootKeys.listRootKeys" help:"List the root keys of a workspace."`
 	Whoami struct{}      `cmd:"" op:"rootKeys.whoami" help:"Show the root key that is used and the operations that it can call."`
 	Update updateRootKey `cmd:"" op:"rootKeys.updateRootKey" done:"Updated root key {id}." help:"Change a root key."`
+	Reroll struct {
+		RootKey rootKeyID `arg:"" json:"keyId" complete:"rootKeys.listRootKeys name" help:"Its id or name."`
+		Grace   grace     `required:"" json:"expiration" placeholder:"TIME" help:"How long the old root key still works, such as 24h or 7d; 0 ends it at once."`
+	} `cmd:"" aliases:"rotate" op:"rootKeys.rerollKey" done:"Root key {keyId} replaces the old one. It is shown only once:" last:"key" help:"Replace a root key by a new one and print it."`
 	Delete struct {
 		RootKey rootKeyID `arg:"" json:"rootKeyId" complete:"rootKeys.listRootKeys name" help:"Its id or name."`
 		Confirmed

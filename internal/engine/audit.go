@@ -21,6 +21,7 @@ const (
 	workspaceDeleted
 	rootKeyCreated
 	rootKeyUpdated
+	rootKeyRerolled
 	rootKeyDeleted
 	rootKeyReset
 	apiCreated
@@ -71,10 +72,11 @@ var events = [...]struct {
 	workspaceUpdated: {"workspace.update", "Updated workspace %[1]s", "workspace"},
 	workspaceDeleted: {"workspace.delete", "Deleted workspace %[1]s", "workspace"},
 
-	rootKeyCreated: {"key.create", "Created root key %[1]s", "rootKey"},
-	rootKeyUpdated: {"key.update", "Updated root key %[1]s", "rootKey"},
-	rootKeyDeleted: {"key.delete", "Deleted root key %[1]s", "rootKey"},
-	rootKeyReset:   {"root_key.reset", "Reset the operator's root key to %[1]s", "rootKey"},
+	rootKeyCreated:  {"key.create", "Created root key %[1]s", "rootKey"},
+	rootKeyUpdated:  {"key.update", "Updated root key %[1]s", "rootKey"},
+	rootKeyRerolled: {"key.reroll", "Made the root key %[1]s in place of %[2]s", "rootKey rootKey"},
+	rootKeyDeleted:  {"key.delete", "Deleted root key %[1]s", "rootKey"},
+	rootKeyReset:    {"root_key.reset", "Reset the operator's root key to %[1]s", "rootKey"},
 
 	apiCreated: {"api.create", "Created API %[1]s", "api"},
 	apiUpdated: {"api.update", "Updated API %[1]s", "api"},

@@ -56,6 +56,7 @@ func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 	run("workspaces.updateWorkspace", `{"workspaceId":%q,"name":"another"}`, workspace)
 	root := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: []string{}}).RootKeyID
 	run("rootKeys.updateRootKey", `{"rootKeyId":%q,"name":"another"}`, root)
+	run("rootKeys.rerollKey", `{"keyId":%q,"expiration":0}`, root)
 	run("rootKeys.deleteRootKey", `{"rootKeyId":%q}`, root)
 	if _, _, err := ResetOperator(t.Context(), w.db, true); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ type ids struct {
 	Namespace string `json:"namespaceId,omitzero"`
 	Override  string `json:"overrideId,omitzero"`
 	Identity  string `json:"identityId,omitzero"`
+	RootKey   string `json:"rootKeyId,omitzero"`
 }
 
 // named returns the id of that name. The names are checked when the table of
@@ -37,6 +38,8 @@ func (on *ids) named(name string) (id string, known bool) {
 		return on.Override, true
 	case "identityId":
 		return on.Identity, true
+	case "rootKeyId":
+		return on.RootKey, true
 	}
 	return "", false
 }

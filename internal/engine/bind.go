@@ -75,6 +75,17 @@ var Ops = bindAll(map[string]*Op{
 	"workspaces.updateWorkspace": bindData((*Engine).UpdateWorkspace).revoking(),
 	"workspaces.deleteWorkspace": bindEmpty((*Engine).DeleteWorkspace).revoking(),
 
+	"rootKeys.createKey": bindData((*Engine).RootKeysCreateKey),
+	"rootKeys.listKeys":  bindPage((*Engine).RootKeysListKeys),
+	"rootKeys.updateKey": bindEmpty((*Engine).RootKeysUpdateKey).masking(
+		rootKeyNotFound,
+	).revoking(),
+	"rootKeys.rerollKey": bindData((*Engine).RootKeysRerollKey).masking(
+		rootKeyNotFound,
+	).revoking(),
+	"rootKeys.deleteKey": bindEmpty((*Engine).RootKeysDeleteKey).masking(
+		rootKeyNotFound,
+	).revoking(),
 	"rootKeys.createRootKey": bindData((*Engine).CreateRootKey).masking(workspaceNotFound),
 	"rootKeys.listRootKeys":  bindPage((*Engine).ListRootKeys).masking(workspaceNotFound),
 	"rootKeys.updateRootKey": bindData((*Engine).UpdateRootKey).masking(rootKeyNotFound).revoking(),

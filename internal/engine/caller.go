@@ -82,6 +82,7 @@ type rootKey struct {
 	workspaceGone     bool
 	requestsPerMinute int64            // or unbounded
 	quotas            *latchkey.Quotas // of the workspace, all set; nil for no quotas
+	used              atomic.Bool      // since the last use was saved
 }
 
 // system is the actor of changes by the service itself.

@@ -44,26 +44,39 @@ func (e *Engine) CreateRootKey(
 	return change(ctx, e, who, work)
 }
 
-// insertRootKey creates a root key. It also invalidates the hash, which may be
-// cached as unknown.
+// insertRootKey creates an enabled root key.
 func (c *Change) insertRootKey(
 	ctx context.Context, workspace, name string, permissions []string, expires sql.NullInt64,
 ) (latchkey.CreatedRootKey, error) {
-	if err := c.countIn(ctx, workspace, quotaRootKeys, 1); err != nil {
-		return latchkey.CreatedRootKey{}, err
-	}
-	id, created := NewID("rk"), newRootKey()
-	c.secretOf = id
-	c.invalidate(id, created.hash)
-	c.auditIn(workspace, rootKeyCreated, rootKeyTarget(id, name))
-	err := c.tx.InsertRootKey(ctx, write.InsertRootKeyParams{
-		ID: id, WorkspaceID: workspace, Hash: created.hash, Start: created.start, Name: name,
-		Permissions: permissionList(permissions), Enabled: true, Expires: expires, CreatedAt: c.now,
+	created, err := c.storeRootKey(ctx, write.InsertRootKeyParams{
+		WorkspaceID: workspace, Name: name, Permissions: permissionList(permissions),
+		Enabled: true, Expires: expires,
 	})
 	if err != nil {
 		return latchkey.CreatedRootKey{}, err
 	}
-	return latchkey.CreatedRootKey{RootKeyID: id, Key: created.text}, nil
+	c.auditIn(workspace, rootKeyCreated, rootKeyTarget(created.RootKeyID, name))
+	return created, nil
+}
+
+// storeRootKey stores a root key with a new id and a new secret. It also
+// invalidates the hash, which may be cached as unknown.
+func (c *Change) storeRootKey(
+	ctx context.Context, row write.InsertRootKeyParams,
+) (latchkey.CreatedRootKey, error) {
+	if err := c.countIn(ctx, row.WorkspaceID, quotaRootKeys, 1); err != nil {
+		return latchkey.CreatedRootKey{}, err
+	}
+	const shown = 4 // of the last characters, for people to recognize it by
+	created := newRootKey()
+	row.ID, row.Hash, row.Start = NewID("rk"), created.hash, created.start
+	row.Ending, row.CreatedAt = created.text[len(created.text)-shown:], c.now
+	c.secretOf = row.ID
+	c.invalidate(row.ID, created.hash)
+	if err := c.tx.InsertRootKey(ctx, row); err != nil {
+		return latchkey.CreatedRootKey{}, err
+	}
+	return latchkey.CreatedRootKey{RootKeyID: row.ID, Key: created.text}, nil
 }
 
 // ListRootKeys returns one page of the root keys of a workspace, in the order
@@ -102,36 +115,44 @@ func (e *Engine) UpdateRootKey(
 		if err != nil {
 			return latchkey.RootKey{}, err
 		}
-		before := row
-		if permissions, ok := r.Permissions.Get(); ok {
-			if err := checkPermissions(row.WorkspaceID, permissions); err != nil {
-				return latchkey.RootKey{}, err
-			}
-			if err := c.requireGrantable(permissions); err != nil {
-				return latchkey.RootKey{}, err
-			}
-			row.Permissions = permissionList(permissions)
-		}
-		if !r.Name.IsZero() {
-			row.Name = r.Name.Or("")
-		}
-		if !r.Expires.IsZero() {
-			row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
-		}
-		if row.Enabled = r.Enabled.Or(row.Enabled); !row.Enabled && row.ID == who.root.id {
-			return latchkey.RootKey{}, errProtected.with("A root key can't disable itself.")
-		}
-		gains, err := gainsAccess(before, row)
-		if err != nil {
+		return c.changeRootKey(ctx, row, r)
+	})
+}
+
+// changeRootKey makes the requested change of a root key that the caller can
+// change.
+func (c *Change) changeRootKey(
+	ctx context.Context, row read.RootKey, r *latchkey.UpdateRootKeyRequest,
+) (latchkey.RootKey, error) {
+	before := row
+	if permissions, ok := r.Permissions.Get(); ok {
+		if err := checkPermissions(row.WorkspaceID, permissions); err != nil {
 			return latchkey.RootKey{}, err
 		}
-		if gains || !r.Expires.IsZero() {
-			if err := c.requireExpiry(row.Expires); err != nil {
-				return latchkey.RootKey{}, err
-			}
+		if err := c.requireGrantable(permissions); err != nil {
+			return latchkey.RootKey{}, err
 		}
-		return c.updateRootKey(ctx, row)
-	})
+		row.Permissions = permissionList(permissions)
+	}
+	if !r.Name.IsZero() {
+		row.Name = r.Name.Or("")
+	}
+	if !r.Expires.IsZero() {
+		row.Expires = nullableTime(r.Expires.Or(latchkey.Time{}))
+	}
+	if row.Enabled = r.Enabled.Or(row.Enabled); !row.Enabled && row.ID == c.who.root.id {
+		return latchkey.RootKey{}, errProtected.with("A root key can't disable itself.")
+	}
+	gains, err := gainsAccess(before, row)
+	if err != nil {
+		return latchkey.RootKey{}, err
+	}
+	if gains || !r.Expires.IsZero() {
+		if err := c.requireExpiry(row.Expires); err != nil {
+			return latchkey.RootKey{}, err
+		}
+	}
+	return c.updateRootKey(ctx, row)
 }
 
 // gainsAccess reports whether an update enables a root key or adds permissions to
@@ -194,8 +215,8 @@ func (e *Engine) DeleteRootKey(
 }
 
 // manageableRootKey returns a root key that the caller can change: it is in a
-// workspace that the caller can reach, and the caller has all of its
-// permissions. The error does not name a missing permission, which the caller
+// workspace that the caller can reach, the caller satisfies the rules of the
+// operation for it, and has all of its permissions. The error does not name a missing permission, which the caller
 // may not be allowed to know.
 func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey, error) {
 	row, err := c.tx.RootKey(ctx, id)
@@ -206,6 +227,9 @@ func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey
 		if err := c.requireWhen(latchkey.WhenOtherWorkspace, everything); err != nil {
 			return read.RootKey{}, err
 		}
+	}
+	if err := c.require(ids{RootKey: row.ID}); err != nil {
+		return read.RootKey{}, err
 	}
 	permissions, err := permissionsOf(row)
 	if err != nil {
@@ -255,12 +279,17 @@ func checkPermissions(workspace string, permissions []string) error {
 // requireExpiry returns an error if a root key with that expiry would outlive
 // the caller.
 func (c *Change) requireExpiry(expires sql.NullInt64) error {
-	until := orElse(expires, never)
-	c.checks = append(c.checks, authCheck{Expires: until})
-	if c.who.outlivedBy(until) {
+	if c.outlivedBy(expires) {
 		return outlivesCaller()
 	}
 	return nil
+}
+
+// outlivedBy is [Caller.outlivedBy], recorded for repeated requests.
+func (c *Change) outlivedBy(expires sql.NullInt64) bool {
+	until := orElse(expires, never)
+	c.checks = append(c.checks, authCheck{Expires: until})
+	return c.who.outlivedBy(until)
 }
 
 func outlivesCaller() *latchkey.Error {

@@ -59,6 +59,7 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 		e.refuseCaller(ctx, &call.Caller, err)
 		return Response{}, err
 	}
+	e.used.noteRoot(call.root)
 	return e.run(ctx, op, &call.Caller, request)
 }
 

@@ -205,6 +205,7 @@ func TestRevocationsAreUrgent(t *testing.T) {
 		"permissions.setRolePermissions": true,
 		"workspaces.updateWorkspace":     true, "workspaces.deleteWorkspace": true,
 		"rootKeys.updateRootKey": true, "rootKeys.deleteRootKey": true,
+		"rootKeys.updateKey": true, "rootKeys.rerollKey": true, "rootKeys.deleteKey": true,
 	}
 	if diff := cmp.Diff(want, urgent); diff != "" {
 		t.Error(diff)

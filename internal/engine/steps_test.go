@@ -140,9 +140,13 @@ func TestManyNewPermissionsAreCreatedInParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			quotas.Permissions = latchkey.Set(int64(held + 2*maxRows + 10))
-			root := *w.who.root
-			root.quotas = &quotas
-			who.root = &root
+			own := w.who.root
+			root := &rootKey{
+				Dependencies: own.Dependencies, id: own.id, name: own.name, workspace: own.workspace,
+				workspaceHash: own.workspaceHash, grants: own.grants, enabled: own.enabled,
+				expires: own.expires, requestsPerMinute: own.requestsPerMinute, quotas: &quotas,
+			}
+			who.root = root
 			who.IdempotencyKey = operation
 			many := request(slugs(operation, 1000))
 			w.refused(who, operation, many, 403, "workspace_quota_exceeded")

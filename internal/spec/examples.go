@@ -39,6 +39,9 @@ const (
 	theIdentity  = "id_2wQ8LxTz4"
 	theCustomer  = "harbor_17"
 	theRootKey   = "rk_5pJ3nVt9A"
+
+	theRootKeyText = "latchkey_3yRmW9bKtVxQ5nZcH7dPfJ2sLgTe8u"
+
 	theWorkspace = "ws_8Rb4yGm1D"
 	theNamespace = "rlns_3sX7fHk6U"
 	theOverride  = "rlor_9aC5jWe2P"
@@ -476,10 +479,41 @@ var examples = map[string]example{
 		response: latchkey.Empty{},
 	},
 
+	"rootKeys.createKey": {
+		request: latchkey.RootKeysCreateKeyRequest{
+			Name: "Gateway", Permissions: rootKey.Permissions,
+		},
+		response: latchkey.CreatedKey{KeyID: theRootKey, Key: theRootKeyText},
+	},
+	"rootKeys.listKeys": {
+		request: latchkey.RootKeysListKeysRequest{Limit: 20},
+		response: []latchkey.ListedRootKey{{
+			KeyID: theRootKey, Name: latchkey.Set("Gateway"), Start: rootKey.Start, End: "Te8u",
+			Enabled: true, CreatedAt: latchkey.AtMilli(march2),
+			LastUsedAt: latchkey.AtMilli(march9), Expires: latchkey.Null[latchkey.Time](),
+			Permissions: rootKey.Permissions,
+		}},
+	},
+	"rootKeys.updateKey": {
+		request: latchkey.RootKeysUpdateKeyRequest{
+			KeyID: theRootKey, Name: latchkey.Set("Gateway"),
+		},
+		response: latchkey.Empty{},
+	},
+	"rootKeys.rerollKey": {
+		request: latchkey.RootKeysRerollKeyRequest{
+			KeyID: theRootKey, Expiration: latchkey.Set(latchkey.PerMilli(3_600_000)),
+		},
+		response: latchkey.CreatedKey{KeyID: "rk_8sX1mQc4D", Key: theRootKeyText},
+	},
+	"rootKeys.deleteKey": {
+		request:  latchkey.RootKeysDeleteKeyRequest{KeyID: theRootKey},
+		response: latchkey.Empty{},
+	},
 	"rootKeys.createRootKey": {
 		request: latchkey.CreateRootKeyRequest{Name: "Gateway", Permissions: rootKey.Permissions},
 		response: latchkey.CreatedRootKey{
-			RootKeyID: theRootKey, Key: "latchkey_3yRmW9bKtVxQ5nZcH7dPfJ2sLgTe8u",
+			RootKeyID: theRootKey, Key: theRootKeyText,
 		},
 	},
 	"rootKeys.listRootKeys": {

@@ -132,12 +132,22 @@ func visit(c *checker, request any) {
 		visitUpdateWorkspaceRequest(c, &anObject, v)
 	case *latchkey.ListRootKeysRequest:
 		visitListRootKeysRequest(c, &anObject, v)
+	case *latchkey.RootKeysListKeysRequest:
+		visitRootKeysListKeysRequest(c, &anObject, v)
 	case *latchkey.CreateRootKeyRequest:
 		visitCreateRootKeyRequest(c, &anObject, v)
+	case *latchkey.RootKeysCreateKeyRequest:
+		visitRootKeysCreateKeyRequest(c, &anObject, v)
 	case *latchkey.DeleteRootKeyRequest:
 		visitDeleteRootKeyRequest(c, &anObject, v)
+	case *latchkey.RootKeysDeleteKeyRequest:
+		visitRootKeysDeleteKeyRequest(c, &anObject, v)
+	case *latchkey.RootKeysRerollKeyRequest:
+		visitRootKeysRerollKeyRequest(c, &anObject, v)
 	case *latchkey.UpdateRootKeyRequest:
 		visitUpdateRootKeyRequest(c, &anObject, v)
+	case *latchkey.RootKeysUpdateKeyRequest:
+		visitRootKeysUpdateKeyRequest(c, &anObject, v)
 	case *latchkey.CreateMigrationRequest:
 		visitCreateMigrationRequest(c, &anObject, v)
 	case *latchkey.ListAuditLogsRequest:
@@ -1803,6 +1813,26 @@ func visitListRootKeysRequest(c *checker, f *field, v *latchkey.ListRootKeysRequ
 	c.end(&rulesOfListRootKeysRequest)
 }
 
+var rulesOfRootKeysListKeysRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 256}},
+}}
+
+func visitRootKeysListKeysRequest(c *checker, f *field, v *latchkey.RootKeysListKeysRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfRootKeysListKeysRequest, at[:]) {
+		return
+	}
+	r := rulesOfRootKeysListKeysRequest.fields
+	if c.has(&r[0], at[0], v.Limit != 0) {
+		whole(c, &r[0], &v.Limit)
+	}
+	if c.has(&r[1], at[1], v.Cursor != "") {
+		text(c, &r[1], &v.Cursor)
+	}
+	c.end(&rulesOfRootKeysListKeysRequest)
+}
+
 var rulesOfCreateRootKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "workspaceId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "name", size: &bounds{1, 255}},
@@ -1831,6 +1861,31 @@ func visitCreateRootKeyRequest(c *checker, f *field, v *latchkey.CreateRootKeyRe
 	c.end(&rulesOfCreateRootKeyRequest)
 }
 
+var rulesOfRootKeysCreateKeyRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "name", size: &bounds{noMin, 255}},
+	{kind: aList, name: "permissions", required: true, size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 255}}},
+	{kind: aTime, name: "expires", null: true, size: &bounds{0, 4102444800000}},
+}}
+
+func visitRootKeysCreateKeyRequest(c *checker, f *field, v *latchkey.RootKeysCreateKeyRequest) {
+	var at [3]int
+	if !c.object(f, &rulesOfRootKeysCreateKeyRequest, at[:]) {
+		return
+	}
+	r := rulesOfRootKeysCreateKeyRequest.fields
+	if c.has(&r[0], at[0], v.Name != "") {
+		text(c, &r[0], &v.Name)
+	}
+	if c.has(&r[1], at[1], v.Permissions != nil) {
+		texts(c, &r[1], &v.Permissions)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Expires); ok {
+		instant(c, &r[2], &o)
+		keep(c, &v.Expires, o)
+	}
+	c.end(&rulesOfRootKeysCreateKeyRequest)
+}
+
 var rulesOfDeleteRootKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "rootKeyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 }}
@@ -1845,6 +1900,46 @@ func visitDeleteRootKeyRequest(c *checker, f *field, v *latchkey.DeleteRootKeyRe
 		text(c, &r[0], &v.RootKeyID)
 	}
 	c.end(&rulesOfDeleteRootKeyRequest)
+}
+
+var rulesOfRootKeysDeleteKeyRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitRootKeysDeleteKeyRequest(c *checker, f *field, v *latchkey.RootKeysDeleteKeyRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfRootKeysDeleteKeyRequest, at[:]) {
+		return
+	}
+	r := rulesOfRootKeysDeleteKeyRequest.fields
+	if c.has(&r[0], at[0], v.KeyID != "") {
+		text(c, &r[0], &v.KeyID)
+	}
+	c.end(&rulesOfRootKeysDeleteKeyRequest)
+}
+
+var rulesOfRootKeysRerollKeyRequest = object{loose: false, needs: true, fields: []field{
+	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aSpan, name: "expiration", required: true, null: true, needed: true, size: &bounds{0, 4102444800000}},
+}}
+
+func visitRootKeysRerollKeyRequest(c *checker, f *field, v *latchkey.RootKeysRerollKeyRequest) {
+	var at [2]int
+	if !v.Expiration.IsZero() {
+		at[1] = given
+	}
+	if !c.object(f, &rulesOfRootKeysRerollKeyRequest, at[:]) {
+		return
+	}
+	r := rulesOfRootKeysRerollKeyRequest.fields
+	if c.has(&r[0], at[0], v.KeyID != "") {
+		text(c, &r[0], &v.KeyID)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Expiration); ok {
+		span(c, &r[1], &o)
+		keep(c, &v.Expiration, o)
+	}
+	c.end(&rulesOfRootKeysRerollKeyRequest)
 }
 
 var rulesOfUpdateRootKeyRequest = object{loose: false, needs: false, fields: []field{
@@ -1881,6 +1976,37 @@ func visitUpdateRootKeyRequest(c *checker, f *field, v *latchkey.UpdateRootKeyRe
 		keep(c, &v.Expires, o)
 	}
 	c.end(&rulesOfUpdateRootKeyRequest)
+}
+
+var rulesOfRootKeysUpdateKeyRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "name", null: true, size: &bounds{1, 255}},
+	{kind: aBool, name: "enabled"},
+	{kind: aList, name: "permissions", size: &bounds{noMin, 1000}, item: &field{kind: aText, size: &bounds{1, 255}}},
+}}
+
+func visitRootKeysUpdateKeyRequest(c *checker, f *field, v *latchkey.RootKeysUpdateKeyRequest) {
+	var at [4]int
+	if !c.object(f, &rulesOfRootKeysUpdateKeyRequest, at[:]) {
+		return
+	}
+	r := rulesOfRootKeysUpdateKeyRequest.fields
+	if c.has(&r[0], at[0], v.KeyID != "") {
+		text(c, &r[0], &v.KeyID)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Name); ok {
+		text(c, &r[1], &o)
+		keep(c, &v.Name, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Enabled); ok {
+		boolean(c, &r[2], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Permissions); ok {
+		texts(c, &r[3], &o)
+		keep(c, &v.Permissions, o)
+	}
+	c.end(&rulesOfRootKeysUpdateKeyRequest)
 }
 
 var rulesOfCreateMigrationRequest = object{loose: false, needs: false, fields: []field{
@@ -1996,6 +2122,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendCreatedRootKey(b, &v), true
 	case []latchkey.RootKey:
 		return appendList(b, v, appendRootKey), true
+	case []latchkey.ListedRootKey:
+		return appendList(b, v, appendListedRootKey), true
 	case latchkey.RootKey:
 		return appendRootKey(b, &v), true
 	case latchkey.CreatedMigration:
@@ -2754,6 +2882,47 @@ func appendRootKey(b []byte, v *latchkey.RootKey) []byte {
 
 	b = append(b, `,"createdAt":`...)
 	b = appendTime(b, v.CreatedAt)
+
+	return closeObject(b, start)
+}
+
+func appendListedRootKey(b []byte, v *latchkey.ListedRootKey) []byte {
+	start := len(b)
+
+	b = append(b, `,"keyId":`...)
+	b = appendText(b, v.KeyID)
+
+	b = append(b, `,"name":`...)
+	if o, ok := v.Name.Get(); ok {
+		b = appendText(b, o)
+	} else {
+		b = append(b, "null"...)
+	}
+
+	b = append(b, `,"start":`...)
+	b = appendText(b, v.Start)
+
+	b = append(b, `,"end":`...)
+	b = appendText(b, v.End)
+
+	b = append(b, `,"enabled":`...)
+	b = appendBool(b, v.Enabled)
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	b = append(b, `,"lastUsedAt":`...)
+	b = appendTime(b, v.LastUsedAt)
+
+	b = append(b, `,"expires":`...)
+	if o, ok := v.Expires.Get(); ok {
+		b = appendTime(b, o)
+	} else {
+		b = append(b, "null"...)
+	}
+
+	b = append(b, `,"permissions":`...)
+	b = appendTexts(b, v.Permissions)
 
 	return closeObject(b, start)
 }

@@ -170,6 +170,8 @@ type RootKey struct {
 	Enabled     bool
 	Expires     sql.NullInt64
 	CreatedAt   int64
+	LastUsedAt  int64
+	Ending      string
 }
 
 type Workspace struct {

@@ -11,7 +11,7 @@ import (
 )
 
 const rootKey = `-- name: RootKey :one
-SELECT k.id, k.workspace_id, k.hash, k.start, k.name, k.permissions, k.enabled, k.expires, k.created_at FROM root_keys k
+SELECT k.id, k.workspace_id, k.hash, k.start, k.name, k.permissions, k.enabled, k.expires, k.created_at, k.last_used_at, k.ending FROM root_keys k
 JOIN workspaces w ON w.id = k.workspace_id
 WHERE k.id = $1 AND w.deleted_at = 0
 `
@@ -30,6 +30,8 @@ func (q *Queries) RootKey(ctx context.Context, id string) (RootKey, error) {
 		&i.Enabled,
 		&i.Expires,
 		&i.CreatedAt,
+		&i.LastUsedAt,
+		&i.Ending,
 	)
 	return i, err
 }
@@ -75,7 +77,7 @@ func (q *Queries) RootKeyByHash(ctx context.Context, hash string) (RootKeyByHash
 }
 
 const rootKeysPage = `-- name: RootKeysPage :many
-SELECT id, workspace_id, hash, start, name, permissions, enabled, expires, created_at FROM root_keys
+SELECT id, workspace_id, hash, start, name, permissions, enabled, expires, created_at, last_used_at, ending FROM root_keys
 WHERE workspace_id = $1 AND id >= $2
 ORDER BY id LIMIT CAST($3 AS BIGINT)
 `
@@ -99,6 +101,8 @@ func (q *Queries) RootKeysPage(ctx context.Context, workspaceID string, fromID s
 			&i.Enabled,
 			&i.Expires,
 			&i.CreatedAt,
+			&i.LastUsedAt,
+			&i.Ending,
 		); err != nil {
 			return nil, err
 		}

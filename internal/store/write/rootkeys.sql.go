@@ -20,8 +20,8 @@ func (q *Queries) DeleteRootKey(ctx context.Context, id string) error {
 }
 
 const insertRootKey = `-- name: InsertRootKey :exec
-INSERT INTO root_keys (id, workspace_id, hash, start, name, permissions, enabled, expires, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO root_keys (id, workspace_id, hash, start, ending, name, permissions, enabled, expires, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 `
 
 type InsertRootKeyParams struct {
@@ -29,6 +29,7 @@ type InsertRootKeyParams struct {
 	WorkspaceID string
 	Hash        string
 	Start       string
+	Ending      string
 	Name        string
 	Permissions string
 	Enabled     bool
@@ -42,12 +43,22 @@ func (q *Queries) InsertRootKey(ctx context.Context, arg InsertRootKeyParams) er
 		arg.WorkspaceID,
 		arg.Hash,
 		arg.Start,
+		arg.Ending,
 		arg.Name,
 		arg.Permissions,
 		arg.Enabled,
 		arg.Expires,
 		arg.CreatedAt,
 	)
+	return err
+}
+
+const markRootKeyUsed = `-- name: MarkRootKeyUsed :exec
+UPDATE root_keys SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2
+`
+
+func (q *Queries) MarkRootKeyUsed(ctx context.Context, iD string, lastUsedAt int64) error {
+	_, err := q.db.ExecContext(ctx, markRootKeyUsed, iD, lastUsedAt)
 	return err
 }
 
