@@ -21,6 +21,9 @@ type Operation struct {
 	// Problems says that every error is sent as application/problem+json, because
 	// published clients recognize the errors of this operation by it.
 	Problems bool
+	// Plain429 says that a 429 is sent like other errors. A 429 of all other operations is
+	// sent as application/problem+json, because published clients recognize it by that.
+	Plain429 bool
 	// Refusals are the statuses of its errors besides those that all operations
 	// share: 400, 401, 403, 413, 429, 500 and 503.
 	Refusals []int
@@ -510,7 +513,7 @@ var operations = []Operation{
 		Rules: []Rule{onPermissionSet("read_permission")},
 	},
 	{
-		Name: "permissions.updatePermission", Refusals: []int{404, 409},
+		Name: "permissions.updatePermission", Plain429: true, Refusals: []int{404, 409},
 		Rules: []Rule{
 			onPermissionSet("update_permission"),
 			onPermissions(addPermission).when(WhenWildcard),
@@ -537,7 +540,7 @@ var operations = []Operation{
 		Rules: []Rule{onRoleSet("read_role")},
 	},
 	{
-		Name: "permissions.updateRole", Refusals: []int{404, 409},
+		Name: "permissions.updateRole", Plain429: true, Refusals: []int{404, 409},
 		Rules: []Rule{onRoleSet("update_role")},
 	},
 	{

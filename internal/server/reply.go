@@ -137,11 +137,12 @@ func hasFaults(status int) bool {
 }
 
 // errorType chooses the content type of an error. The official SDKs accept
-// application/json, but recognize a 429, and every error of some operations, only as
-// application/problem+json. Faults in the form of a request are always plain JSON.
+// application/json, but recognize the 429 of most operations, and every error of some, only
+// as application/problem+json. Faults in the form of a request are always plain JSON.
 func (x *exchange) errorType(status int) []string {
 	switch {
-	case status == http.StatusTooManyRequests, x.op != nil && x.op.Problems:
+	case status == http.StatusTooManyRequests && (x.op == nil || !x.op.Plain429),
+		x.op != nil && x.op.Problems:
 		return problemJSON
 	case status == http.StatusBadRequest && !x.trace.Checked:
 		return plainJSON

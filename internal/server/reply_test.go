@@ -33,6 +33,7 @@ func TestErrorTypeIsWhatClientsRecognise(t *testing.T) {
 			problem},
 		{"no such route", "apis.nothing", `{}`, "Bearer " + w.root, 404, plain, problem},
 		{"quota", "apis.createApi", `{"name":"an api"}`, shut, 429, problem, problem},
+		{"updateRole: quota", "permissions.updateRole", `{"role":"x"}`, shut, 429, plain, problem},
 		{
 			"deleteIdentity: bad fields", "identities.deleteIdentity", `{}`, "Bearer " + w.root,
 			400, problem, problem,

@@ -138,7 +138,7 @@ const problemJSON = "application/problem+json"
 
 // errorResponse describes the error of an operation with a status. The official
 // clients type an error only in the media type that their document names:
-// problem+json for 429 and for all errors of some operations, json for all others.
+// problem+json for the 429 of most operations and for all errors of some, json for all others.
 func (w *writer) errorResponse(op *engine.Op, status int) any {
 	for _, e := range errorDocs {
 		if e.status != status || e.name == "Conflict" && !slices.Contains(op.Refusals, status) {
@@ -146,6 +146,9 @@ func (w *writer) errorResponse(op *engine.Op, status int) any {
 		}
 		if op.Problems {
 			return e.response(problemJSON)
+		}
+		if op.Plain429 && status == http.StatusTooManyRequests {
+			return e.response("application/json")
 		}
 		return reference{"#/components/responses/" + e.name}
 	}

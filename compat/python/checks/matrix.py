@@ -53,6 +53,8 @@ REQUESTS = {
     "ratelimit.delete_override": lambda t: {"namespace": t.namespace, "identifier": t.identifier},
 }
 if NEWEST:
+    REQUESTS["permissions.update_role"] = lambda t: {"role": t.role, "name": t.role}
+    REQUESTS["permissions.update_permission"] = lambda t: {"permission": t.permission, "slug": t.permission}
     REQUESTS["permissions.set_role_permissions"] = lambda t: {"request": {"role_id": t.role, "permissions": [t.permission]}}
 
 # The operations that do not need an existing object.

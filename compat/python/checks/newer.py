@@ -5,10 +5,6 @@ from .errors import CONFLICT, NOT_FOUND, expect_error
 from .server import unique
 from .tally import error_of, plain, same
 
-# Operations of the newest client only. Its class for their 429 is for application/json,
-# unlike all others, so they are not in the matrix.
-OPERATIONS = {"permissions.update_permission", "permissions.update_role"}
-
 
 def newer(un):
     """Check each operation and argument of the newest client."""
