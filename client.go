@@ -60,7 +60,7 @@ type Client struct {
 	Permissions Permissions // permissions and roles
 	Ratelimits  Ratelimits  // rate limits that belong to no key, namespaces, overrides
 	Analytics   Analytics   // queries over past verifications and rate limits
-	Workspaces  Workspaces  // tenants; for the operator only
+	Workspaces  Workspaces  // tenants; most operations are for the operator only
 	RootKeys    RootKeys    // keys to the API itself
 	Migrations  Migrations  // imports from other systems
 	AuditLogs   AuditLogs   // the record of all changes

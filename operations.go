@@ -16,6 +16,8 @@ type Operation struct {
 	Public bool
 	// GET operations are GETs without a body; all others are POSTs.
 	GET bool
+	// BodyOptional says that a request without a body is one without fields.
+	BodyOptional bool
 	// Paged operations respond with one page of a list.
 	Paged bool
 	// Problems says that every error is sent as application/problem+json, because
@@ -611,6 +613,15 @@ var operations = []Operation{
 		Rules: []Rule{on("ratelimit.{namespaceId}.read_analytics", inNamespace+"/logs")},
 	},
 
+	{
+		Name: "workspace.getLimits", Effect: EffectReads, BodyOptional: true,
+		Rules: []Rule{on("workspace.*.read_limits", "limits")},
+	},
+	{
+		Name: "workspace.getUsage", Effect: EffectReads, BodyOptional: true,
+		Rules: []Rule{on("workspace.*.read_usage", "usage")},
+	},
+
 	{Name: "workspaces.createWorkspace", Rules: []Rule{needs(Operator)}},
 	{
 		Name: "workspaces.getWorkspace", Effect: EffectReads, Refusals: []int{404},
@@ -681,7 +692,7 @@ var operations = []Operation{
 			otherWorkspace(),
 		},
 	},
-	{Name: "rootKeys.whoami", Effect: EffectReads},
+	{Name: "rootKeys.whoami", Effect: EffectReads, BodyOptional: true},
 
 	{Name: "migrations.createMigration", Rules: []Rule{needs("migration.*.create_migration")}},
 

@@ -25,7 +25,7 @@ func TestMisspelledPermissionsNameTheNearest(t *testing.T) {
 		"unkey:v1:ws_1:projects/*/keyspaces/ks_*#read": "unkey:v1:ws_1:projects/*/keyspaces/*#read",
 		"unkey:v1:ws_1:projects/p/keyspace/ks_1#read":  "unkey:v1:ws_1:projects/*/keyspaces/*#read",
 		"unkey:v1:ws_1:projects/**/keys#read":          "unkey:v1:ws_1:projects/*/keyspaces/*#read",
-		"unkey:v1:ws_1:projects/**#*":                  "unkey:v1:ws_1:rootKeys/*#read",
+		"unkey:v1:ws_1:projects/**#*":                  "unkey:v1:ws_1:limits#read",
 		"a.b.c.d":                                      "",
 		"api.*.read_key ":                              "api.*.read_key",
 		"x" + strings.Repeat("y", 511):                 "",

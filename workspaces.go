@@ -96,7 +96,8 @@ type DeleteWorkspaceRequest struct {
 	WorkspaceID string `json:"workspaceId" check:"required,min=3,max=255,pattern=id"`
 }
 
-// Workspaces are the operator's operations on workspaces.
+// Workspaces are the operator's operations on workspaces, and the limits and the usage of the
+// caller's own.
 type Workspaces struct{ c *Client }
 
 // Create creates a new, empty workspace.

@@ -1,7 +1,7 @@
 // Package conformance contains the behavior that every deployment must have, as scripts that run
 // over HTTP against a real service. testdata has one script per operation, named after it, and
 // every.txt, which applies to every operation that needs a root key. In every.txt, $operation and
-// $body are a valid request.
+// $body are a valid request, and $empty is a body without a value.
 //
 // A script consists of sections. Each section tests one guarantee in its own workspace, in
 // parallel with the others:

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/latchkeyhq/latchkey"
 )
 
 // Kinds are the kinds of sections. Every operation that needs a root key must have the first four.
@@ -75,10 +77,14 @@ func instantiate(every []*Section, operation string, own []*Section) []*Section 
 	}
 	request := slices.IndexFunc(own[i].steps, func(s *step) bool { return s.word == "POST" })
 	_, body, _ := strings.Cut(own[i].steps[request].rest, " ")
+	empty := ""
+	if op, _ := latchkey.LookupOperation(operation); op != nil && op.BodyOptional {
+		empty = " " // no body at all is a valid request
+	}
 	var sections []*Section
 	for _, s := range every {
 		one := *s
-		one.vars = map[string]any{"operation": operation, "body": body}
+		one.vars = map[string]any{"operation": operation, "body": body, "empty": empty}
 		sections = append(sections, &one)
 	}
 	return sections

@@ -117,6 +117,19 @@ func (g grace) MarshalJSON() ([]byte, error) {
 	return strconv.AppendInt(nil, time.Duration(g).Milliseconds(), 10), nil
 }
 
+// month is a calendar month in UTC.
+type month struct{ latchkey.UsageMonth }
+
+// UnmarshalText reads 2026-10.
+func (m *month) UnmarshalText(text []byte) error {
+	t, err := time.Parse("2006-01", string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a month like 2026-10", text)
+	}
+	m.Year, m.Month = t.Year(), int(t.Month())
+	return nil
+}
+
 // limit is a rate limit of a key or an identity, which every verification checks.
 type limit struct{ latchkey.RatelimitRequest }
 

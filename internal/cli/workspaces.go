@@ -20,6 +20,10 @@ type workspaceCommands struct {
 	Get struct {
 		Workspace workspaceID `arg:"" json:"workspaceId" complete:"workspaces.listWorkspaces name" help:"Its id or name."`
 	} `cmd:"" op:"workspaces.getWorkspace" help:"Show a workspace and its quotas."`
+	Limits struct{} `cmd:"" op:"workspace.getLimits" help:"Show the limits of the root key's workspace."`
+	Usage  struct {
+		Month month `json:"period,omitzero" placeholder:"YYYY-MM" help:"Month in UTC, such as 2026-10 (default: this month)."`
+	} `cmd:"" op:"workspace.getUsage" help:"Show what the root key's workspace used in a month."`
 	Update struct {
 		Workspace         workspaceID `arg:"" json:"workspaceId" complete:"workspaces.listWorkspaces name" help:"Its id or name."`
 		Name              *string     `json:"name,omitempty" help:"Name, for people."`

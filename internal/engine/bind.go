@@ -69,6 +69,9 @@ var Ops = bindAll(map[string]*Op{
 	"analytics.getVerifications": bindData((*Engine).GetVerifications),
 	"analytics.getRatelimits":    bindData((*Engine).GetRatelimits),
 
+	"workspace.getLimits": bindData((*Engine).GetLimits),
+	"workspace.getUsage":  bindData((*Engine).GetUsage),
+
 	"workspaces.createWorkspace": bindData((*Engine).CreateWorkspace),
 	"workspaces.getWorkspace":    bindData((*Engine).GetWorkspace),
 	"workspaces.listWorkspaces":  bindPage((*Engine).ListWorkspaces),

@@ -83,6 +83,7 @@ type rootKey struct {
 	requestsPerMinute int64            // or unbounded
 	quotas            *latchkey.Quotas // of the workspace, all set; nil for no quotas
 	used              atomic.Bool      // since the last use was saved
+	counter           *usageCounter    // nil to count for the workspace
 }
 
 // system is the actor of changes by the service itself.
@@ -251,6 +252,7 @@ func (e *Engine) loadRootKey(
 		workspaceGone:     row.WorkspaceDeletedAt != 0,
 		requestsPerMinute: orElse(row.RequestsPerMinute, unbounded),
 		quotas:            &allowed,
+		counter:           new(usageCounter),
 	}, nil
 }
 

@@ -108,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		e.time = time.Now
 	}
 	e.keys = coherence.NewCache(e.source, cfg.CacheBytes, maxCachedKey(cfg.CacheBytes), weighKey)
-	e.roots = coherence.NewCache(e.source, 16<<20, 1<<20, weighRootKey)
+	e.roots = coherence.NewCache(e.source, 32<<20, 1<<20, weighRootKey)
 	e.spaces = coherence.NewCache(e.source, 64<<20, 1<<20, weighNamespace)
 	if err := e.prepare(ctx, cfg); err != nil {
 		e.closeCaches()

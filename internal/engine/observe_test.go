@@ -83,7 +83,8 @@ func TestVerificationsAreObservedOnce(t *testing.T) {
 
 // keysUsed returns how many keys were used since it was last called.
 func (w *world) keysUsed() (n int) {
-	for _, use := range w.used.take(0) {
+	uses, _ := w.used.take(0)
+	for _, use := range uses {
 		if !use.root {
 			n++
 		}

@@ -48,18 +48,19 @@ func (e *Engine) Limit(
 	if err != nil {
 		return latchkey.LimitResult{}, err
 	}
-	e.observeLimit(who.Lane, result.Success)
+	e.observeLimit(&who, result.Success)
 	return result, nil
 }
 
-// observeLimit records a decision about limits in the metrics of a lane. It is the
-// only place that does, and runs once for each call, after the commit. Calls that end
-// in an error, and replayed responses, are not observed.
-func (e *Engine) observeLimit(lane uint32, passed bool) {
+// observeLimit records a decision about limits in the metrics and as a use of the
+// workspace. It is the only place that does, and runs once for each call, after the
+// commit. Calls that end in an error, and replayed responses, are not observed.
+func (e *Engine) observeLimit(who *Caller, passed bool) {
 	if passed {
-		e.limitsPassed.Add(lane)
+		e.limitsPassed.Add(who.Lane)
+		e.used.countRatelimit(who.root, who.Lane)
 	} else {
-		e.limitsDenied.Add(lane)
+		e.limitsDenied.Add(who.Lane)
 	}
 }
 
@@ -209,7 +210,7 @@ func countOnce[T any](
 		return *new(T), err
 	}
 	if !replayed {
-		e.observeLimit(who.Lane, passed(result))
+		e.observeLimit(&who, passed(result))
 	}
 	return result, nil
 }

@@ -305,7 +305,11 @@ func exceedsCaller() *latchkey.Error {
 // weighRootKey estimates the bytes of a cached root key, including the cache's entry.
 func weighRootKey(_ keyHash, r *rootKey) uint32 {
 	const base, permission = 500, 48 // the text's and the resource name's place in their lists
+	const counter = 1024
 	n := base + len(r.name)
+	if r.counter != nil {
+		n += counter
+	}
 	for _, text := range r.grants.Texts() {
 		n += permission + len(text)
 	}

@@ -20,7 +20,8 @@ type Call struct {
 	// Value is the request as a pointer to the operation's request type. If nil,
 	// the request is Body.
 	Value any
-	// Body is the request as JSON. GET requests have none.
+	// Body is the request as JSON. GET requests have none, and others need none if the
+	// operation says so.
 	Body []byte
 }
 
@@ -78,7 +79,7 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	switch {
 	case call.Value != nil:
 		return call.Value, op.Check(call.Value)
-	case op.GET && len(call.Body) == 0:
+	case (op.GET || op.BodyOptional) && len(call.Body) == 0:
 		return reflect.New(op.Request).Interface(), nil
 	}
 	return op.Decode(call.Body)

@@ -32,7 +32,7 @@ func (e *Engine) VerifyKey(
 		return latchkey.Verification{}, err
 	}
 	obs.code = v.Code
-	e.observe(who.Lane, &obs)
+	e.observe(&who, &obs)
 	return v, nil
 }
 
@@ -44,16 +44,17 @@ type observation struct {
 	replayed bool  // the response is an earlier one, and nothing was counted
 }
 
-// observe records a verification in the metrics of a lane and as a use of its
-// key. It is the only place that does, and runs once for each verification,
+// observe records a verification in the metrics and as a use of its key and of the
+// workspace. It is the only place that does, and runs once for each verification,
 // after the commit. Verifications that end in an error are not observed.
-func (e *Engine) observe(lane uint32, obs *observation) {
+func (e *Engine) observe(who *Caller, obs *observation) {
 	if obs.replayed {
 		return
 	}
-	e.countVerification(lane, obs.code)
+	e.countVerification(who.Lane, obs.code)
 	if obs.code == latchkey.Valid {
 		e.used.note(obs.key, obs.at)
+		e.used.countVerification(who.root, who.Lane)
 	}
 }
 

@@ -47,7 +47,7 @@ func (x *exchange) checkHeaders() error {
 			Fix: "send the header Authorization: Bearer <root key>",
 		})
 	}
-	if !x.op.GET && !isJSON(x.single("Content-Type")) {
+	if !x.op.GET && !x.needsNoBody() && !isJSON(x.single("Content-Type")) {
 		return engine.Invalid(latchkey.Fault{
 			Location: "requestBody", Message: "the Content-Type is not application/json",
 			Fix: "send the header Content-Type: application/json",
@@ -61,6 +61,9 @@ func (x *exchange) checkHeaders() error {
 	}
 	return nil
 }
+
+// needsNoBody reports whether the request has no body, and is right without one.
+func (x *exchange) needsNoBody() bool { return x.op.BodyOptional && x.body.Len() == 0 }
 
 // isJSON reports whether a Content-Type names JSON, with whatever parameters.
 func isJSON(contentType string) bool {

@@ -19,7 +19,8 @@ var about = info{
 		"so the official Unkey SDKs work with it if you change their base URL.\n\n" +
 		"## Requests\n\n" +
 		"To call an operation, send a POST with a JSON body and `Content-Type: application/json` " +
-		"to `/v2/<operation>`. An operation without fields still needs the body `{}`. " +
+		"to `/v2/<operation>`. An operation without fields needs the body `{}`, " +
+		"unless its body is optional. " +
 		"Unknown fields are rejected unless the schema allows them. " +
 		"Times are Unix milliseconds; durations are milliseconds.\n\n" +
 		"## Root keys\n\n" +
@@ -56,6 +57,7 @@ var groups = map[string]string{
 	"ratelimit": "Rate limits for any identifier, without a key. " +
 		"Overrides give some identifiers another limit.",
 	"analytics": "SQL queries on the history of keys and rate limits.",
+	"workspace": "The limits and the usage of the root key's workspace.",
 	"workspaces": "A workspace is a tenant: it can't see or change anything in another " +
 		"workspace. " +
 		"Only the operator can call these operations.",

@@ -454,6 +454,37 @@ var examples = map[string]example{
 		response: []latchkey.AnalyticsRow{{"identifier": theCustomer, "refused": 12}},
 	},
 
+	"workspace.getLimits": {
+		request: latchkey.WorkspaceLimitsRequest{},
+		response: latchkey.WorkspaceLimits{
+			BillableOperations: latchkey.WorkspaceLimit{
+				Limit: latchkey.Null[int64](), Current: latchkey.Int(50_518),
+			},
+			RequestsPerMinute:  latchkey.WorkspaceLimit{Limit: latchkey.Int(6_000)},
+			LogsRetentionDays:  latchkey.WorkspaceLimit{Limit: latchkey.Null[int64]()},
+			AuditRetentionDays: latchkey.WorkspaceLimit{Limit: latchkey.Int(400)},
+			Logdrains: latchkey.WorkspaceLimit{
+				Limit: latchkey.Int(0), Current: latchkey.Int(0),
+			},
+		},
+	},
+	"workspace.getUsage": {
+		request: latchkey.WorkspaceUsageRequest{
+			Period: &latchkey.UsageMonth{Year: 2026, Month: 2},
+		},
+		response: latchkey.WorkspaceUsage{
+			Period: latchkey.UsagePeriod{
+				Start: latchkey.AtMilli(1_769_904_000_000), End: latchkey.AtMilli(1_772_323_200_000),
+			},
+			Totals: latchkey.UsageTotals{API: latchkey.UsageOfAPI{
+				Verifications: 48_211, Ratelimits: 2_307,
+			}},
+			Breakdowns: latchkey.UsageBreakdowns{
+				ByEnvironment: []latchkey.Empty{}, ByApp: []latchkey.Empty{},
+			},
+		},
+	},
+
 	"workspaces.createWorkspace": {
 		request: latchkey.CreateWorkspaceRequest{
 			Name: "Tideline", RequestsPerMinute: latchkey.Set[int64](6_000),

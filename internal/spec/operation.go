@@ -23,7 +23,7 @@ func (w *writer) operation(op *engine.Op) *operation {
 		return o
 	}
 	o.RequestBody = &requestBody{
-		Required: true,
+		Required: !op.BodyOptional,
 		Content: w.content(op, "request", w.value(op.Request, check.Rules{}),
 			examples[op.Name].request),
 	}

@@ -19,6 +19,8 @@ func visit(c *checker, request any) {
 		visitLivenessRequest(c, &anObject, v)
 	case *latchkey.WhoamiRootKeyRequest:
 		visitWhoamiRootKeyRequest(c, &anObject, v)
+	case *latchkey.WorkspaceLimitsRequest:
+		visitWorkspaceLimitsRequest(c, &anObject, v)
 	case *latchkey.ListAPIsRequest:
 		visitListAPIsRequest(c, &anObject, v)
 	case *latchkey.ListKeysRequest:
@@ -128,6 +130,8 @@ func visit(c *checker, request any) {
 		visitDeleteWorkspaceRequest(c, &anObject, v)
 	case *latchkey.GetWorkspaceRequest:
 		visitGetWorkspaceRequest(c, &anObject, v)
+	case *latchkey.WorkspaceUsageRequest:
+		visitWorkspaceUsageRequest(c, &anObject, v)
 	case *latchkey.UpdateWorkspaceRequest:
 		visitUpdateWorkspaceRequest(c, &anObject, v)
 	case *latchkey.ListRootKeysRequest:
@@ -177,6 +181,16 @@ func visitWhoamiRootKeyRequest(c *checker, f *field, v *latchkey.WhoamiRootKeyRe
 		return
 	}
 	c.end(&rulesOfWhoamiRootKeyRequest)
+}
+
+var rulesOfWorkspaceLimitsRequest = object{loose: false, needs: false, fields: []field{}}
+
+func visitWorkspaceLimitsRequest(c *checker, f *field, v *latchkey.WorkspaceLimitsRequest) {
+	var at [0]int
+	if !c.object(f, &rulesOfWorkspaceLimitsRequest, at[:]) {
+		return
+	}
+	c.end(&rulesOfWorkspaceLimitsRequest)
 }
 
 var rulesOfListAPIsRequest = object{loose: false, needs: false, fields: []field{
@@ -1706,6 +1720,42 @@ func visitGetWorkspaceRequest(c *checker, f *field, v *latchkey.GetWorkspaceRequ
 	c.end(&rulesOfGetWorkspaceRequest)
 }
 
+var rulesOfWorkspaceUsageRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aStruct, name: "period"},
+}}
+
+func visitWorkspaceUsageRequest(c *checker, f *field, v *latchkey.WorkspaceUsageRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfWorkspaceUsageRequest, at[:]) {
+		return
+	}
+	r := rulesOfWorkspaceUsageRequest.fields
+	if c.has(&r[0], at[0], v.Period != nil) {
+		visitUsageMonth(c, &r[0], pointee(c, &v.Period))
+	}
+	c.end(&rulesOfWorkspaceUsageRequest)
+}
+
+var rulesOfUsageMonth = object{loose: false, needs: false, fields: []field{
+	{kind: aWhole, name: "year", required: true, size: &bounds{1970, 9999}},
+	{kind: aWhole, name: "month", required: true, size: &bounds{1, 12}},
+}}
+
+func visitUsageMonth(c *checker, f *field, v *latchkey.UsageMonth) {
+	var at [2]int
+	if !c.object(f, &rulesOfUsageMonth, at[:]) {
+		return
+	}
+	r := rulesOfUsageMonth.fields
+	if c.has(&r[0], at[0], v.Year != 0) {
+		whole(c, &r[0], &v.Year)
+	}
+	if c.has(&r[1], at[1], v.Month != 0) {
+		whole(c, &r[1], &v.Month)
+	}
+	c.end(&rulesOfUsageMonth)
+}
+
 var rulesOfUpdateWorkspaceRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "workspaceId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "name", size: &bounds{1, 256}},
@@ -2058,6 +2108,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendRootKeyWhoami(b, &v), true
 	case latchkey.Empty:
 		return appendEmpty(b, &v), true
+	case latchkey.WorkspaceLimits:
+		return appendWorkspaceLimits(b, &v), true
 	case latchkey.Pagination:
 		return appendPagination(b, &v), true
 	case latchkey.CreatedAPI:
@@ -2116,6 +2168,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendCreatedWorkspace(b, &v), true
 	case latchkey.Workspace:
 		return appendWorkspace(b, &v), true
+	case latchkey.WorkspaceUsage:
+		return appendWorkspaceUsage(b, &v), true
 	case []latchkey.Workspace:
 		return appendList(b, v, appendWorkspace), true
 	case latchkey.CreatedRootKey:
@@ -2188,6 +2242,48 @@ func appendCallableOperation(b []byte, v *latchkey.CallableOperation) []byte {
 
 func appendEmpty(b []byte, v *latchkey.Empty) []byte {
 	start := len(b)
+	return closeObject(b, start)
+}
+
+func appendWorkspaceLimits(b []byte, v *latchkey.WorkspaceLimits) []byte {
+	start := len(b)
+
+	b = append(b, `,"apiBillableOperationsCountMaxPerMonth":`...)
+	b = appendWorkspaceLimit(b, &v.BillableOperations)
+
+	b = append(b, `,"apiRequestsCountMaxPerMinute":`...)
+	b = appendWorkspaceLimit(b, &v.RequestsPerMinute)
+
+	b = append(b, `,"logsRetentionDaysMax":`...)
+	b = appendWorkspaceLimit(b, &v.LogsRetentionDays)
+
+	b = append(b, `,"logsAuditRetentionDaysMax":`...)
+	b = appendWorkspaceLimit(b, &v.AuditRetentionDays)
+
+	b = append(b, `,"logdrainsMax":`...)
+	b = appendWorkspaceLimit(b, &v.Logdrains)
+
+	return closeObject(b, start)
+}
+
+func appendWorkspaceLimit(b []byte, v *latchkey.WorkspaceLimit) []byte {
+	start := len(b)
+
+	b = append(b, `,"limit":`...)
+	if o, ok := v.Limit.Get(); ok {
+		b = appendWhole(b, o)
+	} else {
+		b = append(b, "null"...)
+	}
+
+	if !v.Current.IsZero() {
+		b = append(b, `,"current":`...)
+		if o, ok := v.Current.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
 	return closeObject(b, start)
 }
 
@@ -2837,6 +2933,99 @@ func appendQuotas(b []byte, v *latchkey.Quotas) []byte {
 			b = append(b, "null"...)
 		}
 	}
+	return closeObject(b, start)
+}
+
+func appendWorkspaceUsage(b []byte, v *latchkey.WorkspaceUsage) []byte {
+	start := len(b)
+
+	b = append(b, `,"period":`...)
+	b = appendUsagePeriod(b, &v.Period)
+
+	b = append(b, `,"totals":`...)
+	b = appendUsageTotals(b, &v.Totals)
+
+	b = append(b, `,"breakdowns":`...)
+	b = appendUsageBreakdowns(b, &v.Breakdowns)
+
+	return closeObject(b, start)
+}
+
+func appendUsagePeriod(b []byte, v *latchkey.UsagePeriod) []byte {
+	start := len(b)
+
+	b = append(b, `,"start":`...)
+	b = appendTime(b, v.Start)
+
+	b = append(b, `,"end":`...)
+	b = appendTime(b, v.End)
+
+	return closeObject(b, start)
+}
+
+func appendUsageTotals(b []byte, v *latchkey.UsageTotals) []byte {
+	start := len(b)
+
+	b = append(b, `,"api":`...)
+	b = appendUsageOfAPI(b, &v.API)
+
+	b = append(b, `,"compute":`...)
+	b = appendUsageOfCompute(b, &v.Compute)
+
+	b = append(b, `,"gateway":`...)
+	b = appendUsageOfGateway(b, &v.Gateway)
+
+	return closeObject(b, start)
+}
+
+func appendUsageOfAPI(b []byte, v *latchkey.UsageOfAPI) []byte {
+	start := len(b)
+
+	b = append(b, `,"verifications":`...)
+	b = appendWhole(b, v.Verifications)
+
+	b = append(b, `,"ratelimits":`...)
+	b = appendWhole(b, v.Ratelimits)
+
+	return closeObject(b, start)
+}
+
+func appendUsageOfCompute(b []byte, v *latchkey.UsageOfCompute) []byte {
+	start := len(b)
+
+	b = append(b, `,"cpuSeconds":`...)
+	b = appendWhole(b, v.CPUSeconds)
+
+	b = append(b, `,"memoryGiBHours":`...)
+	b = appendWhole(b, v.MemoryGiBHours)
+
+	b = append(b, `,"storageGiBHours":`...)
+	b = appendWhole(b, v.StorageGiBHours)
+
+	b = append(b, `,"egressGiB":`...)
+	b = appendWhole(b, v.EgressGiB)
+
+	return closeObject(b, start)
+}
+
+func appendUsageOfGateway(b []byte, v *latchkey.UsageOfGateway) []byte {
+	start := len(b)
+
+	b = append(b, `,"activeKeys":`...)
+	b = appendWhole(b, v.ActiveKeys)
+
+	return closeObject(b, start)
+}
+
+func appendUsageBreakdowns(b []byte, v *latchkey.UsageBreakdowns) []byte {
+	start := len(b)
+
+	b = append(b, `,"byEnvironment":`...)
+	b = appendList(b, v.ByEnvironment, appendEmpty)
+
+	b = append(b, `,"byApp":`...)
+	b = appendList(b, v.ByApp, appendEmpty)
+
 	return closeObject(b, start)
 }
 

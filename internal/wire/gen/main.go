@@ -35,10 +35,11 @@ func wireTypes() (requests, answers []reflect.Type) {
 	requests = []reflect.Type{
 		reflect.TypeFor[latchkey.LivenessRequest](),
 		reflect.TypeFor[latchkey.WhoamiRootKeyRequest](),
+		reflect.TypeFor[latchkey.WorkspaceLimitsRequest](),
 	}
 	answers = []reflect.Type{
 		reflect.TypeFor[latchkey.Liveness](), reflect.TypeFor[latchkey.RootKeyWhoami](),
-		reflect.TypeFor[latchkey.Empty](),
+		reflect.TypeFor[latchkey.Empty](), reflect.TypeFor[latchkey.WorkspaceLimits](),
 		reflect.TypeFor[latchkey.Pagination](),
 	}
 	for group := range reflect.TypeFor[latchkey.Client]().Fields() {
