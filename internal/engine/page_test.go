@@ -87,6 +87,11 @@ func fatLists(w *world) map[string]fatList {
 			"UPDATE root_keys SET name = CAST($1 AS TEXT)" + nthOf("root_keys",
 				"workspace_id = '"+w.who.WorkspaceID()+"'"),
 		},
+		"rootKeys.listKeys": {
+			func(at string) any { return latchkey.RootKeysListKeysRequest{Cursor: at} },
+			"UPDATE root_keys SET ending = CAST($1 AS TEXT)" + nthOf("root_keys",
+				"workspace_id = '"+w.who.WorkspaceID()+"'"),
+		},
 		"auditLogs.listAuditLogs": {
 			func(at string) any { return latchkey.ListAuditLogsRequest{Cursor: at} },
 			"UPDATE audit_logs SET user_agent = CAST($1 AS TEXT)" + nthOf("audit_logs",
