@@ -98,7 +98,7 @@ func inspectUntyped(err error) (class string, meta components.Meta, body compone
 // otherErrors checks errors that only some operations have, or only some servers.
 func (s *suite) otherErrors() {
 	api := s.newAPI()
-	latchkey("apis", "update", api, "deleteProtection=true")
+	latchkey("apis", "update", api, "--delete-protection")
 	_, err := s.un.Apis.DeleteAPI(s.ctx, components.V2ApisDeleteAPIRequestBody{APIID: api})
 	s.fails("deleteApi of a protected API", err, protected)
 	_, err = s.un.Keys.CreateKey(s.ctx, components.V2KeysCreateKeyRequestBody{APIID: api,

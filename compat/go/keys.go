@@ -40,7 +40,7 @@ func (s *suite) verifyWith(
 // and deletes keys.
 func (s *suite) keys() {
 	api := s.newAPI()
-	latchkey("apis", "update", api, "storeEncryptedKeys=true")
+	latchkey("apis", "update", api, "--store-encrypted-keys")
 	create, want := s.fullKey(api)
 	before := time.Now().Add(-time.Minute).UnixMilli()
 	created := s.newKey(create)

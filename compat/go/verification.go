@@ -31,10 +31,10 @@ func (s *suite) verification() {
 	s.spending(api, code)
 	s.permissionQueries(api, code)
 
-	latchkey("apis", "update", api, "ipWhitelist=192.0.2.7")
+	latchkey("apis", "update", api, "--ip-whitelist=192.0.2.7")
 	code("a key from an address that is not listed", s.verify(created.Key),
 		components.CodeForbidden)
-	latchkey("apis", "update", api, "ipWhitelist=192.0.2.7,127.0.0.0/8,::1")
+	latchkey("apis", "update", api, "--ip-whitelist=192.0.2.7,127.0.0.0/8,::1")
 	code("a key from a listed network", s.verify(created.Key), components.CodeValid)
 }
 

@@ -30,7 +30,7 @@ export function expectError(what, error, want) {
 // otherErrors checks errors that only some operations have, or only some servers.
 export async function otherErrors() {
   const apiId = await newAPI();
-  latchkey("apis", "update", apiId, "deleteProtection=true");
+  latchkey("apis", "update", apiId, "--delete-protection");
   expectError("deleteApi of a protected API", await errorOf(un.apis.deleteApi({ apiId })), protectedResource);
   const recoverable = await errorOf(un.keys.createKey({ apiId, recoverable: true }));
   expectError("a recoverable key in an API without encrypted storage", recoverable, { name: "APIError", status: 412 });

@@ -26,7 +26,7 @@ export async function fullKey(apiId) {
 // rerolls and deletes keys.
 export async function keys() {
   const apiId = await newAPI();
-  latchkey("apis", "update", apiId, "storeEncryptedKeys=true");
+  latchkey("apis", "update", apiId, "--store-encrypted-keys");
   const { request, want } = await fullKey(apiId);
   const before = Date.now() - minute;
   const { keyId, key } = await newKey(request);

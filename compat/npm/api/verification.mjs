@@ -20,9 +20,9 @@ export async function verification() {
   await spending(apiId);
   await queries(apiId);
 
-  latchkey("apis", "update", apiId, "ipWhitelist=192.0.2.7");
+  latchkey("apis", "update", apiId, "--ip-whitelist=192.0.2.7");
   code("a key from an address that is not listed", await verify(key), "FORBIDDEN");
-  latchkey("apis", "update", apiId, "ipWhitelist=192.0.2.7,127.0.0.0/8,::1");
+  latchkey("apis", "update", apiId, "--ip-whitelist=192.0.2.7,127.0.0.0/8,::1");
   code("a key from a listed network", await verify(key), "VALID");
 }
 

@@ -25,7 +25,7 @@ export async function codes() {
   const apiId = await newAPI();
   const limited = await newKey({ ratelimits: [{ name: "requests", limit: 1, duration: day, autoApply: true }] });
   const listed = await newKey({ apiId });
-  latchkey("apis", "update", apiId, "ipWhitelist=192.0.2.7");
+  latchkey("apis", "update", apiId, "--ip-whitelist=192.0.2.7");
   const keys = {
     NOT_FOUND: unique("sk"),
     DISABLED: (await newKey({ enabled: false })).key,

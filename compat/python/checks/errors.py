@@ -47,7 +47,7 @@ def expect_error(what, error, want):
 def other_errors(un):
     """Check errors that only some operations have, or only some servers."""
     api_id = new_api(un)
-    latchkey("apis", "update", api_id, "deleteProtection=true")
+    latchkey("apis", "update", api_id, "--delete-protection")
     expect_error("delete_api of a protected API", error_of(un.apis.delete_api, api_id=api_id), PROTECTED)
     error = error_of(un.keys.create_key, api_id=api_id, recoverable=True)
     expect_error("a recoverable key in an API without encrypted storage", error, SDKError("APIError", 412))

@@ -42,7 +42,7 @@ def full_key(un, api_id):
 def keys(un):
     """Create a key with every property and read it in all four ways."""
     api_id = new_api(un)
-    latchkey("apis", "update", api_id, "storeEncryptedKeys=true")
+    latchkey("apis", "update", api_id, "--store-encrypted-keys")
     request, want = full_key(un, api_id)
     before = now() - MINUTE
     created = new_key(un, **request)

@@ -26,9 +26,9 @@ def verification(un):
     _spending(un, api_id)
     _queries(un, api_id)
 
-    latchkey("apis", "update", api_id, "ipWhitelist=192.0.2.7")
+    latchkey("apis", "update", api_id, "--ip-whitelist=192.0.2.7")
     _code("a key from an address that is not listed", verify(un, key), "FORBIDDEN")
-    latchkey("apis", "update", api_id, "ipWhitelist=192.0.2.7,127.0.0.0/8,::1")
+    latchkey("apis", "update", api_id, "--ip-whitelist=192.0.2.7,127.0.0.0/8,::1")
     _code("a key from a listed network", verify(un, key), "VALID")
 
 
