@@ -19,8 +19,9 @@ import (
 // The root key needs root_key.*.create_root_key. It can grant only permissions
 // that it has or that one of its resource names covers, and no expiry after its
 // own; otherwise the operation returns 403. A misspelled permission returns 400
-// with the most similar one, and so does a resource name of another workspace. Only the operator can create root keys in another
-// workspace; everyone else gets a 404.
+// with the most similar one, and so does a resource name of another workspace.
+// Only the operator can create root keys in another workspace; everyone else gets a
+// 404.
 func (e *Engine) CreateRootKey(
 	ctx context.Context, who Caller, r *latchkey.CreateRootKeyRequest,
 ) (latchkey.CreatedRootKey, error) {
@@ -216,8 +217,8 @@ func (e *Engine) DeleteRootKey(
 
 // manageableRootKey returns a root key that the caller can change: it is in a
 // workspace that the caller can reach, the caller satisfies the rules of the
-// operation for it, and has all of its permissions. The error does not name a missing permission, which the caller
-// may not be allowed to know.
+// operation for it, and has all of its permissions. The error does not name a
+// missing permission, which the caller may not be allowed to know.
 func (c *Change) manageableRootKey(ctx context.Context, id string) (read.RootKey, error) {
 	row, err := c.tx.RootKey(ctx, id)
 	if err != nil {
@@ -267,8 +268,8 @@ func checkPermissions(workspace string, permissions []string) error {
 			return invalid(fault)
 		}
 		if of, named := rbac.WorkspaceOf(permission); named && of != workspace {
-			fault.Message = fmt.Sprintf("the permission %q names another workspace than the root key's, so it grants nothing",
-				permission)
+			fault.Message = fmt.Sprintf(
+				"the permission %q names another workspace, so it grants nothing", permission)
 			fault.Fix = "Write unkey:v1:" + workspace + ": at its beginning."
 			return invalid(fault)
 		}
