@@ -89,10 +89,14 @@ func (b *batch) refund(decisions []Decision, take func(of int, r Request) Decisi
 			decisions[i] = free
 			continue
 		}
-		if !r.invalid() {
-			together.Cost = int64(min(asked[of], math.MaxInt64))
+		decisions[i].Reset, decisions[i].Wait = free.Reset, 0
+		if asked[of] > math.MaxInt64 {
+			continue // No limit ever has room for so much.
 		}
-		decisions[i].Reset, decisions[i].Wait = free.Reset, take(of, together).Wait
+		if !r.invalid() {
+			together.Cost = int64(asked[of])
+		}
+		decisions[i].Wait = take(of, together).Wait
 	}
 }
 

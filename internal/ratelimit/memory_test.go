@@ -179,6 +179,16 @@ func TestVisitsLetCallsLockTheShard(t *testing.T) {
 	}
 }
 
+// What a batch asks of one counter may be more than any limit.
+func TestBatchAboveEveryLimitNeverPasses(t *testing.T) {
+	m := NewMemory()
+	take(m, 0, ask("a", math.MaxInt64, 1))
+	d := take(m, 0, ask("a", math.MaxInt64, math.MaxInt64), ask("a", math.MaxInt64, 3))
+	if d[1].Passed || d[1].Wait != 0 {
+		t.Errorf("decision %+v, want a request that never passes", d[1])
+	}
+}
+
 func TestOnlyAcceptedCostUsesMemory(t *testing.T) {
 	m := NewMemory()
 	take(m, 0, ask("refused", 1, 2))
