@@ -140,6 +140,7 @@ type Service struct {
 	// the file RootKeyFile. If the file is gone, call SetRootKey.
 	Client *latchkey.Client
 
+	cfg      Config
 	db       *store.DB
 	engine   *engine.Engine
 	gate     gate // calls of Client
@@ -159,7 +160,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{db: db, stale: cfg.FailMode == FailStale}
+	s := &Service{cfg: cfg, db: db, stale: cfg.FailMode == FailStale}
 	if err := s.start(ctx, cfg); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -15,6 +15,9 @@ import (
 
 const masterKeyFile = "master.key"
 
+// errMissing is part of the errors for a master key that should be there.
+var errMissing = errors.New("is missing")
+
 // NewMasterKey returns a new random master key.
 func NewMasterKey() string { return vault.NewMaster() }
 
@@ -81,15 +84,15 @@ func masterKeys(cfg Config, fresh bool) (text string, made newFile, err error) {
 		return "", "", fmt.Errorf("latchkey: master key: %w", err)
 	case !fresh && cfg.Database != "":
 		return "", "", fmt.Errorf(
-			"latchkey: the master key of the data in the database is missing: give all nodes the same "+
+			"latchkey: the master key of the data in the database %w: give all nodes the same "+
 				"LATCHKEY_MASTER_KEY, or copy the file %s from the data folder of the first node to %s",
-			masterKeyFile, file,
+			errMissing, masterKeyFile, file,
 		)
 	case !fresh:
 		return "", "", fmt.Errorf(
-			"latchkey: the master key of the data in %s is missing: restore the file %s, or give the key "+
+			"latchkey: the master key of the data in %s %w: restore the file %s, or give the key "+
 				"itself if it was kept elsewhere",
-			cfg.Data, file,
+			cfg.Data, errMissing, file,
 		)
 	}
 	text = vault.NewMaster()

@@ -51,8 +51,10 @@ type grammar struct {
 	Schema   struct {
 		Status schemaStatus `cmd:"" help:"List the schema migrations and whether they are applied."`
 	} `cmd:"" aliases:"migrate" group:"local" help:"The schema of the database."`
-	Copy  copyCmd `cmd:"" group:"local" help:"Copy everything from one database to another."`
-	Vault struct {
+	Copy    copyCmd        `cmd:"" group:"local" help:"Copy everything from one database to another."`
+	Backup  backupCommands `cmd:"" group:"local" help:"Backups of the data folder."`
+	Restore restoreCmd     `cmd:"" group:"local" help:"Put a backup into an empty data folder."`
+	Vault   struct {
 		Rotate rotateCmd `cmd:"" help:"Replace the master key; the service must be stopped."`
 	} `cmd:"" group:"local" help:"The master key."`
 	Operator struct {

@@ -134,6 +134,9 @@ func (a *app) hint(err error) string {
 		return "Give the address with a port, such as 127.0.0.1:7070."
 	case errors.Is(err, embedded.ErrInUse):
 		return "Stop the service that is running there, or choose another folder with --data."
+	case errors.Is(err, fs.ErrExist):
+		return "Nothing is overwritten. Name another file, or another folder with --data, or move the " +
+			"old files away first."
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "Another program listens on that address. Choose another one with --listen, or any free " +
 			"port with --listen 127.0.0.1:0"

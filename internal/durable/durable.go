@@ -34,20 +34,40 @@ func MakeFolder(dir string) error {
 // WriteFile replaces a file by one that only its owner can read. After a crash there is
 // the old file or the new one, whole.
 func WriteFile(file, text string) error {
+	return Build(file, func(next string) error { return os.WriteFile(next, []byte(text), 0o600) })
+}
+
+// Build replaces a file by what fill writes into the file next, which is beside it, empty,
+// and readable by its owner only. If fill fails, the old file stays.
+func Build(file string, fill func(next string) error) error {
 	dir := filepath.Dir(file)
-	next, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*") // readable by its owner only
+	made, err := os.CreateTemp(dir, "."+filepath.Base(file)+"-*")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(next.Name()) }() // fails once the file has its name
-	_, err = next.WriteString(text)
-	if err = errors.Join(err, next.Sync(), next.Close()); err != nil {
+	next := made.Name()
+	defer func() { _ = os.Remove(next) }() // fails once the file has its name
+	if err := made.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(next.Name(), file); err != nil {
+	if err := fill(next); err != nil {
+		return err
+	}
+	if err := syncFile(next); err != nil {
+		return err
+	}
+	if err := os.Rename(next, file); err != nil {
 		return err
 	}
 	return SyncFolder(dir)
+}
+
+func syncFile(file string) error {
+	f, err := os.OpenFile(file, os.O_RDWR, 0) // Windows syncs only what can be written
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // SyncFolder brings the names in a folder to disk. Windows has no such call.

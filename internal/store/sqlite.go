@@ -24,7 +24,7 @@ func openSQLite(ctx context.Context, dir string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := openFile(ctx, filepath.Join(dir, "latchkey.db"))
+	db, err := openFile(ctx, databaseFile(dir))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %s: %w", dir, err), unlock())
 	}
@@ -85,7 +85,7 @@ func dsn(file string) string {
 		fmt.Sprintf("journal_size_limit(%d)", maxLog*pageSize),
 		"busy_timeout(10000)", "cache_size(-16000)", "temp_store(MEMORY)",
 	}}
-	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(file), RawQuery: q.Encode()}).String()
+	return uri(file, q)
 }
 
 // sqliteWriter is the writerConn of a process that has the database to itself. Its

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
 
 // MigrationStatus returns all migrations that this program knows or that were
@@ -49,7 +48,7 @@ func appliedAt(ctx context.Context, where string) ([]Migration, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, "latchkey.db")
+	file := databaseFile(dir)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
