@@ -168,13 +168,19 @@ func (v *v1) operate(route v1Route) {
 type v1Accepted struct{}
 
 // authenticate finds the root key of the request. The client unkey.py 0.7 changes its root
-// key with a header of its own, and leaves Authorization as it was.
+// key with a header of its own, and leaves Authorization as it was. The method set_key of the
+// crate unkey sends the root key without the word Bearer.
 func (v *v1) authenticate() {
 	h := v.r.Header
-	key := v.single("X-Api-Key")
-	ours := strings.HasPrefix(h.Get("Unkey-Sdk"), "unkey.py@v0.")
-	if key != "" && (h["Authorization"] == nil || ours) {
-		h["Authorization"] = []string{"Bearer " + key} // also for a long body
+	key, sent := v.single("X-Api-Key"), v.single("Authorization")
+	switch {
+	case key != "" && (h["Authorization"] == nil || v.ofUnkeyPy07()):
+		sent = key
+	case sent == "" || strings.Contains(sent, " "):
+		sent = ""
+	}
+	if sent != "" {
+		h["Authorization"] = []string{"Bearer " + sent} // also for a long body
 	}
 	v.token = bearer(v.single("Authorization"))
 }
@@ -301,7 +307,7 @@ func (v *v1) fail(err error) {
 	if strings.HasPrefix(v.r.Header.Get("User-Agent"), "speakeasy-sdk/") {
 		status, code = v1Typed(status, code)
 	}
-	answer.Error.Code, answer.Error.Message = code, e.Detail
+	answer.Error.Code, answer.Error.Message = v.code(code), e.Detail
 	answer.Error.Docs, answer.Error.RequestID = e.Type, v.id
 	if len(e.Faults) > 0 {
 		answer.Error.Message = e.Faults[0].Message
@@ -335,7 +341,7 @@ func v1Code(e *latchkey.Error) (status int, code string) {
 	case http.StatusPreconditionFailed:
 		return e.Status, "PRECONDITION_FAILED"
 	case http.StatusTooManyRequests:
-		return e.Status, "TOO_MANY_REQUESTS"
+		return e.Status, "RATE_LIMITED"
 	}
 	if e.Status >= http.StatusInternalServerError {
 		return http.StatusInternalServerError, "INTERNAL_SERVER_ERROR"
@@ -351,6 +357,8 @@ func v1Typed(status int, code string) (int, string) {
 		return http.StatusUnauthorized, code
 	case status == http.StatusForbidden:
 		return status, "FORBIDDEN"
+	case status == http.StatusTooManyRequests:
+		return status, "TOO_MANY_REQUESTS"
 	}
 	return status, code
 }

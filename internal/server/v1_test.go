@@ -356,6 +356,7 @@ var v1Cases = map[string][]v1Case{
 	},
 	"keys/verify": {
 		{"success", `{"key":"$key"}`, 200, "valid code ownerId meta"}, {"bad request", `{}`, 400, v1Bad},
+		{"refused", `{"key":"$key"}`, 200, "valid code"},
 		{"unknown", `{"key":"unknown"}`, 200, "valid code"},
 	},
 	"apis/{apiId}/keys": {
@@ -485,6 +486,25 @@ func TestV1TakesTheRootKeyThatAnOldClientChanged(t *testing.T) {
 	same(t, "of another client", get("X-Api-Key", w.root, "Authorization", "Bearer old"), 403)
 	same(t, "of unkey.py 0.7", get("X-Api-Key", w.root, "Authorization", "Bearer old",
 		"Unkey-SDK", "unkey.py@v0.7.2"), 200)
+	same(t, "of the crate unkey", get("Authorization", w.root), 200)
+	same(t, "one that isn't known", get("Authorization", "unknown"), 403)
+}
+
+func TestV1NamesTheCodeOf429AsEachClientDoes(t *testing.T) {
+	w := openV1World(t)
+	id := w.string(w.call("workspaces.createWorkspace",
+		`{"name":"limited","requestsPerMinute":0}`), "workspaceId")
+	root := w.string(w.call("rootKeys.createRootKey", `{"workspaceId":"`+id+
+		`","permissions":["api.*.create_api"]}`), "key")
+	for want, header := range map[string][]string{
+		"RATE_LIMITED":      nil,
+		"RATELIMITED":       {"Unkey-SDK", "unkey.py@v0.7.2"},
+		"TOO_MANY_REQUESTS": {"User-Agent", "speakeasy-sdk/python 0.10.0"},
+	} {
+		status, got := w.v1(http.MethodPost, "apis.createApi", `{"name":"payments"}`, root, header...)
+		e, _ := got["error"].(map[string]any)
+		same(t, fmt.Sprint(header), fmt.Sprint(status, " ", e["code"]), "429 "+want)
+	}
 }
 
 func TestGeneratedClientsGetTheCodesThatTheyKnow(t *testing.T) {

@@ -231,7 +231,7 @@ func (v *v1) verifyKey(r *v1VerifyKey) (any, error) {
 		return nil, err
 	}
 	answer := v1Verification{
-		KeyID: seen.KeyID, Valid: seen.Valid, Code: v.code(seen.Code), Name: seen.Name,
+		KeyID: seen.KeyID, Valid: seen.Valid, Code: v.code(string(seen.Code)), Name: seen.Name,
 		OwnerID: seen.ExternalID(), Meta: seen.Meta, Expires: seen.Expires,
 		Remaining: seen.Credits, Enabled: seen.Enabled, Permissions: seen.Permissions,
 		Roles: seen.Roles, Identity: v1IdentityOf(seen.Identity), RequestID: v.id,
@@ -267,18 +267,21 @@ func isPrecondition(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusPreconditionFailed
 }
 
-// code returns the code of a verification. The client unkey.py 0.7 knows two of them under
-// their older names only.
-func (v *v1) code(code latchkey.Code) string {
-	if strings.HasPrefix(v.r.Header.Get("Unkey-Sdk"), "unkey.py@v0.") {
-		switch code {
-		case latchkey.RateLimited:
-			return "RATELIMITED"
-		case latchkey.UsageExceeded:
-			return "KEY_USAGE_EXCEEDED"
-		}
+// ofUnkeyPy07 says if the request is from unkey.py 0.7 or older.
+func (v *v1) ofUnkeyPy07() bool {
+	return strings.HasPrefix(v.r.Header.Get("Unkey-Sdk"), "unkey.py@v0.")
+}
+
+// code returns the code of a verification or an error. The client unkey.py 0.7 knows two of
+// them under their older names only.
+func (v *v1) code(code string) string {
+	switch {
+	case v.ofUnkeyPy07() && code == string(latchkey.RateLimited):
+		return "RATELIMITED"
+	case v.ofUnkeyPy07() && code == string(latchkey.UsageExceeded):
+		return "KEY_USAGE_EXCEEDED"
 	}
-	return string(code)
+	return code
 }
 
 func (v *v1) getKey() (any, error) {
