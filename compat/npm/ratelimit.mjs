@@ -3,6 +3,7 @@
 // Its environment and output are those of api.mjs. The package contains @unkey/api
 // 2.2.0.
 import * as published from "@unkey/ratelimit";
+import { tried } from "../lib/results.mjs";
 import { holds, runAll, same } from "./lib/tally.mjs";
 import { limits, units } from "./ratelimit/limits.mjs";
 import { overrides, overridePages } from "./ratelimit/overrides.mjs";
@@ -24,6 +25,7 @@ function completeness() {
   );
   for (const method of methods) holds(`${method} succeeded`, exercised.has(method));
   same("methods of the package", methods.length, 6);
+  tried("`@unkey/ratelimit`", "2.1.4", exercised);
 }
 
 await runAll({

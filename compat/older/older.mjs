@@ -4,6 +4,7 @@ import assert from "node:assert";
 import * as api20 from "api-2.0";
 import * as api24 from "api-2.4";
 import { Ratelimit } from "ratelimit-2.0";
+import { recorded, tried } from "../lib/results.mjs";
 
 const { BASE_URL: baseUrl, ROOT_KEY: rootKey } = process.env;
 const counts = { passed: 0, failed: 0 };
@@ -18,8 +19,10 @@ function same(what, got, want) {
   }
 }
 
+// common calls the common operations of a version of @unkey/api.
 async function common(version, { Unkey }) {
-  const unkey = new Unkey({ rootKey, serverURL: baseUrl });
+  const methods = new Set();
+  const unkey = recorded(new Unkey({ rootKey, serverURL: baseUrl }), methods);
   const { apiId } = (await unkey.apis.createApi({ name: "payments" })).data;
   same(`${version} getApi`, (await unkey.apis.getApi({ apiId })).data.name, "payments");
   const limits = [{ name: "calls", limit: 3, duration: 60_000, autoApply: true }];
@@ -41,13 +44,16 @@ async function common(version, { Unkey }) {
   same(`${version} an unknown key`, error.name, "NotFoundErrorResponse");
   await unkey.keys.deleteKey({ keyId });
   await unkey.apis.deleteApi({ apiId });
+  tried("`@unkey/api`", version, methods);
 }
 
-await common("@unkey/api 2.0.3", api20);
-await common("@unkey/api 2.4.0", api24);
-const ratelimit = new Ratelimit({ rootKey, baseUrl, namespace: "older.mail", limit: 2, duration: "60s" });
+await common("2.0.3", api20);
+await common("2.4.0", api24);
+const methods = new Set();
+const ratelimit = recorded(new Ratelimit({ rootKey, baseUrl, namespace: "older.mail", limit: 2, duration: "60s" }), methods);
 for (const want of [true, true, false]) {
   same("@unkey/ratelimit 2.0.0", (await ratelimit.limit("bob")).success, want);
 }
+tried("`@unkey/ratelimit`", "2.0.0", methods);
 console.log(`${counts.passed} passed, ${counts.failed} failed`);
 process.exit(counts.failed ? 1 : 0);

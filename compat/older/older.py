@@ -8,20 +8,12 @@ import sys
 
 from unkey.py import Unkey, errors
 
-failed = passed = 0
+from tally import Recorder, same, summary, tried
 
+methods = set()
 
-def same(what, got, want):
-    """Check that two values are equal."""
-    global failed, passed
-    if got == want:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {what}: got {got!r}, want {want!r}", file=sys.stderr)
-
-
-with Unkey(root_key=os.environ["ROOT_KEY"], server_url=os.environ["BASE_URL"]) as un:
+with Unkey(root_key=os.environ["ROOT_KEY"], server_url=os.environ["BASE_URL"]) as sdk:
+    un = Recorder(sdk, methods)
     api = un.apis.create_api(name="payments").data.api_id
     same("get_api", un.apis.get_api(api_id=api).data.name, "payments")
     limit = {"name": "calls", "limit": 3, "duration": 60_000, "auto_apply": True}
@@ -51,5 +43,5 @@ with Unkey(root_key=os.environ["ROOT_KEY"], server_url=os.environ["BASE_URL"]) a
     un.identities.delete_identity(identity=identity)
     un.apis.delete_api(api_id=api)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+tried("`unkey.py`", "2.6.0", methods)
+sys.exit(summary())

@@ -13,10 +13,11 @@ import urllib.request
 import unkey
 import unkey.constants
 
-from tally import same, summary
+from tally import Recorder, same, summary, tried
 
 BASE, ROOT = os.environ["BASE_URL"], os.environ["ROOT_KEY"]
 unkey.constants.API_BASE_URL = BASE  # protected has no other way to another server
+methods = {"protected"}
 
 
 def new_api():
@@ -32,7 +33,8 @@ def new_api():
 
 async def services(api):
     """Call each method of each service."""
-    async with unkey.Client(ROOT, api_base_url=BASE) as client:
+    async with unkey.Client(ROOT, api_base_url=BASE) as opened:
+        client = Recorder(opened, methods)
         expires = int(time.time() * 1000) + 60_000
         limit = unkey.Ratelimit(unkey.RatelimitType.Fast, 3, 3, 60_000)
         refill = unkey.Refill(10, unkey.RefillInterval.Daily)
@@ -67,7 +69,7 @@ async def services(api):
         same("a revoked key", (error.status, error.code), (404, unkey.ErrorCode.NotFound))
         error = (await client.keys.create_key(api, "o", "x" * 99)).unwrap_err()
         same("a bad prefix", (error.status, error.code), (400, unkey.ErrorCode.BadRequest))
-    client = unkey.Client("unkey_unknown", api_base_url="http://127.0.0.1:9")
+    client = Recorder(unkey.Client("unkey_unknown", api_base_url="http://127.0.0.1:9"), methods)
     await client.start()
     client.set_api_base_url(BASE)
     error = (await client.apis.get_api(api)).unwrap_err()
@@ -131,4 +133,5 @@ async def decorator(api):
 api_id = new_api()
 asyncio.run(services(api_id))
 asyncio.run(decorator(api_id))
+tried("`unkey.py`", "0.7.2", methods)
 sys.exit(summary())

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { tried } from "../../lib/results.mjs";
 import { holds, same } from "../lib/tally.mjs";
 import { succeeded, un } from "./client.mjs";
 import { requests } from "./matrix.mjs";
@@ -19,6 +20,7 @@ export function completeness() {
     holds(`${operation} succeeded`, succeeded.has(operation));
     holds(`${operation} failed`, operation in requests);
   }
+  tried("`@unkey/api`", "2.5.1", operations.filter((operation) => succeeded.has(operation)));
   same("operations of the SDK", operations.length, sdkOperations);
   const functions = readdirSync(new URL("../node_modules/@unkey/api/src/funcs", import.meta.url));
   same("standalone functions", functions.filter((file) => groups.some((group) => file.startsWith(group))).length, sdkOperations);

@@ -3,6 +3,8 @@
 import importlib
 import inspect
 
+from tally import tried
+
 from .client import NEWEST, VERSION, succeeded
 from .matrix import REQUESTS
 from .tally import holds, same
@@ -28,4 +30,5 @@ def completeness():
         operation = method.removesuffix("_async")
         holds(f"{method} succeeded", method in succeeded)
         holds(f"{method} failed", operation in REQUESTS)
+    tried("`unkey.py`", VERSION, set(methods) & succeeded)
     same("methods of the SDK", len(methods), METHODS[VERSION])
