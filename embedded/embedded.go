@@ -112,6 +112,13 @@ type Config struct {
 	// A record is deleted only after it is on disk there. By default there is none. It
 	// needs AuditRetention.
 	AuditExport string
+	// BackupDir is a folder for backups of the data folder. It is created if it is missing.
+	// By default no backups are made. It must be empty with Database.
+	BackupDir string
+	// BackupEvery is the time between two backups; 24 hours by default.
+	BackupEvery time.Duration
+	// BackupKeep is how many of the newest backups are kept; 7 by default.
+	BackupKeep int
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
@@ -143,7 +150,8 @@ type Service struct {
 	cfg      Config
 	db       *store.DB
 	engine   *engine.Engine
-	gate     gate // calls of Client
+	backups  *schedule // nil for none
+	gate     gate      // calls of Client
 	callers  engine.CallerCache
 	draining atomic.Bool
 	stale    bool // verifications don't need the database for a while
@@ -162,6 +170,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, db: db, stale: cfg.FailMode == FailStale}
 	if err := s.start(ctx, cfg); err != nil {
+		s.backups.close()
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
@@ -208,10 +217,17 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if s.RootKey, err = s.engine.FirstRootKey(ctx, keep); err != nil {
 		return errors.Join(fmt.Errorf("latchkey: first root key: %w", err), s.engine.Close(ctx))
 	}
-	s.Handler, s.Metrics = server.New(server.Config{
+	if s.backups, err = startSchedule(cfg, s.BackUp); err != nil {
+		return errors.Join(err, s.engine.Close(ctx))
+	}
+	api := server.Config{
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies,
 		Ready: s.ready, V1: cfg.V1, V1APIs: cfg.V1APIs,
-	})
+	}
+	if s.backups != nil {
+		api.LastBackup = s.backups.lastBackup
+	}
+	s.Handler, s.Metrics = server.New(api)
 	s.Client, err = latchkey.New(latchkey.Config{
 		Transport: s, Retry: latchkey.NoRetry, // no call is lost on the way
 		RootKeyFunc: func(context.Context) (string, error) { return "", nil },
@@ -257,5 +273,6 @@ func (s *Service) Drain() { s.draining.Store(true) }
 func (s *Service) Close(ctx context.Context) error {
 	s.Drain()
 	s.gate.close()
+	s.backups.close()
 	return errors.Join(s.engine.Close(ctx), s.db.Close())
 }

@@ -113,6 +113,7 @@ func newParser(g *grammar, data string) *kong.Kong {
 			{Key: "every", Title: "Flags of every command:"},
 		}),
 		kong.Configuration(loadConfig),
+		kong.Resolvers(secretFiles{}),
 		kong.Vars{"data": data},
 	)
 	if err != nil {
@@ -173,7 +174,9 @@ func (a *app) client() (*latchkey.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return latchkey.New(latchkey.Config{BaseURL: a.target.URL, RootKey: rootKey})
+	cfg := a.config()
+	cfg.RootKey = rootKey
+	return latchkey.New(cfg)
 }
 
 // clientFor returns a client without a root key for a public operation.
@@ -184,6 +187,7 @@ func (a *app) clientFor(op *latchkey.Operation) (*latchkey.Client, error) {
 	if err := a.chooseTarget(); err != nil {
 		return nil, err
 	}
-	nobody := func(context.Context) (string, error) { return "", nil }
-	return latchkey.New(latchkey.Config{BaseURL: a.target.URL, RootKeyFunc: nobody})
+	cfg := a.config()
+	cfg.RootKeyFunc = func(context.Context) (string, error) { return "", nil }
+	return latchkey.New(cfg)
 }

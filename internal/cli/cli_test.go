@@ -100,7 +100,7 @@ type serviceKey struct{}
 func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	var env []string
 	for _, name := range []string{
-		"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_DEBUG", secretsFile,
+		"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_MASTER_KEY_FILE", "LATCHKEY_DEBUG", secretsFile,
 	} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
@@ -136,7 +136,7 @@ type service struct {
 	err  error // how it ended, once it is gone
 }
 
-var answersAt = regexp.MustCompile(`https?://[^\s"]+`)
+var answersAt = regexp.MustCompile(`(https?|unix)://[^\s"]+`)
 
 // tick is the time between two looks at a service.
 const tick = 5 * time.Millisecond

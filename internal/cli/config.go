@@ -40,7 +40,8 @@ func (c config) Validate(app *kong.Application) error {
 // Resolve returns the setting for a flag, unless the environment has one.
 func (c config) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
-		if _, set := os.LookupEnv(name); set {
+		_, set := os.LookupEnv(name)
+		if set || flag.Tag.Has("secret") && os.Getenv(name+"_FILE") != "" {
 			return nil, nil
 		}
 	}

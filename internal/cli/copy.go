@@ -13,8 +13,8 @@ import (
 
 // copyCmd copies a whole installation from one database to another.
 type copyCmd struct {
-	From string `required:"" env:"LATCHKEY_COPY_FROM" placeholder:"URL" help:"Source: sqlite://FOLDER or postgres://…"`
-	To   string `required:"" env:"LATCHKEY_COPY_TO" placeholder:"URL" help:"Target, in the same form: an empty database or folder."`
+	From string `required:"" secret:"" env:"LATCHKEY_COPY_FROM" placeholder:"URL" help:"Source: sqlite://FOLDER or postgres://…"`
+	To   string `required:"" secret:"" env:"LATCHKEY_COPY_TO" placeholder:"URL" help:"Target, in the same form: an empty database or folder."`
 }
 
 // Help is the manual of latchkey copy.

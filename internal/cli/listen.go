@@ -15,7 +15,7 @@ import (
 // limitListener accepts at most max connections at a time. It refuses the others with a
 // response that says so, instead of letting them wait.
 type limitListener struct {
-	*net.TCPListener
+	net.Listener
 	max      int64
 	silent   bool // refuses without a response, because clients expect TLS
 	log      *slog.Logger
@@ -34,13 +34,14 @@ const fullResponse = "HTTP/1.1 503 Service Unavailable\r\n" +
 // Accept returns the next connection that is within the limit.
 func (l *limitListener) Accept() (net.Conn, error) {
 	for {
-		conn, err := l.AcceptTCP()
+		accepted, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
+		conn := accepted.(streamConn)
 		if l.open.Add(1) <= l.max {
 			release := sync.OnceFunc(func() { l.open.Add(-1) })
-			return &limitedConn{TCPConn: conn, release: release}, nil
+			return &limitedConn{streamConn: conn, release: release}, nil
 		}
 		l.open.Add(-1)
 		l.refuse(conn)
@@ -48,7 +49,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 }
 
 // refuse closes a connection, after the response if few others are getting theirs.
-func (l *limitListener) refuse(conn *net.TCPConn) {
+func (l *limitListener) refuse(conn streamConn) {
 	const atOnce, warnEvery = 64, 10 // connections, seconds
 	now := time.Now().Unix()
 	if last := l.warned.Load(); now-last >= warnEvery && l.warned.CompareAndSwap(last, now) {
@@ -68,7 +69,7 @@ func (l *limitListener) refuse(conn *net.TCPConn) {
 
 // sendRefusal sends the response and closes the connection. It first reads the request:
 // to close with unread bytes would reset the connection before the response arrives.
-func sendRefusal(conn *net.TCPConn) {
+func sendRefusal(conn streamConn) {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(conn, fullResponse); err != nil {
@@ -78,17 +79,31 @@ func sendRefusal(conn *net.TCPConn) {
 	_, _ = io.CopyN(io.Discard, conn, 64<<10)
 }
 
-// limitedConn makes room for another connection when it is closed. It has all methods of
-// a TCP connection, because the server half-closes connections.
+// streamConn is a TCP connection or one of a Unix socket. The server half-closes connections.
+type streamConn interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// limitedConn makes room for another connection when it is closed.
 type limitedConn struct {
-	*net.TCPConn
+	streamConn
 	release func()
 }
 
 // Close closes the connection.
 func (c *limitedConn) Close() error {
 	defer c.release()
-	return c.TCPConn.Close()
+	return c.streamConn.Close()
+}
+
+// RemoteAddr returns the address of the peer. A program that connects to a Unix socket has
+// the address of this machine, so that it can be a trusted proxy.
+func (c *limitedConn) RemoteAddr() net.Addr {
+	if addr, is := c.streamConn.RemoteAddr().(*net.TCPAddr); is {
+		return addr
+	}
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
 }
 
 // certificate is a certificate with its private key in files. Whoever renews it replaces

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"syscall"
 )
 
 // listeners are the addresses of a service.
@@ -30,24 +32,20 @@ func (c *serveCmd) listen(log *slog.Logger) (*listeners, error) {
 		}
 		config = &tls.Config{GetCertificate: cert.get, NextProtos: []string{"http/1.1"}}
 	}
-	api, err := net.Listen("tcp", c.Listen)
+	api, err := listenOn(c.Listen)
 	if err != nil {
 		return nil, err
 	}
-	l.api = &limitListener{
-		TCPListener: api.(*net.TCPListener), max: c.MaxConnections, silent: l.tls, log: log,
-	}
+	l.api = &limitListener{Listener: api, max: c.MaxConnections, silent: l.tls, log: log}
 	if l.tls {
 		l.api = tls.NewListener(l.api, config)
 	}
 	if c.MetricsListen != "" {
-		metrics, err := net.Listen("tcp", c.MetricsListen)
+		metrics, err := listenOn(c.MetricsListen)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("--metrics-listen: %w", err), l.api.Close())
 		}
-		l.metrics = &limitListener{
-			TCPListener: metrics.(*net.TCPListener), max: c.MaxConnections, log: log,
-		}
+		l.metrics = &limitListener{Listener: metrics, max: c.MaxConnections, log: log}
 	}
 	if !l.tls && !l.local() {
 		log.Warn("root keys arrive unencrypted from other machines: put a proxy in front that ends "+
@@ -63,8 +61,51 @@ func (l *listeners) close() {
 	}
 }
 
+// listenOn listens on a TCP address, or on a Unix socket, such as unix:/run/latchkey.sock.
+// The owner of the socket and its group can connect.
+func listenOn(address string) (net.Listener, error) {
+	file, is := strings.CutPrefix(address, "unix:")
+	if !is {
+		return net.Listen("tcp", address)
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := removeStale(file); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", file)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(file, 0o660); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// removeStale removes the socket of a service that was killed.
+func removeStale(file string) error {
+	info, err := os.Lstat(file)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return nil // what else is there makes listening fail
+	}
+	conn, err := net.Dial("unix", file)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return os.Remove(file)
+	}
+	if err == nil {
+		_ = conn.Close()
+	}
+	return nil
+}
+
 // local reports whether only programs on this machine reach the API.
-func (l *listeners) local() bool { return l.api.Addr().(*net.TCPAddr).IP.IsLoopback() }
+func (l *listeners) local() bool {
+	tcp, is := l.api.Addr().(*net.TCPAddr)
+	return !is || tcp.IP.IsLoopback()
+}
 
 // url returns the URL of the API for clients on this machine.
 func (l *listeners) url() string { return urlOf(l.api.Addr(), l.tls) }
@@ -81,11 +122,15 @@ func (l *listeners) metricsURL() string {
 }
 
 func urlOf(addr net.Addr, tls bool) string {
-	scheme, host := "http", addr.String()
+	tcp, is := addr.(*net.TCPAddr)
+	if !is {
+		return socketScheme + addr.String()
+	}
+	scheme, host := "http", tcp.String()
 	if tls {
 		scheme = "https"
 	}
-	if tcp := addr.(*net.TCPAddr); tcp.IP.IsUnspecified() {
+	if tcp.IP.IsUnspecified() {
 		host = fmt.Sprintf("localhost:%d", tcp.Port)
 	}
 	return scheme + "://" + host

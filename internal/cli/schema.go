@@ -11,11 +11,19 @@ import (
 
 // database is the flag of commands that open the data, wherever it is.
 type database struct {
-	Database string `env:"LATCHKEY_DATABASE" placeholder:"URL" help:"PostgreSQL database that nodes share, such as postgres://user:password@host/name; default: SQLite in the data folder. Set a URL with a password in the environment, where other users can't see it."`
+	Database string `secret:"" env:"LATCHKEY_DATABASE" placeholder:"URL" help:"PostgreSQL database that nodes share, such as postgres://user:password@host/name; default: SQLite in the data folder. Set a URL with a password in the environment, where other users can't see it."`
 }
 
 // where is what the store opens.
 func (d database) where(a *app) string { return cmp.Or(d.Database, "sqlite://"+a.Data) }
+
+// kind names the engine of the database.
+func (d database) kind() string {
+	if d.Database == "" {
+		return "sqlite"
+	}
+	return "postgres"
+}
 
 // place says where the data is, for people and without a password.
 func (d database) place(a *app) string {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,7 +29,7 @@ const gracePeriod = 30 * time.Second
 
 // serveCmd runs the service.
 type serveCmd struct {
-	Listen         string          `env:"LATCHKEY_LISTEN" default:"127.0.0.1:7070" help:"Address to listen on; port 0 takes any free one."`
+	Listen         string          `env:"LATCHKEY_LISTEN" default:"127.0.0.1:7070" help:"Address to listen on; port 0 takes any free one. unix:FILE is a Unix socket, for programs of the owner and the group of the service."`
 	MetricsListen  string          `env:"LATCHKEY_METRICS_LISTEN" placeholder:"ADDRESS" help:"Address for /metrics and the health checks (default: /metrics is at --listen if that is on this machine only, else off)."`
 	TLSCert        string          `name:"tls-cert" env:"LATCHKEY_TLS_CERT" type:"path" placeholder:"FILE" help:"Certificate chain in PEM, to serve HTTPS at --listen. It is reloaded when the file changes."`
 	TLSKey         string          `name:"tls-key" env:"LATCHKEY_TLS_KEY" type:"path" placeholder:"FILE" help:"Private key of the certificate."`
@@ -35,7 +37,7 @@ type serveCmd struct {
 	Config         kong.ConfigFlag `env:"LATCHKEY_CONFIG" type:"path" placeholder:"FILE" help:"JSON file with settings, named like these flags. Flags and the environment take precedence."`
 	masterKey
 	database
-	Redis          string            `env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
+	Redis          string            `secret:"" env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
 	Limits         embedded.Limits   `env:"LATCHKEY_LIMITS" enum:"exact,fast,local" default:"exact" help:"Guarantee of rate limits: ${enum}. exact admits no more than the limit on all nodes together; fast decides locally, synchronizes over Redis and can admit slightly more; local counts on each node separately."`
 	FailMode       embedded.FailMode `env:"LATCHKEY_FAIL_MODE" enum:"closed,stale" default:"closed" help:"Verifications while the shared database is unavailable: ${enum}. closed returns errors; stale uses cached data."`
 	StaleFor       time.Duration     `env:"LATCHKEY_STALE_FOR" default:"1m" help:"Maximum age of cached data with --fail-mode stale."`
@@ -43,6 +45,9 @@ type serveCmd struct {
 	DrainDelay     time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to keep serving after readiness turns to 503, so that load balancers notice."`
 	AuditRetention time.Duration     `env:"LATCHKEY_AUDIT_RETENTION" default:"9600h" placeholder:"TIME" help:"How long records of the audit log are kept; 0 is for ever (default: 400 days)."`
 	AuditExport    string            `env:"LATCHKEY_AUDIT_EXPORT" type:"path" placeholder:"FOLDER" help:"Folder of files that records are appended to before they are dropped."`
+	BackupDir      string            `env:"LATCHKEY_BACKUP_DIR" type:"path" placeholder:"FOLDER" help:"Folder for backups of the data folder (default: none are made)."`
+	BackupEvery    time.Duration     `env:"LATCHKEY_BACKUP_EVERY" default:"24h" placeholder:"TIME" help:"Time between two backups."`
+	BackupKeep     int               `env:"LATCHKEY_BACKUP_KEEP" default:"7" placeholder:"N" help:"Newest backups that are kept; older ones are deleted."`
 	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
 	V1APIs         []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
 	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
@@ -52,8 +57,13 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return `All data is in one data folder, or, with --database, in a PostgreSQL database that any
 number of nodes share with the same master key. The first start creates the master key and the
-operator's root key, prints the root key and saves it in the file root.key. SIGTERM, SIGHUP or
-Ctrl-C stops the service after the requests in progress; a second one stops it at once.
+operator's root key, prints the root key and saves it in the file root.key.
+
+LATCHKEY_MASTER_KEY_FILE, LATCHKEY_DATABASE_FILE and LATCHKEY_REDIS_FILE name files that have the
+value, instead of the variables without _FILE.
+
+SIGTERM, SIGHUP or Ctrl-C stops the service after the requests in progress; a second one stops it at
+once.
 
 --v1 opens version 1 of Unkey's API for clients that know no other. In it, verifying a key needs
 no root key: whoever can reach the port can verify keys, which spends their credits and shows
@@ -75,6 +85,13 @@ func (c *serveCmd) Validate() error {
 		return errors.New("--tls-cert and --tls-key need one another")
 	case c.MaxConnections < 1:
 		return errors.New("--max-connections must be at least 1")
+	case c.TLSCert != "" && strings.HasPrefix(c.Listen, "unix:"):
+		return errors.New("--tls-cert needs a --listen with a port, not a Unix socket")
+	case c.BackupDir != "" && c.Database != "":
+		return errors.New("--backup-dir is for the data folder: back up a PostgreSQL database with " +
+			"pg_dump or your usual method")
+	case c.BackupEvery < time.Second || c.BackupKeep < 1:
+		return errors.New("--backup-every must be at least 1s, and --backup-keep at least 1")
 	case len(c.V1APIs) > 0 && !c.V1:
 		return errors.New("--v1-apis needs --v1")
 	}
@@ -82,7 +99,7 @@ func (c *serveCmd) Validate() error {
 }
 
 // Run runs the service until it is told to stop.
-func (c *serveCmd) Run(ctx context.Context, a *app) error {
+func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	defer runtime.KeepAlive(headroom())
 	ctx, stop := signal.NotifyContext(ctx, stopSignals()...)
 	defer stop()
@@ -100,6 +117,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		TrustedProxies: c.TrustedProxies,
 		Redis:          c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
 		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
+		BackupDir: c.BackupDir, BackupEvery: c.BackupEvery, BackupKeep: c.BackupKeep,
 		V1: c.V1, V1APIs: c.V1APIs,
 	})
 	if err != nil {
@@ -107,12 +125,24 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	warnOfModes(log, a.Data)
 	log.Info("started", "version", version(), "url", l.url(), "metrics", l.metricsURL(),
-		"data", c.place(a), "limits", c.Limits, "redis", c.Redis != "")
+		"database", c.kind(), "data", c.place(a), "limits", c.Limits, "redis", c.Redis != "",
+		"failMode", c.FailMode, "tls", l.tls, "backups", cmp.Or(c.BackupDir, "off"))
+	defer func(begun time.Time) {
+		log.Info("stopped", "reason", reason(ctx, err), "uptime", time.Since(begun).Round(time.Second))
+	}(time.Now())
 	if err := a.welcome(l.url(), c.place(a), service.RootKey); err != nil {
 		return errors.Join(err, service.Close(context.WithoutCancel(ctx)))
 	}
 	defer a.rememberAddress(l.url(), log)()
 	return c.serve(ctx, stop, l, service, log)
+}
+
+// reason says why the service ends: an error, or the signal that it got.
+func reason(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return context.Cause(ctx)
 }
 
 // rememberAddress writes the URL of the service beside its root key, where other commands find
@@ -162,7 +192,7 @@ func (c *serveCmd) serve(
 	case <-ctx.Done():
 	}
 	stop() // from here on a signal ends the process at once
-	log.Info("stopping; finishing the requests in progress first")
+	log.Info("stopping; finishing the requests in progress first", "reason", context.Cause(ctx))
 	service.Drain()
 	stopping.Store(true)
 	time.Sleep(c.DrainDelay)

@@ -66,11 +66,12 @@ func (a *app) printState(s state) error {
 func isReady(ctx context.Context, url string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/health/ready", http.NoBody)
+	base, client := reach(url)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/health/ready", http.NoBody)
 	if err != nil {
 		return false, err
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := cmp.Or(client, http.DefaultClient).Do(request)
 	if err != nil {
 		return false, err
 	}

@@ -63,10 +63,12 @@ func (a *app) chooseProfile() (profile, error) {
 func serviceURL(text string) (string, error) {
 	text = strings.TrimRight(text, "/")
 	if strings.Contains(text, "://") {
-		if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
-			return text, nil
+		for _, scheme := range []string{"http://", "https://", socketScheme} {
+			if strings.HasPrefix(text, scheme) {
+				return text, nil
+			}
 		}
-		return "", errors.New("the URL of the service must begin with http:// or https://")
+		return "", errors.New("the URL of the service must begin with http://, https:// or unix://")
 	}
 	authority, _, _ := strings.Cut(text, "/")
 	host, _, err := net.SplitHostPort(authority)
@@ -130,7 +132,8 @@ func (a *app) ownService() bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return strings.HasPrefix(a.target.URL, socketScheme) || u.Hostname() == "localhost" ||
+		err == nil && ip.IsLoopback()
 }
 
 // errNoRootKey is the error of commands that don't know whom to call as.

@@ -12,7 +12,7 @@ import (
 
 // masterKey is the flag of commands that open the data folder.
 type masterKey struct {
-	MasterKey string `env:"LATCHKEY_MASTER_KEY" placeholder:"KEY" help:"Master key, if it is not in the data folder. Set it in the environment rather than here, where other users can see it."`
+	MasterKey string `secret:"" env:"LATCHKEY_MASTER_KEY" placeholder:"KEY" help:"Master key, if it is not in the data folder. Set it in the environment rather than here, where other users can see it."`
 }
 
 // rotateCmd replaces the master key.

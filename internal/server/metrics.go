@@ -19,7 +19,7 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 }
 
-func newMetrics(e *engine.Engine) *metrics {
+func newMetrics(e *engine.Engine, lastBackup func() time.Time) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -38,6 +38,17 @@ func newMetrics(e *engine.Engine) *metrics {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if e != nil {
 		m.registry.MustRegister(e)
+	}
+	if lastBackup != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "latchkey_last_backup_timestamp_seconds",
+			Help: "When the newest backup of this node was made, in Unix time; 0 for none.",
+		}, func() float64 {
+			if at := lastBackup(); !at.IsZero() {
+				return float64(at.Unix())
+			}
+			return 0
+		}))
 	}
 	return m
 }

@@ -37,6 +37,9 @@ type Config struct {
 	// Ready returns why requests should go to another node, or nil if they are welcome. By
 	// default they always are.
 	Ready func(ctx context.Context) error
+	// LastBackup returns when the newest backup was made, the zero time for none; nil where
+	// no backups are made.
+	LastBackup func() time.Time
 	// V1 also serves version 1 of the API, under /v1/. Keys can then be verified without a
 	// root key.
 	V1 bool
@@ -105,7 +108,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // newServer returns a server without routes, with the defaults of cfg filled in.
 func newServer(cfg Config) *server {
 	s := &server{Config: cfg, mux: http.NewServeMux(), posts: map[string]http.HandlerFunc{}}
-	s.metrics = newMetrics(cfg.Engine)
+	s.metrics = newMetrics(cfg.Engine, cfg.LastBackup)
 	s.buffers.New = func() any { return newBuffers() }
 	if s.Log == nil {
 		s.Log = slog.Default()
