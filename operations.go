@@ -112,6 +112,8 @@ const (
 	WhenStrictPermissions Condition = "the API has strictGrants and the request has permissions"
 	// WhenStrictRoles is WhenStrict for a request that has roles.
 	WhenStrictRoles Condition = "the API has strictGrants and the request has roles"
+	// WhenFilter is that the request selects keys by a filter.
+	WhenFilter Condition = "the request has a filter"
 	// WhenNewNamespace is that the request names a namespace that doesn't exist, which
 	// it creates.
 	WhenNewNamespace Condition = "a namespace is to be created"
@@ -427,6 +429,10 @@ var operations = []Operation{
 			onKey("update_key"),
 			onPermissions(removePermission).when(WhenStrictPermissions),
 		),
+	},
+	{
+		Name: "keys.updateKeys", Refusals: []int{404},
+		Rules: []Rule{onKey("update_key"), onKeys("read_key").when(WhenFilter)},
 	},
 	{Name: "keys.deleteKey", Refusals: []int{404}, Rules: []Rule{onKey("delete_key")}},
 	{

@@ -21,11 +21,12 @@ type keyCommands struct {
 		Key     string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
 		Decrypt bool   `json:"decrypt,omitempty" help:"Show the key itself, if it is recoverable."`
 	} `cmd:"" op:"keys.getKey" help:"Show a key."`
-	Verify  verifyKey `cmd:"" help:"Check a key as a service does; exit status 1 if it isn't valid."`
-	Update  updateKey `cmd:"" op:"keys.updateKey" done:"Updated key {keyId}." help:"Change a key."`
-	Enable  oneKey    `cmd:"" op:"keys.updateKey" with:"enabled=true" done:"Enabled key {keyId}." help:"Enable a disabled key."`
-	Disable oneKey    `cmd:"" op:"keys.updateKey" with:"enabled=false" done:"Disabled key {keyId}. It no longer works." help:"Disable a key until it is enabled again."`
-	Reroll  struct {
+	Verify     verifyKey  `cmd:"" help:"Check a key as a service does; exit status 1 if it isn't valid."`
+	Update     updateKey  `cmd:"" op:"keys.updateKey" done:"Updated key {keyId}." help:"Change a key."`
+	UpdateMany updateKeys `cmd:"" help:"Change many keys alike: those that satisfy the filters."`
+	Enable     oneKey     `cmd:"" op:"keys.updateKey" with:"enabled=true" done:"Enabled key {keyId}." help:"Enable a disabled key."`
+	Disable    oneKey     `cmd:"" op:"keys.updateKey" with:"enabled=false" done:"Disabled key {keyId}. It no longer works." help:"Disable a key until it is enabled again."`
+	Reroll     struct {
 		Key   string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
 		Grace grace  `required:"" json:"expiration" placeholder:"TIME" help:"How long the old key still works, such as 24h or 7d; 0 ends it at once."`
 	} `cmd:"" aliases:"rotate" op:"keys.rerollKey" done:"Key {keyId} replaces the old one. It is shown only once:" last:"key" help:"Replace a key by a new one and print it."`
@@ -51,8 +52,8 @@ type keyCommands struct {
 	} `cmd:"" help:"The balance of a key."`
 }
 
-// listKeys lists keys.
-type listKeys struct {
+// KeyFilters are the flags of commands that select keys.
+type KeyFilters struct {
 	API            apiID  `name:"api" json:"apiId,omitempty" complete:"apis.listApis name" placeholder:"API" help:"Only those of the API with this id or name."`
 	ExternalID     string `aliases:"customer" json:"externalId,omitempty" complete:"identities.listIdentities externalId" placeholder:"ID" help:"Only those of this owner."`
 	Start          string `json:"start,omitempty" placeholder:"TEXT" help:"Only those that begin with this text."`
@@ -64,7 +65,12 @@ type listKeys struct {
 	ExpiresBefore  moment `json:"expiresBefore,omitzero" placeholder:"TIME" help:"Only those that expire then or earlier, for example 7d."`
 	LastUsedAfter  moment `json:"lastUsedAfter,omitzero" placeholder:"TIME" help:"Only those used then or later, for example -24h."`
 	LastUsedBefore moment `json:"lastUsedBefore,omitzero" placeholder:"TIME" help:"Only those used then or earlier, or never, for example -90d."`
-	Sort           string `json:"sort,omitempty" placeholder:"id|createdAt|expires|start" help:"Order of the list."`
+}
+
+// listKeys lists keys.
+type listKeys struct {
+	KeyFilters
+	Sort string `json:"sort,omitempty" placeholder:"id|createdAt|expires|start" help:"Order of the list."`
 	Paging
 }
 

@@ -86,9 +86,16 @@ func part[T any](v reflect.Value) *T {
 	return nil
 }
 
-// resolveNames replaces names by ids in all fields of a request.
+// resolveNames replaces names by ids in all fields of a request, those of the structs that it
+// embeds among them.
 func resolveNames(ctx context.Context, client *latchkey.Client, v reflect.Value) error {
 	for i := range v.NumField() {
+		if f := v.Type().Field(i); f.Anonymous && f.Type.Kind() == reflect.Struct {
+			if err := resolveNames(ctx, client, v.Field(i)); err != nil {
+				return err
+			}
+			continue
+		}
 		if field, ok := v.Field(i).Addr().Interface().(resolver); ok && !v.Field(i).IsZero() {
 			if err := field.resolve(ctx, client); err != nil {
 				return err
@@ -168,7 +175,12 @@ func (a *app) confirm(node *kong.Node, request map[string]any) error {
 	if c == nil || c.Yes || !a.terminal() {
 		return nil
 	}
-	fmt.Fprintf(a.stderr, "%s Continue? [y/N] ", fill(node.Tag.Get("confirm"), request))
+	return a.ask(fill(node.Tag.Get("confirm"), request))
+}
+
+// ask asks whether to continue. The error is errNotConfirmed if the answer isn't yes.
+func (a *app) ask(what string) error {
+	fmt.Fprintf(a.stderr, "%s Continue? [y/N] ", what)
 	line, err := bufio.NewReader(a.stdin).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	if err != nil || answer != "y" && answer != "yes" {

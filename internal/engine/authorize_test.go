@@ -66,6 +66,7 @@ func (x things) requests() map[string]object {
 		"keys.createKey": {
 			"apiId": x.api, "recoverable": true, "permissions": slugs, "roles": roles,
 		},
+		"keys.updateKeys":        {"filter": object{"apiId": x.api}, "enabled": true},
 		"keys.updateKey":         key(object{"permissions": slugs, "roles": roles}),
 		"keys.deleteKey":         key(object{"permanent": true}),
 		"keys.verifyKey":         {"key": x.secret},

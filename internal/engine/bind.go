@@ -26,6 +26,7 @@ var Ops = bindAll(map[string]*Op{
 	"keys.listKeys":          bindPage((*Engine).FindKeys),
 	"keys.whoami":            bindData((*Engine).Whoami).masking(presentedKeyNotFound),
 	"keys.updateKey":         bindEmpty((*Engine).UpdateKey).revokingWhen(restricts),
+	"keys.updateKeys":        bindData((*Engine).UpdateKeys).revokingWhen(restrictsMany),
 	"keys.deleteKey":         bindEmpty((*Engine).DeleteKey).revoking(),
 	"keys.verifyKey":         bindData((*Engine).VerifyKey).masking(keyNotFound),
 	"keys.rerollKey":         bindData((*Engine).RerollKey).revoking(),
@@ -128,6 +129,13 @@ func restricts(request any) bool {
 	_, expires := r.Expires.Get()
 	light := r.Permissions.IsZero() && r.Roles.IsZero() && r.Ratelimits.IsZero()
 	return light && (expires || !r.Enabled.Or(true))
+}
+
+// restrictsMany is restricts for many keys, of which each part is small.
+func restrictsMany(request any) bool {
+	r := request.(*latchkey.UpdateKeysRequest)
+	_, expires := r.Expires.Get()
+	return r.ExternalID.IsZero() && (expires || !r.Enabled.Or(true))
 }
 
 // suspends reports whether a request disables an identity, and asks for nothing that takes

@@ -27,46 +27,68 @@ func (e *Engine) FindKeys(
 	ctx context.Context, who Caller, r *latchkey.FindKeysRequest,
 ) (latchkey.Page[latchkey.Key], error) {
 	none := latchkey.Page[latchkey.Key]{Data: []latchkey.Key{}}
-	if err := e.requireFound(ctx, &who, r.APIID); err != nil {
+	scope, err := e.scopeOf(ctx, &who, r.APIID)
+	if err != nil {
 		return none, err
 	}
-	search := &store.KeySearch{
-		WorkspaceID: who.WorkspaceID(), APIID: r.APIID, Start: r.Start, Name: r.Name,
-		ExpiresFrom: milliOrZero(r.ExpiresAfter), ExpiresTo: milliOrZero(r.ExpiresBefore),
-		LastUsedFrom: milliOrZero(r.LastUsedAfter), LastUsedTo: milliOrZero(r.LastUsedBefore),
-		Order: orderOf(r),
+	if err := who.require(scope); err != nil {
+		return none, err
 	}
-	search.Enabled.Bool, search.Enabled.Valid = r.Enabled.Get()
-	switch err := e.namesOf(ctx, r, search); {
+	filter := filterOf(r)
+	search, err := e.searchFor(ctx, who.WorkspaceID(), &filter)
+	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return none, nil
 	case err != nil:
 		return none, err
 	}
-	var err error
+	search.Order = orderOf(r.Sort, &filter)
 	if search.From, err = parsePlace(search.Order, r.Cursor); err != nil {
 		return none, err
 	}
 	return e.findPage(ctx, search, pageSize(r.Limit, 100))
 }
 
-// requireFound returns an error unless the caller can read the keys of the API, or of all
-// APIs if there is none.
-func (e *Engine) requireFound(ctx context.Context, who *Caller, api string) error {
+// scopeOf returns the ids of an API, or those of everything if there is none.
+func (e *Engine) scopeOf(ctx context.Context, who *Caller, api string) (ids, error) {
 	if api == "" {
-		return who.require(everything)
+		return everything, nil
 	}
 	row, err := e.db.LiveAPI(ctx, api, who.WorkspaceID())
 	if err != nil {
-		return orNotFound(err, apiNotFound())
+		return ids{}, orNotFound(err, apiNotFound())
 	}
-	return who.require(ids{API: row.ID, Keyspace: row.KeyspaceID})
+	return ids{API: row.ID, Keyspace: row.KeyspaceID}, nil
 }
 
-// namesOf looks up what the request names. The error is store.ErrNotFound if something
+// filterOf returns the filters of a request.
+func filterOf(r *latchkey.FindKeysRequest) latchkey.KeyFilter {
+	return latchkey.KeyFilter{
+		APIID: r.APIID, ExternalID: r.ExternalID, Start: r.Start, Name: r.Name,
+		Enabled: r.Enabled, ExpiresAfter: r.ExpiresAfter, ExpiresBefore: r.ExpiresBefore,
+		LastUsedAfter: r.LastUsedAfter, LastUsedBefore: r.LastUsedBefore, Role: r.Role,
+		Permission: r.Permission,
+	}
+}
+
+// searchFor returns the search for a filter, without an order. The error is
+// store.ErrNotFound if something that the filter names doesn't exist.
+func (e *Engine) searchFor(
+	ctx context.Context, workspace string, f *latchkey.KeyFilter,
+) (*store.KeySearch, error) {
+	search := &store.KeySearch{
+		WorkspaceID: workspace, APIID: f.APIID, Start: f.Start, Name: f.Name,
+		ExpiresFrom: milliOrZero(f.ExpiresAfter), ExpiresTo: milliOrZero(f.ExpiresBefore),
+		LastUsedFrom: milliOrZero(f.LastUsedAfter), LastUsedTo: milliOrZero(f.LastUsedBefore),
+	}
+	search.Enabled.Bool, search.Enabled.Valid = f.Enabled.Get()
+	return search, e.namesOf(ctx, f, search)
+}
+
+// namesOf looks up what a filter names. The error is store.ErrNotFound if something
 // doesn't exist.
 func (e *Engine) namesOf(
-	ctx context.Context, r *latchkey.FindKeysRequest, search *store.KeySearch,
+	ctx context.Context, r *latchkey.KeyFilter, search *store.KeySearch,
 ) error {
 	if r.ExternalID != "" {
 		row, err := e.db.IdentityByExternalID(ctx, search.WorkspaceID, r.ExternalID)
@@ -94,17 +116,18 @@ func (e *Engine) namesOf(
 	return nil
 }
 
-// orderOf returns the order of a request.
-func orderOf(r *latchkey.FindKeysRequest) store.KeyOrder {
+// orderOf returns the order of a request, by default one in which the keys that satisfy
+// the filter are together.
+func orderOf(sort latchkey.KeySort, f *latchkey.KeyFilter) store.KeyOrder {
 	switch {
-	case r.Sort == latchkey.SortByCreatedAt:
+	case sort == latchkey.SortByCreatedAt:
 		return store.KeysByCreated
-	case r.Sort == latchkey.SortByID:
+	case sort == latchkey.SortByID:
 		return store.KeysByID
-	case r.Sort == latchkey.SortByStart || r.Sort == "" && r.Start != "":
+	case sort == latchkey.SortByStart || sort == "" && f.Start != "":
 		return store.KeysByStart
-	case r.Sort == latchkey.SortByExpires,
-		!r.ExpiresAfter.IsZero() || !r.ExpiresBefore.IsZero():
+	case sort == latchkey.SortByExpires,
+		!f.ExpiresAfter.IsZero() || !f.ExpiresBefore.IsZero():
 		return store.KeysByExpires
 	}
 	return store.KeysByID
@@ -122,41 +145,55 @@ func (e *Engine) findPage(
 	ctx context.Context, search *store.KeySearch, size int,
 ) (latchkey.Page[latchkey.Key], error) {
 	page := latchkey.Page[latchkey.Key]{Data: []latchkey.Key{}}
+	places, next, err := e.matching(ctx, search, size)
+	if err != nil {
+		return page, err
+	}
 	var scale scale[latchkey.Key]
-	for looked := 0; ; looked += lookAtOnce {
-		search.Most = lookAtOnce + 1 // one more, to know whether there is one
-		found, err := e.db.FindKeys(ctx, search)
+	for _, place := range places {
+		key, err := e.foundKey(ctx, search.WorkspaceID, place.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // deleted meanwhile
+		}
 		if err != nil {
 			return page, err
 		}
-		for i, k := range found {
-			if i == lookAtOnce {
-				search.From = k.Place
-				break
-			}
-			if !k.Matches {
-				continue
-			}
-			if len(page.Data) == size {
-				return endAt(page, search.Order, k.Place), nil
-			}
-			key, err := e.foundKey(ctx, search.WorkspaceID, k.Place.ID)
-			if errors.Is(err, store.ErrNotFound) {
-				continue // deleted meanwhile
-			}
-			if err != nil {
-				return page, err
-			}
-			if scale.add(key) > maxPageBytes && len(page.Data) > 0 {
-				return endAt(page, search.Order, k.Place), nil
-			}
-			page.Data = append(page.Data, key)
+		if scale.add(key) > maxPageBytes && len(page.Data) > 0 {
+			next = &place
+			break
 		}
-		switch {
-		case len(found) <= lookAtOnce:
-			return page, nil
-		case looked+lookAtOnce >= maxLooked:
-			return endAt(page, search.Order, search.From), nil
+		page.Data = append(page.Data, key)
+	}
+	if next != nil {
+		page.Pagination = latchkey.Pagination{HasMore: true, Cursor: cursorAt(search.Order, next)}
+	}
+	return page, nil
+}
+
+// matching returns the places of the keys that match from the place of the search on: at
+// most that many, and those among the next maxLooked keys. The search continues at next,
+// which is nil at the end.
+func (e *Engine) matching(
+	ctx context.Context, search *store.KeySearch, most int,
+) (places []store.KeyPlace, next *store.KeyPlace, err error) {
+	search.Most = lookAtOnce + 1 // one more, to know whether there is one
+	for looked := lookAtOnce; ; looked += lookAtOnce {
+		found, err := e.db.FindKeys(ctx, search)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, k := range found {
+			switch {
+			case i == lookAtOnce && looked < maxLooked:
+				search.From = k.Place
+			case i == lookAtOnce, k.Matches && len(places) == most:
+				return places, &k.Place, nil
+			case k.Matches:
+				places = append(places, k.Place)
+			}
+		}
+		if len(found) <= lookAtOnce {
+			return places, nil, nil
 		}
 	}
 }
@@ -172,20 +209,15 @@ func (e *Engine) foundKey(ctx context.Context, workspace, id string) (latchkey.K
 	return key, err
 }
 
-// endAt returns the page with the cursor of a place.
-func endAt(
-	page latchkey.Page[latchkey.Key], order store.KeyOrder, place store.KeyPlace,
-) latchkey.Page[latchkey.Key] {
-	value := place.Text
-	if order == store.KeysByCreated || order == store.KeysByExpires {
-		value = strconv.FormatInt(place.Number, 10)
+// cursorAt returns the cursor of a place.
+func cursorAt(order store.KeyOrder, place *store.KeyPlace) string {
+	switch order {
+	case store.KeysByStart:
+		return place.ID + "," + place.Text
+	case store.KeysByCreated, store.KeysByExpires:
+		return place.ID + "," + strconv.FormatInt(place.Number, 10)
 	}
-	cursor := place.ID
-	if order != store.KeysByID {
-		cursor += "," + value
-	}
-	page.Pagination = latchkey.Pagination{HasMore: true, Cursor: cursor}
-	return page
+	return place.ID
 }
 
 // parsePlace parses a cursor: an id, and in other orders a comma and the value.

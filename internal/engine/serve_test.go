@@ -199,7 +199,8 @@ func TestRevocationsAreUrgent(t *testing.T) {
 	want := map[string]bool{
 		"identities.updateIdentity": false,
 		"apis.deleteApi":            true, "keys.deleteKey": true, "keys.rerollKey": true,
-		"keys.updateKey": false, "keys.removePermissions": true, "keys.removeRoles": true,
+		"keys.updateKey": false, "keys.updateKeys": false,
+		"keys.removePermissions": true, "keys.removeRoles": true,
 		"keys.setPermissions": true, "keys.setRoles": true,
 		"permissions.deletePermission": true, "permissions.deleteRole": true,
 		"permissions.setRolePermissions": true,
@@ -221,6 +222,10 @@ func TestRevocationsAreUrgent(t *testing.T) {
 			true},
 		{"keys.updateKey", &latchkey.UpdateKeyRequest{Expires: latchkey.Null[latchkey.Time]()},
 			false},
+		{"keys.updateKeys", &latchkey.UpdateKeysRequest{Enabled: latchkey.Set(false)}, true},
+		{"keys.updateKeys", &latchkey.UpdateKeysRequest{
+			Enabled: latchkey.Set(false), ExternalID: latchkey.Set("user"),
+		}, false},
 		{"identities.updateIdentity",
 			&latchkey.UpdateIdentityRequest{Enabled: latchkey.Set(false)}, true},
 		{"identities.updateIdentity", &latchkey.UpdateIdentityRequest{

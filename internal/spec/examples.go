@@ -206,6 +206,13 @@ var examples = map[string]example{
 		response: []latchkey.Key{inAPI(key)},
 		cursor:   "key_9Bd6MkQ1y," + key.Start,
 	},
+	"keys.updateKeys": {
+		request: latchkey.UpdateKeysRequest{
+			Filter:  &latchkey.KeyFilter{ExternalID: theCustomer, Enabled: latchkey.Set(true)},
+			Enabled: latchkey.Set(false),
+		},
+		response: latchkey.UpdatedKeys{Updated: 12},
+	},
 	"keys.verifyKey": {
 		request: latchkey.VerifyKeyRequest{
 			Key: theSecret, Tags: []string{"path=/v1/forecasts"},

@@ -59,6 +59,8 @@ func visit(c *checker, request any) {
 		visitSetRolesRequest(c, &anObject, v)
 	case *latchkey.UpdateKeyRequest:
 		visitUpdateKeyRequest(c, &anObject, v)
+	case *latchkey.UpdateKeysRequest:
+		visitUpdateKeysRequest(c, &anObject, v)
 	case *latchkey.UpdateCreditsRequest:
 		visitUpdateCreditsRequest(c, &anObject, v)
 	case *latchkey.VerifyKeyRequest:
@@ -923,6 +925,106 @@ func visitUpdateKeyCredits(c *checker, f *field, v *latchkey.UpdateKeyCredits) {
 		keep(c, &v.Refill, o)
 	}
 	c.end(&rulesOfUpdateKeyCredits)
+}
+
+var rulesOfUpdateKeysRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aList, name: "keyIds", size: &bounds{noMin, 100}, item: &field{kind: aText, size: &bounds{3, 255}}},
+	{kind: aStruct, name: "filter"},
+	{kind: aBool, name: "enabled"},
+	{kind: aTime, name: "expires", null: true, size: &bounds{0, 4102444800000}},
+	{kind: aText, name: "externalId", null: true, size: &bounds{1, 255}, pattern: check.Patterns["externalId"]},
+	{kind: aBool, name: "dryRun"},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitUpdateKeysRequest(c *checker, f *field, v *latchkey.UpdateKeysRequest) {
+	var at [7]int
+	if !c.object(f, &rulesOfUpdateKeysRequest, at[:]) {
+		return
+	}
+	r := rulesOfUpdateKeysRequest.fields
+	if c.has(&r[0], at[0], v.KeyIDs != nil) {
+		texts(c, &r[0], &v.KeyIDs)
+	}
+	if c.has(&r[1], at[1], v.Filter != nil) {
+		visitKeyFilter(c, &r[1], pointee(c, &v.Filter))
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Enabled); ok {
+		boolean(c, &r[2], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Expires); ok {
+		instant(c, &r[3], &o)
+		keep(c, &v.Expires, o)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.ExternalID); ok {
+		text(c, &r[4], &o)
+		keep(c, &v.ExternalID, o)
+	}
+	if c.has(&r[5], at[5], v.DryRun) {
+		boolean(c, &r[5], &v.DryRun)
+	}
+	if c.has(&r[6], at[6], v.Cursor != "") {
+		text(c, &r[6], &v.Cursor)
+	}
+	c.end(&rulesOfUpdateKeysRequest)
+}
+
+var rulesOfKeyFilter = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "apiId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "externalId", size: &bounds{1, 255}},
+	{kind: aText, name: "start", size: &bounds{1, 64}},
+	{kind: aText, name: "name", size: &bounds{1, 255}},
+	{kind: aBool, name: "enabled"},
+	{kind: aTime, name: "expiresAfter", size: &bounds{1, 4102444800000}},
+	{kind: aTime, name: "expiresBefore", size: &bounds{1, 4102444800000}},
+	{kind: aTime, name: "lastUsedAfter", size: &bounds{1, 4102444800000}},
+	{kind: aTime, name: "lastUsedBefore", size: &bounds{1, 4102444800000}},
+	{kind: aText, name: "role", size: &bounds{1, 128}},
+	{kind: aText, name: "permission", size: &bounds{1, 128}, pattern: check.Patterns["slug"]},
+}}
+
+func visitKeyFilter(c *checker, f *field, v *latchkey.KeyFilter) {
+	var at [11]int
+	if !c.object(f, &rulesOfKeyFilter, at[:]) {
+		return
+	}
+	r := rulesOfKeyFilter.fields
+	if c.has(&r[0], at[0], v.APIID != "") {
+		text(c, &r[0], &v.APIID)
+	}
+	if c.has(&r[1], at[1], v.ExternalID != "") {
+		text(c, &r[1], &v.ExternalID)
+	}
+	if c.has(&r[2], at[2], v.Start != "") {
+		text(c, &r[2], &v.Start)
+	}
+	if c.has(&r[3], at[3], v.Name != "") {
+		text(c, &r[3], &v.Name)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.Enabled); ok {
+		boolean(c, &r[4], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if c.has(&r[5], at[5], !v.ExpiresAfter.IsZero()) {
+		instant(c, &r[5], &v.ExpiresAfter)
+	}
+	if c.has(&r[6], at[6], !v.ExpiresBefore.IsZero()) {
+		instant(c, &r[6], &v.ExpiresBefore)
+	}
+	if c.has(&r[7], at[7], !v.LastUsedAfter.IsZero()) {
+		instant(c, &r[7], &v.LastUsedAfter)
+	}
+	if c.has(&r[8], at[8], !v.LastUsedBefore.IsZero()) {
+		instant(c, &r[8], &v.LastUsedBefore)
+	}
+	if c.has(&r[9], at[9], v.Role != "") {
+		text(c, &r[9], &v.Role)
+	}
+	if c.has(&r[10], at[10], v.Permission != "") {
+		text(c, &r[10], &v.Permission)
+	}
+	c.end(&rulesOfKeyFilter)
 }
 
 var rulesOfUpdateCreditsRequest = object{loose: false, needs: false, fields: []field{
@@ -2132,6 +2234,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendKey(b, &v), true
 	case latchkey.MigratedKeys:
 		return appendMigratedKeys(b, &v), true
+	case latchkey.UpdatedKeys:
+		return appendUpdatedKeys(b, &v), true
 	case latchkey.Credits:
 		return appendCredits(b, &v), true
 	case latchkey.Verification:
@@ -2583,6 +2687,22 @@ func appendMigratedKey(b []byte, v *latchkey.MigratedKey) []byte {
 	b = append(b, `,"keyId":`...)
 	b = appendText(b, v.KeyID)
 
+	return closeObject(b, start)
+}
+
+func appendUpdatedKeys(b []byte, v *latchkey.UpdatedKeys) []byte {
+	start := len(b)
+
+	b = append(b, `,"updated":`...)
+	b = appendWhole(b, v.Updated)
+
+	b = append(b, `,"hasMore":`...)
+	b = appendBool(b, v.HasMore)
+
+	if v.Cursor != "" {
+		b = append(b, `,"cursor":`...)
+		b = appendText(b, v.Cursor)
+	}
 	return closeObject(b, start)
 }
 
