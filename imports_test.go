@@ -34,6 +34,7 @@ var imports = map[string][]string{
 	"internal/store":        {"internal/store/read", "internal/store/write", "internal/durable"},
 	"internal/store/read":   {},
 	"internal/store/write":  {},
+	"internal/storetest":    {"internal/store", "internal/testenv"},
 	"internal/check":        {},
 	"internal/wire":         {"internal/check"},
 	"internal/wire/gen":     {"internal/check"},

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/latchkeyhq/latchkey/embedded"
+	"github.com/latchkeyhq/latchkey/internal/storetest"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
@@ -48,7 +49,7 @@ func serve(t *testing.T) (Target, *embedded.Service) {
 	t.Helper()
 	cfg := embedded.Config{Data: t.TempDir(), Redis: testenv.RedisURL(t),
 		Log: slog.New(slog.DiscardHandler), TrustedProxies: loopback}
-	if where := testenv.Database(t); strings.HasPrefix(where, "postgres") {
+	if where := storetest.Database(t); strings.HasPrefix(where, "postgres") {
 		cfg.Database = where
 	}
 	service, err := embedded.Open(t.Context(), cfg)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/latchkeyhq/latchkey/internal/engine"
+	"github.com/latchkeyhq/latchkey/internal/storetest"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
@@ -23,7 +24,7 @@ var beside sync.Map // string to Config
 // newDir returns an empty data folder, and an empty database to it where the
 // environment asks for one.
 func newDir(t testing.TB) string {
-	dir, where := t.TempDir(), testenv.Database(t)
+	dir, where := t.TempDir(), storetest.Database(t)
 	cfg := Config{Redis: testenv.RedisURL(t)}
 	if strings.HasPrefix(where, "postgres") {
 		cfg.Database = where

@@ -14,6 +14,7 @@ import (
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/storetest"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 	"github.com/latchkeyhq/latchkey/internal/vault"
 )
@@ -36,7 +37,7 @@ var start = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, where: testenv.Database(t), redis: testenv.RedisURL(t), at: start}
+	w := &world{t: t, where: storetest.Database(t), redis: testenv.RedisURL(t), at: start}
 	w.setUp()
 	return w
 }

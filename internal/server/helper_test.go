@@ -19,6 +19,7 @@ import (
 
 	"github.com/latchkeyhq/latchkey/internal/engine"
 	"github.com/latchkeyhq/latchkey/internal/store"
+	"github.com/latchkeyhq/latchkey/internal/storetest"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 	"github.com/latchkeyhq/latchkey/internal/vault"
 )
@@ -72,7 +73,7 @@ func newWorld(t testing.TB, tweak ...func(*Config)) *world {
 
 func newEngine(t testing.TB, log *slog.Logger) (*engine.Engine, string) {
 	t.Helper()
-	db, err := store.Open(t.Context(), testenv.Database(t))
+	db, err := store.Open(t.Context(), storetest.Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}

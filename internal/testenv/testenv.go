@@ -19,15 +19,16 @@ import (
 	"testing"
 )
 
-// Database returns the URL of an empty database for a test: on PostgreSQL if
-// LATCHKEY_TEST_DATABASE is "postgres", and in a new folder of SQLite if it is unset.
-func Database(t testing.TB) string {
+// Database returns the URL of a database for a test: on PostgreSQL if LATCHKEY_TEST_DATABASE is
+// "postgres", and in a new folder of SQLite if it is unset. On PostgreSQL it is a copy of the
+// database of this process that migrate has created the tables of; else it is empty.
+func Database(t testing.TB, migrate func(where string) error) string {
 	t.Helper()
 	switch engine := os.Getenv("LATCHKEY_TEST_DATABASE"); engine {
 	case "":
 		return "sqlite://" + t.TempDir()
 	case "postgres":
-		return Postgres(t)
+		return copyOfPostgres(t, migrate)
 	default:
 		t.Fatalf("LATCHKEY_TEST_DATABASE is %q; it can be postgres or unset", engine)
 		return ""
@@ -35,8 +36,7 @@ func Database(t testing.TB) string {
 }
 
 // RedisURL returns the URL of an empty Redis database if LATCHKEY_TEST_REDIS is "1", and "" if it
-// is
-// unset: then the test counts in memory.
+// is unset: then the test counts in memory.
 func RedisURL(t testing.TB) string {
 	t.Helper()
 	switch wanted := os.Getenv("LATCHKEY_TEST_REDIS"); wanted {

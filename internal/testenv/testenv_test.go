@@ -18,16 +18,31 @@ func leavesNoGoroutine(t *testing.T) {
 
 func TestEnvironmentChoosesTheDatabase(t *testing.T) {
 	t.Setenv("LATCHKEY_TEST_DATABASE", "")
-	if folder, err := os.ReadDir(strings.TrimPrefix(Database(t), "sqlite://")); err != nil ||
+	var migrated []string
+	migrate := func(dsn string) error {
+		migrated = append(migrated, dsn)
+		return execute(dsn, "CREATE TABLE numbers (n BIGINT)")
+	}
+	sqlite := strings.TrimPrefix(Database(t, migrate), "sqlite://")
+	if folder, err := os.ReadDir(sqlite); err != nil ||
 		len(folder) > 0 {
 		t.Errorf("unset: %v, %v, want an empty folder", folder, err)
 	}
 	t.Setenv("LATCHKEY_TEST_DATABASE", "postgres")
-	if dsn := Database(t); !strings.HasPrefix(dsn, "postgres://") {
-		t.Errorf("postgres: %q", dsn)
+	for range 2 {
+		dsn := Database(t, migrate)
+		if !strings.HasPrefix(dsn, "postgres://") {
+			t.Errorf("postgres: %q", dsn)
+		}
+		if err := execute(dsn, "INSERT INTO numbers VALUES (1)"); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(migrated) > 1 {
+		t.Errorf("tables were created in each of %q", migrated)
 	}
 	t.Setenv("LATCHKEY_TEST_DATABASE", "oracle")
-	if got := endOf(t, func(t testing.TB) { Database(t) }); got != "fatal" {
+	if got := endOf(t, func(t testing.TB) { Database(t, migrate) }); got != "fatal" {
 		t.Errorf("oracle: %q, want that the test fails", got)
 	}
 }
