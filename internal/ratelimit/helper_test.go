@@ -249,3 +249,15 @@ func save(m *Memory) bool { return m.Save(context.Background()) == nil }
 
 // live returns the number of counters held in memory.
 func live(m *Memory) int { return m.table.size() }
+
+// isDown reports whether a breaker is open.
+func (r *Redis) isDown() bool { return r.breakers.n.Load() > 0 }
+
+// allCounters returns all counters of a node.
+func (r *Redis) allCounters() []counter {
+	var counters []counter
+	r.table.visit(func(_ *shard[tally], e *entry[tally]) {
+		counters = append(counters, counter{Key: e.Key, hash: e.hash})
+	})
+	return counters
+}

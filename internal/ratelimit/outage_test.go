@@ -37,13 +37,13 @@ func notice(t *testing.T, r *Redis) {
 	began := time.Now()
 	// asks in exact mode, and is refused anyway
 	take(r, 0, hourly("notice", 1, 0), hourly("notice", 1, math.MaxInt64))
-	if !r.down.Load() {
+	if !r.isDown() {
 		r.report(context.Background(), []counter{{Key: keyOf("notice")}})
 	}
 	if took := time.Since(began); took > 550*time.Millisecond {
 		t.Errorf("it took %v, want 250 ms and at most 300 for a busy machine", took)
 	}
-	if !r.down.Load() {
+	if !r.isDown() {
 		t.Fatal("the breaker is closed")
 	}
 }
@@ -51,7 +51,7 @@ func notice(t *testing.T, r *Redis) {
 func recovered(t *testing.T, nodes ...*Redis) {
 	t.Helper()
 	for _, r := range nodes {
-		eventually(t, "Redis is in reach again", func() bool { return !r.down.Load() })
+		eventually(t, "Redis is in reach again", func() bool { return !r.isDown() })
 		eventually(t, "everything is reported", func() bool { return r.unreported() == 0 })
 	}
 }
@@ -216,7 +216,7 @@ func TestAFailedReportIsRetried(t *testing.T) {
 			})
 			proxy.Accept()
 			eventually(t, "a report has failed and one has passed", func() bool {
-				return reports.Load() > 1 && !node.down.Load() && node.unreported() == 0
+				return reports.Load() > 1 && !node.isDown() && node.unreported() == 0
 			})
 			other := openRedis(t, RedisConfig{URL: server.URL})
 			wantAsk(t, other, 0, hourly("a", 10, 0), passed(7, 3_600_000))
@@ -291,11 +291,11 @@ func TestAServerThatCannotWriteOpensTheBreaker(t *testing.T) {
 	}
 	take(r, 0, hourly("a", 10, 4))
 	command("REPLICAOF", "127.0.0.1", "1")
-	if n := use(r, 20, hourly("a", 10, 1)); n != 6 || !r.down.Load() {
-		t.Errorf("%d were admitted, breaker open %v, want 6", n, r.down.Load())
+	if n := use(r, 20, hourly("a", 10, 1)); n != 6 || !r.isDown() {
+		t.Errorf("%d were admitted, breaker open %v, want 6", n, r.isDown())
 	}
 	time.Sleep(300 * time.Millisecond) // three probes
-	if !r.down.Load() {
+	if !r.isDown() {
 		t.Error("the breaker is closed again")
 	}
 	command("REPLICAOF", "NO", "ONE")
@@ -325,7 +325,7 @@ func TestAFlushedScriptIsSentAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantAsk(t, r, 0, ask("a", 10, 4), passed(6, 1_000))
-	if r.down.Load() {
+	if r.isDown() {
 		t.Error("the breaker is open")
 	}
 }

@@ -105,7 +105,8 @@ type RedisConfig struct {
 // open, calls are decided at once, by the rule above where it admits; all others are
 // denied. So each node admits an even share of a window that begins meanwhile, and
 // of the tokens that a bucket gains. Requests with Refuse are denied. A probe every
-// 100 ms closes the breaker. The first call to Redis for a counter also reports what
+// 100 ms closes the breaker. In a cluster each workspace has a breaker, so that the
+// others go on while one server is down. The first call to Redis for a counter also reports what
 // this node has admitted on it; and right after the breaker closes, the node reports
 // everything in the background.
 //
@@ -133,11 +134,9 @@ type Redis struct {
 	table   *table[tally] // an entry with something to report is marked
 	metrics *redisMetrics
 
-	ahead  atomic.Int64 // how far Redis's clock is ahead of ours, in milliseconds
-	latest atomic.Int64 // the time of the last call, unix milliseconds
-	down   atomic.Bool  // the breaker is open
-	outage atomic.Pointer[outage]
-	back   atomic.Value // time.Time: when the breaker was last closed
+	ahead    atomic.Int64 // how far Redis's clock is ahead of ours, in milliseconds
+	latest   atomic.Int64 // the time of the last call, unix milliseconds
+	breakers breakers
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -164,6 +163,7 @@ func OpenRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 	r := &Redis{
 		cfg: cfg, client: client, calls: make(chan struct{}, callsAtOnce), table: newTable[tally](),
 	}
+	r.breakers.each = client.Mode() == rueidis.ClientModeCluster
 	r.metrics = newRedisMetrics(r)
 	_, _, err = r.run(ctx, 0, batch{}, &exchange{})
 	if err == nil {
@@ -190,9 +190,7 @@ func OpenRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 func (r *Redis) Close(context.Context) error {
 	r.cancel()
 	r.done.Wait()
-	if !r.down.Load() {
-		r.report(context.Background(), r.unreportedCounters())
-	}
+	r.report(context.Background(), r.unreportedCounters())
 	r.client.Close()
 	return nil
 }
@@ -217,7 +215,7 @@ func (r *Redis) Take(ctx context.Context, now int64, requests []Request) ([]Deci
 
 // TakeOne is Take for a batch of one. It does not allocate if it decides locally.
 func (r *Redis) TakeOne(ctx context.Context, now int64, q Request) (Decision, error) {
-	if degraded := r.down.Load(); degraded || r.cfg.Fast {
+	if degraded := r.breakers.isOpen(q.Workspace); degraded || r.cfg.Fast {
 		if d, sure := r.decideOne(r.clock(now), strict(q), degraded); sure {
 			r.metrics.countLocal(degraded)
 			return d, nil
@@ -238,7 +236,7 @@ func (r *Redis) take(ctx context.Context, now int64, b batch) ([]Decision, error
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		degraded := r.down.Load() || bounded.Err() != nil
+		degraded := r.breakers.isOpen(b.counters[0].Workspace) || bounded.Err() != nil
 		if degraded || r.cfg.Fast {
 			if decisions, sure := r.decide(now, b, degraded); sure {
 				r.metrics.countLocal(degraded)

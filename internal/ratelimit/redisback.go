@@ -2,10 +2,10 @@ package ratelimit
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -15,6 +15,7 @@ const (
 	// maximum counters in one report, so that it occupies Redis for well under a millisecond
 	reportSize    = 100
 	reportsAtOnce = 16
+	probesAtOnce  = 64
 )
 
 // background reports, probes and sweeps until the Redis is closed.
@@ -30,11 +31,11 @@ func (r *Redis) background() {
 		case <-r.ctx.Done():
 			return
 		case <-report.C:
-			if !r.down.Load() {
+			if !r.breakers.allOpen() {
 				r.report(r.ctx, r.unreportedCounters())
 			}
 		case <-probe.C:
-			if r.down.Load() {
+			if r.breakers.n.Load() > 0 {
 				r.probe()
 			}
 		case <-sweep.C:
@@ -42,10 +43,6 @@ func (r *Redis) background() {
 		}
 	}
 }
-
-// steady is how long a state must last before the log tells of the next one at once, so
-// that counters that come and go don't fill it.
-const steady = 10 * time.Second
 
 // notNow reports whether a server refused a call for a moment, without doing anything:
 // some of its counters are being moved to another server of the cluster, or the cluster
@@ -73,40 +70,55 @@ func pause(ctx context.Context) {
 	}
 }
 
-// outage is what is known of the breaker while it is open.
-type outage struct {
-	counters []counter // of the call that failed, which the probe repeats
-	cause    error
-	since    time.Time
-	told     atomic.Bool // in the log
-}
-
-// lost opens the breaker after a failed call.
+// lost opens the breaker of some counters after a failed call.
 func (r *Redis) lost(err error, counters []counter) {
-	o := &outage{counters: slices.Clone(counters), cause: err, since: time.Now()}
-	if r.ctx.Err() == nil && r.down.CompareAndSwap(false, true) {
-		r.outage.Store(o)
-		if back, _ := r.back.Load().(time.Time); time.Since(back) > steady {
-			r.tell(o)
-		}
+	if r.ctx.Err() == nil && r.breakers.lose(err, counters) {
+		r.tell(err)
 	}
 }
 
-func (r *Redis) tell(o *outage) {
-	if o.told.CompareAndSwap(false, true) {
-		r.cfg.Log.Warn("rate limits: the shared counters are unreachable; "+
-			"this node decides with its share", "error", o.cause)
-	}
+func (r *Redis) tell(cause error) {
+	r.cfg.Log.Warn("rate limits: the shared counters are unreachable; "+
+		"this node decides with its share", "error", cause)
 }
 
-// probe closes the breaker if Redis accepts a write and the call that failed, without
-// costs, in time. A ping would not do, because servers that can't count respond to it
-// too: replicas, and servers without free memory.
+// probe closes the breakers whose counters can be reached again. While none of some can
+// be, it doesn't look at the others.
 func (r *Redis) probe() {
-	o := r.outage.Load()
-	if o == nil {
-		return // lost is about to set it
+	over, done := r.reached(r.breakers.outages(probesAtOnce)), false
+	if len(over) > 0 {
+		done = r.breakers.regain(over)
+		rest := r.reached(r.breakers.outages(math.MaxInt))
+		done = len(rest) > 0 && r.breakers.regain(rest) || done
+		over = append(over, rest...)
 	}
+	counters := r.countersOf(over)
+	if done {
+		r.cfg.Log.Info("rate limits: the shared counters are back", "reported", len(counters))
+	}
+	r.report(r.ctx, counters)
+}
+
+// reached returns the outages that are over.
+func (r *Redis) reached(outages []*outage) []*outage {
+	var mu sync.Mutex
+	var over []*outage
+	atMost(probesAtOnce, outages, func(o *outage) {
+		if r.isOver(o) {
+			mu.Lock()
+			over = append(over, o)
+			mu.Unlock()
+		} else if r.breakers.lasts(o) {
+			r.tell(o.cause)
+		}
+	})
+	return over
+}
+
+// isOver reports whether Redis accepts a write and the call that failed, without costs,
+// in time. A ping would not do, because servers that can't count respond to it too:
+// replicas, and servers without free memory.
+func (r *Redis) isOver(o *outage) bool {
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.roundTripTimeout)
 	defer cancel()
 	began := time.Now()
@@ -116,20 +128,7 @@ func (r *Redis) probe() {
 		_, _, err = r.run(ctx, r.latest.Load(), batch{counters: o.counters},
 			&exchange{synced: make([]state, n), owed: make([]state, n)})
 	}
-	if err != nil || time.Since(began) > r.cfg.roundTripTimeout {
-		if time.Since(o.since) > time.Second {
-			r.tell(o)
-		}
-		return
-	}
-	r.outage.Store(nil)
-	r.back.Store(time.Now())
-	r.down.Store(false)
-	all := r.allCounters()
-	if o.told.Load() {
-		r.cfg.Log.Info("rate limits: the shared counters are back", "reported", len(all))
-	}
-	r.report(r.ctx, all)
+	return err == nil && time.Since(began) <= r.cfg.roundTripTimeout
 }
 
 // write writes a key for a moment that is on the same server as the counters of a
@@ -155,11 +154,20 @@ func (r *Redis) unreportedCounters() []counter {
 	return counters
 }
 
-// allCounters returns all counters of this node.
-func (r *Redis) allCounters() []counter {
+// countersOf returns the counters of this node that some outages were of.
+func (r *Redis) countersOf(outages []*outage) []counter {
+	if len(outages) == 0 {
+		return nil
+	}
+	names := make(map[string]bool, len(outages))
+	for _, o := range outages {
+		names[o.name] = true
+	}
 	var counters []counter
 	r.table.visit(func(_ *shard[tally], e *entry[tally]) {
-		counters = append(counters, counter{Key: e.Key, hash: e.hash})
+		if names[r.breakers.name(e.Workspace)] {
+			counters = append(counters, counter{Key: e.Key, hash: e.hash})
+		}
 	})
 	return counters
 }
@@ -170,29 +178,36 @@ func (r *Redis) report(ctx context.Context, counters []counter) {
 	slices.SortFunc(counters, func(a, b counter) int {
 		return strings.Compare(a.Workspace, b.Workspace)
 	})
-	var reports sync.WaitGroup
-	room := make(chan struct{}, reportsAtOnce)
+	var parts [][]counter
 	for len(counters) > 0 {
 		n := 1
 		for n < min(len(counters), reportSize) && counters[n].Workspace == counters[0].Workspace {
 			n++
 		}
-		some := counters[:n]
-		counters = counters[n:]
+		parts, counters = append(parts, counters[:n]), counters[n:]
+	}
+	atMost(reportsAtOnce, parts, func(some []counter) { r.reportSome(ctx, some) })
+}
+
+// atMost calls a function with each of some values, at most n of them at once.
+func atMost[T any](n int, values []T, do func(T)) {
+	var all sync.WaitGroup
+	room := make(chan struct{}, n)
+	for _, v := range values {
 		room <- struct{}{}
-		reports.Go(func() {
-			r.reportSome(ctx, some)
+		all.Go(func() {
+			do(v)
 			<-room
 		})
 	}
-	reports.Wait()
+	all.Wait()
 }
 
 // reportSome reports counters of one workspace in one call.
 func (r *Redis) reportSome(ctx context.Context, counters []counter) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.roundTripTimeout)
 	defer cancel()
-	for ctx.Err() == nil && !r.down.Load() {
+	for ctx.Err() == nil && !r.breakers.isOpen(counters[0].Workspace) {
 		_, busy, err := r.ask(ctx, r.latest.Load(), batch{counters: counters})
 		switch {
 		case busy != nil:

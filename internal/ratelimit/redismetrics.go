@@ -32,7 +32,8 @@ func newRedisMetrics(r *Redis) *redisMetrics {
 		}, r.unreported),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "latchkey_ratelimit_degraded",
-			Help: "1 while Redis is unreachable and this node decides with its share, else 0.",
+			Help: "1 while Redis, or a part of a cluster, is unreachable and this node " +
+				"decides with its share, else 0.",
 		}, r.degraded),
 	}
 	return m
@@ -59,7 +60,7 @@ func (r *Redis) unreported() float64 {
 }
 
 func (r *Redis) degraded() float64 {
-	if r.down.Load() {
+	if r.breakers.n.Load() > 0 {
 		return 1
 	}
 	return 0

@@ -66,7 +66,8 @@ func TestMetricsShowTheDecisionsAndTheOutage(t *testing.T) {
 		}
 	}
 	state := func(degraded, unreported string) string {
-		return "# HELP latchkey_ratelimit_degraded 1 while Redis is unreachable " +
+		return "# HELP latchkey_ratelimit_degraded 1 while Redis, or a part of a cluster, is " +
+			"unreachable " +
 			"and this node decides with its share, else 0." + `
 # TYPE latchkey_ratelimit_degraded gauge
 latchkey_ratelimit_degraded ` + degraded + `
@@ -228,10 +229,50 @@ func TestAMovingSlotOpensNoBreaker(t *testing.T) {
 	}()
 	decisions := take(r, 0, one, two)
 	<-moved
-	if d := decisions[0]; !d.Passed || d.Remaining != 98 || r.down.Load() {
-		t.Errorf("decided %+v, degraded: %v", d, r.down.Load())
+	if d := decisions[0]; !d.Passed || d.Remaining != 98 || r.isDown() {
+		t.Errorf("decided %+v, degraded: %v", d, r.isDown())
 	}
 	if n := testutil.ToFloat64(r.metrics.degraded); n != 0 {
 		t.Errorf("%v calls were decided without Redis", n)
+	}
+}
+
+// When a server of a cluster fails, the counters on the others count on, and when its
+// replica is promoted, the count goes on from all that was admitted.
+func TestAServerOfAClusterFailsAlone(t *testing.T) {
+	cluster := testenv.StartRedisCluster(t)
+	nodes := fleet(t, 2, RedisConfig{URL: cluster.URL})
+	a, b := nodes[0], nodes[1]
+	on := make([]Request, len(cluster.Primaries)) // one request on each server
+	for i := 0; on[0].Limit == 0 || on[1].Limit == 0 || on[2].Limit == 0; i++ {
+		q := hourly("a", 100, 1)
+		q.Workspace = fmt.Sprint("ws", i)
+		on[cluster.PrimaryOf(name(&q.Key))] = q
+	}
+	for _, q := range on {
+		if n := use(a, 20, q) + use(b, 20, q); n != 40 {
+			t.Fatalf("%d of 40 calls passed", n)
+		}
+	}
+	cluster.Primaries[0].Kill()
+	lost := 0 // what passed on the server that failed
+	eventually(t, "the failure is noticed", func() bool {
+		lost += use(a, 1, on[0]) + use(b, 1, on[0])
+		return a.isDown() && b.isDown()
+	})
+	before := testutil.ToFloat64(a.metrics.degraded)
+	for _, q := range on[1:] {
+		if n := use(a, 100, q) + use(b, 100, q); n != 60 {
+			t.Errorf("%d calls passed beside the failure, want the 60 left", n)
+		}
+	}
+	if after := testutil.ToFloat64(a.metrics.degraded); after != before {
+		t.Errorf("%v calls on other servers were decided without Redis", after-before)
+	}
+	lost += use(a, 10, on[0])
+	recovered(t, a, b) // by the promotion of the replica
+	// A call that was counted before its answer was lost makes it less.
+	if n := lost + use(a, 100, on[0]) + use(b, 100, on[0]); n > 60 || n < 50 {
+		t.Errorf("%d calls passed over the failure, want the 60 left", n)
 	}
 }
