@@ -276,3 +276,30 @@ func TestAServerOfAClusterFailsAlone(t *testing.T) {
 		t.Errorf("%d calls passed over the failure, want the 60 left", n)
 	}
 }
+
+// When sentinels promote a replica, nodes find it, and tell it what it may have missed.
+func TestSentinelsPromoteAReplica(t *testing.T) {
+	for mode, fast := range map[string]bool{"exact": false, "fast": true} {
+		t.Run(mode, func(t *testing.T) {
+			servers := testenv.StartSentinels(t)
+			nodes := fleet(t, 2, RedisConfig{URL: servers.URL, Fast: fast})
+			a, b := nodes[0], nodes[1]
+			passed := use(a, 20, hourly("a", 100, 1)) + use(b, 20, hourly("a", 100, 1))
+			hearAll(t, nodes)
+			servers.Primary.Kill()
+			eventually(t, "the failure is noticed", func() bool {
+				passed += use(a, 1, hourly("a", 100, 1)) + use(b, 1, hourly("a", 100, 1))
+				hearAll(t, nodes) // in fast mode a node need not ask
+				return a.isDown() && b.isDown()
+			})
+			recovered(t, a, b)
+			for _, node := range nodes {
+				hearAll(t, nodes)
+				passed += use(node, 100, hourly("a", 100, 1))
+			}
+			if passed > 100 || passed < 90 {
+				t.Errorf("%d calls passed over the failover, want 100", passed)
+			}
+		})
+	}
+}

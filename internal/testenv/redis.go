@@ -90,8 +90,11 @@ func redisCommands(addr string, commands ...string) (string, error) {
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return "", err
 	}
-	if _, err := io.WriteString(conn, strings.Join(append(commands, "QUIT"),
-		"\r\n")+"\r\n"); err != nil {
+	if _, err := io.WriteString(conn, strings.Join(commands, "\r\n")+"\r\n"); err != nil {
+		return "", err
+	}
+	// After the replies the server sees the end too. QUIT is unknown to sentinels.
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		return "", err
 	}
 	replies, err := io.ReadAll(bufio.NewReader(conn))
