@@ -129,6 +129,9 @@ type Config struct {
 	// V1APIs are the APIs whose keys can be verified without a root key, with V1 only;
 	// all by default.
 	V1APIs []string
+	// Gates are the gates by name, which is 1 to 64 of a-z, 0-9 and -: each is at the path
+	// /auth/NAME of Handler. By default there are none.
+	Gates map[string]latchkey.Gate
 }
 
 // Service is a running service.
@@ -217,12 +220,15 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if s.RootKey, err = s.engine.FirstRootKey(ctx, keep); err != nil {
 		return errors.Join(fmt.Errorf("latchkey: first root key: %w", err), s.engine.Close(ctx))
 	}
+	if err := s.checkGates(ctx, cfg); err != nil {
+		return errors.Join(fmt.Errorf("latchkey: %w", err), s.engine.Close(ctx))
+	}
 	if s.backups, err = startSchedule(cfg, s.BackUp); err != nil {
 		return errors.Join(err, s.engine.Close(ctx))
 	}
 	api := server.Config{
 		Engine: s.engine, Log: cfg.Log, TrustedProxies: cfg.TrustedProxies,
-		Ready: s.ready, V1: cfg.V1, V1APIs: cfg.V1APIs,
+		Ready: s.ready, V1: cfg.V1, V1APIs: cfg.V1APIs, Gates: cfg.Gates,
 	}
 	if s.backups != nil {
 		api.LastBackup = s.backups.lastBackup
@@ -236,6 +242,21 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 		s.Client.SetRootKey(s.operator(cfg.Data)) // New rejects an empty one
 	}
 	return err
+}
+
+// checkGates returns what is wrong with the configuration of gates. An API that doesn't exist
+// is only logged: its gate refuses every request, and the others work.
+func (s *Service) checkGates(ctx context.Context, cfg Config) error {
+	if err := server.CheckGates(s.engine, cfg.Gates); err != nil {
+		return err
+	}
+	for name, g := range cfg.Gates {
+		if known, err := s.engine.HasAPI(ctx, g.API); err == nil && !known {
+			cfg.Log.Error("a gate has an API that doesn't exist, and refuses every request",
+				"gate", name, "api", g.API)
+		}
+	}
+	return nil
 }
 
 // operator returns the root key of the operator, or "" if its file is gone.

@@ -100,7 +100,8 @@ type serviceKey struct{}
 func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	var env []string
 	for _, name := range []string{
-		"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_MASTER_KEY_FILE", "LATCHKEY_DEBUG", secretsFile,
+		"LATCHKEY_DATA", "LATCHKEY_MASTER_KEY", "LATCHKEY_MASTER_KEY_FILE", "LATCHKEY_DEBUG",
+		"LATCHKEY_GATES", secretsFile,
 	} {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)

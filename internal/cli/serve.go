@@ -50,6 +50,7 @@ type serveCmd struct {
 	BackupKeep     int               `env:"LATCHKEY_BACKUP_KEEP" default:"7" placeholder:"N" help:"Newest backups that are kept; older ones are deleted."`
 	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
 	V1APIs         []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
+	Gates          gates             `env:"LATCHKEY_GATES" placeholder:"JSON" help:"Gates, at /auth/NAME, that tell a proxy which requests can pass to another service: {\"NAME\": {\"api\": \"ID\"}}. See docs/gate.md."`
 	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
 }
 
@@ -118,7 +119,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		Redis:          c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
 		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
 		BackupDir: c.BackupDir, BackupEvery: c.BackupEvery, BackupKeep: c.BackupKeep,
-		V1: c.V1, V1APIs: c.V1APIs,
+		V1: c.V1, V1APIs: c.V1APIs, Gates: c.Gates,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ type Call struct {
 	Callers *CallerCache
 	// ByKey admits a verification without a root key; nil for no such verification.
 	ByKey *ByKey
+	// Gate is the API whose keys a gate verifies, in place of a root key; "" for other calls.
+	Gate string
 	// Value is the request as a pointer to the operation's request type. If nil,
 	// the request is Body.
 	Value any
@@ -95,6 +97,9 @@ func (e *Engine) authenticateCall(ctx context.Context, call *Call) error {
 }
 
 func (e *Engine) findCaller(ctx context.Context, call *Call) error {
+	if call.Gate != "" {
+		return e.authenticateGate(ctx, call)
+	}
 	if call.Token == "" {
 		return errMalformed.with(
 			"The Authorization header must be the word Bearer, one space and a root key.",

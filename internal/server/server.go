@@ -3,7 +3,8 @@
 //
 // The operations of [engine.Ops] are under /v2/, each under its name, and, if they are
 // turned on, the routes of version 1 under /v1/ (v1.go), beside /health/live,
-// /health/ready, /openapi.json, /openapi.yaml and /reference. Every other path and method
+// /health/ready, /openapi.json, /openapi.yaml and /reference. Gates are under /auth/
+// (gate.go). Every other path and method
 // gets an error in the envelope. There is no middleware: one [http.ServeMux] leads to one
 // exchange, which does everything in order. A second handler has the metrics.
 package server
@@ -23,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
@@ -45,6 +47,8 @@ type Config struct {
 	V1 bool
 	// V1APIs are the APIs whose keys can be verified without a root key; all by default.
 	V1APIs []string
+	// Gates are the gates by name, which CheckGates accepts; none by default.
+	Gates map[string]latchkey.Gate
 }
 
 // server is what all exchanges share.
@@ -52,6 +56,7 @@ type server struct {
 	Config
 	mux     *http.ServeMux
 	posts   map[string]http.HandlerFunc // by path; mux has them too
+	gates   map[string]http.HandlerFunc // by name
 	metrics *metrics
 	bodies  *bodyBudget
 	warned  atomic.Bool // that an X-Forwarded-For header was ignored
@@ -74,6 +79,7 @@ func New(cfg Config) (api, metrics http.Handler) {
 		})
 	}
 	s.openV1(cfg.V1, cfg.V1APIs)
+	s.openGates(cfg.Gates)
 	s.handle(s.mux, http.MethodGet, "/openapi.json", (*exchange).openAPI)
 	s.handle(s.mux, http.MethodGet, "/openapi.yaml", (*exchange).openAPIYAML)
 	s.handle(s.mux, http.MethodGet, "/reference", (*exchange).reference)
@@ -92,15 +98,19 @@ func New(cfg Config) (api, metrics http.Handler) {
 // Any path has one spelling: a proxy in front that compares paths with a list must see the
 // same path as the mux.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.RawPath == "" {
-		if answer, ok := s.posts[r.URL.Path]; ok && r.Method == http.MethodPost {
+	if r.URL.RawPath == "" && r.Method == http.MethodPost {
+		if answer, ok := s.posts[r.URL.Path]; ok {
 			answer(w, r)
 			return
 		}
-		if path.Clean(r.URL.Path) == r.URL.Path {
-			s.mux.ServeHTTP(w, r)
-			return
-		}
+	}
+	if answer := s.gateAt(r.URL.EscapedPath()); answer != nil {
+		answer(w, r)
+		return
+	}
+	if r.URL.RawPath == "" && path.Clean(r.URL.Path) == r.URL.Path {
+		s.mux.ServeHTTP(w, r)
+		return
 	}
 	s.handler((*exchange).notFound)(w, r)
 }

@@ -7,6 +7,7 @@ package read
 
 import (
 	"context"
+	"database/sql"
 )
 
 const aPIsPage = `-- name: APIsPage :many
@@ -65,6 +66,27 @@ func (q *Queries) APIsPage(ctx context.Context, arg APIsPageParams) ([]API, erro
 		return nil, err
 	}
 	return items, nil
+}
+
+const gateAPI = `-- name: GateAPI :one
+SELECT a.id, a.workspace_id, w.requests_per_minute
+FROM apis a
+JOIN workspaces w ON w.id = a.workspace_id
+WHERE a.id = $1 AND a.deleted_at = 0 AND w.deleted_at = 0
+`
+
+type GateAPIRow struct {
+	ID                string
+	WorkspaceID       string
+	RequestsPerMinute sql.NullInt64
+}
+
+// What a gate needs of its API and the workspace.
+func (q *Queries) GateAPI(ctx context.Context, id string) (GateAPIRow, error) {
+	row := q.db.QueryRowContext(ctx, gateAPI, id)
+	var i GateAPIRow
+	err := row.Scan(&i.ID, &i.WorkspaceID, &i.RequestsPerMinute)
+	return i, err
 }
 
 const liveAPI = `-- name: LiveAPI :one

@@ -9,3 +9,10 @@ WHERE workspace_id = sqlc.arg(workspace_id) AND id >= sqlc.arg(from_id) AND dele
     AND search LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
 ORDER BY id
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
+
+-- name: GateAPI :one
+-- What a gate needs of its API and the workspace.
+SELECT a.id, a.workspace_id, w.requests_per_minute
+FROM apis a
+JOIN workspaces w ON w.id = a.workspace_id
+WHERE a.id = $1 AND a.deleted_at = 0 AND w.deleted_at = 0;
