@@ -135,16 +135,16 @@ type node struct {
 	addr, data string
 }
 
-// serve starts a node and waits until it is ready.
-func serve(t *testing.T, addr, data string) *node {
+// serve starts a node and waits until it is ready. args are further arguments.
+func serve(t *testing.T, addr, data string, args ...string) *node {
 	t.Helper()
 	program, err := latchkey()
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := &node{addr: addr, data: data}
-	n.process = start(t, program, "serve", "--listen", addr, "--data", data, "--drain-delay", "3s",
-		"--trusted-proxies", "127.0.0.1/32")
+	n.process = start(t, program, append([]string{"serve", "--listen", addr, "--data", data,
+		"--drain-delay", "3s", "--trusted-proxies", "127.0.0.1/32"}, args...)...)
 	eventually(t, "the node is ready", func() bool {
 		res, err := http.Get("http://" + addr + "/health/ready")
 		if err != nil {
