@@ -142,7 +142,15 @@ var v1Cases = map[string][]v1Case{
 			"ratelimit":{"type":"fast","limit":2,"refillRate":2,"refillInterval":60000},
 			"enabled":true,"environment":"test"}`, 200, "keyId key"},
 		{"bad request", `{"apiId":"$apiId","remaining":0}`, 400, v1Bad},
+		{"success", `{"apiId":"$apiId","remaining":5,"refill":{"interval":"daily","amount":9,
+			"refillDay":null}}`, 200, "keyId key"},
 		{"bad request", `{"apiId":"$apiId","refill":{"interval":"daily","amount":1}}`, 400, v1Bad},
+		{"bad request", `{"apiId":"$apiId","remaining":5,"refill":{"interval":"daily","amount":1,
+			"refillDay":3}}`, 400, v1Bad},
+		{"bad request", `{"apiId":"$apiId","remaining":5,"refill":{"interval":"monthly","amount":1,
+			"refillDay":1.5}}`, 400, v1Bad},
+		{"bad request", `{"apiId":"$apiId","remaining":5,"refill":{"interval":"monthly","amount":1,
+			"refillDay":32}}`, 400, v1Bad},
 		{"bad request", `{"apiId":7}`, 400, v1Bad}, {"bad request", `{`, 400, v1Bad},
 		{"bad request", `[]`, 400, v1Bad},
 		{"refused", `{"apiId":"$apiId"}`, 404, v1Unknown},
@@ -504,6 +512,25 @@ func TestV1NamesTheCodeOf429AsEachClientDoes(t *testing.T) {
 		status, got := w.v1(http.MethodPost, "apis.createApi", `{"name":"payments"}`, root, header...)
 		e, _ := got["error"].(map[string]any)
 		same(t, fmt.Sprint(header), fmt.Sprint(status, " ", e["code"]), "429 "+want)
+	}
+}
+
+func TestAMonthlyRefillOfV1IsOnTheFirstUnlessItNamesADay(t *testing.T) {
+	w := openV1World(t)
+	for refill, want := range map[string]any{
+		`{"interval":"monthly","amount":9}`:                  1.0,
+		`{"interval":"monthly","amount":9,"refillDay":15.0}`: 15.0,
+	} {
+		_, made := w.v1(http.MethodPost, "keys.createKey",
+			`{"apiId":"$apiId","remaining":5,"refill":`+refill+`}`, w.root)
+		status, answer := w.v1(http.MethodPost, "keys.updateKey",
+			`{"keyId":"$keyId","refill":`+refill+`}`, w.root)
+		same(t, fmt.Sprint(answer), status, 200)
+		for _, id := range []any{made["keyId"], w.names["keyId"]} {
+			_, key := w.v1(http.MethodGet, "keys.getKey", "?keyId="+fmt.Sprint(id), w.root)
+			got, _ := key["refill"].(map[string]any)
+			same(t, refill, got["refillDay"], want)
+		}
 	}
 }
 

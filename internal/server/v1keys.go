@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"math"
 	"net/http"
 	"strings"
 
@@ -41,6 +42,33 @@ func v1RatelimitOf(l latchkey.Ratelimit) *v1Ratelimit {
 		Type: "fast", Async: true, Limit: l.Limit, RefillRate: l.Limit,
 		RefillInterval: l.Duration, Duration: &l.Duration,
 	}
+}
+
+// v1Refill is the schedule of a balance. The generated clients send the day with a decimal
+// point.
+type v1Refill struct {
+	Interval  latchkey.RefillInterval `json:"interval"`
+	Amount    int64                   `json:"amount"`
+	RefillDay *float64                `json:"refillDay"`
+}
+
+// request returns the schedule in version 2. A monthly refill without a day is on the first.
+func (r *v1Refill) request() (latchkey.Refill, error) {
+	refill := latchkey.Refill{Interval: r.Interval, Amount: r.Amount}
+	if r.Interval == latchkey.Monthly {
+		refill.RefillDay = 1
+	}
+	if r.RefillDay != nil {
+		day := *r.RefillDay
+		switch {
+		case r.Interval == latchkey.Daily:
+			return refill, badV1("refillDay is only for a monthly refill")
+		case day < 1 || day > 31 || day != math.Trunc(day):
+			return refill, badV1("refillDay must be a whole number from 1 to 31")
+		}
+		refill.RefillDay = int(day)
+	}
+	return refill, nil
 }
 
 // v1Identity is the owner of a key.
@@ -109,7 +137,7 @@ type v1CreateKey struct {
 	Permissions []string            `json:"permissions"`
 	Expires     latchkey.Time       `json:"expires"`
 	Remaining   latchkey.Opt[int64] `json:"remaining"`
-	Refill      *latchkey.Refill    `json:"refill"`
+	Refill      *v1Refill           `json:"refill"`
 	Ratelimit   *v1Ratelimit        `json:"ratelimit"`
 	Enabled     latchkey.Opt[bool]  `json:"enabled"`
 	Recoverable bool                `json:"recoverable"`
@@ -132,12 +160,15 @@ func (r *v1CreateKey) credits() (*latchkey.Credits, error) {
 	switch {
 	case limited && n == 0:
 		return nil, badV1("remaining must be at least 1")
-	case limited:
-		return &latchkey.Credits{Remaining: r.Remaining, Refill: r.Refill}, nil
-	case r.Refill != nil:
+	case !limited && r.Refill != nil:
 		return nil, badV1("refill needs remaining")
+	case !limited:
+		return nil, nil
+	case r.Refill == nil:
+		return &latchkey.Credits{Remaining: r.Remaining}, nil
 	}
-	return nil, nil
+	refill, err := r.Refill.request()
+	return &latchkey.Credits{Remaining: r.Remaining, Refill: &refill}, err
 }
 
 func (v *v1) createKey(r *v1CreateKey) (any, error) {
@@ -318,24 +349,28 @@ func (v *v1) whoami(r *v1Whoami) (any, error) {
 }
 
 type v1UpdateKey struct {
-	KeyID       string                        `json:"keyId"`
-	Name        latchkey.Opt[string]          `json:"name"`
-	OwnerID     latchkey.Opt[string]          `json:"ownerId"`
-	ExternalID  latchkey.Opt[string]          `json:"externalId"`
-	Meta        latchkey.Opt[latchkey.Meta]   `json:"meta"`
-	Expires     latchkey.Opt[latchkey.Time]   `json:"expires"`
-	Remaining   latchkey.Opt[int64]           `json:"remaining"`
-	Refill      latchkey.Opt[latchkey.Refill] `json:"refill"`
-	Ratelimit   latchkey.Opt[v1Ratelimit]     `json:"ratelimit"`
-	Enabled     latchkey.Opt[bool]            `json:"enabled"`
-	Roles       latchkey.Opt[[]v1Named]       `json:"roles"`
-	Permissions latchkey.Opt[[]v1Named]       `json:"permissions"`
+	KeyID       string                      `json:"keyId"`
+	Name        latchkey.Opt[string]        `json:"name"`
+	OwnerID     latchkey.Opt[string]        `json:"ownerId"`
+	ExternalID  latchkey.Opt[string]        `json:"externalId"`
+	Meta        latchkey.Opt[latchkey.Meta] `json:"meta"`
+	Expires     latchkey.Opt[latchkey.Time] `json:"expires"`
+	Remaining   latchkey.Opt[int64]         `json:"remaining"`
+	Refill      latchkey.Opt[v1Refill]      `json:"refill"`
+	Ratelimit   latchkey.Opt[v1Ratelimit]   `json:"ratelimit"`
+	Enabled     latchkey.Opt[bool]          `json:"enabled"`
+	Roles       latchkey.Opt[[]v1Named]     `json:"roles"`
+	Permissions latchkey.Opt[[]v1Named]     `json:"permissions"`
 }
 
 func (v *v1) updateKey(r *v1UpdateKey) (any, error) {
+	credits, err := r.credits()
+	if err != nil {
+		return nil, err
+	}
 	request := &latchkey.UpdateKeyRequest{
 		KeyID: r.KeyID, Name: r.Name, ExternalID: r.ExternalID, Meta: r.Meta, Expires: r.Expires,
-		Enabled: r.Enabled, Credits: r.credits(),
+		Enabled: r.Enabled, Credits: credits,
 	}
 	if request.ExternalID.IsZero() {
 		request.ExternalID = r.OwnerID
@@ -365,14 +400,24 @@ func (v *v1) updateKey(r *v1UpdateKey) (any, error) {
 }
 
 // credits returns the change of the balance.
-func (r *v1UpdateKey) credits() latchkey.Opt[latchkey.UpdateKeyCredits] {
+func (r *v1UpdateKey) credits() (latchkey.Opt[latchkey.UpdateKeyCredits], error) {
+	var refill latchkey.Opt[latchkey.Refill]
+	if given, set := r.Refill.Get(); set {
+		schedule, err := given.request()
+		if err != nil {
+			return latchkey.Opt[latchkey.UpdateKeyCredits]{}, err
+		}
+		refill = latchkey.Set(schedule)
+	} else if r.Refill.IsNull() {
+		refill = latchkey.Null[latchkey.Refill]()
+	}
 	switch {
 	case r.Remaining.IsNull():
-		return latchkey.Null[latchkey.UpdateKeyCredits]()
-	case r.Remaining.IsZero() && r.Refill.IsZero():
-		return latchkey.Opt[latchkey.UpdateKeyCredits]{}
+		return latchkey.Null[latchkey.UpdateKeyCredits](), nil
+	case r.Remaining.IsZero() && refill.IsZero():
+		return latchkey.Opt[latchkey.UpdateKeyCredits]{}, nil
 	}
-	return latchkey.Set(latchkey.UpdateKeyCredits{Remaining: r.Remaining, Refill: r.Refill})
+	return latchkey.Set(latchkey.UpdateKeyCredits{Remaining: r.Remaining, Refill: refill}), nil
 }
 
 // limitsWith returns the limits of a key with another one in place of that which version 1
