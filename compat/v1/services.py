@@ -13,6 +13,7 @@ import urllib.request
 import unkey
 import unkey.constants
 
+from application import served
 from tally import Recorder, same, summary, tried
 
 BASE, ROOT = os.environ["BASE_URL"], os.environ["ROOT_KEY"]
@@ -130,8 +131,28 @@ async def decorator(api):
     same("calls of functions behind a closed door", calls, [])
 
 
+async def routes(api):
+    """Call routes of a FastAPI application with keys of every kind."""
+    async with unkey.Client(ROOT, api_version=1, api_base_url=BASE) as client:
+        async def new(**settings):
+            return (await client.keys.create_key(api, "owner_1", "sk", **settings)).unwrap().key
+
+        good, used, short = await new(), await new(remaining=1), await new(expires=1)
+    async with served(api) as get:
+        same("a route, a good key", await get("/async", good), (200, {"owner": "owner_1", "remaining": None}))
+        same("a route, a bad key", await get("/async", "sk_unknown"), (401, {"code": "NOT_FOUND", "message": None}))
+        same("a route, no key", await get("/async"), (401, {"code": None, "message": "Failed to extract API key"}))
+        same("a route, a key that is used up now", await get("/async", used), (200, {"owner": "owner_1", "remaining": 0}))
+        same("a route, a used-up key", await get("/async", used), (401, {"code": "KEY_USAGE_EXCEEDED", "message": None}))
+        same("a route, an expired key", await get("/async", short), (401, {"code": "UNKNOWN", "message": None}))
+        same("a synchronous route", await get("/sync", good), (200, {"owner": "owner_1"}))
+        # Without on_invalid_key the decorator returns the denial as if it were a result.
+        same("a synchronous route, a bad key", await get("/sync", "sk_unknown"), (200, {"code": "NOT_FOUND", "message": None}))
+
+
 api_id = new_api()
 asyncio.run(services(api_id))
 asyncio.run(decorator(api_id))
+asyncio.run(routes(api_id))
 tried("`unkey.py`", "0.7.2", methods)
 sys.exit(summary())
