@@ -46,7 +46,7 @@ func (a Answer) Body() []byte {
 func (g *Guard) Refuse(ctx context.Context, err error) Answer {
 	var d *Denied
 	if errors.As(err, &d) {
-		return refusal(d)
+		return g.refusal(d)
 	}
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		g.onError.logger().ErrorContext(ctx,
@@ -66,7 +66,7 @@ func (g *Guard) Refuse(ctx context.Context, err error) Answer {
 }
 
 // refusal is the response to a key that is not valid.
-func refusal(d *Denied) Answer {
+func (g *Guard) refusal(d *Denied) Answer {
 	a := Answer{
 		Status:     d.Status(),
 		Header:     http.Header{},
@@ -74,11 +74,8 @@ func refusal(d *Denied) Answer {
 		Detail:     d.denial().detail,
 		RetryAfter: d.RetryAfter,
 	}
-	switch {
-	case a.Code == NoKey:
-		a.Header.Set("WWW-Authenticate", "Bearer")
-	case a.Status == http.StatusUnauthorized: // RFC 6750, section 3.1
-		a.Header.Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	if a.Status == http.StatusUnauthorized {
+		a.Header.Set("WWW-Authenticate", g.challenge(a.Code))
 	}
 	if l, ok := d.slowest(); ok {
 		a.Header.Set("RateLimit-Limit", strconv.FormatInt(l.Limit, 10))

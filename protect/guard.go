@@ -32,6 +32,10 @@ type Config struct {
 	OnError ErrorPolicy
 	// Cache caches verifications for a short time; by default none.
 	Cache Cache
+	// Resource is announced in responses with status 401, for clients that look for it, such as
+	// those of the Model Context Protocol. The function Metadata serves it. By default there is
+	// none.
+	Resource *latchkey.ProtectedResource
 }
 
 // Cache configures the cache of a [Guard], which saves requests to the service.
@@ -62,11 +66,12 @@ type Guard struct {
 	onDenied func(http.ResponseWriter, *http.Request, *Denied)
 	onError  ErrorPolicy
 	cache    *cache                    // nil if switched off; shared with the guards made of this one
+	metadata string                    // the parameter of WWW-Authenticate for the resource, or ""
 	ask      latchkey.VerifyKeyRequest // what is asked about every key
 }
 
 // New returns a guard that requires a valid key and nothing else. It panics if
-// cfg.Verifier is nil.
+// cfg.Verifier is nil, or if a URL of cfg.Resource is not valid.
 func New(cfg Config) *Guard {
 	if cfg.Verifier == nil {
 		panic("protect: Config.Verifier is nil")
@@ -80,6 +85,7 @@ func New(cfg Config) *Guard {
 		onDenied: cfg.OnDenied,
 		onError:  cfg.OnError,
 		cache:    newCache(cfg.Cache, time.Now),
+		metadata: announcement(cfg.Resource),
 	}
 }
 
