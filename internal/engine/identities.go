@@ -27,16 +27,20 @@ func (e *Engine) CreateIdentity(
 		return latchkey.CreatedIdentity{}, err
 	}
 	work := func(ctx context.Context, c *Change) (latchkey.CreatedIdentity, error) {
-		identity, err := c.insertIdentity(ctx, r.ExternalID, meta)
-		if store.IsDuplicate(err) {
+		_, err := c.tx.IdentityByExternalID(ctx, c.who.WorkspaceID(), r.ExternalID)
+		if err == nil {
 			return latchkey.CreatedIdentity{}, errIdentityExists.with(
 				"An identity with this external id already exists in this workspace.",
 			)
 		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return latchkey.CreatedIdentity{}, err
+		}
+		identity, err := c.insertIdentity(ctx, r.ExternalID, meta)
 		if err != nil {
 			return latchkey.CreatedIdentity{}, err
 		}
-		if _, err := c.setLimits(ctx, identity, r.Ratelimits); err != nil {
+		if _, err := c.replaceLimits(ctx, identity, nil, r.Ratelimits); err != nil {
 			return latchkey.CreatedIdentity{}, err
 		}
 		return latchkey.CreatedIdentity{IdentityID: identity.ID}, nil

@@ -145,8 +145,16 @@ func (c *Change) requireFewPermissions(ctx context.Context, keyID string, given 
 		return nil
 	}
 	n, err := c.tx.CountKeyPermissions(ctx, keyID)
-	if err != nil || n <= maxHeld {
+	if err != nil {
 		return err
+	}
+	return fewPermissions(n)
+}
+
+// fewPermissions returns an error if a key would have too many permissions.
+func fewPermissions(n int64) error {
+	if n <= maxHeld {
+		return nil
 	}
 	return invalid(latchkey.Fault{
 		Location: "/properties",
@@ -229,7 +237,12 @@ func (e *Engine) RemoveRoles(
 			if err != nil {
 				return err
 			}
-			return c.disconnectRoles(ctx, key, roles)
+			held, err := c.heldRoles(ctx, key.ID)
+			if err != nil {
+				return err
+			}
+			surplus := withoutRoles(held, withoutRoles(held, roles))
+			return c.disconnectRoles(ctx, key, surplus)
 		})
 }
 
@@ -313,15 +326,13 @@ func (c *Change) connectRoles(
 	ctx context.Context, key latchkey.AuditTarget, held, wanted []latchkey.Role,
 ) error {
 	missing := withoutRoles(wanted, held)
-	for _, role := range missing {
-		n, err := c.tx.CountWildcards(ctx, role.ID)
-		if err != nil {
-			return fmt.Errorf("permissions of the role: %w", err)
-		}
-		if n > 0 {
-			if err := c.requireWildcard(); err != nil {
-				return err
-			}
+	_, wildcards, err := c.tx.CountGranted(ctx, roleIDs(missing))
+	if err != nil {
+		return fmt.Errorf("permissions of the roles: %w", err)
+	}
+	if wildcards > 0 {
+		if err := c.requireWildcard(); err != nil {
+			return err
 		}
 	}
 	if len(held)+len(missing) > maxRoles {
@@ -332,15 +343,30 @@ func (c *Change) connectRoles(
 			Fix: "Remove some of its roles first, or use one role that has the permissions of several.",
 		})
 	}
-	return c.updateLinks(ctx, keyRoleConnected, key, targets(missing, roleTarget),
-		c.tx.InsertKeyRole)
+	c.auditAll(keyRoleConnected, targets(missing, roleTarget), key)
+	if err := c.tx.InsertKeyRoles(ctx, key.ID, roleIDs(missing)); err != nil {
+		return fmt.Errorf("roles of the key: %w", err)
+	}
+	return nil
 }
 
+// disconnectRoles takes roles from a key that has them.
 func (c *Change) disconnectRoles(
 	ctx context.Context, key latchkey.AuditTarget, roles []latchkey.Role,
 ) error {
-	return c.updateLinks(ctx, keyRoleDisconnected, key, targets(roles, roleTarget),
-		c.tx.DeleteKeyRole)
+	c.auditAll(keyRoleDisconnected, targets(roles, roleTarget), key)
+	if err := c.tx.DeleteKeyRolesOf(ctx, key.ID, roleIDs(roles)); err != nil {
+		return fmt.Errorf("roles of the key: %w", err)
+	}
+	return nil
+}
+
+func roleIDs(roles []latchkey.Role) []string {
+	ids := make([]string, len(roles))
+	for i, role := range roles {
+		ids[i] = role.ID
+	}
+	return ids
 }
 
 // replaceRoles replaces the roles of the key.
@@ -376,26 +402,6 @@ func withoutRoles(a, b []latchkey.Role) []latchkey.Role {
 	return slices.DeleteFunc(slices.Clone(a), func(r latchkey.Role) bool {
 		return slices.ContainsFunc(b, func(other latchkey.Role) bool { return other.ID == r.ID })
 	})
-}
-
-// updateLinks connects a key with objects or disconnects it from them, and
-// audits the links that changed.
-func (c *Change) updateLinks(
-	ctx context.Context, what event, key latchkey.AuditTarget, things []latchkey.AuditTarget,
-	write func(ctx context.Context, keyID, thingID string) (int64, error),
-) error {
-	var changed []latchkey.AuditTarget
-	for _, thing := range things {
-		n, err := write(ctx, key.ID, thing.ID)
-		if err != nil {
-			return fmt.Errorf("%s of key: %w", thing.Type, err)
-		}
-		if n > 0 {
-			changed = append(changed, thing)
-		}
-	}
-	c.auditAll(what, changed, key)
-	return nil
 }
 
 // targets returns the audit targets of the objects.

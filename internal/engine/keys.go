@@ -123,10 +123,8 @@ func (c *Change) createKey(
 	}
 	key := keyTarget(&k)
 	c.audit(keyCreated, key, target("api", api.ID, api.Name))
-	if len(r.Ratelimits) > 0 {
-		if _, err := c.setLimits(ctx, key, r.Ratelimits); err != nil {
-			return "", err
-		}
+	if _, err := c.replaceLimits(ctx, key, nil, r.Ratelimits); err != nil {
+		return "", err
 	}
 	if err := c.connectPermissions(ctx, key, permissions); err != nil {
 		return "", err
@@ -134,7 +132,11 @@ func (c *Change) createKey(
 	if err := c.connectRoles(ctx, key, nil, roles); err != nil {
 		return "", err
 	}
-	return k.ID, c.requireFewPermissions(ctx, k.ID, len(roles)) // the request has at most maxHeld
+	granted, _, err := c.tx.CountGranted(ctx, roleIDs(roles))
+	if err != nil {
+		return "", err
+	}
+	return k.ID, fewPermissions(int64(len(permissions)) + granted)
 }
 
 // keyTarget names a stored key for the audit log.

@@ -21,6 +21,14 @@ func (c *Change) setLimits(
 	if err != nil {
 		return nil, err
 	}
+	return c.replaceLimits(ctx, owner, rows, requests)
+}
+
+// replaceLimits is setLimits for an owner that has these limits.
+func (c *Change) replaceLimits(
+	ctx context.Context, owner latchkey.AuditTarget, rows []read.Limit,
+	requests []latchkey.RatelimitRequest,
+) ([]latchkey.Ratelimit, error) {
 	wanted := make(map[string]latchkey.RatelimitRequest, len(requests))
 	for _, r := range requests {
 		wanted[r.Name] = r
@@ -55,7 +63,7 @@ func (c *Change) copyLimits(ctx context.Context, to latchkey.AuditTarget, from s
 	for i, l := range rows {
 		requests[i] = storedLimit(l).Request()
 	}
-	_, err = c.setLimits(ctx, to, requests)
+	_, err = c.replaceLimits(ctx, to, nil, requests)
 	return err
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
-	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -26,11 +25,10 @@ func (e *Engine) CreatePermission(
 		p := latchkey.Permission{
 			ID: NewID("perm"), Name: r.Name, Slug: r.Slug, Description: r.Description,
 		}
-		err := c.insertPermission(ctx, p)
-		if store.IsDuplicate(err) {
-			return latchkey.CreatedPermission{}, slugExists(r.Slug)
+		if err := c.requireFreeSlug(ctx, p); err != nil {
+			return latchkey.CreatedPermission{}, err
 		}
-		if err != nil {
+		if err := c.insertPermission(ctx, p); err != nil {
 			return latchkey.CreatedPermission{}, err
 		}
 		return latchkey.CreatedPermission{PermissionID: p.ID}, nil
@@ -96,15 +94,15 @@ func (e *Engine) UpdatePermission(
 		if !r.Description.IsZero() {
 			p.Description = r.Description.Or("")
 		}
+		if err := c.requireFreeSlug(ctx, p); err != nil {
+			return latchkey.Permission{}, err
+		}
 		c.audit(permissionUpdated, permissionTarget(p))
 		err = c.tx.UpdatePermission(ctx, write.UpdatePermissionParams{
 			ID: p.ID, Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug),
 			Description: p.Description,
 			Search:      searchText(p.ID, p.Name, p.Slug, p.Description),
 		})
-		if store.IsDuplicate(err) {
-			return latchkey.Permission{}, slugExists(p.Slug)
-		}
 		if err != nil {
 			return latchkey.Permission{}, err
 		}
@@ -328,6 +326,18 @@ func (c *Change) insertPermission(ctx context.Context, p latchkey.Permission) er
 	}
 	c.audit(permissionCreated, permissionTarget(p))
 	return c.tx.InsertPermission(ctx, c.permissionRow(p))
+}
+
+// requireFreeSlug returns an error if another permission has the slug of this one.
+func (c *Change) requireFreeSlug(ctx context.Context, p latchkey.Permission) error {
+	found, err := c.tx.PermissionsBySlug(ctx, c.who.WorkspaceID(), []string{foldSlug(p.Slug)})
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 && found[0].ID != p.ID {
+		return slugExists(p.Slug)
+	}
+	return nil
 }
 
 // permissionRow returns the row of a new permission.

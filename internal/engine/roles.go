@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -34,18 +35,14 @@ func (e *Engine) CreateRole(
 		}
 	}
 	return change(ctx, e, who, func(ctx context.Context, c *Change) (latchkey.CreatedRole, error) {
-		_, err := c.tx.RoleByName(ctx, c.who.WorkspaceID(), foldName(r.Name))
-		if err == nil {
-			return latchkey.CreatedRole{}, roleNameExists(r.Name)
-		}
-		if !errors.Is(err, store.ErrNotFound) {
+		role := latchkey.Role{ID: NewID("role"), Name: r.Name, Description: r.Description}
+		if err := c.requireFreeName(ctx, role); err != nil {
 			return latchkey.CreatedRole{}, err
 		}
 		wanted, err := c.permissionsFor(ctx, r.Permissions)
 		if err != nil {
 			return latchkey.CreatedRole{}, err
 		}
-		role := latchkey.Role{ID: NewID("role"), Name: r.Name, Description: r.Description}
 		if err := c.insertRole(ctx, role); err != nil {
 			return latchkey.CreatedRole{}, err
 		}
@@ -144,6 +141,9 @@ func (e *Engine) UpdateRole(
 			return latchkey.Role{}, err
 		}
 		role := roleWith(row, storedPermissions(granted))
+		if err := c.requireFreeName(ctx, role); err != nil {
+			return latchkey.Role{}, err
+		}
 		c.invalidate(role.ID)
 		c.audit(roleUpdated, roleTarget(role))
 		err = c.tx.UpdateRole(ctx, write.UpdateRoleParams{
@@ -151,9 +151,6 @@ func (e *Engine) UpdateRole(
 			Description: role.Description,
 			Search:      searchText(role.ID, role.Name, role.Description),
 		})
-		if store.IsDuplicate(err) {
-			return latchkey.Role{}, roleNameExists(role.Name)
-		}
 		if err != nil {
 			return latchkey.Role{}, err
 		}
@@ -313,16 +310,18 @@ func (c *Change) rolesFor(ctx context.Context, names []string) ([]latchkey.Role,
 func (c *Change) roles(
 	ctx context.Context, names []string, absent func(name string) (latchkey.Role, error),
 ) ([]latchkey.Role, error) {
-	roles := make([]latchkey.Role, 0, len(names))
+	wanted := maps.Collect(distinct(names, foldName))
+	found, err := c.tx.RolesByName(ctx, c.who.WorkspaceID(), slices.Sorted(maps.Keys(wanted)))
+	if err != nil {
+		return nil, err
+	}
+	roles := make([]latchkey.Role, 0, len(wanted))
 	for folded, name := range distinct(names, foldName) {
-		var role latchkey.Role
-		row, err := c.tx.RoleByName(ctx, c.who.WorkspaceID(), folded)
-		if err == nil {
-			role = roleWith(row, nil)
+		if row, exists := found[folded]; exists {
+			roles = append(roles, roleWith(row, nil))
+			continue
 		}
-		if errors.Is(err, store.ErrNotFound) {
-			role, err = absent(name)
-		}
+		role, err := absent(name)
 		if err != nil {
 			return nil, err
 		}
@@ -368,6 +367,18 @@ func storedPermissions(rows []read.Permission) []latchkey.Permission {
 
 func roleTarget(role latchkey.Role) latchkey.AuditTarget {
 	return target("role", role.ID, role.Name)
+}
+
+// requireFreeName returns an error if another role has the name of this one.
+func (c *Change) requireFreeName(ctx context.Context, role latchkey.Role) error {
+	row, err := c.tx.RoleByName(ctx, c.who.WorkspaceID(), foldName(role.Name))
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && row.ID == role.ID:
+		return nil
+	case err != nil:
+		return err
+	}
+	return roleNameExists(role.Name)
 }
 
 func roleNameExists(name string) *latchkey.Error {

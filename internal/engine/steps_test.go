@@ -31,7 +31,7 @@ func TestWhatManyHoldIsDeletedInSteps(t *testing.T) {
 			if err := tx.InsertKeyPermissions(ctx, id, []string{permission}); err != nil {
 				return err
 			}
-			if _, err := tx.InsertKeyRole(ctx, id, roleID); err != nil {
+			if err := tx.InsertKeyRoles(ctx, id, []string{roleID}); err != nil {
 				return err
 			}
 		}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"regexp"
 	"slices"
 	"strconv"
@@ -56,6 +57,8 @@ var (
 		"INSERT INTO key_permissions (key_id, permission_id) VALUES ", rowsOf(2))
 	insertRolePermissions = batchOf(
 		"INSERT INTO role_permissions (role_id, permission_id) VALUES ", rowsOf(2))
+	insertKeyRoles       = batchOf("INSERT INTO key_roles (key_id, role_id) VALUES ", rowsOf(2))
+	deleteKeyRoles       = batchOf("DELETE FROM key_roles WHERE key_id = $1 AND role_id IN ", secondOn)
 	deleteKeyPermissions = batchOf(
 		"DELETE FROM key_permissions WHERE key_id = $1 AND permission_id IN ", secondOn)
 	deleteRolePermissions = batchOf(
@@ -73,6 +76,12 @@ var (
 				permissionColumns + "FROM own CROSS JOIN wanted CROSS JOIN permissions AS p " +
 				"WHERE p.workspace_id = own.id AND p.slug_folded = wanted.slug"
 		})
+	rolesByName = batchOf("SELECT id, name, name_folded, description FROM roles "+
+		"WHERE workspace_id = $1 AND name_folded IN ", listFrom(2))
+	grantedByRoles = batchOf("SELECT rp.role_id, COUNT(*), "+
+		"COUNT(CASE WHEN p.slug LIKE '%*%' THEN 1 END) FROM role_permissions rp "+
+		"JOIN permissions p ON p.id = rp.permission_id WHERE rp.role_id IN ",
+		func(rows int) string { return listFrom(1)(rows) + " GROUP BY rp.role_id" })
 	hashesTaken = batchOf("SELECT hash FROM keys WHERE workspace_id = $1 AND hash IN ", listFrom(2))
 )
 
@@ -129,6 +138,17 @@ func (tx *Tx) InsertKeyPermissions(ctx context.Context, key string, permissions 
 		func(permission string) []any { return []any{key, permission} })
 }
 
+// InsertKeyRoles gives a key roles that it doesn't have.
+func (tx *Tx) InsertKeyRoles(ctx context.Context, key string, roles []string) error {
+	return insertAll(ctx, tx, insertKeyRoles, roles,
+		func(role string) []any { return []any{key, role} })
+}
+
+// DeleteKeyRolesOf takes roles from a key.
+func (tx *Tx) DeleteKeyRolesOf(ctx context.Context, key string, roles []string) error {
+	return tx.deleteAll(ctx, deleteKeyRoles, key, roles)
+}
+
 // InsertRolePermissions gives a role permissions that it doesn't have.
 func (tx *Tx) InsertRolePermissions(ctx context.Context, role string, permissions []string) error {
 	return insertAll(ctx, tx, insertRolePermissions, permissions,
@@ -153,30 +173,50 @@ func (tx *Tx) PermissionsBySlug(
 	ctx context.Context, workspace string, folded []string,
 ) (found []read.Permission, err error) {
 	seen := make(map[string]bool, len(folded))
-	tx.weight += len(folded)
-	for some := range slices.Chunk(folded, batches[0]) {
-		i := atLeast(len(some))
-		rows, err := tx.checked.QueryContext(ctx, tx.text(permissionsBySlug(), i),
-			append([]any{workspace}, padded(some, batches[i])...)...)
-		if err != nil {
-			return nil, err
+	err = tx.lookUp(ctx, permissionsBySlug, []any{workspace}, folded, func(rows *sql.Rows) error {
+		var p read.Permission
+		err := rows.Scan(&p.ID, &p.Name, &p.Slug, &p.SlugFolded, &p.Description)
+		if !seen[p.ID] { // the last slug can be there several times
+			seen[p.ID] = true
+			found = append(found, p)
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var p read.Permission
-			if err := rows.Scan(&p.ID, &p.Name, &p.Slug, &p.SlugFolded, &p.Description); err != nil {
-				return nil, err
-			}
-			if !seen[p.ID] { // the last slug can be there several times
-				seen[p.ID] = true
-				found = append(found, p)
-			}
+		return err
+	})
+	return found, err
+}
+
+// RolesByName returns the roles of a workspace with these folded names, by that name. They have
+// the columns that a response needs.
+func (tx *Tx) RolesByName(
+	ctx context.Context, workspace string, folded []string,
+) (map[string]read.Role, error) {
+	found := make(map[string]read.Role, len(folded))
+	err := tx.lookUp(ctx, rolesByName, []any{workspace}, folded, func(rows *sql.Rows) error {
+		var r read.Role
+		err := rows.Scan(&r.ID, &r.Name, &r.NameFolded, &r.Description)
+		found[r.NameFolded] = r
+		return err
+	})
+	return found, err
+}
+
+// CountGranted returns how many permissions roles have together, each counted for each role,
+// and how many of them have a * in their slug.
+func (tx *Tx) CountGranted(
+	ctx context.Context, roles []string,
+) (permissions, wildcards int64, err error) {
+	seen := make(map[string]bool, len(roles))
+	err = tx.lookUp(ctx, grantedByRoles, nil, roles, func(rows *sql.Rows) error {
+		var id string
+		var all, wild int64
+		err := rows.Scan(&id, &all, &wild)
+		if !seen[id] {
+			seen[id] = true
+			permissions, wildcards = permissions+all, wildcards+wild
 		}
-		if err := rows.Err(); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
+		return err
+	})
+	return permissions, wildcards, err
 }
 
 // HashesTaken returns those of the hashes that keys of a workspace have.
@@ -184,26 +224,39 @@ func (tx *Tx) HashesTaken(
 	ctx context.Context, workspace string, hashes []string,
 ) (map[string]bool, error) {
 	taken := map[string]bool{}
-	for some := range slices.Chunk(hashes, batches[0]) {
+	err := tx.lookUp(ctx, hashesTaken, []any{workspace}, hashes, func(rows *sql.Rows) error {
+		var hash string
+		err := rows.Scan(&hash)
+		taken[hash] = true
+		return err
+	})
+	return taken, err
+}
+
+// lookUp looks up values and calls scan for each row. It can find a row again.
+func (tx *Tx) lookUp(
+	ctx context.Context, text func() *batchText, first []any, values []string,
+	scan func(*sql.Rows) error,
+) error {
+	tx.weight += len(values)
+	for some := range slices.Chunk(values, batches[0]) {
 		i := atLeast(len(some))
-		rows, err := tx.checked.QueryContext(ctx, tx.text(hashesTaken(), i),
-			append([]any{workspace}, padded(some, batches[i])...)...)
+		rows, err := tx.checked.QueryContext(ctx, tx.text(text(), i),
+			append(slices.Clip(first), padded(some, batches[i])...)...)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var hash string
-			if err := rows.Scan(&hash); err != nil {
-				return nil, err
+			if err := scan(rows); err != nil {
+				return err
 			}
-			taken[hash] = true
 		}
 		if err := rows.Err(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return taken, nil
+	return nil
 }
 
 // insertAll inserts rows, each time as many as it has a text for.

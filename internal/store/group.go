@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -26,19 +28,22 @@ func (w *writer) transact() (group []*job, err error) {
 	}
 	begun := tx.head
 	group, whole, err := w.runGroup(tx)
+	if whole {
+		err = w.commit(ctx, tx, begun)
+		if errors.Is(err, errQueued) && !isConflict(err) {
+			whole, err = false, nil
+		}
+	}
 	if err == nil && !whole {
 		reset(group)
-		// An error means that SQLite already rolled back, or that the connection
-		// broke, which begin detects.
-		_ = tx.exec(ctx, "ROLLBACK")
+		tx.rollback(ctx)
 		if tx, err = w.begin(ctx); err != nil {
 			return group, err
 		}
 		begun = tx.head
-		err = runBetweenSavepoints(tx, group)
-	}
-	if err == nil {
-		err = w.commit(ctx, tx, begun)
+		if err = w.runBetweenSavepoints(tx, group); err == nil {
+			err = w.commit(ctx, tx, begun)
+		}
 	}
 	if err != nil {
 		w.writerConn.abandon()
@@ -64,41 +69,91 @@ func (w *writer) commit(ctx context.Context, tx *Tx, begun head) error {
 	return nil
 }
 
-// heavy is the weight of a change, in rows, above which its workspace's changes wait in a
-// lane of their own.
-const heavy = 32
+const (
+	// heavy is the weight of a change, in rows, above which its workspace's changes wait in
+	// a lane of their own.
+	heavy = 32
+	// maxWeight is the weight of a group, in rows, above which it takes no more changes.
+	maxWeight = 512
+)
 
 // runGroup takes jobs and runs them. It reports whether the transaction can be
 // committed: no job without savepoints failed after a write, and no failed statement
 // ended the transaction. A heavy change ends the group, and none joins changes of other
 // lanes, which would wait for it.
 func (w *writer) runGroup(tx *Tx) (group []*job, whole bool, err error) {
-	light := false
-	for began := time.Now(); len(group) < w.group; {
-		j := w.next(light)
-		if j == nil {
+	var taken []*job
+	defer func() { w.queue.putBack(taken) }()
+	began, weight := time.Now(), 0
+	for running := began; len(group) < w.group && weight <= maxWeight; {
+		if time.Since(running) > w.groupTime {
 			break
 		}
-		group = append(group, j)
-		light = light || j.turn.Lane != bulk
-		tx.weight = 0
-		if w.failures.recent(j.turn.Workspace) {
-			if err := attempt(tx, j); err != nil {
-				return group, false, err
+		if len(taken) == 0 {
+			if time.Since(began) > w.groupTime {
+				break
 			}
-		} else if whole, err := w.runPlain(tx, j); err != nil || !whole {
-			w.failures.add(j.turn.Workspace)
+			if taken = w.take(len(group) > 0 && group[0].turn.Lane != bulk); len(taken) == 0 {
+				break
+			}
+			if err := w.writerConn.prefetch(tx, taken); err != nil {
+				group, taken = append(group, taken...), nil
+				return group, false, conflict(err)
+			}
+			running = time.Now()
+		}
+		j := taken[0]
+		group, taken = append(group, j), taken[1:]
+		tx.weight = 0
+		if whole, err := w.runOne(tx, j); err != nil || !whole {
 			return group, false, err
 		}
 		if tx.weight > heavy {
 			w.queue.slow(j.turn.Workspace)
 			break
 		}
-		if time.Since(began) > w.groupTime {
-			break
-		}
+		weight += tx.weight
 	}
 	return group, true, nil
+}
+
+// take returns the next jobs, as many as reads are prefetched for at once: either light ones
+// or a single one that is likely to be heavy.
+func (w *writer) take(light bool) (jobs []*job) {
+	for len(jobs) < w.ahead {
+		j := w.next(light)
+		if j == nil {
+			break
+		}
+		jobs = append(jobs, j)
+		if j.turn.Lane == bulk {
+			break
+		}
+		light = true
+	}
+	return jobs
+}
+
+// conflict returns an error if the group must run again because of it, and nil if the
+// server's next word on the transaction is enough.
+func conflict(err error) error {
+	if isConflict(err) {
+		return err
+	}
+	return nil
+}
+
+// runOne runs a job, between savepoints if one of its workspace had to be rolled back a
+// moment ago. It reports whether the transaction can continue.
+func (w *writer) runOne(tx *Tx, j *job) (whole bool, err error) {
+	if !w.failures.recent(j.turn.Workspace) {
+		return w.runPlain(tx, j)
+	}
+	// The writes of others come before the savepoint.
+	if err := tx.flush(context.Background()); err != nil {
+		return false, conflict(err)
+	}
+	return true, w.attempt(tx, j)
 }
 
 // runPlain runs a job without savepoints and reports whether the transaction can
@@ -110,7 +165,10 @@ func (w *writer) runPlain(tx *Tx, j *job) (whole bool, err error) {
 	switch {
 	case isConflict(j.result):
 		return false, j.result
-	case w.writerConn.broken(), j.result != nil && tx.wrote:
+	case w.writerConn.broken():
+		return false, nil // because of this job or of a write of an earlier one
+	case j.result != nil && !tx.inMemory(before):
+		w.failures.add(j.turn.Workspace)
 		return false, nil
 	case j.result != nil:
 		tx.undo(before)
@@ -163,9 +221,9 @@ func protect(ctx context.Context, tx *Tx, work func(context.Context, *Tx) error)
 	return work(ctx, tx)
 }
 
-func runBetweenSavepoints(tx *Tx, group []*job) error {
+func (w *writer) runBetweenSavepoints(tx *Tx, group []*job) error {
 	for _, j := range group {
-		if err := attempt(tx, j); err != nil {
+		if err := w.attempt(tx, j); err != nil {
 			return err
 		}
 	}
@@ -174,21 +232,25 @@ func runBetweenSavepoints(tx *Tx, group []*job) error {
 
 // attempt runs one job between savepoints. It returns an error only if the
 // transaction can't go on.
-func attempt(tx *Tx, j *job) error {
+func (w *writer) attempt(tx *Tx, j *job) error {
 	ctx := context.Background()
-	if err := tx.exec(ctx, "SAVEPOINT job"); err != nil {
+	before := tx.mark()
+	if err := cmp.Or(tx.exec(ctx, "SAVEPOINT job"), tx.flush(ctx)); err != nil {
 		return fmt.Errorf("store: savepoint: %w", err)
 	}
-	before := tx.mark()
+	tx.wrote = false
 	if j.run(tx); j.result == nil {
 		// PostgreSQL rejects it if a statement failed and work ignored the error.
-		j.result = tx.exec(ctx, "RELEASE SAVEPOINT job")
+		j.result = cmp.Or(tx.exec(ctx, "RELEASE SAVEPOINT job"), tx.flush(ctx))
 	}
 	if j.result == nil {
 		return nil
 	}
 	if isConflict(j.result) {
 		return j.result
+	}
+	if tx.wrote {
+		w.failures.add(j.turn.Workspace)
 	}
 	tx.undo(before)
 	if err := tx.exec(ctx, "ROLLBACK TO SAVEPOINT job"); err != nil {

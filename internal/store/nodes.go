@@ -17,14 +17,50 @@ func (tx *Tx) start(at head) {
 type mark struct {
 	head             head
 	touched, counted int
+	writes           int // in the pipeline
 }
 
-func (tx *Tx) mark() mark { return mark{tx.head, len(tx.touched), len(tx.counted)} }
+func (tx *Tx) mark() mark {
+	m := mark{head: tx.head, touched: len(tx.touched), counted: len(tx.counted)}
+	if tx.pipeline != nil {
+		m.writes = len(tx.pipeline.writes)
+	}
+	return m
+}
 
 // undo takes back what a change did in memory.
 func (tx *Tx) undo(to mark) {
 	tx.head, tx.touched = to.head, tx.touched[:to.touched]
 	tx.uncount(to.counted)
+	if tx.pipeline != nil {
+		tx.pipeline.truncate(to.writes)
+	}
+}
+
+// inMemory reports whether the database knows nothing of what was written since a mark.
+func (tx *Tx) inMemory(since mark) bool {
+	if tx.pipeline != nil {
+		return tx.pipeline.sent <= since.writes
+	}
+	return !tx.wrote
+}
+
+// flush sends the writes that are queued.
+func (tx *Tx) flush(ctx context.Context) error {
+	if tx.pipeline == nil {
+		return nil
+	}
+	return tx.pipeline.flush(ctx)
+}
+
+// rollback undoes everything. An error means that the database already has, or that the
+// connection broke, which begin detects.
+func (tx *Tx) rollback(ctx context.Context) {
+	if tx.pipeline != nil {
+		tx.pipeline.reset()
+	}
+	_ = tx.exec(ctx, "ROLLBACK")
+	_ = tx.flush(ctx)
 }
 
 // Touch records the ids of what the change alters, for the caches of the other nodes

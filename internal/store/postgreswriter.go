@@ -5,11 +5,12 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -31,19 +32,22 @@ type postgresWriter struct {
 	shared *postgres
 	node   string
 	conn   *sql.Conn // nil until the next transaction
-	tx     *Tx
+	tx     *Tx       // on the pipeline of the connection
+	ahead  *rehearsal
+	end    func() error // closes what database/sql has of the two
 }
 
 // limits keeps groups small, because other nodes wait while one is written.
 func (s *postgresWriter) limits() limits {
 	return limits{
-		group: 64, groupTime: 50 * time.Millisecond,
+		group: 64, ahead: 64, groupTime: 50 * time.Millisecond,
 		waitFor: 5 * time.Second, retryFor: 5 * time.Second,
 	}
 }
 
 func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {
 	if err := s.connect(ctx); err != nil {
+		s.abandon()
 		return nil, err
 	}
 	at, err := s.lockHeads(ctx)
@@ -54,6 +58,7 @@ func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {
 	if known := s.shared.committed.Load(); at.changes < known {
 		s.shared.wentBack.Store(&loss{known - at.changes, at.changes})
 	}
+	s.tx.pipeline.reset()
 	s.tx.start(at)
 	return s.tx, nil
 }
@@ -85,7 +90,7 @@ func (s *postgresWriter) lockHeads(ctx context.Context) (at head, err error) {
 }
 
 func (s *postgresWriter) connect(ctx context.Context) error {
-	if s.conn != nil && s.current() {
+	if s.conn != nil && s.current() && s.state() != 0 {
 		return nil
 	}
 	s.abandon()
@@ -99,20 +104,45 @@ func (s *postgresWriter) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.conn, s.tx = conn, newTx(timeoutDB{conn}, s.shared.dedicated)
+	s.conn = conn
+	return s.open(ctx)
+}
+
+// open makes the transactions on the connection.
+func (s *postgresWriter) open(ctx context.Context) error {
+	p := newPipeline(func(work func(*pgx.Conn) error) error {
+		return s.conn.Raw(func(c any) error { return work(c.(*stdlib.Conn).Conn()) })
+	})
+	s.ahead = &rehearsal{p: p, written: map[string]bool{}}
+	live, rehearsed := sql.OpenDB(connector{p}), sql.OpenDB(connector{s.ahead})
+	s.end = func() error { return errors.Join(live.Close(), rehearsed.Close()) }
+	conn, err := live.Conn(ctx)
+	conn2, err2 := rehearsed.Conn(ctx)
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	s.tx, s.ahead.tx = newTx(conn, s.shared.dedicated), newTx(conn2, s.shared.dedicated)
+	s.tx.pipeline = p
 	return nil
+}
+
+func (s *postgresWriter) prefetch(tx *Tx, jobs []*job) error {
+	return s.ahead.prefetch(context.Background(), tx.head, jobs)
 }
 
 // broken is true after a failed statement: PostgreSQL rejects all that follow it,
 // and COMMIT then means ROLLBACK. The driver knows the state without a round trip.
-func (s *postgresWriter) broken() bool {
-	whole := false
-	err := s.conn.Raw(func(c any) error {
-		conn := c.(*stdlib.Conn).Conn().PgConn()
-		whole = conn.TxStatus() == 'T' && !conn.IsClosed()
+func (s *postgresWriter) broken() bool { return s.state() != 'T' }
+
+// state is the state of the transaction as in the protocol, or 0 if the connection is closed.
+func (s *postgresWriter) state() (state byte) {
+	_ = s.conn.Raw(func(c any) error {
+		if conn := c.(*stdlib.Conn).Conn().PgConn(); !conn.IsClosed() {
+			state = conn.TxStatus()
+		}
 		return nil
 	})
-	return err != nil || !whole
+	return state
 }
 
 // The texts that end a transaction; they travel together.
@@ -122,60 +152,41 @@ const (
 	notify       = "NOTIFY latchkey_changes"
 )
 
-// commit writes the row of the change log and commits, in one round trip.
+// commit sends the writes that are queued, writes the row of the change log and commits, in
+// one round trip.
 func (s *postgresWriter) commit(ctx context.Context, begun head) error {
 	if !s.current() {
 		return errOldPrimary
 	}
-	batch, before := &pgconn.Batch{}, 0
-	add := func(text string, args ...string) {
-		values := make([][]byte, len(args))
-		for i, arg := range args {
-			values[i] = []byte(arg)
-		}
-		batch.ExecParams(text, values, nil, nil, nil)
-		before++
+	all := s.tx.pipeline.queued()
+	queued := len(all)
+	add := func(text string, args ...any) {
+		all = append(all, &statement{text: text, args: args})
 	}
 	changed := len(s.tx.touched) > 0
 	if changed {
 		s.tx.head.changes++
-		add(insertChange, strconv.FormatInt(s.tx.head.changes, 10), s.node,
-			strconv.FormatInt(time.Now().UnixMilli(), 10), idList(s.tx.touched))
+		add(insertChange, s.tx.head.changes, s.node, time.Now().UnixMilli(), idList(s.tx.touched))
 	}
 	if s.tx.head != begun {
-		add(setHeads, strconv.FormatInt(s.tx.head.changes, 10),
-			strconv.FormatInt(s.tx.head.audit, 10))
+		add(setHeads, s.tx.head.changes, s.tx.head.audit)
 	}
 	if changed && s.shared.listens {
 		add(notify)
 	}
-	batch.ExecParams("COMMIT", nil, nil, nil, nil)
-	if err := s.sendCommit(ctx, batch, before); err != nil {
-		return err
+	add("COMMIT")
+	done, err := s.tx.pipeline.exchange(ctx, all)
+	certain := err != nil && done < len(all)-1 && sqlState(err) != "" && sqlState(err) != "40003"
+	switch {
+	case certain && done < queued:
+		return fmt.Errorf("%w: %w", errQueued, err)
+	case certain:
+		return err // of a statement before COMMIT: it is certain to roll back
+	case err != nil:
+		return commitError(err)
 	}
 	s.shared.committed.Store(s.tx.head.changes)
 	return nil
-}
-
-// sendCommit sends a batch that ends with COMMIT. An error that the server reports of a
-// statement before is certain to roll back.
-func (s *postgresWriter) sendCommit(ctx context.Context, batch *pgconn.Batch, before int) error {
-	ctx, cancel := context.WithTimeout(ctx, roundTripTimeout)
-	defer cancel()
-	done := 0
-	err := s.conn.Raw(func(c any) error {
-		results := c.(*stdlib.Conn).Conn().PgConn().ExecBatch(ctx, batch)
-		for results.NextResult() {
-			if _, err := results.ResultReader().Close(); err == nil {
-				done++
-			}
-		}
-		return results.Close()
-	})
-	if done < before && sqlState(err) != "" && sqlState(err) != "40003" {
-		return err
-	}
-	return commitError(err)
 }
 
 // current reports whether the connection is to the primary that was promoted last.
@@ -213,9 +224,10 @@ func (s *postgresWriter) close() error {
 		return nil
 	}
 	err := s.conn.Close()
-	s.conn, s.tx = nil, nil
 	if errors.Is(err, sql.ErrConnDone) {
-		return nil
+		err = nil
 	}
+	err = errors.Join(err, s.end())
+	s.conn, s.tx, s.ahead = nil, nil, nil
 	return err
 }

@@ -19,17 +19,14 @@ func everyQuery(t *testing.T, db *DB) map[string]string {
 	t.Helper()
 	fill(t, db)
 	results := map[string]string{}
-	for _, of := range []func(*Tx) any{
-		func(tx *Tx) any { return tx.reads }, func(tx *Tx) any { return tx.writes },
-	} {
-		methods := reflect.TypeOf(of(&Tx{}))
+	for _, methods := range []reflect.Type{reflect.TypeFor[*reads](), reflect.TypeFor[*writes]()} {
 		for i := range methods.NumMethod() {
 			name := methods.Method(i).Name
 			if name == "WithTx" || name == "LockHeads" && !db.Shared() {
 				continue
 			}
 			err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
-				results[name] = call(ctx, t, name, reflect.ValueOf(of(tx)).MethodByName(name))
+				results[name] = call(ctx, t, tx, name)
 				return errUndo
 			})
 			if !errors.Is(err, errUndo) {
@@ -41,14 +38,18 @@ func everyQuery(t *testing.T, db *DB) map[string]string {
 }
 
 // call calls a query and writes down its result.
-func call(ctx context.Context, t *testing.T, name string, query reflect.Value) string {
+func call(ctx context.Context, t *testing.T, tx *Tx, name string) string {
 	t.Helper()
+	query := reflect.ValueOf(tx).MethodByName(name)
 	args := []reflect.Value{reflect.ValueOf(ctx)}
 	for i := 1; i < query.Type().NumIn(); i++ {
 		args = append(args, argument(query.Type().In(i), name))
 	}
 	out := query.Call(args)
 	err, _ := out[len(out)-1].Interface().(error)
+	if err == nil {
+		err = tx.flush(ctx)
+	}
 	switch {
 	case IsDuplicate(err):
 		return "duplicate"

@@ -133,7 +133,7 @@ func (s *sqliteWriter) onRollback(hook func()) error {
 }
 
 func (s *sqliteWriter) limits() limits {
-	return limits{group: 256, groupTime: 20 * time.Millisecond, waitFor: 10 * time.Second}
+	return limits{group: 256, ahead: 1, groupTime: 20 * time.Millisecond, waitFor: 10 * time.Second}
 }
 
 func (s *sqliteWriter) begin(ctx context.Context) (*Tx, error) {
@@ -145,6 +145,9 @@ func (s *sqliteWriter) begin(ctx context.Context) (*Tx, error) {
 	}
 	return s.tx, nil
 }
+
+// prefetch does nothing: a read is a function call here.
+func (s *sqliteWriter) prefetch(*Tx, []*job) error { return nil }
 
 // broken is true after SQLite rolled the transaction back because of an error; a
 // later statement would commit by itself.

@@ -61,6 +61,8 @@ type Tx struct {
 	wrote   bool            // since this was last set to false
 	weight  int             // of the change under way: rows that it has written and looked up
 	caller  context.Context // of the change under way; nil between changes
+
+	pipeline *pipeline // nil on SQLite
 }
 
 // head holds the last positions of the logs.

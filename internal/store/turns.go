@@ -115,6 +115,18 @@ func (t *turns) waits(lanes []Lane) bool {
 	return slices.ContainsFunc(lanes, func(l Lane) bool { return len(t.lanes[l].next) > 0 })
 }
 
+// putBack lets a change be the next one.
+func (l *lane) putBack(j *job) {
+	own := l.byWorkspace[j.turn.Workspace]
+	if own == nil {
+		l.add(j)
+		own = l.byWorkspace[j.turn.Workspace]
+	} else {
+		own.jobs = slices.Insert(own.jobs, 0, j)
+	}
+	l.next = slices.Insert(slices.DeleteFunc(l.next, func(o *line) bool { return o == own }), 0, own)
+}
+
 func (l *lane) take() *job {
 	own := l.next[0]
 	l.next[0] = nil
@@ -193,6 +205,19 @@ func (q *queue) retry(group []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.turns.again = append(group, q.turns.again...)
+}
+
+// putBack lets changes that were taken come first in their lanes again.
+func (q *queue) putBack(jobs []*job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range slices.Backward(jobs) {
+		q.turns.streak[j.turn.Lane] = max(0, q.turns.streak[j.turn.Lane]-1)
+		if j.turn.Lane == Ordinary && q.heavy.recent(j.turn.Workspace) {
+			j.turn.Lane = bulk
+		}
+		q.turns.lanes[j.turn.Lane].putBack(j)
+	}
 }
 
 // wait waits until a change waits. It reports false once the queue is closed and

@@ -157,6 +157,9 @@ func TestAHeavyChangeIsAlone(t *testing.T) {
 		var made string
 		change := func(name string, weight int) func(context.Context, *Tx) error {
 			return func(_ context.Context, tx *Tx) error {
+				if rehearsed(db, tx) {
+					return nil
+				}
 				if len(tx.touched) == 0 {
 					made += "| " // a group begins
 				}
@@ -174,10 +177,11 @@ func TestAHeavyChangeIsAlone(t *testing.T) {
 			{Workspace: "hostile"}, {Workspace: "hostile"}, {Workspace: "hostile"},
 			{Workspace: "other"}, {"other", Urgent},
 		}
-		for _, want := range []string{
-			"| revocation heavy | light heavy | heavy ",
-			"| revocation light | heavy | heavy | heavy ",
-		} {
+		first := "| revocation heavy | light heavy | heavy "
+		if db.Shared() { // they were taken together, and the heavy ones put back
+			first = "| revocation heavy | light | heavy | heavy "
+		}
+		for _, want := range []string{first, "| revocation light | heavy | heavy | heavy "} {
 			made = ""
 			turn := func(i int) Turn { return turns[i] }
 			if err := errors.Join(togetherFor(t, db, turn, works...)...); err != nil {

@@ -17,6 +17,8 @@ type writerConn interface {
 	// begin waits for this node's turn and begins a transaction. An error
 	// leaves none open.
 	begin(context.Context) (*Tx, error)
+	// prefetch fetches what jobs will read. An error leaves the transaction broken.
+	prefetch(*Tx, []*job) error
 	// broken reports whether a failed statement has ended the transaction.
 	broken() bool
 	// commit saves the heads of the logs, if they moved since the transaction
@@ -30,6 +32,7 @@ type writerConn interface {
 // limits are the bounds of a writer.
 type limits struct {
 	group int // the most changes in one commit
+	ahead int // the most changes that are prefetched for at once
 	// groupTime is when a group takes no more changes: those that wait then, on this
 	// node and on others, wait for the rest of one change and a commit.
 	groupTime time.Duration

@@ -9,19 +9,6 @@ import (
 	"context"
 )
 
-const countWildcards = `-- name: CountWildcards :one
-SELECT COUNT(*) FROM role_permissions rp JOIN permissions p ON p.id = rp.permission_id
-WHERE rp.role_id = $1 AND p.slug LIKE '%*%'
-`
-
-// How many permissions of a role have a * in their slug.
-func (q *Queries) CountWildcards(ctx context.Context, roleID string) (int64, error) {
-	row := q.db.QueryRowContext(ctx, countWildcards, roleID)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
-}
-
 const permissionsOfRoles = `-- name: PermissionsOfRoles :many
 SELECT rp.role_id, p.id, p.workspace_id, p.name, p.slug, p.slug_folded, p.description, p.search
 FROM roles r

@@ -38,18 +38,6 @@ func (q *Queries) DeleteKeyPermissions(ctx context.Context, keyID string) error 
 	return err
 }
 
-const deleteKeyRole = `-- name: DeleteKeyRole :execrows
-DELETE FROM key_roles WHERE key_id = $1 AND role_id = $2
-`
-
-func (q *Queries) DeleteKeyRole(ctx context.Context, keyID string, roleID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteKeyRole, keyID, roleID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
 const deleteKeyRoles = `-- name: DeleteKeyRoles :exec
 DELETE FROM key_roles WHERE key_id = $1
 `
@@ -57,16 +45,4 @@ DELETE FROM key_roles WHERE key_id = $1
 func (q *Queries) DeleteKeyRoles(ctx context.Context, keyID string) error {
 	_, err := q.db.ExecContext(ctx, deleteKeyRoles, keyID)
 	return err
-}
-
-const insertKeyRole = `-- name: InsertKeyRole :execrows
-INSERT INTO key_roles (key_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
-`
-
-func (q *Queries) InsertKeyRole(ctx context.Context, keyID string, roleID string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, insertKeyRole, keyID, roleID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
 }

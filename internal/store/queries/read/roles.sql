@@ -31,8 +31,3 @@ JOIN permissions p ON p.id = rp.permission_id
 WHERE r.workspace_id = sqlc.arg(workspace_id) AND r.id >= sqlc.arg(from_id) AND r.id <= sqlc.arg(to_id)
     AND r.search LIKE CAST(sqlc.arg(pattern) AS TEXT) ESCAPE '!'
 ORDER BY p.slug;
-
--- name: CountWildcards :one
--- How many permissions of a role have a * in their slug.
-SELECT COUNT(*) FROM role_permissions rp JOIN permissions p ON p.id = rp.permission_id
-WHERE rp.role_id = $1 AND p.slug LIKE '%*%';

@@ -4,12 +4,6 @@ DELETE FROM key_permissions WHERE key_id = $1;
 -- name: DeleteKeyRoles :exec
 DELETE FROM key_roles WHERE key_id = $1;
 
--- name: InsertKeyRole :execrows
-INSERT INTO key_roles (key_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING;
-
--- name: DeleteKeyRole :execrows
-DELETE FROM key_roles WHERE key_id = $1 AND role_id = $2;
-
 -- name: CopyKeyPermissions :exec
 INSERT INTO key_permissions (key_id, permission_id)
 SELECT CAST(sqlc.arg(to_key) AS TEXT), kp.permission_id FROM key_permissions kp WHERE kp.key_id = sqlc.arg(from_key);
