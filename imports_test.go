@@ -22,7 +22,7 @@ var imports = map[string][]string{
 	"cmd/latchkey":     {"internal/cli"},
 	"internal/cli/gen": {"internal/cli"},
 	"internal/cli": {"embedded", "internal/durable", "internal/licenses",
-		"internal/store"},
+		"internal/store", "internal/wire"},
 	"embedded": {"internal/server", "internal/engine", "internal/store",
 		"internal/vault", "internal/durable"},
 	"internal/server": {"internal/engine", "internal/wire"},

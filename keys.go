@@ -81,6 +81,8 @@ type MigrateKey struct {
 	// Hash is the SHA-256 of what the algorithm of the migration says, in base64 (44
 	// characters) or hex (64).
 	Hash string `json:"hash" check:"required,min=3,max=512"`
+	// Start is the beginning of the key, prefix included, for people to recognize it by.
+	Start string `json:"start,omitempty" check:"min=1,max=64"`
 	// Name is a display name.
 	Name string `json:"name,omitempty" check:"min=1,max=255"`
 	// ExternalID is your name for the owner of the key. The identity is created if there is none.

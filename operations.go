@@ -483,6 +483,10 @@ var operations = []Operation{
 		),
 	},
 	{
+		Name: "keys.exportKeys", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{onKeys("read_key"), onKeys("decrypt_key")},
+	},
+	{
 		Name: "keys.migrateKeys", Refusals: []int{404}, maxBody: 10 << 20,
 		Rules: grants(on("api.{apiId}.create_key", inKeyspace+"/keys/*")),
 	},

@@ -53,6 +53,22 @@ var collections = map[string]func(*rapid.T, *latchkey.Client) collection{
 			},
 		}
 	},
+	"keys.exportKeys": func(t *rapid.T, c *latchkey.Client) collection {
+		api := must(c.APIs.Create(t.Context(), latchkey.CreateAPIRequest{Name: "payments"})).APIID
+		return collection{
+			add: func(int) string {
+				return must(c.Keys.Create(t.Context(), latchkey.CreateKeyRequest{APIID: api})).KeyID
+			},
+			remove: func(id string) {
+				check(c.Keys.Delete(t.Context(), latchkey.DeleteKeyRequest{KeyID: id}))
+			},
+			page: func(limit int, cursor string) ([]string, latchkey.Pagination) {
+				page := must(c.Keys.Export(t.Context(),
+					latchkey.ExportKeysRequest{APIID: api, Limit: limit, Cursor: cursor}))
+				return ids(page, func(k latchkey.ExportedKey) string { return k.KeyID }), page.Pagination
+			},
+		}
+	},
 	"identities.listIdentities": func(t *rapid.T, c *latchkey.Client) collection {
 		return collection{
 			add: func(n int) string {

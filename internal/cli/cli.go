@@ -42,7 +42,9 @@ type grammar struct {
 	Migrations  struct {
 		Create createMigration `cmd:"" help:"Prepare to import keys from another system; print the migration's id."`
 	} `cmd:"" group:"manage" help:"Keys imported from other systems."`
-	Audit struct {
+	Export exportCmd `cmd:"" group:"manage" help:"Write everything of a workspace but secrets to a file."`
+	Import importCmd `cmd:"" group:"manage" help:"Bring in keys and what belongs to them from a file."`
+	Audit  struct {
 		List listAudit `cmd:"" help:"Show who changed what, newest first."`
 	} `cmd:"" group:"manage" help:"The audit log of all changes."`
 

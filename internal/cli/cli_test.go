@@ -90,9 +90,33 @@ func TestScripts(t *testing.T) {
 				}
 			})
 			env.Values[serviceKey{}] = new(*service)
-			return nil
+			return writeSamples(env.WorkDir)
 		},
 	})
+}
+
+// writeSamples writes the samples of docs/moving.md: the commands into moving.sh, and the file
+// that they import.
+func writeSamples(dir string) error {
+	page, err := os.ReadFile("../../docs/moving.md")
+	if err != nil {
+		return err
+	}
+	files := map[string]string{"sh": "moving.sh", "csv": "moving.csv"}
+	texts := map[string]string{}
+	for _, block := range regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").
+		FindAllStringSubmatch(string(page), -1) {
+		if files[block[1]] == "" {
+			return fmt.Errorf("docs/moving.md: a sample of %s is not run", block[1])
+		}
+		texts[files[block[1]]] += block[2]
+	}
+	for name, text := range texts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type serviceKey struct{}

@@ -35,6 +35,7 @@ const (
 	keyMigrated
 	keyDeleted
 	keyDecrypted
+	keysExported
 	keyPermissionConnected
 	keyPermissionDisconnected
 	keyRoleConnected
@@ -89,6 +90,7 @@ var events = [...]struct {
 	keyRerolled:       {"key.reroll", "Made the key %[1]s in place of %[2]s", "key key api"},
 	keyMigrated:       {"key.update", "Completed the migration of the key %[1]s", "key"},
 	keyDeleted:        {"key.delete", "Deleted the key %[1]s", "key api"},
+	keysExported:      {"key.export", "Exported keys of the API %[1]s", "api"},
 	keyDecrypted:      {"key.decrypt", "Decrypted keys of the API %[1]s", "api key+"},
 
 	keyPermissionConnected: {

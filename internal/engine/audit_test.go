@@ -109,6 +109,8 @@ func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 		migration, api, hex.EncodeToString(sum[:]))
 	run("keys.verifyKey", `{"key":"app_short_long","migrationId":%q}`, migration)
 
+	run("keys.exportKeys", `{"apiId":%q}`, api)
+
 	run("keys.deleteKey", `{"keyId":%q}`, key.KeyID)
 	run("apis.deleteApi", `{"apiId":%q}`, api)
 

@@ -37,6 +37,7 @@ var Ops = bindAll(map[string]*Op{
 	"keys.addRoles":          bindData((*Engine).AddRoles),
 	"keys.removeRoles":       bindData((*Engine).RemoveRoles).revoking(),
 	"keys.setRoles":          bindData((*Engine).SetRoles).revokingWhen(clears),
+	"keys.exportKeys":        bindPage((*Engine).ExportKeys),
 	"keys.migrateKeys":       bindData((*Engine).MigrateKeys),
 
 	"identities.createIdentity": bindData((*Engine).CreateIdentity),

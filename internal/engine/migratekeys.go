@@ -150,7 +150,7 @@ func (c *Change) migrateKeys(
 			done.Failed = append(done.Failed, k.Hash)
 			continue
 		}
-		row := read.Key{Hash: k.stored, MigrationID: pending}
+		row := read.Key{Hash: k.stored, MigrationID: pending, Start: k.Start}
 		id, err := c.createKey(ctx, api, row, creationOf(k.MigrateKey), c.rolesFor)
 		if err != nil {
 			return done, err

@@ -25,12 +25,13 @@ func nthOf(table, where string) string {
 
 // fatLists makes at least three items of every list of the API.
 func fatLists(w *world) map[string]fatList {
-	api, found := w.newAPI(), w.newAPI()
+	api, found, exported := w.newAPI(), w.newAPI(), w.newAPI()
 	w.newAPI()
 	for i := range 3 {
 		name := fmt.Sprintf("n%d", i)
 		w.newKey(latchkey.CreateKeyRequest{APIID: api, ExternalID: name})
 		w.newKey(latchkey.CreateKeyRequest{APIID: found})
+		w.newKey(latchkey.CreateKeyRequest{APIID: exported})
 		must[latchkey.CreatedPermission](w, w.who, "permissions.createPermission",
 			latchkey.CreatePermissionRequest{Name: name, Slug: name})
 		must[latchkey.CreatedRole](w, w.who, "permissions.createRole",
@@ -50,6 +51,10 @@ func fatLists(w *world) map[string]fatList {
 		"keys.listKeys": {
 			func(at string) any { return latchkey.FindKeysRequest{APIID: found, Cursor: at} },
 			"UPDATE keys SET " + meta + nthOf("keys", "api_id = '"+found+"'"),
+		},
+		"keys.exportKeys": {
+			func(at string) any { return latchkey.ExportKeysRequest{APIID: exported, Cursor: at} },
+			"UPDATE keys SET " + meta + nthOf("keys", "api_id = '"+exported+"'"),
 		},
 		"apis.listApis": {
 			func(at string) any { return latchkey.ListAPIsRequest{Cursor: at} },

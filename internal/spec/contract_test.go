@@ -202,7 +202,7 @@ func looseness(s *openapi3.Schema) string {
 // and clients ignore those of responses that they don't know.
 var added = []string{
 	"algorithm", "data.apiId", "data[].apiId", "disabled", "enabled", "keyspaceId",
-	"keyspaces", "keyspaces[]", "retryAfter", "role",
+	"keys[].start", "keyspaces", "keyspaces[]", "retryAfter", "role",
 }
 
 const isBounded = "every list and text of a request has a maximum"

@@ -206,6 +206,15 @@ var examples = map[string]example{
 		response: []latchkey.Key{inAPI(key)},
 		cursor:   "key_9Bd6MkQ1y," + key.Start,
 	},
+	"keys.exportKeys": {
+		request: latchkey.ExportKeysRequest{APIID: theAPI, Limit: 1},
+		response: []latchkey.ExportedKey{{
+			KeyID: theKey, Hash: "XohImNooBHFR0OVvjcYpJ3NgPQ1qq73WKhHvch0VQtg=",
+			Algorithm: latchkey.MigrateSHA256, Start: key.Start, Name: key.Name,
+			ExternalID: theCustomer, Enabled: true, CreatedAt: key.CreatedAt,
+		}},
+		cursor: "key_9Bd6MkQ1y",
+	},
 	"keys.updateKeys": {
 		request: latchkey.UpdateKeysRequest{
 			Filter:  &latchkey.KeyFilter{ExternalID: theCustomer, Enabled: latchkey.Set(true)},

@@ -41,6 +41,8 @@ func visit(c *checker, request any) {
 		visitCreateKeyRequest(c, &anObject, v)
 	case *latchkey.DeleteKeyRequest:
 		visitDeleteKeyRequest(c, &anObject, v)
+	case *latchkey.ExportKeysRequest:
+		visitExportKeysRequest(c, &anObject, v)
 	case *latchkey.FindKeysRequest:
 		visitFindKeysRequest(c, &anObject, v)
 	case *latchkey.GetKeyRequest:
@@ -562,6 +564,30 @@ func visitDeleteKeyRequest(c *checker, f *field, v *latchkey.DeleteKeyRequest) {
 	c.end(&rulesOfDeleteKeyRequest)
 }
 
+var rulesOfExportKeysRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "apiId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitExportKeysRequest(c *checker, f *field, v *latchkey.ExportKeysRequest) {
+	var at [3]int
+	if !c.object(f, &rulesOfExportKeysRequest, at[:]) {
+		return
+	}
+	r := rulesOfExportKeysRequest.fields
+	if c.has(&r[0], at[0], v.APIID != "") {
+		text(c, &r[0], &v.APIID)
+	}
+	if c.has(&r[1], at[1], v.Limit != 0) {
+		whole(c, &r[1], &v.Limit)
+	}
+	if c.has(&r[2], at[2], v.Cursor != "") {
+		text(c, &r[2], &v.Cursor)
+	}
+	c.end(&rulesOfExportKeysRequest)
+}
+
 var rulesOfFindKeysRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "apiId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aText, name: "externalId", size: &bounds{1, 255}},
@@ -681,6 +707,7 @@ func visitMigrateKeysRequest(c *checker, f *field, v *latchkey.MigrateKeysReques
 
 var rulesOfMigrateKey = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "hash", required: true, size: &bounds{3, 512}},
+	{kind: aText, name: "start", size: &bounds{1, 64}},
 	{kind: aText, name: "name", size: &bounds{1, 255}},
 	{kind: aText, name: "externalId", size: &bounds{1, 255}},
 	{kind: aMeta, name: "meta", size: &bounds{noMin, 100}},
@@ -693,7 +720,7 @@ var rulesOfMigrateKey = object{loose: false, needs: false, fields: []field{
 }}
 
 func visitMigrateKey(c *checker, f *field, v *latchkey.MigrateKey) {
-	var at [10]int
+	var at [11]int
 	if !c.object(f, &rulesOfMigrateKey, at[:]) {
 		return
 	}
@@ -701,35 +728,38 @@ func visitMigrateKey(c *checker, f *field, v *latchkey.MigrateKey) {
 	if c.has(&r[0], at[0], v.Hash != "") {
 		text(c, &r[0], &v.Hash)
 	}
-	if c.has(&r[1], at[1], v.Name != "") {
-		text(c, &r[1], &v.Name)
+	if c.has(&r[1], at[1], v.Start != "") {
+		text(c, &r[1], &v.Start)
 	}
-	if c.has(&r[2], at[2], v.ExternalID != "") {
-		text(c, &r[2], &v.ExternalID)
+	if c.has(&r[2], at[2], v.Name != "") {
+		text(c, &r[2], &v.Name)
 	}
-	if c.has(&r[3], at[3], v.Meta != "") {
-		meta(c, &r[3], &v.Meta)
+	if c.has(&r[3], at[3], v.ExternalID != "") {
+		text(c, &r[3], &v.ExternalID)
 	}
-	if c.has(&r[4], at[4], v.Roles != nil) {
-		texts(c, &r[4], &v.Roles)
+	if c.has(&r[4], at[4], v.Meta != "") {
+		meta(c, &r[4], &v.Meta)
 	}
-	if c.has(&r[5], at[5], v.Permissions != nil) {
-		texts(c, &r[5], &v.Permissions)
+	if c.has(&r[5], at[5], v.Roles != nil) {
+		texts(c, &r[5], &v.Roles)
 	}
-	if c.has(&r[6], at[6], !v.Expires.IsZero()) {
-		instant(c, &r[6], &v.Expires)
+	if c.has(&r[6], at[6], v.Permissions != nil) {
+		texts(c, &r[6], &v.Permissions)
 	}
-	if o, ok := hasSome(c, &r[7], at[7], &v.Enabled); ok {
-		boolean(c, &r[7], &o)
+	if c.has(&r[7], at[7], !v.Expires.IsZero()) {
+		instant(c, &r[7], &v.Expires)
+	}
+	if o, ok := hasSome(c, &r[8], at[8], &v.Enabled); ok {
+		boolean(c, &r[8], &o)
 		keep(c, &v.Enabled, o)
 	}
-	if c.has(&r[8], at[8], v.Credits != nil) {
-		visitCredits(c, &r[8], pointee(c, &v.Credits))
+	if c.has(&r[9], at[9], v.Credits != nil) {
+		visitCredits(c, &r[9], pointee(c, &v.Credits))
 	}
-	if c.has(&r[9], at[9], v.Ratelimits != nil) {
-		if openList(c, &r[9], &v.Ratelimits) {
+	if c.has(&r[10], at[10], v.Ratelimits != nil) {
+		if openList(c, &r[10], &v.Ratelimits) {
 			for c.nextItem(len(v.Ratelimits)) {
-				visitRatelimitRequest(c, r[9].item, item(c, &v.Ratelimits))
+				visitRatelimitRequest(c, r[10].item, item(c, &v.Ratelimits))
 			}
 		}
 	}
@@ -2230,6 +2260,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendList(b, v, appendRole), true
 	case latchkey.CreatedKey:
 		return appendCreatedKey(b, &v), true
+	case []latchkey.ExportedKey:
+		return appendList(b, v, appendExportedKey), true
 	case latchkey.Key:
 		return appendKey(b, &v), true
 	case latchkey.MigratedKeys:
@@ -2663,6 +2695,69 @@ func appendCreatedKey(b []byte, v *latchkey.CreatedKey) []byte {
 	b = append(b, `,"key":`...)
 	b = appendText(b, v.Key)
 
+	return closeObject(b, start)
+}
+
+func appendExportedKey(b []byte, v *latchkey.ExportedKey) []byte {
+	start := len(b)
+
+	b = append(b, `,"keyId":`...)
+	b = appendText(b, v.KeyID)
+
+	b = append(b, `,"hash":`...)
+	b = appendText(b, v.Hash)
+
+	b = append(b, `,"algorithm":`...)
+	b = appendText(b, v.Algorithm)
+
+	if v.Start != "" {
+		b = append(b, `,"start":`...)
+		b = appendText(b, v.Start)
+	}
+	if v.Name != "" {
+		b = append(b, `,"name":`...)
+		b = appendText(b, v.Name)
+	}
+	if v.ExternalID != "" {
+		b = append(b, `,"externalId":`...)
+		b = appendText(b, v.ExternalID)
+	}
+	if v.Meta != "" {
+		b = append(b, `,"meta":`...)
+		b = appendMeta(b, v.Meta)
+	}
+	if len(v.Roles) > 0 {
+		b = append(b, `,"roles":`...)
+		b = appendTexts(b, v.Roles)
+	}
+	if len(v.Permissions) > 0 {
+		b = append(b, `,"permissions":`...)
+		b = appendTexts(b, v.Permissions)
+	}
+	if !v.Expires.IsZero() {
+		b = append(b, `,"expires":`...)
+		b = appendTime(b, v.Expires)
+	}
+
+	b = append(b, `,"enabled":`...)
+	b = appendBool(b, v.Enabled)
+
+	if v.Credits != nil {
+		b = append(b, `,"credits":`...)
+		b = appendCredits(b, v.Credits)
+	}
+	if len(v.Ratelimits) > 0 {
+		b = append(b, `,"ratelimits":`...)
+		b = appendList(b, v.Ratelimits, appendRatelimit)
+	}
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	if !v.LastUsedAt.IsZero() {
+		b = append(b, `,"lastUsedAt":`...)
+		b = appendTime(b, v.LastUsedAt)
+	}
 	return closeObject(b, start)
 }
 
