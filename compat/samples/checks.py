@@ -2,12 +2,15 @@
 
 import json
 import re
+import os
+import subprocess
 import time
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 
 from pages import expected, prints
-from programs import Latchkey, request
+from programs import TIMEOUT, Latchkey, request
 
 HOUR = 3_600_000  # milliseconds
 
@@ -65,6 +68,7 @@ class Visit:
     url: str
     latchkey: Latchkey
     keys: dict
+    work: Path  # the folder of the samples
 
     def responds(self, what, status, path, authorization=None, text="", method="GET"):
         """Checks the response to a request, and returns its headers and body."""
@@ -148,6 +152,44 @@ def limits(visit):
 
 def limits_stopped(visit):
     visit.responds("Latchkey stopped", 503, "/sign-in/user_3", method="POST")
+
+
+MCP_RESOURCE = "https://mcp.example.com/mcp"
+WELL_KNOWN = "/.well-known/oauth-protected-resource/mcp"
+
+
+def mcp(visit):
+    """Checks an MCP server behind a gate: with the client of the page, and who else can reach it."""
+
+    def client(key):
+        env = {**os.environ, "MCP_URL": visit.url + "/mcp", "LATCHKEY_KEY": key}
+        return subprocess.run(["node", "built/mcp_client.js"], cwd=visit.work, env=env, capture_output=True, text=True, timeout=TIMEOUT)
+
+    done = client(visit.keys["good"]["key"])
+    visit.tally.check("mcp_client.ts: runs", done.returncode == 0, done.stderr)
+    printed(visit.tally, "mcp_client.ts", Path(visit.work, "mcp_client.ts").read_text(), done.stdout)
+    done = client("sk_unknown")
+    visit.tally.check("mcp_client.ts: an unknown key", done.returncode != 0 and "not valid" in done.stderr, done.stderr)
+    announced = f'resource_metadata="https://mcp.example.com{WELL_KNOWN}"'
+    for what, status, authorization in [
+        ("no key", 401, None),
+        ("an unknown key", 401, "Bearer sk_unknown"),
+        ("a disabled key", 401, visit.bearer("disabled")),
+        ("a key out of credits", 402, visit.bearer("spent")),
+        ("a key within its limit", 405, visit.bearer("limited")),
+        ("a key over its limit", 429, visit.bearer("limited")),
+    ]:
+        headers, _ = visit.responds(what, status, "/mcp", authorization)
+        if status == 401:
+            scheme = headers.get("WWW-Authenticate", "")
+            visit.tally.check(f"{visit.name}: {what}: WWW-Authenticate", announced in scheme, scheme)
+        if status == 429:
+            check_retry_after(visit, what, headers)
+    visit.responds("the metadata", 200, WELL_KNOWN, text=f'"resource":"{MCP_RESOURCE}"')
+
+
+def mcp_stopped(visit):
+    visit.responds("Latchkey stopped, a valid key", 503, "/mcp", visit.bearer("ownerless"))
 
 
 def check_retry_after(visit, what, headers):

@@ -1,11 +1,12 @@
 """Runs every sample in the given folder, which contains the program latchkey."""
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Service:
     running: list[Callable[[checks.Visit], None]]
     stopped: Callable[[checks.Visit], None] = checks.guards_stopped
     folder: str = "."
+    gates: dict[str, dict] = field(default_factory=dict)  # of Latchkey, for the API of the keys
 
 
 # Programs that print and exit.
@@ -54,6 +56,9 @@ SERVICES = {
     "next/proxy.ts": Service(
         NEXT, [partial(checks.guards_more, path="/api/documents")], partial(checks.guards_stopped, path="/api/documents"), folder="next"
     ),
+    "mcp_app.ts": Service(
+        ["node", "built/mcp_app.js"], [checks.mcp], checks.mcp_stopped, gates={"mcp": {"resource": {"resource": checks.MCP_RESOURCE}}}
+    ),
     "ratelimit_app.ts": Service(["node", "built/ratelimit_app.js"], [checks.limits], checks.limits_stopped),
 }
 
@@ -61,6 +66,7 @@ SERVICES = {
 PARTS = {
     "guard.py",
     "guard.ts",
+    "mcp_client.ts",
     "django/latchkey_middleware.py",
     "django/settings.py",
     "next/with-key.ts",
@@ -86,7 +92,7 @@ class Run:
 
     def all(self):
         samples = {}
-        for page in ("README.md", "docs/python.md", "docs/typescript.md"):
+        for page in ("README.md", "docs/python.md", "docs/typescript.md", "docs/mcp.md"):
             blocks = unmarked(ROOT / page)
             self.tally.check(f"{page}: every block is a sample", not blocks, f"not marked: {blocks}")
             samples |= extract(ROOT / page, self.work)
@@ -129,9 +135,11 @@ class Run:
     def service(self, file, about):
         with self.latchkey() as latchkey:
             api = latchkey.call("apis.createApi", name="documents")["apiId"]
+            if about.gates:
+                latchkey.restart(LATCHKEY_GATES=json.dumps({name: {"api": api, **gate} for name, gate in about.gates.items()}))
             env = {**self.env, **latchkey.env, "LATCHKEY_API_ID": api}
             with service(about.command, self.work / about.folder, env) as program:
-                visit = checks.Visit(self.tally, file, program.url, latchkey, checks.issue_keys(latchkey, api))
+                visit = checks.Visit(self.tally, file, program.url, latchkey, checks.issue_keys(latchkey, api), self.work)
                 for check in about.running:
                     check(visit)
                 latchkey.stop()

@@ -61,11 +61,18 @@ class Latchkey(Program):
     """A Latchkey with an empty data folder."""
 
     def __init__(self, binary, folder, env):
+        self.started_with = binary, folder, env
         data = Path(folder, "data")
         super().__init__([binary, "serve", "--listen", "127.0.0.1:0", "--data", data], folder, env, Path(folder, "log"))
         self.url = self.wait_for(lambda: re.search(r"http://127\.0\.0\.1:\d+(?=\n)", self.log.read_text()))[0]
         self.root_key = Path(data, "root.key").read_text().strip()
         self.env = {"LATCHKEY_URL": self.url, "LATCHKEY_ROOT_KEY": self.root_key}
+
+    def restart(self, **more):
+        """Stops it, and starts it on its data with more variables in its environment."""
+        self.stop()
+        binary, folder, env = self.started_with
+        self.__init__(binary, folder, {**env, **more})
 
     @contextmanager
     def paused(self):
