@@ -437,6 +437,9 @@ func TestV1VerifiesWithoutARootKey(t *testing.T) {
 	same(t, "the function of @unkey/api", public["code"], any("VALID"))
 	w.call("keys.updateKey", w.fill(`{"keyId":"$keyId","enabled":false}`))
 	same(t, "a disabled key", w.verified(`{"key":"$key","apiId":"api_unknown"}`), "DISABLED")
+	w.call("keys.updateKey", w.fill(`{"keyId":"$keyId","enabled":true,"expires":1}`))
+	same(t, "an expired key", w.verified(`{"key":"$key"}`), "EXPIRED")
+	same(t, "of another API", w.verified(`{"key":"$key","apiId":"api_unknown"}`), "FORBIDDEN")
 	status, got := w.v1(http.MethodGet, "keys.getKey", "?keyId=$keyId", "")
 	if status != 403 || !strings.Contains(fmt.Sprint(got), "UNAUTHORIZED") {
 		t.Errorf("getKey without a root key: %d %v", status, got)
