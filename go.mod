@@ -7,6 +7,7 @@ require (
 	github.com/alecthomas/kong v1.17.0 // the command line: one struct gives flags, environment, help
 	github.com/gofrs/flock v0.13.1 // one process owns a data folder, on every system
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, behind database/sql
+	github.com/klauspost/compress v1.20.4 // zstd without cgo: the columns of stored events
 	github.com/maypok86/otter/v2 v2.4.0 // the bounded cache: fastest hit and best hit rate of those measured
 	github.com/prometheus/client_golang v1.25.0 // metrics in the form that every monitor reads
 	github.com/redis/rueidis v1.0.79 // Redis and Valkey: pipelines by itself, twice the checks a second of the others measured

@@ -24,13 +24,14 @@ var imports = map[string][]string{
 	"internal/cli": {"embedded", "internal/durable", "internal/licenses",
 		"internal/store", "internal/wire"},
 	"embedded": {"internal/server", "internal/engine", "internal/store",
-		"internal/vault", "internal/durable"},
+		"internal/vault", "internal/durable", "internal/events"},
 	"internal/server": {"internal/engine", "internal/wire"},
 	"internal/engine": {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit",
-		"internal/coherence", "internal/durable",
+		"internal/coherence", "internal/durable", "internal/events",
 		"internal/store", "internal/store/read", "internal/store/write"},
 	"internal/coherence":    {},
 	"internal/durable":      {},
+	"internal/events":       {},
 	"internal/store":        {"internal/store/read", "internal/store/write", "internal/durable"},
 	"internal/store/read":   {},
 	"internal/store/write":  {},
@@ -58,6 +59,7 @@ var imports = map[string][]string{
 // leaves know nothing of the API, not even its vocabulary.
 var leaves = []string{
 	"internal/check", "internal/store", "internal/coherence", "internal/durable", "internal/rbac",
+	"internal/events",
 	"internal/ratelimit", "internal/vault", "internal/wildcard",
 }
 

@@ -20,6 +20,8 @@ package embedded
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,6 +36,7 @@ import (
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/durable"
 	"github.com/latchkeyhq/latchkey/internal/engine"
+	"github.com/latchkeyhq/latchkey/internal/events"
 	"github.com/latchkeyhq/latchkey/internal/server"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/vault"
@@ -119,6 +122,15 @@ type Config struct {
 	BackupEvery time.Duration
 	// BackupKeep is how many of the newest backups are kept; 7 by default.
 	BackupKeep int
+	// EventsOff keeps no events: no record of single verifications and decisions on rate
+	// limits, and so no analytics and no usage.
+	EventsOff bool
+	// EventsRetention is how long single events are kept, 90 days by default; decisions on
+	// rate limits at most 31 days. Sums by hour, day and month are kept longer.
+	EventsRetention time.Duration
+	// EventsBytes bounds the stored single events of all workspaces together: the oldest
+	// are deleted beyond it. 10 GB by default.
+	EventsBytes int64
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
@@ -153,8 +165,10 @@ type Service struct {
 	cfg      Config
 	db       *store.DB
 	engine   *engine.Engine
-	backups  *schedule // nil for none
-	gate     gate      // calls of Client
+	backups  *schedule   // nil for none
+	events   *events.Log // nil for none
+	aside    *sql.DB     // for events; nil if they have a file
+	gate     gate        // calls of Client
 	callers  engine.CallerCache
 	draining atomic.Bool
 	stale    bool // verifications don't need the database for a while
@@ -172,11 +186,44 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{cfg: cfg, db: db, stale: cfg.FailMode == FailStale}
-	if err := s.start(ctx, cfg); err != nil {
-		s.backups.close()
+	if err := s.openEvents(cfg); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if err := s.start(ctx, cfg); err != nil {
+		s.backups.close()
+		return nil, errors.Join(err, s.closeEvents(ctx), db.Close())
+	}
 	return s, nil
+}
+
+// EventsFile is the name of the file in the data folder that has the events, unless they
+// are in a PostgreSQL database. It can be deleted: then the history is lost, and nothing else.
+const EventsFile = "events.db"
+
+func (s *Service) openEvents(cfg Config) (err error) {
+	if cfg.EventsOff {
+		return nil
+	}
+	of := events.Config{
+		Pool: s.db.Aside(), Node: rand.Text(), Now: cfg.Now, Log: cfg.Log,
+		Retention: cfg.EventsRetention, MaxBytes: cfg.EventsBytes,
+	}
+	if s.aside = of.Pool; of.Pool == nil {
+		of.File = filepath.Join(cfg.Data, EventsFile)
+	}
+	s.events, err = events.Open(of)
+	return err
+}
+
+func (s *Service) closeEvents(ctx context.Context) error {
+	if s.events == nil {
+		return nil
+	}
+	err := s.events.Close(ctx)
+	if s.aside != nil {
+		err = errors.Join(err, s.aside.Close())
+	}
+	return err
 }
 
 // openData opens cfg.Database, or the database in the data folder. An error about
@@ -203,7 +250,8 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 		return err
 	}
 	s.engine, err = engine.Open(ctx, engine.Config{
-		DB: s.db, Vault: masters, Now: cfg.Now, Log: cfg.Log, CacheBytes: cfg.CacheBytes,
+		DB: s.db, Vault: masters, Events: s.events, Now: cfg.Now, Log: cfg.Log,
+		CacheBytes:     cfg.CacheBytes,
 		AuditRetention: cfg.AuditRetention, AuditExport: cfg.AuditExport,
 		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
 		FailMode: engine.FailMode(cfg.FailMode), StaleFor: cfg.StaleFor,
@@ -295,5 +343,5 @@ func (s *Service) Close(ctx context.Context) error {
 	s.Drain()
 	s.gate.close()
 	s.backups.close()
-	return errors.Join(s.engine.Close(ctx), s.db.Close())
+	return errors.Join(s.engine.Close(ctx), s.closeEvents(ctx), s.db.Close())
 }

@@ -37,6 +37,7 @@ type serveCmd struct {
 	Config         kong.ConfigFlag `env:"LATCHKEY_CONFIG" type:"path" placeholder:"FILE" help:"JSON file with settings, named like these flags. Flags and the environment take precedence."`
 	masterKey
 	database
+	eventSettings
 	Redis          string            `secret:"" env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
 	Limits         embedded.Limits   `env:"LATCHKEY_LIMITS" enum:"exact,fast,local" default:"exact" help:"Guarantee of rate limits: ${enum}. exact admits no more than the limit on all nodes together; fast decides locally, synchronizes over Redis and can admit slightly more; local counts on each node separately."`
 	FailMode       embedded.FailMode `env:"LATCHKEY_FAIL_MODE" enum:"closed,stale" default:"closed" help:"Verifications while the shared database is unavailable: ${enum}. closed returns errors; stale uses cached data."`
@@ -96,7 +97,7 @@ func (c *serveCmd) Validate() error {
 	case len(c.V1APIs) > 0 && !c.V1:
 		return errors.New("--v1-apis needs --v1")
 	}
-	return nil
+	return c.eventSettings.validate()
 }
 
 // Run runs the service until it is told to stop.
@@ -119,6 +120,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		Redis:          c.Redis, Limits: c.Limits, FailMode: c.FailMode, StaleFor: c.StaleFor,
 		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
 		BackupDir: c.BackupDir, BackupEvery: c.BackupEvery, BackupKeep: c.BackupKeep,
+		EventsOff: c.Events == "off", EventsRetention: c.EventsRetention, EventsBytes: c.EventsBytes,
 		V1: c.V1, V1APIs: c.V1APIs, Gates: c.Gates,
 	})
 	if err != nil {

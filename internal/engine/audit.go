@@ -66,7 +66,7 @@ const (
 // description, in which %[n]s is the id of the nth target, and the types of its
 // targets, in order; one with a + can repeat. The names are Unkey's, whose log
 // calls root keys keys too.
-var events = [...]struct {
+var auditEvents = [...]struct {
 	name, when, targets string
 }{
 	workspaceCreated: {"workspace.create", "Created workspace %[1]s", "workspace"},
@@ -165,7 +165,7 @@ func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.Inser
 	}
 	c.audits = append(c.audits, write.InsertAuditLogParams{
 		ID: NewID("log"), WorkspaceID: c.who.root.workspace, Time: c.now,
-		Event: events[what].name, Description: fmt.Sprintf(events[what].when, ids...),
+		Event: auditEvents[what].name, Description: fmt.Sprintf(auditEvents[what].when, ids...),
 		Targets:   string(text),
 		ActorType: c.who.root.actorType(), ActorID: c.who.root.id,
 		ActorName:     clip(c.who.root.name, maxAuditName),

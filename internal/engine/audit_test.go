@@ -18,7 +18,7 @@ func eventOf(log latchkey.AuditLog) (event, bool) {
 	for i, t := range log.Targets {
 		ids[i] = t.ID
 	}
-	for what, e := range events {
+	for what, e := range auditEvents {
 		types := strings.Fields(e.targets)
 		if last, repeats := strings.CutSuffix(types[len(types)-1], "+"); repeats {
 			types[len(types)-1] = last
@@ -125,7 +125,7 @@ func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 		}
 		seen[what] = true
 	}
-	for what, e := range events {
+	for what, e := range auditEvents {
 		if !seen[event(what)] {
 			t.Errorf("no record says %s: %s", e.name, e.when)
 		}

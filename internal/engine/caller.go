@@ -30,10 +30,16 @@ type Request struct {
 	// Lane spreads counters over cache lines. Concurrent requests should have
 	// different lanes; only speed depends on it.
 	Lane uint32
+
+	// Unrecorded leaves decisions on rate limits out of the events.
+	Unrecorded bool
 }
 
 // Trace has details of how a call was served.
 type Trace struct {
+	// Begun is when the request arrived; the transport sets it. If it is zero, the
+	// events of the request have no latency.
+	Begun time.Time
 	// Checked reports that the request is valid, so that a 400 comes from the
 	// operation itself.
 	Checked bool

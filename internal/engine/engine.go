@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey/internal/coherence"
+	"github.com/latchkeyhq/latchkey/internal/events"
 	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -31,6 +32,8 @@ type Config struct {
 	Now        func() time.Time // the clock, time.Now by default
 	Log        *slog.Logger     // receives errors, slog.Default by default
 	CacheBytes uint64           // the size of the key cache, 256 MiB by default
+
+	Events *events.Log // records what happens; nil for nothing. The engine does not close it
 
 	AuditRetention time.Duration // how long audit records are kept; 0 is for ever
 	AuditExport    string        // folder of files with what is not kept; "" for none
@@ -46,6 +49,7 @@ type Engine struct {
 	ops       []*Op // Ops, which methods can't refer to because it refers to them
 	db        *store.DB
 	vault     *vault.Vault
+	events    *events.Log // nil for none
 	limiter   ratelimit.Limiter
 	nodes     nodes
 	readOnly  atomic.Bool // the database accepts no changes
@@ -83,9 +87,10 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	e := &Engine{
-		ops:   Ops,
-		db:    cfg.DB,
-		vault: cfg.Vault,
+		ops:    Ops,
+		db:     cfg.DB,
+		vault:  cfg.Vault,
+		events: cfg.Events,
 		source: &coherence.Source{
 			Clock:    coherence.NewClock(cfg.DB.Shared()),
 			Breaker:  coherence.NewBreaker(store.IsUnavailable, cfg.Log),

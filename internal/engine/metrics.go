@@ -129,6 +129,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		e.lag.Collect(ch)
 	}
 	e.limiter.Collect(ch)
+	if e.events != nil {
+		e.events.Collect(ch)
+	}
 }
 
 func (e *Engine) collectPool(count, gauge func(*prometheus.Desc, float64, ...string)) {

@@ -44,18 +44,45 @@ func (e *Engine) Limit(
 	if who.requestHash != "" {
 		return e.limitOnce(ctx, who, space, r)
 	}
-	result, err := e.limit(ctx, e.now(), who.WorkspaceID(), space, r)
+	now := e.now()
+	result, err := e.limit(ctx, now, who.WorkspaceID(), space, r)
 	if err != nil {
 		return latchkey.LimitResult{}, err
 	}
-	e.observeLimit(&who, result.Success)
+	e.observeLimit(&who, now, space, r, &result)
 	return result, nil
 }
 
-// observeLimit records a decision about limits in the metrics and as a use of the
-// workspace. It is the only place that does, and runs once for each call, after the
-// commit. Calls that end in an error, and replayed responses, are not observed.
-func (e *Engine) observeLimit(who *Caller, passed bool) {
+// observeLimit records a decision about a limit in the metrics, as a use of the workspace
+// and as an event. It and
+// observeLimits are the only places that do, and one of them runs once for each call,
+// after the commit. Calls that end in an error, and replayed responses, are not observed.
+func (e *Engine) observeLimit(
+	who *Caller, now int64, space *namespace, r *latchkey.LimitRequest,
+	result *latchkey.LimitResult,
+) {
+	e.countLimit(who, result.Success)
+	e.recordLimit(who, &decision{space, r.Identifier, r.Cost.Or(1), now}, result)
+}
+
+// observeLimits records the decisions about a batch: one in the metrics, and an event for
+// each limit.
+func (e *Engine) observeLimits(
+	who *Caller, now int64, spaces []*namespace, batch []latchkey.LimitRequest,
+	result *latchkey.MultiLimitResult,
+) {
+	e.countLimit(who, result.Passed)
+	for i := range result.Limits {
+		check := &result.Limits[i]
+		e.recordLimit(who, &decision{spaces[i], batch[i].Identifier, batch[i].Cost.Or(1), now},
+			&latchkey.LimitResult{
+				Success: check.Passed, Limit: check.Limit, Remaining: check.Remaining,
+				Reset: check.Reset, OverrideID: check.OverrideID,
+			})
+	}
+}
+
+func (e *Engine) countLimit(who *Caller, passed bool) {
 	if passed {
 		e.limitsPassed.Add(who.Lane)
 		e.used.countRatelimit(who.root, who.Lane)
@@ -72,7 +99,9 @@ func (e *Engine) limitOnce(
 	count := func(ctx context.Context, now int64) (latchkey.LimitResult, error) {
 		return e.limit(ctx, now, who.WorkspaceID(), space, r)
 	}
-	return countOnce(ctx, e, who, count, func(r latchkey.LimitResult) bool { return r.Success })
+	return countOnce(ctx, e, who, count, func(now int64, result *latchkey.LimitResult) {
+		e.observeLimit(&who, now, space, r, result)
+	})
 }
 
 // limit checks and counts one limit.
@@ -116,7 +145,9 @@ func (e *Engine) MultiLimit(
 	count := func(ctx context.Context, now int64) (latchkey.MultiLimitResult, error) {
 		return e.takeAll(ctx, who, now, spaces, *r)
 	}
-	return countOnce(ctx, e, who, count, func(r latchkey.MultiLimitResult) bool { return r.Passed })
+	return countOnce(ctx, e, who, count, func(now int64, result *latchkey.MultiLimitResult) {
+		e.observeLimits(&who, now, spaces, *r, result)
+	})
 }
 
 // requireNamespaces returns an error unless the caller can use all of the
@@ -195,7 +226,7 @@ func algorithmNamed(name string) ratelimit.Algorithm {
 // within a change that saves the response. It observes what was decided.
 func countOnce[T any](
 	ctx context.Context, e *Engine, who Caller,
-	count func(ctx context.Context, now int64) (T, error), passed func(T) bool,
+	count func(ctx context.Context, now int64) (T, error), observe func(now int64, result *T),
 ) (T, error) {
 	now, replayed := e.now(), false
 	result, err := *new(T), error(nil)
@@ -210,7 +241,7 @@ func countOnce[T any](
 		return *new(T), err
 	}
 	if !replayed {
-		e.observeLimit(&who, passed(result))
+		observe(now, &result)
 	}
 	return result, nil
 }

@@ -32,7 +32,7 @@ func (e *Engine) VerifyKey(
 		return latchkey.Verification{}, err
 	}
 	obs.code = v.Code
-	e.observe(&who, &obs)
+	e.observe(&who, &obs, r)
 	return v, nil
 }
 
@@ -44,10 +44,10 @@ type observation struct {
 	replayed bool  // the response is an earlier one, and nothing was counted
 }
 
-// observe records a verification in the metrics and as a use of its key and of the
-// workspace. It is the only place that does, and runs once for each verification,
-// after the commit. Verifications that end in an error are not observed.
-func (e *Engine) observe(who *Caller, obs *observation) {
+// observe records a verification in the metrics, as a use of its key and of the
+// workspace, and as an event. It is the only place that does, and runs once for each
+// verification, after the commit. Verifications that end in an error are not observed.
+func (e *Engine) observe(who *Caller, obs *observation, r *latchkey.VerifyKeyRequest) {
 	if obs.replayed {
 		return
 	}
@@ -55,6 +55,9 @@ func (e *Engine) observe(who *Caller, obs *observation) {
 	if obs.code == latchkey.Valid {
 		e.used.note(obs.key, obs.at)
 		e.used.countVerification(who.root, who.Lane)
+	}
+	if e.events != nil && obs.key != nil {
+		e.recordVerification(who, obs, r)
 	}
 }
 

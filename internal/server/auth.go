@@ -46,6 +46,7 @@ func (x *exchange) request() engine.Request {
 		UserAgent:      x.header("User-Agent"),
 		IdempotencyKey: x.single("Idempotency-Key"),
 		Trace:          &x.trace,
+		Unrecorded:     x.header("X-Unkey-Metrics") == "disabled",
 		Lane:           rand.Uint32(),
 	}
 }

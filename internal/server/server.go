@@ -167,6 +167,7 @@ type exchange struct {
 func (s *server) handler(answer func(*exchange)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{server: s, w: w, r: r, id: engine.NewRequestID(), begun: time.Now()}
+		x.trace.Begun = x.begun
 		x.buffers = s.buffers.Get().(*buffers)
 		w.Header()["X-Request-Id"] = []string{x.id}
 		defer x.end()
