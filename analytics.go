@@ -5,11 +5,12 @@ import "context"
 // AnalyticsRequest queries the event store in SQL.
 type AnalyticsRequest struct {
 	_ struct{} `check:"loose"`
-	// Query is one SELECT statement.
-	Query string `json:"query" check:"required,max=10000"`
+	// Query is one SELECT statement in the dialect of ClickHouse, of at most 16,384 bytes.
+	Query string `json:"query" check:"required,max=60000"`
 }
 
-// AnalyticsRow is one row of a query result: values by column name.
+// AnalyticsRow is one row of a query result: values by column name. Times are texts in
+// RFC 3339; a number that isn't finite is null.
 type AnalyticsRow map[string]any
 
 // Analytics are the queries over past verifications and rate limits.

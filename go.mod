@@ -4,6 +4,7 @@ go 1.26.0
 
 // What the product stands on, each with its reason.
 require (
+	github.com/AfterShip/clickhouse-sql-parser v0.5.3 // the SQL of analytics: nothing but the standard library
 	github.com/alecthomas/kong v1.17.0 // the command line: one struct gives flags, environment, help
 	github.com/gofrs/flock v0.13.1 // one process owns a data folder, on every system
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, behind database/sql

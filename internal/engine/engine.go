@@ -19,6 +19,7 @@ import (
 
 	"github.com/latchkeyhq/latchkey/internal/coherence"
 	"github.com/latchkeyhq/latchkey/internal/events"
+	"github.com/latchkeyhq/latchkey/internal/events/query"
 	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/rbac"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -46,25 +47,27 @@ type Config struct {
 
 // Engine runs the operations. It is safe for concurrent use.
 type Engine struct {
-	ops       []*Op // Ops, which methods can't refer to because it refers to them
-	db        *store.DB
-	vault     *vault.Vault
-	events    *events.Log // nil for none
-	limiter   ratelimit.Limiter
-	nodes     nodes
-	readOnly  atomic.Bool // the database accepts no changes
-	source    *coherence.Source
-	credits   *storeCredits
-	keys      *coherence.Cache[keyRef, *keySnapshot]
-	locations interner[keyLocation]
-	roots     *coherence.Cache[keyHash, *rootKey]
-	spaces    *coherence.Cache[namespaceRef, *namespace]
-	queries   *rbac.Parser
-	used      usage
-	misses    *misses
-	refusals  *refusals
-	time      func() time.Time
-	log       *slog.Logger
+	ops        []*Op // Ops, which methods can't refer to because it refers to them
+	db         *store.DB
+	vault      *vault.Vault
+	events     *events.Log   // nil for none
+	analytics  *query.Engine // of events; nil without
+	queryQuota *queryQuota
+	limiter    ratelimit.Limiter
+	nodes      nodes
+	readOnly   atomic.Bool // the database accepts no changes
+	source     *coherence.Source
+	credits    *storeCredits
+	keys       *coherence.Cache[keyRef, *keySnapshot]
+	locations  interner[keyLocation]
+	roots      *coherence.Cache[keyHash, *rootKey]
+	spaces     *coherence.Cache[namespaceRef, *namespace]
+	queries    *rbac.Parser
+	used       usage
+	misses     *misses
+	refusals   *refusals
+	time       func() time.Time
+	log        *slog.Logger
 
 	auditRetention time.Duration // 0 is for ever
 	auditExport    auditExport
@@ -96,14 +99,20 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 			Breaker:  coherence.NewBreaker(store.IsUnavailable, cfg.Log),
 			StaleFor: cfg.StaleFor,
 		},
-		queries:  rbac.NewParser(),
-		misses:   newMisses(),
-		refusals: newRefusals(),
-		time:     cfg.Now,
-		log:      cfg.Log,
-		metrics:  newMetrics(),
+		queries:    rbac.NewParser(),
+		misses:     newMisses(),
+		queryQuota: newQueryQuota(),
+		refusals:   newRefusals(),
+		time:       cfg.Now,
+		log:        cfg.Log,
+		metrics:    newMetrics(),
 
 		auditRetention: cfg.AuditRetention,
+	}
+	if e.events != nil {
+		if e.analytics, err = query.New(e.events); err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
 	}
 	if e.auditExport, err = openAuditExport(cfg.AuditExport); err != nil {
 		return nil, err

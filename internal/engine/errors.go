@@ -62,6 +62,14 @@ var (
 	errAnalyticsNotConfigured = errorKind{
 		http.StatusPreconditionFailed, "Precondition Failed", "unkey/data/analytics_not_configured",
 	}
+	errAnalyticsUnavailable = errorKind{
+		http.StatusServiceUnavailable, "Service Unavailable",
+		"unkey/data/analytics_connection_failed",
+	}
+	errQueryQuota = errorKind{
+		http.StatusTooManyRequests, "Too Many Requests",
+		"user/too_many_requests/query_quota_exceeded",
+	}
 	errNamespaceGone = errorKind{
 		http.StatusGone, "Resource Gone", "unkey/data/ratelimit_namespace_gone",
 	}

@@ -403,5 +403,13 @@ func (v *v1) liveness() (any, error) {
 
 // analytics has no translation: version 1 names counts that no operation returns.
 func (v *v1) analytics() (any, error) {
-	return v.do("analytics.getVerifications", &latchkey.AnalyticsRequest{Query: "SELECT 1"})
+	// It asks for nothing, so that a root key without permission is refused as such.
+	if _, err := v.do("analytics.getVerifications", &latchkey.AnalyticsRequest{
+		Query: "SELECT 1 FROM key_verifications_v1 LIMIT 0",
+	}); err != nil {
+		return nil, err
+	}
+	return nil, engine.NewError(http.StatusPreconditionFailed, "Precondition Failed",
+		"unkey/data/analytics_not_configured",
+		"Version 1 has no analytics here. Use analytics.getVerifications of version 2.")
 }

@@ -229,8 +229,8 @@ var deliberate = map[string]string{
 	"keys.updateKey request.ratelimits[].autoApply default: false, ours none":            noDefault,
 	"keys.migrateKeys request.keys[].ratelimits[].autoApply default: false, ours none":   noDefault,
 
-	"analytics.getRatelimits request.query maxLength: none, ours 10000!":            isBounded,
-	"analytics.getVerifications request.query maxLength: none, ours 10000!":         isBounded,
+	"analytics.getRatelimits request.query maxLength: none, ours 60000!":            isBounded,
+	"analytics.getVerifications request.query maxLength: none, ours 60000!":         isBounded,
 	"apis.listKeys request.apiId maxLength: none, ours 8192!":                       isBounded,
 	"apis.listKeys request.cursor maxLength: none, ours 8192!":                      isBounded,
 	"apis.listKeys request.externalId maxLength: none, ours 8192!":                  isBounded,

@@ -1760,7 +1760,7 @@ func visitUpdateNamespaceRequest(c *checker, f *field, v *latchkey.UpdateNamespa
 }
 
 var rulesOfAnalyticsRequest = object{loose: true, needs: false, fields: []field{
-	{kind: aText, name: "query", required: true, size: &bounds{noMin, 10000}},
+	{kind: aText, name: "query", required: true, size: &bounds{noMin, 60000}},
 }}
 
 func visitAnalyticsRequest(c *checker, f *field, v *latchkey.AnalyticsRequest) {

@@ -9,24 +9,29 @@ import (
 	"context"
 )
 
-const aPIIDs = `-- name: APIIDs :many
-SELECT id FROM apis WHERE workspace_id = $1
+const aPIKeyspaces = `-- name: APIKeyspaces :many
+SELECT id, keyspace_id FROM apis WHERE workspace_id = $1
 `
 
+type APIKeyspacesRow struct {
+	ID         string
+	KeyspaceID string
+}
+
 // Deleted ones too: what happened to their keys can still be asked for.
-func (q *Queries) APIIDs(ctx context.Context, workspaceID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, aPIIDs, workspaceID)
+func (q *Queries) APIKeyspaces(ctx context.Context, workspaceID string) ([]APIKeyspacesRow, error) {
+	rows, err := q.db.QueryContext(ctx, aPIKeyspaces, workspaceID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []APIKeyspacesRow
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var i APIKeyspacesRow
+		if err := rows.Scan(&i.ID, &i.KeyspaceID); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
