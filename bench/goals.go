@@ -33,6 +33,8 @@ func goals() []report.Goal {
 		share("Limit, one identifier", hot, 0.90),
 		share("Limit, 100,000 identifiers", many, 0.85),
 		beside(gubernatorHTTP), beside(gubernatorGRPC), beside(envoyHTTP), beside(envoyGRPC),
+		of("nginx with a gate: throughput ÷ that with a static 204 of net/http", "gate", gated,
+			report.Rate, staticHandler, 0.80, 0),
 		of("Verify in process: ns", "inprocess", "verify", report.Nanos, "", 0, 1000),
 		of("Verify in process: allocations", "inprocess", "verify", report.Allocs, "", 0, 4),
 		of("Verify with one limit in process: ns", "inprocess", limited, report.Nanos, "", 0, 1500),

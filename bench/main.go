@@ -123,7 +123,7 @@ func trials() []trial {
 	return slices.Concat(
 		[]trial{diskTrial(), limiterTrials()}, inProcessTrials(),
 		[]trial{httpTrial(1), httpTrial(32), httpTrial(64), latencyAtLoad(), verifyUnderWrites(),
-			createTrial()},
+			createTrial(), gateTrial()},
 		rivalTrials(), clusterTrials(), growthTrials(),
 	)
 }

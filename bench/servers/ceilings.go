@@ -27,6 +27,13 @@ func serveBare(_ context.Context, listener net.Listener, _ Config) error {
 	}))
 }
 
+// serveStatic responds with 204 to everything: the minimum of a service that a proxy asks.
+func serveStatic(_ context.Context, listener net.Listener, _ Config) error {
+	return serveHTTP(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+}
+
 // serveEcho returns its input: the minimum of a service over TCP.
 func serveEcho(_ context.Context, listener net.Listener, _ Config) error {
 	for {

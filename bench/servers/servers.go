@@ -24,9 +24,10 @@ type Config struct {
 
 // All are the servers by name. Each one serves until the listener fails.
 var All = map[string]func(context.Context, net.Listener, Config) error{
-	"bare": serveBare,
-	"echo": serveEcho,
-	"diy":  serveSelfRolled,
+	"bare":   serveBare,
+	"static": serveStatic,
+	"echo":   serveEcho,
+	"diy":    serveSelfRolled,
 }
 
 // Run runs the named server on a free loopback port.

@@ -65,3 +65,14 @@ func TestUnknownServerIsAnError(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+func TestStaticServerResponds204(t *testing.T) {
+	response, err := http.Get("http://" + start(t, "static") + "/any")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusNoContent {
+		t.Error(response.StatusCode)
+	}
+}

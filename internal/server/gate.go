@@ -210,13 +210,22 @@ func (g *gate) judge(ctx context.Context, x *exchange, key string) *verdict {
 	return verdictOf(&v)
 }
 
+// identityHeaders are the headers that every response has.
+var identityHeaders = [...]string{
+	"Latchkey-Status", "Latchkey-Key-Id", "Latchkey-External-Id", "Latchkey-Permissions",
+	"Latchkey-Credits",
+}
+
 // send sends a verdict. All headers about the key are always set, to nothing if there is
 // nothing to say, so that a proxy that copies them replaces what the client has sent.
 func (g *gate) send(x *exchange, d *verdict) {
 	h := x.w.Header()
-	h["Latchkey-Status"] = []string{strconv.Itoa(d.status)}
-	h["Latchkey-Key-Id"], h["Latchkey-External-Id"] = []string{d.keyID}, []string{d.externalID}
-	h["Latchkey-Permissions"], h["Latchkey-Credits"] = []string{d.permissions}, []string{d.credits}
+	values := []string{
+		strconv.Itoa(d.status), d.keyID, d.externalID, d.permissions, d.credits,
+	}
+	for i, name := range identityHeaders {
+		h[name] = values[i : i+1 : i+1]
+	}
 	if d.limit != "" {
 		h["Ratelimit-Limit"], h["Ratelimit-Remaining"] = []string{d.limit}, []string{d.remaining}
 		h["Ratelimit-Reset"] = []string{d.reset}
