@@ -21,7 +21,7 @@ RACE := CGO_ENABLED=1 $(TEST) -race \
 # in .ci/skips can be skipped.
 LOG := go run ./internal/testlog .ci/skips
 
-.PHONY: check fmt vet lint generated generate test nodes cluster hostile testenv shared adapters benchtest powercut fuzz bench microbench build clean
+.PHONY: check fmt vet lint generated generate test nodes cluster hostile testenv shared adapters benchtest powercut releasetest release fuzz bench microbench build clean
 
 check: fmt vet lint generated test nodes
 
@@ -89,6 +89,16 @@ powercut:
 	go -C powercut vet ./...
 	cd powercut && $(TEST) -count=1 -timeout 60m . -args -cuts $(CUTS) | (cd .. && $(LOG))
 
+# What a release consists of, for all platforms, in the folder dist.
+release:
+	go -C deploy/release run . -out ../../dist
+
+# The tests of the program that makes releases: its files for this machine's platform, from
+# an ordinary build.
+releasetest:
+	go -C deploy/release vet ./...
+	cd deploy/release && $(TEST) ./... | (cd ../.. && $(LOG))
+
 # A look at each fuzz target, some seconds long.
 fuzz:
 	@set -e; go list ./... | while read -r pkg; do \
@@ -118,4 +128,4 @@ $(LINTER):
 	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 clean:
-	rm -rf bin .tools
+	rm -rf bin dist .tools

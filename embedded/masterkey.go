@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,20 @@ func unlock(
 		}
 	}
 	return masters, made, nil
+}
+
+// CheckMasterKey returns an error unless the configured master key opens the data. It changes
+// nothing, and a service can use the data meanwhile.
+func CheckMasterKey(ctx context.Context, cfg Config) error {
+	dataKeys, err := store.DataKeysOf(ctx, cmp.Or(cfg.Database, "sqlite://"+cfg.Data))
+	if err != nil {
+		return fmt.Errorf("latchkey: data keys: %w", err)
+	}
+	err = unwraps(cfg, dataKeys)
+	if errors.Is(err, vault.ErrUnknownMaster) {
+		return refuseMaster(cfg, err)
+	}
+	return err
 }
 
 // refuseMaster says that the master key doesn't fit, and what to do about it.

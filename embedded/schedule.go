@@ -113,9 +113,19 @@ func (b *schedule) backUp(ctx context.Context) error {
 	return b.prune()
 }
 
-// all returns the backups in the folder, oldest first.
-func (b *schedule) all() ([]string, error) {
-	entries, err := os.ReadDir(b.dir)
+// LastBackup returns when the newest backup in a Config.BackupDir was made, the zero time
+// for none.
+func LastBackup(dir string) (time.Time, error) {
+	names, err := backupsIn(dir)
+	if err != nil || len(names) == 0 {
+		return time.Time{}, err
+	}
+	return time.Parse(backupName, names[len(names)-1])
+}
+
+// backupsIn returns the backups in a folder, oldest first.
+func backupsIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -138,18 +148,16 @@ func (b *schedule) findLast() error {
 	if err != nil {
 		return err
 	}
-	names, err := b.all()
-	if err != nil || len(names) == 0 {
+	at, err := LastBackup(b.dir)
+	if err != nil || at.IsZero() || at.After(time.Now()) {
 		return err
 	}
-	if at, err := time.Parse(backupName, names[len(names)-1]); err == nil && at.Before(time.Now()) {
-		b.last.Store(at.Unix())
-	}
+	b.last.Store(at.Unix())
 	return nil
 }
 
 func (b *schedule) prune() error {
-	names, err := b.all()
+	names, err := backupsIn(b.dir)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type grammar struct {
 
 	Serve  serveCmd  `cmd:"" group:"service" help:"Run the service."`
 	Status statusCmd `cmd:"" group:"service" help:"Show whether the service works, and who you are to it."`
+	Doctor doctorCmd `cmd:"" group:"service" help:"Look for what is or will be wrong with an installation."`
 	Call   callCmd   `cmd:"" group:"service" help:"Call any operation of the API."`
 
 	Keys        keyCommands        `cmd:"" group:"manage" help:"Keys: create, verify, change, revoke."`
@@ -63,6 +64,7 @@ type grammar struct {
 		Reset resetOperator `cmd:"" help:"Replace a lost root key of the operator; the service must be stopped."`
 	} `cmd:"" group:"local" help:"The operator's root key."`
 	Completion completionCmd `cmd:"" group:"local" help:"Print a script that completes commands in your shell."`
+	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
 	Complete   completeCmd   `cmd:"" hidden:"" help:"Print possible next words."`
 	Licenses   licensesCmd   `cmd:"" group:"local" help:"Print the licenses of Latchkey and of what is linked into it."`
 	Version    versionCmd    `cmd:"" group:"local" help:"Print the version."`
@@ -81,7 +83,7 @@ func (grammar) Help() string {
 
 Exit status: 0 success, 1 failure or a "no" (keys verify, limits check), 2 wrong command line,
 3 not found, 4 not signed in or not permitted, 5 the service can't be reached or is unavailable.
-With --json, an error is one JSON object on standard error.'`
+With --json, an error is one JSON object on standard error.`
 }
 
 // globals are the flags of every command.

@@ -136,22 +136,35 @@ func urlOf(addr net.Addr, tls bool) string {
 	return scheme + "://" + host
 }
 
+// openMode is a secret that other users of the machine can read, and the command that helps.
+type openMode struct {
+	path string
+	mode fs.FileMode
+	fix  string
+}
+
+// openModes returns the secrets of a data folder that others have access to. Windows has no
+// such modes.
+func openModes(dir string) []openMode {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	var open []openMode
+	for _, secret := range []struct{ name, fix string }{
+		{".", "chmod 700"}, {"master.key", "chmod 600"}, {"root.key", "chmod 600"},
+	} {
+		path := filepath.Join(dir, secret.name)
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			open = append(open, openMode{path, info.Mode().Perm(), secret.fix + " " + path})
+		}
+	}
+	return open
+}
+
 // warnOfModes warns of secrets that other users of the machine can read.
 func warnOfModes(log *slog.Logger, dir string) {
-	if runtime.GOOS == "windows" {
-		return
-	}
-	for name, fix := range map[string]string{
-		".": "chmod 700", "master.key": "chmod 600", "root.key": "chmod 600",
-	} {
-		path := filepath.Join(dir, name)
-		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil && info.Mode().Perm()&0o077 != 0 {
-			log.Warn("other users of this machine have access to secrets", "path", path,
-				"mode", fmt.Sprintf("%04o", info.Mode().Perm()), "fix", fix+" "+path)
-		}
+	for _, m := range openModes(dir) {
+		log.Warn("other users of this machine have access to secrets", "path", m.path,
+			"mode", fmt.Sprintf("%04o", m.mode), "fix", m.fix)
 	}
 }

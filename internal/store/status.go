@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
 // MigrationStatus returns all migrations that this program knows or that were
@@ -32,40 +34,56 @@ func MigrationStatus(ctx context.Context, where string) ([]Migration, error) {
 	return all, nil
 }
 
-func appliedAt(ctx context.Context, where string) ([]Migration, error) {
+// DataKeysOf returns the wrapped data keys of a database, none if there is no data. Where is
+// as for Open. It changes nothing and can run beside a service.
+func DataKeysOf(ctx context.Context, where string) (wrapped [][]byte, err error) {
+	err = peek(ctx, where, func(ctx context.Context, db *sql.DB, d dialect) error {
+		seen, err := applied(ctx, db, d)
+		if err != nil || len(seen) == 0 {
+			return err
+		}
+		keys, err := read.New(db).DataKeys(ctx)
+		for _, key := range keys {
+			wrapped = append(wrapped, key.Wrapped)
+		}
+		return err
+	})
+	return wrapped, err
+}
+
+func appliedAt(ctx context.Context, where string) (seen []Migration, err error) {
+	err = peek(ctx, where, func(ctx context.Context, db *sql.DB, d dialect) error {
+		seen, err = applied(ctx, db, d)
+		return err
+	})
+	return seen, err
+}
+
+// peek gives a database to look, if there is one, without opening it as a node does.
+func peek(
+	ctx context.Context, where string, look func(context.Context, *sql.DB, dialect) error,
+) error {
 	if IsPostgres(where) {
 		p, err := newPostgres(where, Options{})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		seen, err := p.applied(ctx)
-		if err := errors.Join(err, p.close()); err != nil {
-			return nil, err
+		if err := p.detectServer(ctx); err != nil {
+			return errors.Join(err, p.close())
 		}
-		return seen, nil
+		return errors.Join(look(ctx, p.dedicated, p.dialect), p.close())
 	}
 	dir, err := Folder(where)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	file := databaseFile(dir)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil
 	}
 	db, err := sql.Open("sqlite", dsn(file))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	seen, err := applied(ctx, db, embedded)
-	if err := errors.Join(err, db.Close()); err != nil {
-		return nil, err
-	}
-	return seen, nil
-}
-
-func (p *postgres) applied(ctx context.Context) ([]Migration, error) {
-	if err := p.detectServer(ctx); err != nil {
-		return nil, err
-	}
-	return applied(ctx, p.dedicated, p.dialect)
+	return errors.Join(look(ctx, db, embedded), db.Close())
 }
