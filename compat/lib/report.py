@@ -43,9 +43,10 @@ def table(rows, methods):
     """Return the table, and a list of the methods of each client."""
     order = sorted(rows)
     text = "".join(f"| {client} | {version} | {len(methods[client, version]) or '–'} | {rows[client, version]} |\n" for client, version in order)
+    text += "\n## Methods\n\n"
     for client, version in order:
         if named := sorted(methods[client, version]):
-            text += f"\n## {client} {version}\n\n" + ", ".join(f"`{name}`" for name in named) + "\n"
+            text += f"- {client} {version}: " + ", ".join(f"`{name}`" for name in named) + "\n"
     return text
 
 
@@ -68,7 +69,7 @@ def main(folder, file, write=False):
 
 
 def mentions(line, client):
-    return line.startswith((f"| {client} |", f"## {client} "))
+    return line.startswith((f"| {client} |", f"- {client} "))
 
 
 if __name__ == "__main__":
