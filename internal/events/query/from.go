@@ -249,8 +249,10 @@ func (s *scope) named(id *parser.TableIdentifier, src *source) (*source, string,
 		return nil, "", refuse(UnknownTable, "The table %q isn't allowed. Allowed are %s",
 			name, strings.Join(allowed, ", "))
 	}
-	s.t.sources++
-	as := fmt.Sprintf("s%d", s.t.sources)
+	as, err := s.t.newSource()
+	if err != nil {
+		return nil, "", err
+	}
 	for _, c := range def.columns {
 		src.columns = append(src.columns, sourceColumn{c.name, c.typ, as + "." + quoteName(c.name)})
 	}
@@ -278,12 +280,22 @@ func (s *scope) subselect(sel *parser.SelectQuery, src *source) (*source, string
 	if err != nil {
 		return nil, "", err
 	}
-	s.t.sources++
-	as := fmt.Sprintf("s%d", s.t.sources)
+	as, err := s.t.newSource()
+	if err != nil {
+		return nil, "", err
+	}
 	for i, c := range sub.columns {
 		src.columns = append(src.columns, sourceColumn{c.name, c.typ, fmt.Sprintf("%s.c%d", as, i)})
 	}
 	return src, "(" + sub.sql + ") AS " + as, nil
+}
+
+// newSource returns the name of another table or subquery.
+func (t *translator) newSource() (string, error) {
+	if t.sources++; t.sources > maxSources {
+		return "", invalid("The query is too complex: it reads more than %d tables", maxSources)
+	}
+	return fmt.Sprintf("s%d", t.sources), nil
 }
 
 // arrayJoins translates ARRAY JOIN.
@@ -320,8 +332,10 @@ func (s *scope) joinArray(list expr, left bool) (expr, error) {
 	if element, known := s.joined[list.sql]; known {
 		return element, nil
 	}
-	s.t.sources++
-	as := fmt.Sprintf("s%d", s.t.sources)
+	as, err := s.t.newSource()
+	if err != nil {
+		return expr{}, err
+	}
 	element := expr{sql: as + ".value", typ: plainType(list.typ.elem), bare: "arrayJoin"}
 	if left {
 		s.from += fmt.Sprintf(" LEFT JOIN json_each(%s) AS %s", list.sql, as)

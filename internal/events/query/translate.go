@@ -15,6 +15,7 @@ const (
 	maxColumns = 64    // projected, over all selects
 	maxNodes   = 2000  // of the tree
 	maxDepth   = 60    // of nested expressions and subqueries
+	maxSources = 200   // tables and subqueries, those of WITH each time that they are used
 )
 
 // translator writes a ClickHouse query as SQL for SQLite. It knows the type of each
@@ -571,6 +572,11 @@ func (s *scope) asterisk(e parser.Expr) (all []expr, isAll bool) {
 		if e.Name != "*" {
 			return nil, false
 		}
+	case *parser.NestedIdentifier:
+		if e.DotIdent == nil || e.DotIdent.Name != "*" {
+			return nil, false
+		}
+		of = e.Ident.Name
 	case *parser.Path:
 		last := len(e.Fields) - 1
 		if e.Fields[last].Name != "*" {
