@@ -25,6 +25,7 @@ var byHand = []string{
 	"keys.verifyKey", "ratelimit.setOverride", "ratelimit.limit", "workspaces.createWorkspace",
 	"rootKeys.createRootKey", "migrations.createMigration", "auditLogs.listAuditLogs",
 	"ratelimit.multiLimit", "keys.whoami", "apis.listKeys", "keys.migrateKeys",
+	"keys.updateKeys", "keys.exportKeys",
 	"analytics.getVerifications",
 	"analytics.getRatelimits", "liveness",
 	// other names of operations that have a command
