@@ -131,6 +131,9 @@ type Config struct {
 	// EventsBytes bounds the stored single events of all workspaces together: the oldest
 	// are deleted beyond it. 10 GB by default.
 	EventsBytes int64
+	// Adopt takes over keys of another service while they are used: a key that is unknown here is
+	// asked for there, once, and kept with what is known of it. By default there is none.
+	Adopt *Adopt
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
@@ -245,6 +248,10 @@ func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 
 // start opens the parts of the service that need the database.
 func (s *Service) start(ctx context.Context, cfg Config) error {
+	adopt, err := cfg.Adopt.adoption()
+	if err != nil {
+		return err
+	}
 	masters, made, err := unlock(ctx, s.db, cfg)
 	if err != nil {
 		return err
@@ -252,6 +259,7 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	s.engine, err = engine.Open(ctx, engine.Config{
 		DB: s.db, Vault: masters, Events: s.events, Now: cfg.Now, Log: cfg.Log,
 		CacheBytes:     cfg.CacheBytes,
+		Adopt:          adopt,
 		AuditRetention: cfg.AuditRetention, AuditExport: cfg.AuditExport,
 		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
 		FailMode: engine.FailMode(cfg.FailMode), StaleFor: cfg.StaleFor,

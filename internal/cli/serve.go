@@ -49,6 +49,9 @@ type serveCmd struct {
 	BackupDir      string            `env:"LATCHKEY_BACKUP_DIR" type:"path" placeholder:"FOLDER" help:"Folder for backups of the data folder (default: none are made)."`
 	BackupEvery    time.Duration     `env:"LATCHKEY_BACKUP_EVERY" default:"24h" placeholder:"TIME" help:"Time between two backups."`
 	BackupKeep     int               `env:"LATCHKEY_BACKUP_KEEP" default:"7" placeholder:"N" help:"Newest backups that are kept; older ones are deleted."`
+	AdoptFrom      string            `env:"LATCHKEY_ADOPT_FROM" placeholder:"URL" help:"URL of Unkey or another service to ask once about keys that are unknown here, and to take them over from."`
+	AdoptKey       string            `secret:"" env:"LATCHKEY_ADOPT_KEY" placeholder:"KEY" help:"Root key of that service, with the permission api.*.read_key."`
+	AdoptAPI       string            `name:"adopt-api" env:"LATCHKEY_ADOPT_API" placeholder:"ID" help:"API that these keys will belong to."`
 	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
 	V1APIs         []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
 	Gates          gates             `env:"LATCHKEY_GATES" placeholder:"JSON" help:"Gates, at /auth/NAME, that tell a proxy which requests can pass to another service: {\"NAME\": {\"api\": \"ID\"}}. See docs/gate.md."`
@@ -94,6 +97,8 @@ func (c *serveCmd) Validate() error {
 			"pg_dump or your usual method")
 	case c.BackupEvery < time.Second || c.BackupKeep < 1:
 		return errors.New("--backup-every must be at least 1s, and --backup-keep at least 1")
+	case (c.AdoptFrom == "") != (c.AdoptKey == "") || (c.AdoptFrom == "") != (c.AdoptAPI == ""):
+		return errors.New("--adopt-from, --adopt-key and --adopt-api need one another")
 	case len(c.V1APIs) > 0 && !c.V1:
 		return errors.New("--v1-apis needs --v1")
 	}
@@ -121,7 +126,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
 		BackupDir: c.BackupDir, BackupEvery: c.BackupEvery, BackupKeep: c.BackupKeep,
 		EventsOff: c.Events == "off", EventsRetention: c.EventsRetention, EventsBytes: c.EventsBytes,
-		V1: c.V1, V1APIs: c.V1APIs, Gates: c.Gates,
+		V1: c.V1, V1APIs: c.V1APIs, Adopt: c.adopt(), Gates: c.Gates,
 	})
 	if err != nil {
 		return err
@@ -146,6 +151,14 @@ func reason(ctx context.Context, err error) error {
 		return err
 	}
 	return context.Cause(ctx)
+}
+
+// adopt returns where keys are adopted from, or nil.
+func (c *serveCmd) adopt() *embedded.Adopt {
+	if c.AdoptFrom == "" {
+		return nil
+	}
+	return &embedded.Adopt{URL: c.AdoptFrom, RootKey: c.AdoptKey, API: c.AdoptAPI}
 }
 
 // rememberAddress writes the URL of the service beside its root key, where other commands find

@@ -35,6 +35,7 @@ type Config struct {
 	CacheBytes uint64           // the size of the key cache, 256 MiB by default
 
 	Events *events.Log // records what happens; nil for nothing. The engine does not close it
+	Adopt  *Adoption   // where keys come from that are unknown here; nil for nowhere
 
 	AuditRetention time.Duration // how long audit records are kept; 0 is for ever
 	AuditExport    string        // folder of files with what is not kept; "" for none
@@ -65,6 +66,7 @@ type Engine struct {
 	queries    *rbac.Parser
 	used       usage
 	misses     *misses
+	adopter    *adopter // nil if unknown keys are not adopted
 	refusals   *refusals
 	time       func() time.Time
 	log        *slog.Logger
@@ -165,6 +167,9 @@ func (e *Engine) closeCaches() {
 // last, when nothing else can fail.
 func (e *Engine) prepare(ctx context.Context, cfg Config) error {
 	var err error
+	if e.adopter, err = e.openAdopter(ctx, cfg.Adopt); err != nil {
+		return err
+	}
 	if err = e.refreshRecordsKey(ctx); err != nil {
 		return err
 	}

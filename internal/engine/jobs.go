@@ -31,6 +31,7 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "delete plaintexts of rerolled keys", e.dropEndedPlaintexts)
 	e.every(ctx, time.Minute, "delete keys of deleted APIs", e.deleteKeysOfDeletedAPIs)
 	e.every(ctx, time.Hour, "purge deleted keys", e.purgeKeys)
+	e.every(ctx, time.Minute, "drop unknown adoptions", e.dropUnknownAdoptions)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}

@@ -140,7 +140,7 @@ func (e *Engine) find(
 ) (*keySnapshot, error) {
 	hash := hashOf(r.Key)
 	key, cached := e.keys.Cached(who.Lane, hash.in(who.root.workspaceHash))
-	if !cached || key.Unknown() && r.MigrationID != "" {
+	if !cached || key.Unknown() && (r.MigrationID != "" || e.adopts(who)) {
 		var err error
 		if key, err = e.lookUpKey(ctx, who, hash, r); err != nil {
 			return nil, err
@@ -158,7 +158,8 @@ func (e *Engine) find(
 	return key, nil
 }
 
-// lookUpKey reads a key that isn't cached, also by the hash of its migration.
+// lookUpKey reads a key that isn't cached, also by the hash of its migration, and from the
+// service whose keys are adopted.
 func (e *Engine) lookUpKey(
 	ctx context.Context, who *Caller, hash keyHash, r *latchkey.VerifyKeyRequest,
 ) (key *keySnapshot, err error) {
@@ -166,6 +167,9 @@ func (e *Engine) lookUpKey(
 		key, err = e.snapshot(ctx, who, hash)
 		if err == nil && key.Unknown() && r.MigrationID != "" {
 			key, err = e.findMigrated(ctx, who, r)
+		}
+		if err == nil && key.Unknown() && e.adopts(who) {
+			key, err = e.adopt(ctx, who, r.Key, hash)
 		}
 		return err == nil && !key.Unknown(), err
 	})

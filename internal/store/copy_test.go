@@ -63,7 +63,7 @@ func valueAtRandom(rt *rapid.T, c field, i int) any {
 // here. Tables that belong to one installation are not copied.
 func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 	copied := []string{
-		"answers", "apis", "audit_logs", "cell_blocks", "cells", "counts", "data_keys",
+		"adoptions", "answers", "apis", "audit_logs", "cell_blocks", "cells", "counts", "data_keys",
 		"identities", "key_migrations", "key_permissions", "key_roles", "keys", "limits",
 		"namespaces", "overrides", "permissions", "role_permissions", "roles", "root_keys",
 		"sealed_keys", "settings", "workspaces",

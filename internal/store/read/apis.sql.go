@@ -10,6 +10,32 @@ import (
 	"database/sql"
 )
 
+const aPIByID = `-- name: APIByID :one
+SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis WHERE id = $1 AND deleted_at = 0
+`
+
+// An API of any workspace that is not deleted.
+func (q *Queries) APIByID(ctx context.Context, id string) (API, error) {
+	row := q.db.QueryRowContext(ctx, aPIByID, id)
+	var i API
+	err := row.Scan(
+		&i.ID,
+		&i.WorkspaceID,
+		&i.KeyspaceID,
+		&i.Name,
+		&i.Search,
+		&i.DefaultPrefix,
+		&i.DefaultBytes,
+		&i.IPWhitelist,
+		&i.StoreEncrypted,
+		&i.DeleteProtection,
+		&i.CreatedAt,
+		&i.DeletedAt,
+		&i.StrictGrants,
+	)
+	return i, err
+}
+
 const aPIsPage = `-- name: APIsPage :many
 SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis
 WHERE workspace_id = $1 AND id >= $2 AND deleted_at = 0

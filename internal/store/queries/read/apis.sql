@@ -16,3 +16,7 @@ SELECT a.id, a.workspace_id, w.requests_per_minute
 FROM apis a
 JOIN workspaces w ON w.id = a.workspace_id
 WHERE a.id = $1 AND a.deleted_at = 0 AND w.deleted_at = 0;
+
+-- name: APIByID :one
+-- An API of any workspace that is not deleted.
+SELECT * FROM apis WHERE id = $1 AND deleted_at = 0;
