@@ -278,7 +278,7 @@ func (t *translator) selection(sel *parser.SelectQuery, outer *page) (*translate
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkGroups(keys, having, order); err != nil {
+	if err := s.checkGroups(keys, having); err != nil {
 		return nil, err
 	}
 	limit, err := s.limit(sel, outer)
@@ -498,7 +498,7 @@ func position(e parser.Expr, items int) (at int, isPosition bool) {
 
 // checkGroups refuses columns that are neither grouped nor aggregated. SQLite would return
 // that of any row.
-func (s *scope) checkGroups(keys []expr, having string, order []string) error {
+func (s *scope) checkGroups(keys []expr, having string) error {
 	aggregates := len(keys) > 0 || having != ""
 	for _, item := range s.items {
 		aggregates = aggregates || item.aggregate
