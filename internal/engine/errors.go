@@ -181,6 +181,11 @@ func (e *Engine) public(ctx context.Context, who Caller, operation string, err e
 	}
 	e.log.ErrorContext(ctx, "operation failed",
 		"operation", operation, "request", who.RequestID, "error", err)
+	if store.IsReadOnly(err) {
+		e := errUnavailable.with("The database accepts no changes at the moment: it is read-only.")
+		e.RetryAfter = time.Second
+		return e
+	}
 	if unavailable(err) {
 		return Unavailable()
 	}

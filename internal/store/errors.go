@@ -28,7 +28,9 @@ var (
 	ErrUnknownOutcome = errors.New("the database didn't answer, the outcome is unknown")
 
 	errUnavailable = errors.New("the database is out of reach")
-	errNoTurn      = errors.New("too many changes are waiting: no turn to write")
+	// errReadOnly is about the only server that there is: another attempt meets it again.
+	errReadOnly = errors.New("the database accepts no changes")
+	errNoTurn   = errors.New("too many changes are waiting: no turn to write")
 )
 
 // IsDuplicate reports whether a write was refused because a unique value is taken.

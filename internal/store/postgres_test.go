@@ -182,6 +182,25 @@ func TestANodeFrozenBehindAPoolerDoesNotBlockOthers(t *testing.T) {
 	}
 }
 
+// A change fails at once if the only server accepts none, and is made once it does.
+func TestAReadOnlyDatabaseFailsChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	server := testenv.StartPostgres(t)
+	db := open(t, server.URL)
+	db.writer.retryFor = time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for i, on := range []bool{false, true, false} {
+		server.Execute(fmt.Sprintf("BEGIN READ WRITE; ALTER DATABASE postgres "+
+			"SET default_transaction_read_only = %t; COMMIT", on),
+			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "+
+				"AND backend_type = 'client backend'")
+		if err := db.Update(ctx, put(fmt.Sprint(i), "1")); IsReadOnly(err) != on || !on && err != nil {
+			t.Errorf("read-only is %t: %v", on, err)
+		}
+	}
+}
+
 // Reads and spends wait for a connection if the server has no more than their node has.
 func TestTooFewConnectionsMeanWaiting(t *testing.T) {
 	t.Parallel()

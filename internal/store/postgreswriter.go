@@ -46,12 +46,17 @@ func (s *postgresWriter) limits() limits {
 }
 
 func (s *postgresWriter) begin(ctx context.Context) (*Tx, error) {
+	before := s.conn
 	if err := s.connect(ctx); err != nil {
 		s.abandon()
 		return nil, err
 	}
 	at, err := s.lockHeads(ctx)
 	if err != nil {
+		// An old connection can be to a primary that is none any longer.
+		if IsReadOnly(err) && s.conn != before && len(s.shared.dialer.hosts) == 1 {
+			err = fmt.Errorf("%w: %w", errReadOnly, err)
+		}
 		s.abandon()
 		return nil, err
 	}

@@ -202,5 +202,6 @@ func callerLeft(j *job) bool {
 
 // worthRetrying reports whether a failed transaction may succeed if it is retried.
 func worthRetrying(err error) bool {
-	return !errors.Is(err, ErrUnknownOutcome) && (IsUnavailable(err) || isConflict(err))
+	return !errors.Is(err, ErrUnknownOutcome) && !errors.Is(err, errReadOnly) &&
+		(IsUnavailable(err) || isConflict(err))
 }
