@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -21,7 +22,7 @@ var errQueued = errors.New("a queued write failed")
 // pipeline runs the statements of a transaction on PostgreSQL in few round trips. A write is
 // queued. It travels with the next statement whose result is needed, or with COMMIT, so its
 // error can be that of a later statement. The result of a read is kept, and used until
-// something writes to a table that the read names.
+// something writes to a table that the read names, unless both name one row by its id.
 //
 // It is a connection of database/sql, because only that can make an [sql.Rows].
 type pipeline struct {
@@ -29,9 +30,9 @@ type pipeline struct {
 	on      func(func(*pgx.Conn) error) error // runs a function on the connection
 	writes  []*statement                      // of the transaction, in order
 	sent    int                               // how many of them were sent
-	written map[string]int                    // by table: how many writes there were after the last
-	results map[string]*statement             // reads, by text and arguments
-	missing map[string]*statement             // reads that a rehearsal asked for
+	written map[string]*tableWrites
+	results map[string]*statement // reads, by text and arguments
+	missing map[string]*statement // reads that a rehearsal asked for
 	texts   map[string]*meaning
 }
 
@@ -50,9 +51,43 @@ type statement struct {
 type meaning struct {
 	writesTo []string
 	words    map[string]bool // the names of all tables are among them
+	rowOf    string          // the table of which it names one row by its id, or ""
+	rowArg   int             // the index of the argument that is the id
+}
+
+// tableWrites are the writes to a table. Each number is how many writes to any table there
+// were after the last one.
+type tableWrites struct {
+	any, unnamed int            // to any rows, to rows that aren't named by their id
+	rows         map[string]int // by id
+}
+
+// last returns that number for the last write that a statement can see.
+func (w *tableWrites) last(s *statement, table string) int {
+	if id, named := s.row(table); named {
+		return max(w.unnamed, w.rows[id])
+	}
+	return w.any
+}
+
+// row returns the id of the row that a statement names, if it names one of that table.
+func (s *statement) row(table string) (id string, named bool) {
+	if s.means.rowOf != table {
+		return "", false
+	}
+	id, named = s.args[s.means.rowArg].(string)
+	return id, named
 }
 
 var (
+	// One row named by its id: inserted, changed or deleted, and read. No text with a subquery or
+	// a function in these places matches.
+	oneInserted = regexp.MustCompile(
+		`^\s*INSERT INTO (\w+) \(id,[^()]*\)\s+VALUES \(\$(1),[^()]*\)\s*$`)
+	oneChanged = regexp.MustCompile(
+		`^\s*(?:UPDATE|DELETE FROM) (\w+) (?:SET [^()]*? )?WHERE id = \$(\d+)(?: AND [^()]*)?\s*$`)
+	oneRead = regexp.MustCompile(`^\s*SELECT [^;]*?\sFROM (\w+) (\w+)\s`)
+
 	sqlComment = regexp.MustCompile(`(?m)^--.*$`)
 	sqlWord    = regexp.MustCompile(`\w+`)
 	sqlWrite   = regexp.MustCompile(`\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)`)
@@ -66,7 +101,7 @@ func newPipeline(on func(func(*pgx.Conn) error) error) *pipeline {
 
 // reset forgets everything about the last transaction.
 func (p *pipeline) reset() {
-	p.writes, p.sent, p.written = nil, 0, map[string]int{}
+	p.writes, p.sent, p.written = nil, 0, map[string]*tableWrites{}
 	p.results, p.missing = map[string]*statement{}, map[string]*statement{}
 }
 
@@ -82,7 +117,17 @@ func (p *pipeline) truncate(first int) {
 // note notes that a write is one of so many.
 func (p *pipeline) note(w *statement, writes int) {
 	for _, table := range w.means.writesTo {
-		p.written[table] = writes
+		to := p.written[table]
+		if to == nil {
+			to = &tableWrites{rows: map[string]int{}}
+			p.written[table] = to
+		}
+		to.any = writes
+		if id, named := w.row(table); named {
+			to.rows[id] = writes
+		} else {
+			to.unnamed = writes
+		}
 	}
 }
 
@@ -104,10 +149,38 @@ func meaningOf(text string) *meaning {
 	for _, found := range sqlWrite.FindAllStringSubmatch(text, -1) {
 		m.writesTo = append(m.writesTo, found[1])
 	}
+	count := map[string]int{}
 	for _, word := range sqlWord.FindAllString(text, -1) {
 		m.words[word] = true
+		count[word]++
+	}
+	table, arg := rowNamed(text)
+	if count[table] == 1 && count["SELECT"] <= 1 && count["OR"] == 0 {
+		m.rowOf, m.rowArg = table, arg
 	}
 	return m
+}
+
+// rowNamed returns the table of which a text with at most one SELECT names one row by its id,
+// and the index of the argument that is the id.
+func rowNamed(text string) (table string, arg int) {
+	for _, form := range []*regexp.Regexp{oneInserted, oneChanged} {
+		if found := form.FindStringSubmatch(text); found != nil {
+			arg, _ = strconv.Atoi(found[2]) // digits
+			return found[1], arg - 1
+		}
+	}
+	from := oneRead.FindStringSubmatch(text)
+	if from == nil {
+		return "", 0
+	}
+	where := regexp.MustCompile(`\sWHERE ` + from[2] + `\.id = \$(\d+)(?:\s+AND\s|\s*$)`)
+	found := where.FindStringSubmatch(text)
+	if found == nil {
+		return "", 0
+	}
+	arg, _ = strconv.Atoi(found[1])
+	return from[1], arg - 1
 }
 
 // key identifies a read: its text and its arguments.
@@ -125,8 +198,8 @@ func (p *pipeline) result(key string) *statement {
 	if s == nil {
 		return nil
 	}
-	for table, last := range p.written {
-		if last > s.writes && s.means.words[table] {
+	for table, to := range p.written {
+		if s.means.words[table] && to.last(s, table) > s.writes {
 			return nil
 		}
 	}

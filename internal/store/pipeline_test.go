@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchkeyhq/latchkey/internal/store/write"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
 )
 
@@ -81,6 +82,86 @@ func TestAGroupTakesAsManyRoundTripsAsAChange(t *testing.T) {
 		}
 		if trips := counter.Trips(); trips != 4 {
 			t.Errorf("%d changes took %d round trips, want 4", n, trips)
+		}
+	}
+}
+
+// Texts name one row only where they do, whatever else they have.
+func TestRowsNamedByTheirID(t *testing.T) {
+	for text, want := range map[string]string{
+		"-- name: x :one\n-- WHERE id = $1\nSELECT k.*, a.id FROM keys k\n" +
+			"JOIN apis a ON a.id = k.api_id\nWHERE k.id = $2 AND k.deleted_at = 0\n": "keys 1",
+		"UPDATE keys SET name = $2 WHERE id = $1\n":                           "keys 0",
+		"DELETE FROM keys WHERE id = $1 AND hash = id":                        "keys 0",
+		"INSERT INTO keys (id, hash)\nVALUES ($1, $2)\n":                      "keys 0",
+		"INSERT INTO keys (id, hash) VALUES ($1, $2), ($3, $4)":               " 0",
+		"INSERT INTO keys (id, n) VALUES ($1, $2) ON CONFLICT DO NOTHING":     " 0",
+		"INSERT INTO keys (hash, id) VALUES ($1, $2)":                         " 0",
+		"UPDATE keys SET name = $2 WHERE id = $1 OR name = $3":                " 0",
+		"UPDATE keys SET name = $2 WHERE identity_id = $1":                    " 0",
+		"DELETE FROM keys WHERE id IN (SELECT k.id FROM keys k)":              " 0",
+		"SELECT b.remaining FROM keys k JOIN keys b ON TRUE WHERE k.id = $1":  " 0",
+		"SELECT k.id FROM keys k WHERE k.id = $1 OR k.family = $1":            " 0",
+		"SELECT k.id FROM keys k WHERE k.id = $1 UNION SELECT k.id FROM apis": " 0",
+		"SELECT k.id FROM keys k WHERE k.identity_id = $1":                    " 0",
+	} {
+		m := meaningOf(text)
+		if got := fmt.Sprint(m.rowOf, " ", m.rowArg); got != want {
+			t.Errorf("%q names %q, want %q", text, got, want)
+		}
+	}
+}
+
+// Changes of different keys don't wait for each other's writes, and changes of one key see them.
+func TestWritesToOtherRowsDontCostRoundTrips(t *testing.T) {
+	t.Parallel()
+	where := testenv.Postgres(t)
+	u, err := url.Parse(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := testenv.CountTrips(t, u.Host)
+	db := open(t, strings.Replace(where, u.Host, counter.Addr, 1)+"&default_query_exec_mode=exec")
+	db.writer.groupTime = time.Minute
+	const keys = 10
+	err = db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+		errs := []error{tx.InsertAPI(ctx, write.InsertAPIParams{ID: "api"})}
+		for i := range keys {
+			id := fmt.Sprint(i)
+			errs = append(errs, tx.InsertKey(ctx, write.InsertKeyParams{ID: id, APIID: "api", Hash: id}))
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		each  int // changes of each key
+		trips int64
+	}{{1, 3}, {2, 3 + keys}} {
+		var works []func(context.Context, *Tx) error
+		for i := range step.each * keys {
+			works = append(works, func(ctx context.Context, tx *Tx) error {
+				id := fmt.Sprint(i % keys)
+				row, err := tx.LiveKey(ctx, id, "")
+				if err != nil {
+					return err
+				}
+				return tx.UpdateKey(ctx, write.UpdateKeyParams{ID: id, Name: row.Key.Name + "x"})
+			})
+		}
+		counter.Trips()
+		if err := errors.Join(together(t, db, works...)...); err != nil {
+			t.Fatal(err)
+		}
+		if trips := counter.Trips(); trips != step.trips {
+			t.Errorf("%d changes took %d round trips, want %d", len(works), trips, step.trips)
+		}
+	}
+	for i := range keys {
+		row, err := db.LiveKey(t.Context(), fmt.Sprint(i), "")
+		if err != nil || row.Key.Name != "xxx" {
+			t.Errorf("key %d has the name %q (%v), want xxx", i, row.Key.Name, err)
 		}
 	}
 }
