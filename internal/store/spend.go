@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"math"
@@ -36,8 +37,8 @@ type spend struct {
 // Spend takes the cost, at least 0, from the balance of a workspace's key that has
 // it, and returns what is left. It is exact, on disk when this returns, and
 // ErrNotFound if the balance is too small or there is no such key or balance. Spends
-// that wait for others are combined, on PostgreSQL those of one key, on SQLite those
-// of a workspace; each is answered as if they had been made one after the other. If
+// of a workspace that wait for others are combined, on PostgreSQL unless somebody else
+// locks the key; each is answered as if they had been made one after the other. If
 // too many wait, it is ErrBusy. On SQLite it is a change like any other, so it must
 // not be called in one; on PostgreSQL it waits for no change of other rows. A caller
 // whose context ends leaves, unless its spend has begun.
@@ -51,6 +52,9 @@ func (db *DB) Spend(
 	line, move := workspace, db.spendInChange
 	if db.shared != nil {
 		line, move = id, db.spendAlone
+	}
+	if db.shared != nil && db.shared.queues {
+		line, move = "of "+workspace, db.spendTogether
 	}
 	if err := db.spends.enqueue(line, s, move); err != nil {
 		return 0, err
@@ -246,6 +250,95 @@ func (tx *Tx) spendTotals(ctx context.Context, byKey map[string][]*spend) error 
 		delete(byKey, id)
 	}
 	return rows.Err()
+}
+
+// spendKeys takes costs from the balances that have them, and returns those balances. It
+// waits for no lock: a key that somebody else is changing isn't among them.
+const spendKeys = `WITH wanted (id, cost) AS (
+	SELECT * FROM UNNEST(CAST($1 AS TEXT[]), CAST($2 AS BIGINT[]))
+), free AS (
+	SELECT k.id, w.cost FROM wanted w JOIN keys k ON k.id = w.id
+	WHERE k.remaining >= w.cost FOR UPDATE OF k SKIP LOCKED
+)
+UPDATE keys SET remaining = keys.remaining - free.cost FROM free
+WHERE keys.id = free.id AND keys.remaining >= free.cost
+RETURNING keys.id, keys.remaining`
+
+// spendTogether makes the spends of any keys of a workspace that wait, concurrently with
+// changes, until none does. Keys that can't pay all of theirs, or are locked, have lines of
+// their own.
+func (db *DB) spendTogether(line string) {
+	for all := db.spends.dequeue(line); all != nil; all = db.spends.dequeue(line) {
+		all = beginAll(all)
+		left, err := db.spendMany(all)
+		for _, s := range left {
+			if err != nil && !refusedByServer(err) {
+				s.finish(err)
+				continue
+			}
+			s.undo()
+			if err := db.spends.enqueue(s.id, s, db.spendAlone); err != nil {
+				s.finish(err)
+			}
+		}
+	}
+}
+
+// spendMany makes spends in one statement and returns those that weren't made, and why, if
+// the statement failed.
+func (db *DB) spendMany(all []*spend) (left []*spend, err error) {
+	some := byKey(all)
+	if len(some) < 2 {
+		return all, nil
+	}
+	ids, costs := make([]string, 0, len(some)), make([]int64, 0, len(some))
+	for id, own := range some {
+		_, rest, total := affordable(own, math.MaxInt64)
+		if len(rest) > 0 {
+			return all, nil // they cost more than any balance
+		}
+		ids, costs = append(ids, id), append(costs, total)
+	}
+	ctx := context.Background()
+	conn, err := db.conns.Conn(rowsContext(ctx))
+	if err != nil {
+		return all, err
+	}
+	defer conn.Close()
+	after, err := balancesOf(timeoutDB{conn}.QueryContext(ctx, spendKeys, ids, costs))
+	if err != nil {
+		return all, commitError(err)
+	}
+	for i, id := range ids {
+		balance, made := after[id]
+		if !made {
+			left = append(left, some[id]...)
+			continue
+		}
+		resolve(some[id], balance+costs[i])
+		for _, s := range some[id] {
+			s.finish(nil)
+		}
+	}
+	return left, nil
+}
+
+// balancesOf returns balances by key.
+func balancesOf(rows *sql.Rows, err error) (map[string]int64, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	balances := map[string]int64{}
+	for rows.Next() {
+		var id string
+		var balance int64
+		if err := rows.Scan(&id, &balance); err != nil {
+			return nil, err
+		}
+		balances[id] = balance
+	}
+	return balances, rows.Err()
 }
 
 // spendAlone makes the spends of one key, concurrently with changes, until none

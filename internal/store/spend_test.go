@@ -487,3 +487,80 @@ func BenchmarkSpend(b *testing.B) {
 		}
 	}
 }
+
+// Spends of many keys are made together on PostgreSQL, and exact: those of a key that somebody
+// else locks wait, those that a balance doesn't cover are denied, and the others aren't
+// affected.
+func TestSpendsOfManyKeysAreExact(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		db := open(t, where)
+		const keys, each = 8, 12
+		if err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
+			var errs []error
+			for i := range keys {
+				k := write.InsertKeyParams{ID: fmt.Sprint(i), Hash: fmt.Sprint(i)}
+				k.Remaining = sql.NullInt64{Int64: int64(2 * i), Valid: true}
+				errs = append(errs, tx.InsertKey(ctx, k))
+			}
+			return errors.Join(errs...)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		free := func() {}
+		if db.Shared() {
+			conn, err := db.pool.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.ExecContext(t.Context(), "BEGIN"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.ExecContext(t.Context(),
+				"SELECT id FROM keys WHERE id = '7' FOR UPDATE"); err != nil {
+				t.Fatal(err)
+			}
+			free = func() {
+				if _, err := conn.ExecContext(t.Context(), "COMMIT"); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		var made [keys]atomic.Int64
+		var late atomic.Bool // the key was locked for too long
+		var others, locked sync.WaitGroup
+		for i := range keys {
+			all := &others
+			if i == keys-1 {
+				all = &locked
+			}
+			for range each {
+				all.Go(func() {
+					_, err := db.Spend(t.Context(), "w", fmt.Sprint(i), 1)
+					switch {
+					case err == nil:
+						made[i].Add(1)
+					case i == keys-1 && IsUnavailable(err):
+						late.Store(true)
+					case !errors.Is(err, ErrNotFound):
+						t.Errorf("key %d: %v", i, err)
+					}
+				})
+			}
+		}
+		others.Wait() // if they waited for the lock, they would fail
+		free()
+		locked.Wait()
+		for i := range keys {
+			if i == keys-1 && late.Load() {
+				continue
+			}
+			want := min(each, int64(2*i))
+			left, err := db.Balance(t.Context(), fmt.Sprint(i))
+			if err != nil || made[i].Load() != want || left.Int64 != int64(2*i)-want {
+				t.Errorf("key %d: %d spends and %d left (%v), want %d spends", i, made[i].Load(),
+					left.Int64, err, want)
+			}
+		}
+	})
+}
