@@ -102,11 +102,13 @@ func fetch[T, R any](
 // send makes a call: one attempt, and retries where they are safe and can help.
 func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answer, error) {
 	o := c.defaults.with(opts)
-	// One root key for all attempts, because the service stores responses to
-	// idempotent requests by root key.
-	var err error
-	if a.RootKey, err = c.currentRootKey(ctx); err != nil {
-		return Answer{}, fmt.Errorf("latchkey: %s: root key: %w", a.Operation, err)
+	if a.PortalSession = o.portalSession; a.PortalSession == "" {
+		// One root key for all attempts, because the service stores responses to
+		// idempotent requests by root key.
+		var err error
+		if a.RootKey, err = c.currentRootKey(ctx); err != nil {
+			return Answer{}, fmt.Errorf("latchkey: %s: root key: %w", a.Operation, err)
+		}
 	}
 	a.Header, a.IdempotencyKey = o.header, c.idempotencyKey(a.Operation, o)
 	answer, err := c.attempts(ctx, a, o)

@@ -15,6 +15,7 @@ type callOptions struct {
 	retry          RetryPolicy // with its defaults filled in
 	idempotencyKey string
 	response       *ResponseInfo
+	portalSession  string
 }
 
 // with returns a copy of the options with changes. All calls share the original.
@@ -66,6 +67,12 @@ func WithRetry(p RetryPolicy) CallOption {
 // it there.
 func WithIdempotencyKey(key string) CallOption {
 	return func(o *callOptions) { o.idempotencyKey = key }
+}
+
+// WithPortalSession sends the access token of a portal session instead of the root key, in
+// the cookie [PortalSessionCookie], for the operations that an end user calls.
+func WithPortalSession(accessToken string) CallOption {
+	return func(o *callOptions) { o.portalSession = accessToken }
 }
 
 // ResponseInfo describes the response of a call: see [WithResponse].

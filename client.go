@@ -64,6 +64,7 @@ type Client struct {
 	RootKeys    RootKeys    // keys to the API itself
 	Migrations  Migrations  // imports from other systems
 	AuditLogs   AuditLogs   // the record of all changes
+	Portals     Portals     // pages for your end users, and their sessions
 
 	transport   Transport
 	rootKey     atomic.Pointer[rootKey] // nil to ask askRootKey
@@ -87,6 +88,7 @@ func New(cfg Config) (*Client, error) {
 	c.APIs, c.Keys, c.Identities, c.Permissions = APIs{c}, Keys{c}, Identities{c}, Permissions{c}
 	c.Ratelimits, c.Analytics, c.Workspaces = Ratelimits{c}, Analytics{c}, Workspaces{c}
 	c.RootKeys, c.Migrations, c.AuditLogs = RootKeys{c}, Migrations{c}, AuditLogs{c}
+	c.Portals = Portals{c}
 	return c, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
@@ -387,4 +388,34 @@ func ExampleRatelimits_Limit() {
 	check(err)
 	fmt.Println(result.Success, result.Remaining)
 	// Output: true 7
+}
+
+// An end user lists his own keys: your application creates the session, and the page that he
+// is sent to exchanges the code.
+func ExampleWithPortalSession() {
+	client, apiID, stop := connect()
+	defer stop()
+	api, err := client.APIs.Update(ctx, latchkey.UpdateAPIRequest{APIID: apiID})
+	check(err)
+	_, err = client.Portals.Create(ctx, latchkey.CreatePortalRequest{
+		Slug: "documents", DisplayName: "Documents", KeyspaceID: api.KeyspaceID,
+	})
+	check(err)
+	_, err = client.Keys.Create(ctx, latchkey.CreateKeyRequest{
+		APIID: apiID, ExternalID: "user_1", Name: "laptop",
+	})
+	check(err)
+
+	session, err := client.Portals.CreateSession(ctx, latchkey.CreatePortalSessionRequest{
+		Portal: "documents", ExternalID: "user_1", Scopes: []string{latchkey.ScopeKeysRead},
+	})
+	check(err)
+	_, code, _ := strings.Cut(session.URL, "code=")
+	access, err := client.Portals.ExchangeCode(ctx, latchkey.ExchangePortalCodeRequest{Code: code})
+	check(err)
+	keys, err := client.Portals.ListKeys(ctx, latchkey.ListPortalKeysRequest{},
+		latchkey.WithPortalSession(access.AccessToken))
+	check(err)
+	fmt.Println(len(keys.Data), keys.Data[0].Name)
+	// Output: 1 laptop
 }

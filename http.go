@@ -90,6 +90,9 @@ func (t *httpTransport) request(ctx context.Context, a *Attempt) (*http.Request,
 	if a.RootKey != "" {
 		req.Header.Set("Authorization", "Bearer "+a.RootKey)
 	}
+	if a.PortalSession != "" {
+		req.Header.Set("Cookie", PortalSessionCookie+"="+a.PortalSession)
+	}
 	t.name(req, a)
 	return req, nil
 }
@@ -149,6 +152,12 @@ func receive(a *Attempt, res *http.Response) (Answer, error) {
 			a.Operation, res.Header.Get("Content-Type"), err)}
 	}
 	answer.RequestID, answer.Pagination = r.Meta.RequestID, r.Pagination
+	if op := byName[a.Operation]; op != nil && op.Bare {
+		if err := json.Unmarshal(text, a.into); err != nil {
+			return answer, &permanentError{fmt.Errorf(
+				"latchkey: %s: the response can't be decoded: %w", a.Operation, err)}
+		}
+	}
 	return answer, nil
 }
 
@@ -178,6 +187,9 @@ func excerpt(a *Attempt, text []byte) string {
 	clean := string(text)
 	if a.RootKey != "" {
 		clean = strings.ReplaceAll(clean, a.RootKey, "[root key]")
+	}
+	if a.PortalSession != "" {
+		clean = strings.ReplaceAll(clean, a.PortalSession, "[access token]")
 	}
 	return strings.ToValidUTF8(clean[:min(len(clean), most)], "")
 }

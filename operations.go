@@ -18,8 +18,14 @@ type Operation struct {
 	GET bool
 	// BodyOptional says that a request without a body is one without fields.
 	BodyOptional bool
+	// Scope is the scope that a portal session must have. An operation with a scope is called
+	// with a portal session instead of a root key, and its rules are about the root key that
+	// created the session. It is "" for operations that a root key calls.
+	Scope string
 	// Paged operations respond with one page of a list.
 	Paged bool
+	// Bare says that the response has the members of its data beside meta, not below data.
+	Bare bool
 	// Problems says that every error is sent as application/problem+json, because
 	// published clients recognize the errors of this operation by it.
 	Problems bool
@@ -58,6 +64,7 @@ const (
 const (
 	maxShortBody = 64 << 10        // of operations that read or count
 	maxLongBody  = 1<<20 + 256<<10 // of changes: 1 MiB of metadata and everything else
+	maxOpenBody  = 16 << 10        // of operations that need no root key
 )
 
 // MaxBody returns the largest request body of the operation in bytes. The service
@@ -68,6 +75,8 @@ func (op *Operation) MaxBody() int64 {
 		return 0
 	case op.maxBody > 0:
 		return op.maxBody
+	case op.Public || op.Scope != "":
+		return maxOpenBody
 	case op.Effect == EffectWrites:
 		return maxLongBody
 	}
@@ -119,6 +128,18 @@ const (
 	WhenNewNamespace Condition = "a namespace is to be created"
 	// WhenEnding is that the request ends the key that it replaces, now or later.
 	WhenEnding Condition = "expiration isn't null"
+	// WhenRepointed is that the request says which keyspace a portal is for.
+	WhenRepointed Condition = "keyspaceId is set"
+	// WhenKeysRead is that the session can list keys.
+	WhenKeysRead Condition = "scopes has keys:read"
+	// WhenKeysReroll is that the session can replace keys.
+	WhenKeysReroll Condition = "scopes has keys:reroll"
+	// WhenRerollRecoverable is that the session can replace keys that are stored encrypted.
+	WhenRerollRecoverable Condition = "scopes has keys:reroll and the API stores encrypted keys"
+	// WhenRerollStrict is that the session can replace keys of an API with strictGrants.
+	WhenRerollStrict Condition = "scopes has keys:reroll and the API has strictGrants"
+	// WhenAnalyticsRead is that the session can see verifications.
+	WhenAnalyticsRead Condition = "scopes has analytics:read"
 	// WhenOtherWorkspace is that the request is about another workspace.
 	WhenOtherWorkspace Condition = "it is about another workspace"
 )
@@ -241,6 +262,7 @@ const (
 	inKeyspace  = "projects/*/keyspaces/{keyspaceId}"
 	inNamespace = "projects/*/ratelimits/namespaces/{namespaceId}"
 	inRBAC      = "projects/*/rbac/"
+	inPortals   = "projects/*/portals/"
 )
 
 // plain returns the action of the newer form.
@@ -261,11 +283,10 @@ func on(tuple, path string) Rule {
 // onAPI is the permission for an action on an API.
 func onAPI(action string) Rule { return on("api.{apiId}."+action, inKeyspace) }
 
-// onKeyspace is the permission for an action on the keys of an API, as a tuple or
-// on its keyspace.
-func onKeyspace(action string) Rule {
-	return needs("api.{apiId}."+action, "keyspaces/{keyspaceId}#"+action,
-		inKeyspace+"/keys/*#"+plain(action))
+// onNewKeys is the permission for creating keys in an API, as a tuple or on its keyspace.
+func onNewKeys() Rule {
+	return needs("api.{apiId}.create_key", "keyspaces/{keyspaceId}#create_key",
+		inKeyspace+"/keys/*#write")
 }
 
 // onKeys is the permission for an action on every key of an API.
@@ -359,6 +380,28 @@ func onRoleSet(action string) Rule { return on("rbac.*."+action, inRBAC+"roles/*
 
 func onPermissionSet(action string) Rule { return on("rbac.*."+action, inRBAC+"permissions/*") }
 
+// onPortal is the permission for an action on a portal.
+func onPortal(action string) Rule {
+	return on("portal.{portalId}."+action, inPortals+"{portalId}").masked()
+}
+
+// onPortalSessions is the permission for the sessions of a portal.
+func onPortalSessions() Rule {
+	return on("portal.{portalId}.create_portal_session", inPortals+"{portalId}/sessions/*").masked()
+}
+
+// onKeyList is the permission for listing the keys of an API.
+func onKeyList() Rule {
+	return Rule{AnyOf: [][]string{
+		{"api.{apiId}.read_key", "api.{apiId}.read_api"},
+		{"keyspaces/{keyspaceId}/keys/*#read_key", "keyspaces/{keyspaceId}#read_keyspace"},
+		{inKeyspace + "/keys/*#read", inKeyspace + "#read"},
+	}}
+}
+
+// onVerifications is the permission for the verifications of the keys of an API.
+func onVerifications() Rule { return on("api.{apiId}.read_analytics", inKeyspace+"/logs") }
+
 // newNamespace is the rule for creating a namespace on the way.
 func newNamespace() Rule {
 	return on("ratelimit.*.create_namespace", "projects/*/ratelimits/namespaces/*").
@@ -387,11 +430,7 @@ var operations = []Operation{
 	{
 		Name: "apis.listKeys", Effect: EffectReads, Paged: true, Refusals: []int{404, 412},
 		Rules: []Rule{
-			{Masked: true, AnyOf: [][]string{
-				{"api.{apiId}.read_key", "api.{apiId}.read_api"},
-				{"keyspaces/{keyspaceId}/keys/*#read_key", "keyspaces/{keyspaceId}#read_keyspace"},
-				{inKeyspace + "/keys/*#read", inKeyspace + "#read"},
-			}},
+			onKeyList().masked(),
 			onKeys("decrypt_key").when(WhenDecrypt),
 		},
 	},
@@ -404,7 +443,7 @@ var operations = []Operation{
 	{
 		Name: "keys.createKey", Refusals: []int{404, 412},
 		Rules: grants(
-			onKeyspace("create_key").masked(),
+			onNewKeys().masked(),
 			onKeys("encrypt_key").when(WhenRecoverable).masked(),
 		),
 	},
@@ -442,7 +481,7 @@ var operations = []Operation{
 	{
 		Name: "keys.rerollKey", Refusals: []int{404, 412},
 		Rules: []Rule{
-			onKeyspace("create_key"),
+			onNewKeys(),
 			onKeys("encrypt_key").when(WhenRecoverable),
 			onKey("update_key").when(WhenStrict),
 		},
@@ -616,7 +655,7 @@ var operations = []Operation{
 
 	{
 		Name: "analytics.getVerifications", Effect: EffectReads, Refusals: []int{412, 422},
-		Rules: []Rule{on("api.{apiId}.read_analytics", inKeyspace+"/logs")},
+		Rules: []Rule{onVerifications()},
 	},
 	{
 		Name: "analytics.getRatelimits", Effect: EffectReads, Refusals: []int{412, 422},
@@ -709,6 +748,67 @@ var operations = []Operation{
 	{
 		Name: "auditLogs.listAuditLogs", Effect: EffectReads, Paged: true,
 		Rules: []Rule{needs("audit_log.*.read_audit_log")},
+	},
+
+	{
+		Name: "portal.createPortal", Refusals: []int{404, 409},
+		Rules: []Rule{
+			on("portal.*.create_portal", inPortals+"*"),
+			onAPI("read_api").when(WhenRepointed),
+		},
+	},
+	{
+		Name: "portal.getPortal", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onPortal("read_portal")},
+	},
+	{
+		Name: "portal.updatePortal", Refusals: []int{404, 409},
+		Rules: []Rule{
+			onPortal("update_portal"),
+			onAPI("read_api").when(WhenRepointed),
+		},
+	},
+	{
+		Name: "portal.deletePortal", Refusals: []int{404},
+		Rules: []Rule{onPortal("delete_portal")},
+	},
+	{
+		Name: "portal.createSession", Refusals: []int{404, 412},
+		Rules: []Rule{
+			onPortalSessions(),
+			onKeyList().when(WhenKeysRead),
+			onNewKeys().when(WhenKeysReroll),
+			onKeys("encrypt_key").when(WhenRerollRecoverable),
+			onKeys("update_key").when(WhenRerollStrict),
+			onVerifications().when(WhenAnalyticsRead),
+		},
+	},
+	{
+		Name: "portal.listSessions", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{needs("portal.{portalId}.create_portal_session",
+			inPortals+"{portalId}/sessions/*#read", inPortals+"{portalId}/sessions/*#write").masked()},
+	},
+	{
+		Name: "portal.revokeSession", Refusals: []int{404},
+		Rules: []Rule{onPortalSessions()},
+	},
+	{Name: "portal.exchangeCode", Public: true, Refusals: []int{401, 429, 503}},
+	{
+		Name: "portal.listKeys", Effect: EffectReads, Paged: true, Scope: ScopeKeysRead,
+		Rules: []Rule{onKeyList()},
+	},
+	{
+		Name: "portal.rerollKey", Scope: ScopeKeysReroll, Refusals: []int{404, 412},
+		Rules: []Rule{
+			onNewKeys(),
+			onKeys("encrypt_key").when(WhenRecoverable),
+			onKey("update_key").when(WhenStrict),
+		},
+	},
+	{
+		Name: "portal.getVerifications", Effect: EffectReads, Scope: ScopeAnalyticsRead,
+		Bare: true, Refusals: []int{404, 412},
+		Rules: []Rule{onVerifications()},
 	},
 
 	{Name: "liveness", Effect: EffectReads, Public: true, GET: true},

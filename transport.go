@@ -27,6 +27,9 @@ type Attempt struct {
 	Request any
 	// RootKey authenticates the caller; "" for a call without a root key.
 	RootKey string
+	// PortalSession is the access token of a portal session, which authenticates the
+	// caller instead of a root key; "" for none.
+	PortalSession string
 	// IdempotencyKey identifies the call across attempts; "" for none.
 	IdempotencyKey string
 	// Header holds the headers of WithHeader; nil if there are none.

@@ -41,6 +41,9 @@ type Quotas struct {
 	RootKeys Opt[int64] `json:"rootKeys,omitzero" check:"null,min=0"`
 	// APIs is the number of APIs; 10,000 by default.
 	APIs Opt[int64] `json:"apis,omitzero" check:"null,min=0"`
+	// PortalSessions is the number of portal sessions, of which each ends within a day; 100,000 by
+	// default.
+	PortalSessions Opt[int64] `json:"portalSessions,omitzero" check:"null,min=0"`
 }
 
 // CreateWorkspaceRequest asks for a new, empty workspace.

@@ -31,6 +31,7 @@
 //	as stranger           … a root key of another workspace with every permission,
 //	as operator           … the operator's root key,
 //	as key $k             … this key,
+//	as session $t         … the portal session with this access token,
 //	as nobody             … or no key
 //	with NAME: VALUE      a header of the next request only; an empty value removes it
 //	set NAME JSON         defines a value
@@ -45,7 +46,7 @@
 // member "name?" can be absent, ~[ starts an array in any order, and a string that starts with ?
 // matches any value. "?name" defines the value. "?name:PATTERN" and "?:PATTERN" require an id with
 // this prefix (key_*), an integer in this range (1..$n+5), or text or JSON that matches this
-// regular expression (^…).
+// regular expression (^…), whose group, if it has one, is the value of the name.
 package conformance
 
 import (

@@ -48,7 +48,8 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 func serve(t *testing.T) (Target, *embedded.Service) {
 	t.Helper()
 	cfg := embedded.Config{Data: t.TempDir(), Redis: testenv.RedisURL(t),
-		Log: slog.New(slog.DiscardHandler), TrustedProxies: loopback}
+		Log: slog.New(slog.DiscardHandler), TrustedProxies: loopback,
+		PortalURL: "https://portal.test/keys"}
 	if where := storetest.Database(t); strings.HasPrefix(where, "postgres") {
 		cfg.Database = where
 	}

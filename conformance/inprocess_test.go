@@ -47,7 +47,13 @@ func attempt(r *http.Request, body []byte) (*latchkey.Attempt, bool) {
 	operation, under := strings.CutPrefix(r.URL.Path, "/v2/")
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	op, known := engine.Lookup(operation)
-	ok := under && known && bearer && token == strings.TrimSpace(token) && token != "" && !op.GET &&
+	session, err := r.Cookie(latchkey.PortalSessionCookie)
+	authenticates := bearer && token == strings.TrimSpace(token) && token != ""
+	if known && op.Scope != "" {
+		authenticates = err == nil && session.Value != "" && r.Header.Get("Authorization") == "" &&
+			len(r.Cookies()) == 1
+	}
+	ok := under && known && authenticates && !op.GET &&
 		r.Method == http.MethodPost && !negotiates(r) &&
 		r.Header.Get("Content-Type") == "application/json" && int64(len(body)) <= op.MaxBody() &&
 		json.Valid(body)
@@ -55,10 +61,14 @@ func attempt(r *http.Request, body []byte) (*latchkey.Attempt, bool) {
 	if header.Get("X-Forwarded-For") == "" {
 		header.Set("X-Forwarded-For", "127.0.0.1")
 	}
-	return &latchkey.Attempt{
+	a := &latchkey.Attempt{
 		Operation: operation, Request: json.RawMessage(body), RootKey: token, Number: 1,
 		IdempotencyKey: r.Header.Get("Idempotency-Key"), Header: header,
-	}, ok
+	}
+	if session != nil {
+		a.PortalSession = session.Value
+	}
+	return a, ok
 }
 
 // negotiates reports whether a request accepts problem+json errors.

@@ -201,9 +201,22 @@ func (r *runner) matchText(want string, got any, path string) error {
 		return fmt.Errorf("%s is %s, want %s", path, toJSON(got), pattern)
 	}
 	if m[1] != "" {
-		r.vars[m[1]] = got
+		r.vars[m[1]] = defined(pattern, got)
 	}
 	return nil
+}
+
+// defined returns the value that a name gets: the part of a text that a group of the regular
+// expression matches, if it has one, and else the whole value.
+func defined(pattern string, got any) any {
+	text, isText := got.(string)
+	if !isText || !strings.HasPrefix(pattern, "^") {
+		return got
+	}
+	if parts := regexp.MustCompile(pattern).FindStringSubmatch(text); len(parts) == 2 {
+		return parts[1]
+	}
+	return got
 }
 
 func same(want, got any, path string) error {

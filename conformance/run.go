@@ -20,11 +20,12 @@ import (
 // runner runs one section.
 type runner struct {
 	Target
-	t     *testing.T
-	vars  map[string]any
-	token string      // the root key to send, or empty for none
-	next  http.Header // headers of the next request only
-	last  *response   // the last response
+	t       *testing.T
+	vars    map[string]any
+	token   string      // the root key to send, or empty for none
+	session string      // the access token of a portal session to send, or empty for none
+	next    http.Header // headers of the next request only
+	last    *response   // the last response
 }
 
 // response is the response to one request.
@@ -111,7 +112,11 @@ POST rootKeys.createRootKey {"workspaceId": "$` + id + `", "permissions": $all}
 func (r *runner) as(s *step) error {
 	who, rest, _ := strings.Cut(s.rest, " ")
 	var err error
+	r.session = ""
 	switch who {
+	case "session":
+		r.token = ""
+		r.session, err = r.expand(rest)
 	case "operator", "root":
 		r.token = r.vars[who].(string)
 	case "nobody":
@@ -175,6 +180,9 @@ func (r *runner) headers() http.Header {
 	header := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/json"}}
 	if r.token != "" {
 		header.Set("Authorization", "Bearer "+r.token)
+	}
+	if r.session != "" {
+		header.Set("Cookie", latchkey.PortalSessionCookie+"="+r.session)
 	}
 	for name, values := range r.next {
 		if header[name] = values; values[0] == "" {

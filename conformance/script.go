@@ -71,14 +71,15 @@ func Scripts() (map[string][]*Section, error) {
 // instantiate returns the sections of every.txt for one operation. Their valid request is the first
 // one of the operation's unauthorized section.
 func instantiate(every []*Section, operation string, own []*Section) []*Section {
+	op, _ := latchkey.LookupOperation(operation)
 	i := slices.IndexFunc(own, func(s *Section) bool { return s.Kind == "unauthorized" })
-	if i < 0 {
+	if i < 0 || op != nil && op.Scope != "" {
 		return nil
 	}
 	request := slices.IndexFunc(own[i].steps, func(s *step) bool { return s.word == "POST" })
 	_, body, _ := strings.Cut(own[i].steps[request].rest, " ")
 	empty := ""
-	if op, _ := latchkey.LookupOperation(operation); op != nil && op.BodyOptional {
+	if op != nil && op.BodyOptional {
 		empty = " " // no body at all is a valid request
 	}
 	var sections []*Section

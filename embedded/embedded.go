@@ -137,6 +137,10 @@ type Config struct {
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
+	// PortalURL is the page to which portal.createSession sends end users, with a code as
+	// the parameter "code". By default it is /portal at the host by which its caller reached
+	// the service; in this process there is no default.
+	PortalURL string
 	// V1 also serves version 1 of Unkey's API, under /v1/, for clients that don't know
 	// version 2. Everybody who reaches the service can then verify keys without a root
 	// key, at most 100 a second for each address; see docs/compatibility.md.
@@ -261,7 +265,8 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 		CacheBytes:     cfg.CacheBytes,
 		Adopt:          adopt,
 		AuditRetention: cfg.AuditRetention, AuditExport: cfg.AuditExport,
-		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
+		PortalURL: cfg.PortalURL,
+		Redis:     cfg.Redis, Limits: engine.Limits(cfg.Limits),
 		FailMode: engine.FailMode(cfg.FailMode), StaleFor: cfg.StaleFor,
 	})
 	if errors.Is(err, vault.ErrUnknownMaster) { // another node was first to make one

@@ -78,7 +78,9 @@ func (s *Service) operate(
 		return engine.Response{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found",
 			"There is no operation of this name.")
 	}
-	call := engine.Call{Token: a.RootKey, Callers: &s.callers}
+	call := engine.Call{
+		Token: a.RootKey, PortalSession: a.PortalSession, Callers: &s.callers,
+	}
 	call.Request = origin(a, id)
 	call.Lane = lane
 	if err := setRequest(&call, op, a); err != nil {
@@ -90,7 +92,7 @@ func (s *Service) operate(
 // setRequest puts the request of an attempt into the call. One that is not of the
 // operation's type goes through JSON, as it would over HTTP.
 func setRequest(call *engine.Call, op *engine.Op, a *latchkey.Attempt) error {
-	if a.RootKey == "" && !op.Public {
+	if a.RootKey == "" && !op.Public && op.Scope == "" {
 		return engine.Invalid(latchkey.Fault{
 			Location: "security", Message: "the call has no root key",
 			Fix: "give the client one with SetRootKey or its configuration",

@@ -10,7 +10,7 @@
 //	min=N, max=N    characters of a string, value of a number, items of a list,
 //	                properties of a Meta, milliseconds of a Time or Duration
 //	pattern=NAME    every character of a string is of a named class: id,
-//	                externalId, slug or resource
+//	                externalId, slug, resource or label
 //	enum=a|b        the strings that are allowed
 //	default=V       the value that the service uses without the field; only
 //	                documents it

@@ -1,6 +1,9 @@
 package check
 
-const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+const (
+	lowerAlphanumeric = "abcdefghijklmnopqrstuvwxyz0123456789"
+	alphanumeric      = lowerAlphanumeric + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
 
 // Pattern is a class of ASCII characters. A string matches if it is not empty and
 // all of its characters are in the class. A table of bytes decides the same as
@@ -13,16 +16,18 @@ type Pattern struct {
 
 // Patterns are the classes by the names that tags use.
 var Patterns = map[string]*Pattern{
-	"id":         newPattern(`^[a-zA-Z0-9_]+$`, "_", "letters, digits and _"),
-	"externalId": newPattern(`^[a-zA-Z0-9_.-]+$`, "_.-", "letters, digits and _ . -"),
-	"slug":       newPattern(`^[a-zA-Z0-9_:\-\.\*]+$`, "_:-.*", "letters, digits and _ : - . *"),
-	"resource":   newPattern(`^[a-zA-Z0-9_-]+$`, "_-", "letters, digits and _ -"),
+	"id":         newPattern(`^[a-zA-Z0-9_]+$`, alphanumeric+"_", "letters, digits and _"),
+	"externalId": newPattern(`^[a-zA-Z0-9_.-]+$`, alphanumeric+"_.-", "letters, digits and _ . -"),
+	"slug": newPattern(`^[a-zA-Z0-9_:\-\.\*]+$`, alphanumeric+"_:-.*",
+		"letters, digits and _ : - . *"),
+	"resource": newPattern(`^[a-zA-Z0-9_-]+$`, alphanumeric+"_-", "letters, digits and _ -"),
+	"label":    newPattern(`^[a-z0-9-]+$`, lowerAlphanumeric+"-", "lower-case letters, digits and -"),
 }
 
-// newPattern returns the class of the ASCII letters, the digits and more.
-func newPattern(regexp, more, says string) *Pattern {
+// newPattern returns the class of these characters.
+func newPattern(regexp, characters, says string) *Pattern {
 	p := &Pattern{Regexp: regexp, Says: says}
-	for _, b := range []byte(alphanumeric + more) {
+	for _, b := range []byte(characters) {
 		p.allows[b] = true
 	}
 	return p

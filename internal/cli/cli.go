@@ -39,6 +39,7 @@ type grammar struct {
 	Overrides   overrideCommands   `cmd:"" group:"manage" help:"Other limits for some identifiers of a namespace."`
 	Namespaces  namespaceCommands  `cmd:"" group:"manage" help:"Rate-limit namespaces."`
 	RootKeys    rootKeyCommands    `cmd:"" group:"manage" help:"Root keys, which authenticate API requests."`
+	Portals     portalCommands     `cmd:"" group:"manage" help:"Pages on which end users manage their own keys, and their sessions."`
 	Workspaces  workspaceCommands  `cmd:"" group:"manage" help:"Tenants, isolated from one another."`
 	Migrations  struct {
 		Create createMigration `cmd:"" help:"Prepare to import keys from another system; print the migration's id."`

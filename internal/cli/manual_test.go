@@ -28,6 +28,8 @@ var byHand = []string{
 	"keys.updateKeys", "keys.exportKeys",
 	"analytics.getVerifications",
 	"analytics.getRatelimits", "liveness",
+	// an end user calls them, with a portal session
+	"portal.exchangeCode", "portal.listKeys", "portal.rerollKey", "portal.getVerifications",
 	// other names of operations that have a command
 	"rootKeys.createKey", "rootKeys.listKeys", "rootKeys.updateKey", "rootKeys.deleteKey",
 }

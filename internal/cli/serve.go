@@ -52,6 +52,7 @@ type serveCmd struct {
 	AdoptFrom      string            `env:"LATCHKEY_ADOPT_FROM" placeholder:"URL" help:"URL of Unkey or another service to ask once about keys that are unknown here, and to take them over from."`
 	AdoptKey       string            `secret:"" env:"LATCHKEY_ADOPT_KEY" placeholder:"KEY" help:"Root key of that service, with the permission api.*.read_key."`
 	AdoptAPI       string            `name:"adopt-api" env:"LATCHKEY_ADOPT_API" placeholder:"ID" help:"API that these keys will belong to."`
+	PortalURL      string            `name:"portal-url" env:"LATCHKEY_PORTAL_URL" placeholder:"URL" help:"Page to which sessions of portals send end users, with a code (default: /portal at the host of the request)."`
 	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
 	V1APIs         []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
 	Gates          gates             `env:"LATCHKEY_GATES" placeholder:"JSON" help:"Gates, at /auth/NAME, that tell a proxy which requests can pass to another service: {\"NAME\": {\"api\": \"ID\"}}. See docs/gate.md."`
@@ -126,7 +127,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
 		BackupDir: c.BackupDir, BackupEvery: c.BackupEvery, BackupKeep: c.BackupKeep,
 		EventsOff: c.Events == "off", EventsRetention: c.EventsRetention, EventsBytes: c.EventsBytes,
-		V1: c.V1, V1APIs: c.V1APIs, Adopt: c.adopt(), Gates: c.Gates,
+		PortalURL: c.PortalURL, V1: c.V1, V1APIs: c.V1APIs, Adopt: c.adopt(), Gates: c.Gates,
 	})
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ var tables = map[string]table{
 	"ratelimit.listOverrides":     tableOf("IDENTIFIER LIMIT ALGORITHM ID", overrideRow),
 	"workspaces.listWorkspaces":   tableOf("ID NAME ENABLED REQUESTS/MIN CREATED", workspaceRow),
 	"rootKeys.listRootKeys":       tableOf(rootKeyHeader, rootKeyRow),
+	"portal.listSessions":         tableOf("EXTERNAL-ID ACTIVE PENDING NEWEST", portalUserRow),
 	"auditLogs.listAuditLogs":     tableOf("TIME EVENT ACTOR NAME ADDRESS WHAT", auditRow),
 }
 

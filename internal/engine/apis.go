@@ -55,7 +55,8 @@ func (e *Engine) GetAPI(
 }
 
 // DeleteAPI deletes an API. Its keys stop verifying at once and can no longer
-// be read or changed. Identities, roles and permissions stay.
+// be read or changed. Its portal is deleted too. Identities, roles and permissions
+// stay.
 //
 // The root key needs api.*.delete_api, or api.<apiId>.delete_api for this API.
 // An unknown API returns 404. An API with delete protection returns 412; turn
@@ -77,6 +78,9 @@ func (e *Engine) DeleteAPI(ctx context.Context, who Caller, r *latchkey.DeleteAP
 		c.invalidate(row.ID)
 		c.audit(apiDeleted, apiTarget(&row))
 		if err := c.count(ctx, quotaAPIs, -1); err != nil {
+			return err
+		}
+		if err := c.deletePortalOf(ctx, row.ID); err != nil {
 			return err
 		}
 		return c.tx.MarkAPIDeleted(ctx, row.ID, c.now)

@@ -60,6 +60,12 @@ const (
 	overrideSet
 	overrideDeleted
 	migrationCreated
+	portalCreated
+	portalUpdated
+	portalDeleted
+	portalSessionCreated
+	portalSessionExchanged
+	portalSessionRevoked
 )
 
 // events has all events of the audit log: the name of the event, its
@@ -149,6 +155,16 @@ var auditEvents = [...]struct {
 	},
 
 	migrationCreated: {"migration.create", "Created migration %[1]s", "migration"},
+
+	portalCreated: {"portal.create", "Created portal %[1]s", "portal api"},
+	portalUpdated: {"portal.update", "Updated portal %[1]s", "portal"},
+	portalDeleted: {"portal.delete", "Deleted portal %[1]s", "portal"},
+	portalSessionCreated: {"portal.session.create",
+		"Created session %[1]s in portal %[2]s", "portalSession portal"},
+	portalSessionExchanged: {"portal.session.exchange",
+		"Exchanged the code of session %[1]s", "portalSession"},
+	portalSessionRevoked: {"portal.session.revoke",
+		"Revoked session %[1]s in portal %[2]s", "portalSession portal"},
 }
 
 // audit adds a record to the audit records of the change, which are written

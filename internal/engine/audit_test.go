@@ -110,6 +110,10 @@ func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 	run("keys.verifyKey", `{"key":"app_short_long","migrationId":%q}`, migration)
 
 	run("keys.exportKeys", `{"apiId":%q}`, api)
+	portal := w.newPortal(api, "a-portal")
+	run("portal.updatePortal", `{"portal":%q,"displayName":"Other"}`, portal)
+	w.newSession(w.who, portal, "user_2")
+	run("portal.revokeSession", `{"portal":%q,"externalId":"user_2"}`, portal)
 
 	run("keys.deleteKey", `{"keyId":%q}`, key.KeyID)
 	run("apis.deleteApi", `{"apiId":%q}`, api)

@@ -20,6 +20,7 @@ type ids struct {
 	Override  string `json:"overrideId,omitzero"`
 	Identity  string `json:"identityId,omitzero"`
 	RootKey   string `json:"rootKeyId,omitzero"`
+	Portal    string `json:"portalId,omitzero"`
 }
 
 // named returns the id of that name. The names are checked when the table of
@@ -40,6 +41,8 @@ func (on *ids) named(name string) (id string, known bool) {
 		return on.Identity, true
 	case "rootKeyId":
 		return on.RootKey, true
+	case "portalId":
+		return on.Portal, true
 	}
 	return "", false
 }
@@ -369,8 +372,11 @@ func (c *Caller) recheck(checks []authCheck) error {
 }
 
 // callable reports whether a root key with the grants can call the operation, and
-// for which ids.
+// for which ids. It calls none of the operations of portal sessions.
 func (op *Op) callable(grants *rbac.Grants) (latchkey.CallableFor, bool) {
+	if op.Scope != "" {
+		return "", false
+	}
 	ids := latchkey.CallableForAll
 	for i := range op.rules {
 		r := &op.rules[i]

@@ -17,6 +17,7 @@ import (
 // things are one of each kind, for requests to name.
 type things struct {
 	api, key, secret, role, permission, identity, namespace, migration, workspace, rootKey string
+	portal, otherKeyspace                                                                  string
 }
 
 func (w *world) newThings() things {
@@ -47,6 +48,8 @@ func (w *world) newThings() things {
 	x.rootKey = w.newRootKey(w.who, latchkey.CreateRootKeyRequest{
 		Permissions: []string{"api.*.read_api"},
 	}).RootKeyID
+	x.portal = w.newPortal(x.api, "a-portal")
+	x.otherKeyspace = w.keyspace(w.newAPI())
 	return x
 }
 
@@ -118,6 +121,17 @@ func (x things) requests() map[string]object {
 		},
 		"rootKeys.deleteRootKey":     {"rootKeyId": x.rootKey},
 		"migrations.createMigration": {"algorithm": "sha256"},
+		"portal.createPortal": {
+			"slug": "other", "displayName": "Other", "keyspaceId": x.otherKeyspace,
+		},
+		"portal.updatePortal": {"portal": x.portal, "keyspaceId": x.otherKeyspace},
+		"portal.deletePortal": {"portal": x.portal},
+		"portal.createSession": {
+			"portal": x.portal, "externalId": x.identity,
+			"scopes": []string{"keys:read", "keys:reroll", "analytics:read"},
+		},
+		"portal.revokeSession": {"portal": x.portal, "externalId": x.identity},
+		"portal.rerollKey":     key(object{"expiration": 0}),
 	}
 }
 
@@ -128,6 +142,7 @@ type repeater struct {
 	id, token string
 	operation string
 	request   any
+	session   string // the access token of a portal session that repeats it; "" for none
 }
 
 // hold replaces the permissions of the root key.
@@ -141,7 +156,10 @@ func (r *repeater) hold(permissions []string) {
 func (r *repeater) repeat() (string, *latchkey.Error) {
 	r.t.Helper()
 	who := r.caller(r.token)
-	who.IdempotencyKey = "once"
+	if r.session != "" {
+		who = r.endUser("portal.rerollKey", r.session)
+	}
+	who.IdempotencyKey, who.Origin = "once", "https://latchkey.test"
 	answer, err := r.do(who, r.operation, r.request)
 	var refused *latchkey.Error
 	if err != nil && !errors.As(err, &refused) {
@@ -196,7 +214,10 @@ func TestReplayedResponsesNeedThePermissions(t *testing.T) {
 				all = []string{latchkey.Operator}
 			}
 			made := w.newRootKey(w.who, latchkey.CreateRootKeyRequest{Permissions: all})
-			r := &repeater{w, made.RootKeyID, made.Key, op.Name, request}
+			r := &repeater{w, made.RootKeyID, made.Key, op.Name, request, ""}
+			if op.Scope != "" {
+				r.session = w.newSession(w.caller(made.Key), x.portal, x.identity, op.Scope)
+			}
 			if op.Name == "ratelimit.multiLimit" {
 				r.request = []object{
 					{"namespace": "fresh", "identifier": "u", "limit": 10, "duration": 60000},

@@ -103,6 +103,22 @@ var Ops = bindAll(map[string]*Op{
 
 	"auditLogs.listAuditLogs": bindPage((*Engine).ListAuditLogs),
 
+	"portal.createPortal": bindData((*Engine).CreatePortal),
+	"portal.getPortal":    bindData((*Engine).GetPortal).masking(portalNotFound),
+	"portal.updatePortal": bindData((*Engine).UpdatePortal).masking(
+		portalNotFound,
+	).revokingWhen(closes),
+	"portal.deletePortal":  bindEmpty((*Engine).DeletePortal).masking(portalNotFound).revoking(),
+	"portal.createSession": bindData((*Engine).CreatePortalSession).masking(portalNotFound),
+	"portal.listSessions":  bindPage((*Engine).ListPortalSessions).masking(portalNotFound),
+	"portal.revokeSession": bindData((*Engine).RevokePortalSessions).masking(
+		portalNotFound,
+	).revoking(),
+	"portal.exchangeCode":     bindData((*Engine).ExchangePortalCode),
+	"portal.listKeys":         bindPage((*Engine).ListPortalKeys),
+	"portal.rerollKey":        bindData((*Engine).RerollPortalKey).revoking(),
+	"portal.getVerifications": bindData((*Engine).GetPortalVerifications),
+
 	"liveness": bindData((*Engine).Liveness),
 })
 
@@ -144,6 +160,11 @@ func restrictsMany(request any) bool {
 func suspends(request any) bool {
 	r := request.(*latchkey.UpdateIdentityRequest)
 	return r.Ratelimits.IsZero() && !r.Enabled.Or(true)
+}
+
+// closes reports whether a request disables a portal.
+func closes(request any) bool {
+	return !request.(*latchkey.UpdatePortalRequest).Enabled.Or(true)
 }
 
 // clears reports whether a request replaces permissions or roles by none.

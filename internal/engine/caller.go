@@ -23,6 +23,10 @@ type Request struct {
 	IdempotencyKey string // a repeated request gets the response of the first one
 	Trace          *Trace // receives details of the request; can be nil
 
+	// Origin is the scheme and the host by which the caller reached the service; "" in
+	// process. Only changes need it.
+	Origin string
+
 	// KeysOf is the API whose keys a verification is about; "" for any. Other keys are
 	// FORBIDDEN.
 	KeysOf string
@@ -53,7 +57,8 @@ type Trace struct {
 }
 
 // Caller is the caller of an operation: a root key and its request. The caller of
-// a public operation has a root key without permissions.
+// a public operation has a root key without permissions, and that of an operation of
+// portal sessions the permissions of the root key that created the session.
 type Caller struct {
 	Request
 	root  *rootKey
@@ -90,6 +95,7 @@ type rootKey struct {
 	quotas            *latchkey.Quotas // of the workspace, all set; nil for no quotas
 	used              atomic.Bool      // since the last use was saved
 	counter           *usageCounter    // nil to count for the workspace
+	session           *portalSession   // nil unless it is a portal session that calls
 }
 
 // system is the actor of changes by the service itself.
@@ -99,8 +105,11 @@ const system = "system"
 func (r *rootKey) Unknown() bool { return r.id == "" }
 
 func (r *rootKey) actorType() string {
-	if r.id == system {
+	switch {
+	case r.id == system:
 		return system
+	case r.session != nil:
+		return "portalEndUser"
 	}
 	return "rootkey"
 }

@@ -53,6 +53,9 @@ func (c Config) filled() (Config, error) {
 	default:
 		return c, fmt.Errorf("unknown limits %q: want exact, fast or local", c.Limits)
 	}
+	if err := checkURL("portalUrl", c.PortalURL, "https", "http"); err != nil {
+		return c, errors.New("portal URL: want an absolute URL with https or http, without a user")
+	}
 	if c.AuditRetention < 0 {
 		return c, fmt.Errorf("audit retention %v: must not be negative", c.AuditRetention)
 	}

@@ -37,6 +37,9 @@ type Config struct {
 	Events *events.Log // records what happens; nil for nothing. The engine does not close it
 	Adopt  *Adoption   // where keys come from that are unknown here; nil for nowhere
 
+	// The page of portals; by default /portal where a caller reaches the service.
+	PortalURL string
+
 	AuditRetention time.Duration // how long audit records are kept; 0 is for ever
 	AuditExport    string        // folder of files with what is not kept; "" for none
 
@@ -73,6 +76,7 @@ type Engine struct {
 
 	auditRetention time.Duration // 0 is for ever
 	auditExport    auditExport
+	portalPage     string // "" for the default
 
 	recordsKey    atomic.Pointer[dataKey] // of new idempotency records
 	resealPending atomic.Int64            // values under retired data keys
@@ -110,6 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		metrics:    newMetrics(),
 
 		auditRetention: cfg.AuditRetention,
+		portalPage:     cfg.PortalURL,
 	}
 	if e.events != nil {
 		if e.analytics, err = query.New(e.events); err != nil {

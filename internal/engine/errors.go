@@ -38,6 +38,9 @@ var (
 	errRootKeyNotFound = errorKind{
 		http.StatusUnauthorized, "Unauthorized", "unkey/authentication/key_not_found",
 	}
+	errPortalSessionNotFound = errorKind{
+		http.StatusUnauthorized, "Unauthorized", "unkey/authentication/portal_session_not_found",
+	}
 	errNotPermitted = errorKind{
 		http.StatusForbidden, "Insufficient Permissions",
 		"unkey/authorization/insufficient_permissions",
@@ -106,9 +109,13 @@ var (
 	errWorkspaceNotFound  = notFoundKind("workspace")
 	errNamespaceNotFound  = notFoundKind("ratelimit_namespace")
 	errOverrideNotFound   = notFoundKind("ratelimit_override")
+	errPortalNotFound     = notFoundKind("portal")
+	errKeyspaceNotFound   = notFoundKind("key_space")
+	errAppNotFound        = notFoundKind("app")
 	errIdentityExists     = existsKind("identity")
 	errPermissionExists   = existsKind("permission")
 	errRoleExists         = existsKind("role")
+	errPortalExists       = existsKind("portal")
 )
 
 func notFoundKind(noun string) errorKind {

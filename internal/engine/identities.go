@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/store"
@@ -172,9 +173,10 @@ func (c *Change) updateIdentity(
 	return identity, nil
 }
 
-// DeleteIdentity deletes an identity and its rate limits. Its keys stay valid;
-// they lose the identity and its limits. The external id can be used again at
-// once, but keys do not join a new identity of that name.
+// DeleteIdentity deletes an identity and its rate limits, and ends its portal
+// sessions. Its keys stay valid; they lose the identity and its limits. The
+// external id can be used again at once, but keys do not join a new identity of
+// that name.
 //
 // The root key needs identity.*.delete_identity. An unknown identity returns
 // 404.
@@ -192,6 +194,16 @@ func (e *Engine) DeleteIdentity(
 			return fmt.Errorf("keys of the identity: %w", err)
 		}
 		if n == maxRows {
+			return new(part)
+		}
+		sessions, err := c.tx.PortalSessionsOfIdentity(ctx, who.WorkspaceID(), row.ExternalID, maxRows)
+		if err != nil {
+			return fmt.Errorf("portal sessions of the identity: %w", err)
+		}
+		if err := c.endSessions(ctx, sessions, math.MaxInt64); err != nil {
+			return err
+		}
+		if len(sessions) == maxRows {
 			return new(part)
 		}
 		c.audit(identityDeleted, identityTarget(row.ID, row.ExternalID))

@@ -32,6 +32,7 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "delete keys of deleted APIs", e.deleteKeysOfDeletedAPIs)
 	e.every(ctx, time.Hour, "purge deleted keys", e.purgeKeys)
 	e.every(ctx, time.Minute, "drop unknown adoptions", e.dropUnknownAdoptions)
+	e.every(ctx, time.Minute, "delete expired portal sessions", e.dropPortalSessions)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}

@@ -297,19 +297,7 @@ func (e *Engine) ListKeys(
 	if err != nil {
 		return none, err
 	}
-	page, err := pageOf(r.Cursor, pageSize(r.Limit, 100),
-		func(row read.KeysPageRow) string { return row.Key.ID },
-		func(cursor string, most int64) ([]read.KeysPageRow, error) {
-			if r.ExternalID != "" {
-				return e.keysOfIdentity(ctx, read.KeysOfIdentityPageParams{
-					IdentityID: identity, APIID: api.ID, FromID: cursor, Most: most,
-				})
-			}
-			return e.db.KeysPage(ctx, api.ID, cursor, most)
-		},
-		func(rows []read.KeysPageRow) ([]latchkey.Key, error) {
-			return e.listedKeys(ctx, api.KeyspaceID, rows, r)
-		})
+	page, err := e.pageOfKeys(ctx, api.ID, api.KeyspaceID, identity, r)
 	if err != nil {
 		return none, err
 	}
@@ -317,6 +305,26 @@ func (e *Engine) ListKeys(
 		return none, err
 	}
 	return page, nil
+}
+
+// pageOfKeys returns a page of the keys of an API, with an external id only those of the
+// identity, which is "" if there is none.
+func (e *Engine) pageOfKeys(
+	ctx context.Context, api, keyspace, identity string, r *latchkey.ListKeysRequest,
+) (latchkey.Page[latchkey.Key], error) {
+	return pageOf(r.Cursor, pageSize(r.Limit, 100),
+		func(row read.KeysPageRow) string { return row.Key.ID },
+		func(cursor string, most int64) ([]read.KeysPageRow, error) {
+			if r.ExternalID != "" {
+				return e.keysOfIdentity(ctx, read.KeysOfIdentityPageParams{
+					IdentityID: identity, APIID: api, FromID: cursor, Most: most,
+				})
+			}
+			return e.db.KeysPage(ctx, api, cursor, most)
+		},
+		func(rows []read.KeysPageRow) ([]latchkey.Key, error) {
+			return e.listedKeys(ctx, keyspace, rows, r)
+		})
 }
 
 // listedIdentity returns the id of the identity whose keys are listed, or "" if there

@@ -20,6 +20,7 @@ const (
 	quotaNamespaces
 	quotaRootKeys
 	quotaAPIs
+	quotaPortalSessions
 )
 
 // quotas has the name of each quota in requests and in the table of counts, what is
@@ -43,6 +44,8 @@ var quotas = [...]struct {
 		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.RootKeys }},
 	quotaAPIs: {"apis", "APIs", 10_000,
 		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.APIs }},
+	quotaPortalSessions: {"portalSessions", "portal sessions", 100_000,
+		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.PortalSessions }},
 }
 
 // storedQuotas parses the quotas of a workspace as stored. Those that are not set have no

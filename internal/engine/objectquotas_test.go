@@ -31,6 +31,10 @@ func TestQuotasAreExact(t *testing.T) {
 	who := w.otherWorkspace()
 	api := must[latchkey.CreatedAPI](w, who, "apis.createApi",
 		latchkey.CreateAPIRequest{Name: "test"}).APIID
+	for caller, in := range map[*Caller]string{&who: api, &w.who: w.newAPI()} {
+		w.createPortal(*caller, in, "a-portal")
+		caller.Origin = "https://latchkey.test"
+	}
 	const most = 3
 	w.allow(who.WorkspaceID(), most)
 	allowed := w.allow(who.WorkspaceID(), most).Quotas
@@ -58,6 +62,11 @@ func TestQuotasAreExact(t *testing.T) {
 		},
 		quotaAPIs: func(int) (string, any) {
 			return "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}
+		},
+		quotaPortalSessions: func(n int) (string, any) {
+			return "portal.createSession", latchkey.CreatePortalSessionRequest{
+				Portal: "a-portal", ExternalID: fmt.Sprintf("user%d", n), Scopes: []string{"keys:read"},
+			}
 		},
 	} {
 		t.Run(quotas[what].name, func(t *testing.T) {

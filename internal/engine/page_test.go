@@ -23,8 +23,9 @@ func nthOf(table, where string) string {
 	)
 }
 
-// fatLists makes at least three items of every list of the API.
-func fatLists(w *world) map[string]fatList {
+// fatLists makes at least three items of every list of the API. The session is that of an
+// end user with three keys.
+func fatLists(w *world) (lists map[string]fatList, session string) {
 	api, found, exported := w.newAPI(), w.newAPI(), w.newAPI()
 	w.newAPI()
 	for i := range 3 {
@@ -42,6 +43,15 @@ func fatLists(w *world) map[string]fatList {
 		w.otherWorkspace()
 		w.grant()
 	}
+	portal := w.newPortal(w.newAPI(), "listed")
+	for i := range 3 {
+		w.newSession(w.who, portal, fmt.Sprintf("u%d", i))
+	}
+	shown := w.newAPI()
+	for range 3 {
+		w.newKey(latchkey.CreateKeyRequest{APIID: shown, ExternalID: "owner"})
+	}
+	session = w.newSession(w.who, w.newPortal(shown, "shown"), "owner")
 	meta := "meta = '{\"a\":\"' || CAST($1 AS TEXT) || '\"}'"
 	return map[string]fatList{
 		"apis.listKeys": {
@@ -62,7 +72,7 @@ func fatLists(w *world) map[string]fatList {
 		},
 		"identities.listIdentities": {
 			func(at string) any { return latchkey.ListIdentitiesRequest{Cursor: at} },
-			"UPDATE identities SET " + meta + nthOf("identities", "TRUE"),
+			"UPDATE identities SET " + meta + nthOf("identities", "external_id <> 'owner'"),
 		},
 		"permissions.listPermissions": {
 			func(at string) any { return latchkey.ListPermissionsRequest{Cursor: at} },
@@ -102,7 +112,18 @@ func fatLists(w *world) map[string]fatList {
 			"UPDATE audit_logs SET user_agent = CAST($1 AS TEXT)" + nthOf("audit_logs",
 				"workspace_id = '"+w.who.WorkspaceID()+"'"),
 		},
-	}
+		"portal.listSessions": {
+			func(at string) any {
+				return latchkey.ListPortalSessionsRequest{Portal: "listed", Cursor: at}
+			},
+			"UPDATE portal_sessions SET scopes = CAST($1 AS TEXT)" + nthOf("portal_sessions",
+				"portal_id = '"+portal+"'"),
+		},
+		"portal.listKeys": {
+			func(at string) any { return latchkey.ListPortalKeysRequest{Cursor: at} },
+			"UPDATE keys SET " + meta + nthOf("keys", "api_id = '"+shown+"'"),
+		},
+	}, session
 }
 
 // ofPage decodes a page as a client gets it.
@@ -123,7 +144,7 @@ func ofPage(t *testing.T, answer Response) (items []json.RawMessage, bytes int) 
 // is lost or repeated where pages end early.
 func TestEveryPageEndsAtItsLimitOrItsBytes(t *testing.T) {
 	w := newWorld(t)
-	lists := fatLists(w)
+	lists, session := fatLists(w)
 	// two of 1.5 MiB would fit into a page, but between them one is longer than a page
 	texts := []string{
 		strings.Repeat("a", 3<<19), strings.Repeat("b", 5<<20), strings.Repeat("c", 3<<19),
@@ -137,15 +158,19 @@ func TestEveryPageEndsAtItsLimitOrItsBytes(t *testing.T) {
 			t.Errorf("%s returns pages and is not in the test", op.Name)
 			continue
 		}
+		who := w.who
+		if op.Scope != "" {
+			who = w.endUser(op.Name, session)
+		}
 		t.Run(op.Name, func(t *testing.T) {
-			before := w.pages(list, op.Name)
+			before := w.pages(who, list, op.Name)
 			if len(before) != 1 {
 				t.Fatalf("%d pages of small items", len(before))
 			}
 			for i, text := range texts {
 				w.exec(list.fatten, text, i)
 			}
-			after := w.pages(list, op.Name)
+			after := w.pages(who, list, op.Name)
 			var n, own int
 			for _, page := range after {
 				n += len(page)
@@ -168,11 +193,13 @@ func TestEveryPageEndsAtItsLimitOrItsBytes(t *testing.T) {
 }
 
 // pages reads all pages of a list, each as the items in it.
-func (w *world) pages(list fatList, name string) (pages [][]json.RawMessage) {
+func (w *world) pages(
+	who Caller, list fatList, name string,
+) (pages [][]json.RawMessage) {
 	w.t.Helper()
 	seen := map[string]bool{}
 	for cursor := ""; ; {
-		answer, err := w.do(w.who, name, list.request(cursor))
+		answer, err := w.do(who, name, list.request(cursor))
 		if err != nil {
 			w.t.Fatalf("%s: %v", name, err)
 		}

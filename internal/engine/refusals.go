@@ -19,6 +19,7 @@ var reasons = [...]struct{ name, of string }{
 	refusedExpired:   {"expired_root_key", errForbidden.suffix},
 	refusedWorkspace: {"disabled_workspace", errWorkspaceDisabled.suffix},
 	refusedDeleted:   {"deleted_workspace", errWorkspaceNotFound.suffix},
+	refusedSession:   {"unknown_portal_session", errPortalSessionNotFound.suffix},
 
 	refusedQuota: {"request_limit", errTooManyRequests.suffix},
 
@@ -32,6 +33,7 @@ const (
 	refusedExpired
 	refusedWorkspace
 	refusedDeleted
+	refusedSession
 	refusedQuota
 	refusedPermission
 )
@@ -67,7 +69,11 @@ func (e *Engine) refuse(ctx context.Context, who *Caller, reason int) {
 	if who.op != nil {
 		line = append(line, slog.String("operation", who.op.Name))
 	}
-	if who.root != nil && who.root.id != "" {
+	switch {
+	case who.root == nil || who.root.id == "":
+	case who.root.session != nil:
+		line = append(line, slog.String("portalSession", who.root.id))
+	default:
 		line = append(line, slog.String("rootKey", who.root.id))
 	}
 	e.log.LogAttrs(ctx, slog.LevelWarn, "request refused", line...)

@@ -28,40 +28,46 @@ func (e *Engine) RerollKey(
 		if err != nil {
 			return latchkey.CreatedKey{}, err
 		}
-		if row.StrictGrants {
-			if err := c.requireWhen(latchkey.WhenStrict, onKey(row)); err != nil {
-				return latchkey.CreatedKey{}, err
-			}
-		}
-		old := &row.Key
-		recoverable, err := c.isSealed(ctx, row)
-		if err != nil {
-			return latchkey.CreatedKey{}, err
-		}
-		s := newSecret(rerollPrefix(old.Start, row.DefaultPrefix), bytesOr(row.DefaultBytes))
-		id, err := c.copyKey(ctx, row.Key, s)
-		if err != nil {
-			return latchkey.CreatedKey{}, err
-		}
-		if recoverable {
-			if err := e.seal(ctx, c, row.KeyspaceID, id, s.text); err != nil {
-				return latchkey.CreatedKey{}, err
-			}
-		}
-		end := endOfGrace(old.Expires, c.now, r.Expiration)
-		if !r.Expiration.IsNull() {
-			if err := c.endPlaintext(ctx, old.ID, end.Int64); err != nil {
-				return latchkey.CreatedKey{}, err
-			}
-		}
-		c.invalidate(old.ID)
-		err = c.tx.ReplaceKey(ctx, old.ID, end, balanceID(old))
-		if err != nil {
-			return latchkey.CreatedKey{}, fmt.Errorf("expiry: %w", err)
-		}
-		c.secretOf = id
-		return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
+		return e.rerollKey(ctx, c, row, r.Expiration)
 	})
+}
+
+// rerollKey replaces a key on which the caller can call its operation.
+func (e *Engine) rerollKey(
+	ctx context.Context, c *Change, row read.LiveKeyRow, grace latchkey.Opt[latchkey.Duration],
+) (latchkey.CreatedKey, error) {
+	if row.StrictGrants {
+		if err := c.requireWhen(latchkey.WhenStrict, onKey(row)); err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+	}
+	old := &row.Key
+	recoverable, err := c.isSealed(ctx, row)
+	if err != nil {
+		return latchkey.CreatedKey{}, err
+	}
+	s := newSecret(rerollPrefix(old.Start, row.DefaultPrefix), bytesOr(row.DefaultBytes))
+	id, err := c.copyKey(ctx, row.Key, s)
+	if err != nil {
+		return latchkey.CreatedKey{}, err
+	}
+	if recoverable {
+		if err := e.seal(ctx, c, row.KeyspaceID, id, s.text); err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+	}
+	end := endOfGrace(old.Expires, c.now, grace)
+	if !grace.IsNull() {
+		if err := c.endPlaintext(ctx, old.ID, end.Int64); err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+	}
+	c.invalidate(old.ID)
+	if err := c.tx.ReplaceKey(ctx, old.ID, end, balanceID(old)); err != nil {
+		return latchkey.CreatedKey{}, fmt.Errorf("expiry: %w", err)
+	}
+	c.secretOf = id
+	return latchkey.CreatedKey{KeyID: id, Key: s.text}, nil
 }
 
 // endPlaintext deletes the encrypted plaintext of a key that was replaced, now or when the

@@ -13,6 +13,8 @@ type Call struct {
 	Caller
 	// Token is the presented root key, or "" without a well-formed one.
 	Token string
+	// PortalSession is the presented access token of a portal session, or "" without one.
+	PortalSession string
 	// Callers caches the caller of transports with a single one; nil for others.
 	Callers *CallerCache
 	// ByKey admits a verification without a root key; nil for no such verification.
@@ -51,7 +53,7 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 		}
 		return e.run(ctx, op, &call.Caller, request)
 	}
-	if err := e.authenticateCall(ctx, call); err != nil {
+	if err := e.authenticateCall(ctx, op, call); err != nil {
 		return Response{}, err
 	}
 	quota, err := e.checkQuota(ctx, &call.Caller)
@@ -62,15 +64,19 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 		e.refuseCaller(ctx, &call.Caller, err)
 		return Response{}, err
 	}
-	e.used.noteRoot(call.root)
+	if op.Scope == "" {
+		e.used.noteRoot(call.root)
+	}
 	return e.run(ctx, op, &call.Caller, request)
 }
 
 // Authenticate checks the root key of a call as Serve does, for transports that
 // must know it before they read a long request. It returns the workspace of the
 // root key.
-func (e *Engine) Authenticate(ctx context.Context, call *Call) (workspace string, err error) {
-	if err := e.authenticateCall(ctx, call); err != nil {
+func (e *Engine) Authenticate(
+	ctx context.Context, op *Op, call *Call,
+) (workspace string, err error) {
+	if err := e.authenticateCall(ctx, op, call); err != nil {
 		return "", err
 	}
 	return call.WorkspaceID(), nil
@@ -87,9 +93,15 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	return op.Decode(call.Body)
 }
 
-// authenticateCall looks up the root key of a call and sets it as the caller's.
-func (e *Engine) authenticateCall(ctx context.Context, call *Call) error {
-	err := e.findCaller(ctx, call)
+// authenticateCall looks up the root key of a call, or its portal session if the operation
+// is one of those, and sets it as the caller's.
+func (e *Engine) authenticateCall(ctx context.Context, op *Op, call *Call) error {
+	var err error
+	if op.Scope != "" {
+		err = e.authenticateSession(ctx, op, call)
+	} else {
+		err = e.findCaller(ctx, call)
+	}
 	if err != nil {
 		e.refuseCaller(ctx, &call.Caller, err)
 	}

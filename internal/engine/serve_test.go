@@ -207,6 +207,8 @@ func TestRevocationsAreUrgent(t *testing.T) {
 		"workspaces.updateWorkspace":     true, "workspaces.deleteWorkspace": true,
 		"rootKeys.updateRootKey": true, "rootKeys.deleteRootKey": true,
 		"rootKeys.updateKey": true, "rootKeys.rerollKey": true, "rootKeys.deleteKey": true,
+		"portal.updatePortal": false, "portal.deletePortal": true, "portal.revokeSession": true,
+		"portal.rerollKey": true,
 	}
 	if diff := cmp.Diff(want, urgent); diff != "" {
 		t.Error(diff)
@@ -228,6 +230,8 @@ func TestRevocationsAreUrgent(t *testing.T) {
 		}, false},
 		{"identities.updateIdentity",
 			&latchkey.UpdateIdentityRequest{Enabled: latchkey.Set(false)}, true},
+		{"portal.updatePortal",
+			&latchkey.UpdatePortalRequest{Enabled: latchkey.Set(false)}, true},
 		{"identities.updateIdentity", &latchkey.UpdateIdentityRequest{
 			Enabled:    latchkey.Set(false),
 			Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{}),

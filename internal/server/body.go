@@ -44,13 +44,13 @@ func (x *exchange) readBody(call *engine.Call) error {
 // readLongBody reads a body that is longer than openBody, or the rest of one. The call
 // must come with a valid root key, and there must be memory for the body.
 func (x *exchange) readLongBody(call *engine.Call, limit int64) error {
-	if x.r.ContentLength > limit {
+	if x.r.ContentLength > limit || limit <= openBody {
 		return bodyTooLarge(limit)
 	}
 	if err := x.checkHeaders(); err != nil {
 		return err
 	}
-	workspace, err := x.Engine.Authenticate(x.r.Context(), call)
+	workspace, err := x.Engine.Authenticate(x.r.Context(), x.op, call)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ var (
 var (
 	noSniff = []string{"nosniff"}
 	noStore = []string{"no-store"}
+	noCache = []string{"no-cache"}
 )
 
 // honors tells clients that the service honors the header Idempotency-Key. Until a client
@@ -74,7 +75,10 @@ func (x *exchange) methodNotAllowed(allowed string) {
 func (x *exchange) succeed(a engine.Response) {
 	x.open()
 	err := error(nil)
-	if a.Data != nil {
+	switch {
+	case a.Data != nil && x.op != nil && x.op.Bare:
+		err = x.members(a.Data)
+	case a.Data != nil:
 		err = x.member("data", a.Data)
 	}
 	if a.Pagination != nil {
@@ -181,6 +185,17 @@ func (x *exchange) member(name string, value any) error {
 	return nil
 }
 
+// members adds the members of an object to the envelope.
+func (x *exchange) members(object any) error {
+	text, ok := wire.Append(nil, object)
+	if !ok || len(text) <= len("{}") {
+		return fmt.Errorf("%T has no members", object)
+	}
+	x.out.WriteByte(',')
+	x.out.Write(text[1 : len(text)-1])
+	return nil
+}
+
 func (x *exchange) close(status int, contentType []string) {
 	x.out.WriteByte('}')
 	x.w.Header()["Latchkey-Honors"] = honors
@@ -195,7 +210,7 @@ func (x *exchange) protect(h http.Header) {
 	if x.op != nil && x.op.Effect == latchkey.EffectCounts {
 		return
 	}
-	h["X-Content-Type-Options"], h["Cache-Control"] = noSniff, noStore
+	h["X-Content-Type-Options"], h["Cache-Control"], h["Pragma"] = noSniff, noStore, noCache
 }
 
 // send writes the response. It ignores errors, because then the client is gone. It sets

@@ -16,6 +16,9 @@ func (x *exchange) operate(op *engine.Op) {
 		x.fail(err)
 		return
 	}
+	if access, ok := answer.Data.(latchkey.PortalAccess); ok {
+		x.setSession(access)
+	}
 	x.succeed(answer)
 }
 
@@ -23,6 +26,12 @@ func (x *exchange) operate(op *engine.Op) {
 func (x *exchange) serve() (engine.Response, error) {
 	call := engine.Call{
 		Caller: engine.Caller{Request: x.request()}, Token: bearer(x.single("Authorization")),
+	}
+	if x.op.Scope != "" {
+		call.PortalSession = x.session()
+	}
+	if x.op.Effect == latchkey.EffectWrites {
+		call.Origin = x.origin()
 	}
 	if !x.op.GET {
 		if err := x.readBody(&call); err != nil {
@@ -41,11 +50,8 @@ func (x *exchange) serve() (engine.Response, error) {
 // Clients rely on the order: a missing root key comes before the content type,
 // and both come before what is wrong with the body.
 func (x *exchange) checkHeaders() error {
-	if !x.op.Public && strings.TrimSpace(x.header("Authorization")) == "" {
-		return engine.Invalid(latchkey.Fault{
-			Location: "security", Message: "the Authorization header is missing",
-			Fix: "send the header Authorization: Bearer <root key>",
-		})
+	if err := x.checkSecurity(); err != nil {
+		return err
 	}
 	if !x.op.GET && !x.needsNoBody() && !isJSON(x.single("Content-Type")) {
 		return engine.Invalid(latchkey.Fault{
@@ -57,6 +63,30 @@ func (x *exchange) checkHeaders() error {
 		return engine.Invalid(latchkey.Fault{
 			Location: x.ambiguous, Fix: "send the header once",
 			Message: "the request has several " + x.ambiguous + " headers that differ",
+		})
+	}
+	return nil
+}
+
+// checkSecurity refuses a request without what authenticates the callers of its operation.
+func (x *exchange) checkSecurity() error {
+	switch authorized := strings.TrimSpace(x.header("Authorization")) != ""; {
+	case x.op.Public || x.op.Scope == "" && authorized:
+		return nil
+	case x.op.Scope == "":
+		return engine.Invalid(latchkey.Fault{
+			Location: "security", Message: "the Authorization header is missing",
+			Fix: "send the header Authorization: Bearer <root key>",
+		})
+	case authorized:
+		return engine.Invalid(latchkey.Fault{
+			Location: "security", Message: "the operation takes no Authorization header",
+			Fix: "send only the cookie " + latchkey.PortalSessionCookie,
+		})
+	case x.session() == "":
+		return engine.Invalid(latchkey.Fault{
+			Location: "security", Fix: "send it with the access token of a portal session",
+			Message: "the cookie " + latchkey.PortalSessionCookie + " is missing",
 		})
 	}
 	return nil

@@ -3,6 +3,8 @@ package spec
 import (
 	"net/http"
 	"slices"
+
+	"github.com/latchkeyhq/latchkey"
 )
 
 // The parts of the document that concern all operations.
@@ -65,6 +67,9 @@ var groups = map[string]string{
 		"It can grant only permissions that it has.",
 	"migrations": "Import the keys of another system by their hashes. Their holders keep " +
 		"using them.",
+	"portal": "A portal is a page on which your end users see and replace their own keys. " +
+		"Create a session for an end user and send him to its URL; the page calls the operations " +
+		"that take a portal session.",
 	"auditLogs": "Who changed what, when and from where.",
 	"liveness":  "Reports whether the service is running.",
 }
@@ -72,6 +77,12 @@ var groups = map[string]string{
 var bearer = securityScheme{
 	Type: "http", Scheme: "bearer",
 	Description: "A root key. The first one is printed when the service starts for the first time.",
+}
+
+var cookie = securityScheme{
+	Type: "apiKey", In: "cookie", Name: latchkey.PortalSessionCookie,
+	Description: "The access token of a portal session, from portal.exchangeCode. " +
+		"It is never sent together with a root key.",
 }
 
 var idempotencyKey = parameter{

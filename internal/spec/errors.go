@@ -22,7 +22,8 @@ type errorDoc struct {
 }
 
 // errorDocs are the errors of all operations. The first one that applies to an
-// operation describes a status: Conflict applies only to operations that list 409.
+// operation describes a status: Conflict applies only to operations that list 409, and
+// Unauthorized to those that take a root key.
 var errorDocs = []errorDoc{
 	{400, "BadRequest", "A field is invalid, or the Authorization header has no root key. " +
 		"`errors` lists each problem.",
@@ -30,6 +31,9 @@ var errorDocs = []errorDoc{
 			"value(s), beginning with: name must have at least 3 characters"},
 	{401, "Unauthorized", "The root key does not exist.",
 		"unkey/authentication/key_not_found", "Unauthorized", "This root key does not exist."},
+	{401, "SessionNotFound", "The portal session or its code does not exist, or it has ended.",
+		"unkey/authentication/portal_session_not_found", "Unauthorized",
+		"This portal session does not exist, or it has ended. Open the portal again."},
 	{403, "Forbidden", "The root key lacks a permission, has expired or is disabled, " +
 		"or its workspace is disabled.",
 		"unkey/authorization/insufficient_permissions", "Insufficient Permissions",
@@ -141,7 +145,9 @@ const problemJSON = "application/problem+json"
 // problem+json for the 429 of most operations and for all errors of some, json for all others.
 func (w *writer) errorResponse(op *engine.Op, status int) any {
 	for _, e := range errorDocs {
-		if e.status != status || e.name == "Conflict" && !slices.Contains(op.Refusals, status) {
+		session := op.Public || op.Scope != ""
+		if e.status != status || e.name == "Conflict" && !slices.Contains(op.Refusals, status) ||
+			e.name == "Unauthorized" && session {
 			continue
 		}
 		if op.Problems {

@@ -1,6 +1,10 @@
 package spec
 
 import (
+	"encoding/json"
+	"maps"
+	"slices"
+
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
@@ -16,7 +20,20 @@ type example struct {
 // envelope is the whole response of an operation.
 func (e example) envelope(op *engine.Op) any {
 	all := object{{"meta", exampleMeta}}
-	if op.Response != nil {
+	switch {
+	case op.Bare:
+		text, err := encode(e.response, "")
+		if err != nil {
+			panic(err) // it is made of strings and numbers
+		}
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(text, &members); err != nil {
+			panic(err)
+		}
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			all = append(all, member{name, members[name]})
+		}
+	case op.Response != nil:
 		all = append(all, member{"data", e.response})
 	}
 	if op.Paged {
@@ -46,12 +63,17 @@ const (
 	theNamespace = "rlns_3sX7fHk6U"
 	theOverride  = "rlor_9aC5jWe2P"
 	theMigration = "mig_1vN6oZr8B"
+	thePortal    = "pc_4gT7yKs2M"
+	theSession   = "ps_9nB3wQz6J"
+	theCode      = "pst_8fJk2LmQ4rTx6VbY9cZnD3gH5sW7pA1eK"
+	theAccess    = "pat_6hNq3RwE8tYu2PzX5vCm9KbL4dS7gF1jM"
 	theHash      = "u5bUVZ+VwAx3cQlYYRGCCn1yQK3zPW4zIuNzWkYYSZo="
 
 	march2 = 1772443800000 // 2026-03-02 09:30 UTC
 	march9 = 1773048600000 // a week later
 	april1 = 1775001600000 // 2026-04-01 00:00 UTC
 	minute = 60_000        // in milliseconds
+	day    = 24 * 60 * minute
 )
 
 var (
@@ -103,6 +125,14 @@ var (
 		CreatedAt:        latchkey.AtMilli(march2),
 		DeleteProtection: true, DefaultPrefix: "tide", DefaultBytes: 16,
 		IPWhitelist: []string{"203.0.113.0/24"},
+	}
+
+	portal = latchkey.Portal{
+		ID: thePortal, Slug: "tideline", DisplayName: "Tideline", Enabled: true,
+		CreatedAt: latchkey.AtMilli(march2), KeyspaceID: theKeyspace,
+		Branding: &latchkey.PortalBranding{
+			LogoURL: "https://tideline.example/logo.svg", PrimaryColor: "#0a7f5a",
+		},
 	}
 
 	uploads = latchkey.Override{
@@ -613,6 +643,85 @@ var examples = map[string]example{
 			CorrelationID: "cor_5dO8iFs1Q",
 		}},
 		cursor: "1772443799120000",
+	},
+	"portal.createPortal": {
+		request: latchkey.CreatePortalRequest{
+			Slug: "tideline", DisplayName: "Tideline", KeyspaceID: theKeyspace,
+			LogoURL: "https://tideline.example/logo.svg", PrimaryColor: "#0a7f5a",
+		},
+		response: latchkey.CreatedPortal{PortalID: thePortal},
+	},
+	"portal.getPortal": {
+		request:  latchkey.GetPortalRequest{Portal: "tideline"},
+		response: portal,
+	},
+	"portal.updatePortal": {
+		request: latchkey.UpdatePortalRequest{
+			Portal: "tideline", DisplayName: latchkey.Set("Tideline"),
+		},
+		response: portal,
+	},
+	"portal.deletePortal": {
+		request:  latchkey.DeletePortalRequest{Portal: "tideline"},
+		response: latchkey.Empty{},
+	},
+	"portal.createSession": {
+		request: latchkey.CreatePortalSessionRequest{
+			Portal: "tideline", ExternalID: theCustomer,
+			Scopes:    []string{latchkey.ScopeKeysRead, latchkey.ScopeKeysReroll},
+			ReturnURL: "https://tideline.example/account",
+		},
+		response: latchkey.CreatedPortalSession{
+			ID: theSession, URL: "https://keys.tideline.example/portal?code=" + theCode,
+		},
+	},
+	"portal.listSessions": {
+		request: latchkey.ListPortalSessionsRequest{Portal: "tideline", Search: "harbor"},
+		response: []latchkey.PortalUser{{
+			ExternalID: theCustomer,
+			Sessions: []latchkey.PortalSession{{
+				ID: theSession, Status: latchkey.SessionActive,
+				CreatedAt: latchkey.AtMilli(march2), ExpiresAt: latchkey.AtMilli(march2 + day),
+				Scopes: []string{latchkey.ScopeKeysRead, latchkey.ScopeKeysReroll},
+			}},
+		}},
+	},
+	"portal.revokeSession": {
+		request: latchkey.RevokePortalSessionsRequest{
+			Portal: "tideline", ExternalID: theCustomer,
+		},
+		response: latchkey.RevokedPortalSessions{SessionsRevoked: 1},
+	},
+	"portal.exchangeCode": {
+		request: latchkey.ExchangePortalCodeRequest{Code: theCode},
+		response: latchkey.PortalAccess{
+			AccessToken: theAccess, ExpiresAt: latchkey.AtMilli(march2 + day),
+		},
+	},
+	"portal.listKeys": {
+		request:  latchkey.ListPortalKeysRequest{Limit: 100},
+		response: []latchkey.Key{key},
+	},
+	"portal.rerollKey": {
+		request: latchkey.RerollKeyRequest{
+			KeyID: theKey, Expiration: latchkey.Set(latchkey.PerMilli(day)),
+		},
+		response: latchkey.CreatedKey{KeyID: "key_2bQ9tWx5N", Key: theNewSecret},
+	},
+	"portal.getVerifications": {
+		request: latchkey.PortalVerificationsRequest{
+			StartTime: latchkey.Set(latchkey.AtMilli(march2)),
+			EndTime:   latchkey.Set(latchkey.AtMilli(march2 + minute)),
+		},
+		response: latchkey.PortalVerifications{
+			BucketMillis: minute,
+			Keys: []latchkey.PortalKeyVerifications{{
+				KeyID: theKey,
+				Data: []latchkey.PortalVerificationsPoint{
+					{Time: march2, Total: 12, Valid: 11, RateLimited: 1},
+				},
+			}},
+		},
 	},
 	"liveness": {
 		request:  latchkey.LivenessRequest{},

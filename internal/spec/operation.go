@@ -16,8 +16,11 @@ import (
 func (w *writer) operation(op *engine.Op) *operation {
 	o := &operation{Tags: []string{group(op)}, OperationID: op.Name, Responses: w.responses(op)}
 	o.Summary, o.Description = w.describe(op)
-	if op.Public {
+	switch {
+	case op.Public:
 		o.Security = &[]security{}
+	case op.Scope != "":
+		o.Security = &[]security{{"portalSession": {}}}
 	}
 	if op.GET {
 		return o
@@ -49,8 +52,11 @@ func (w *writer) describe(op *engine.Op) (summary, description string) {
 }
 
 func repeating(op *engine.Op) string {
-	if !op.SavesResponse() {
+	switch {
+	case op.Effect == latchkey.EffectReads:
 		return "**Retrying**: Safe. The operation changes nothing."
+	case op.Public:
+		return "**Retrying**: Not possible after a success, because the response is not saved."
 	}
 	return "**Retrying**: Safe with an `Idempotency-Key`. " +
 		"A retry with the same key gets the first response again."
@@ -89,7 +95,12 @@ func (w *writer) success(op *engine.Op) *response {
 		envelope.Properties = append(envelope.Properties, member{name, s})
 		envelope.Required = append(envelope.Required, name)
 	}
-	if op.Response != nil {
+	switch {
+	case op.Bare:
+		members := w.fields(op.Response)
+		envelope.Properties = append(envelope.Properties, members.Properties...)
+		envelope.Required = append(envelope.Required, members.Required...)
+	case op.Response != nil:
 		add("data", w.value(op.Response, check.Rules{}))
 	}
 	if op.Paged {

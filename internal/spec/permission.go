@@ -27,6 +27,10 @@ func permission(op *engine.Op) string {
 	if op.Delegates {
 		needed = append(needed, "every permission that the other root key has or gets")
 	}
+	if op.Scope != "" {
+		return "**Permission**: A portal session with the scope `" + op.Scope + "`, whose root key " +
+			"has all of\n\n- " + strings.Join(needed, "\n- ")
+	}
 	text := "**Permission**: " + needed[0] + "."
 	if len(needed) > 1 {
 		text = "**Permission**: All of\n\n- " + strings.Join(needed, "\n- ") + "\n\n"

@@ -64,7 +64,7 @@ func (w *writer) document() *document {
 			Responses:       w.errorResponses(),
 			Parameters:      map[string]parameter{"IdempotencyKey": idempotencyKey},
 			Headers:         headers,
-			SecuritySchemes: map[string]securityScheme{"bearer": bearer},
+			SecuritySchemes: map[string]securityScheme{"bearer": bearer, "portalSession": cookie},
 		},
 	}
 }

@@ -65,7 +65,8 @@ func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 	copied := []string{
 		"adoptions", "answers", "apis", "audit_logs", "cell_blocks", "cells", "counts", "data_keys",
 		"identities", "key_migrations", "key_permissions", "key_roles", "keys", "limits",
-		"namespaces", "overrides", "permissions", "role_permissions", "roles", "root_keys",
+		"namespaces", "overrides", "permissions", "portal_sessions", "portals",
+		"role_permissions", "roles", "root_keys",
 		"sealed_keys", "settings", "workspaces",
 	}
 	left := []string{"changes", "heads", "nodes", "schema_migrations"}

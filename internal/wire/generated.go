@@ -160,6 +160,26 @@ func visit(c *checker, request any) {
 		visitCreateMigrationRequest(c, &anObject, v)
 	case *latchkey.ListAuditLogsRequest:
 		visitListAuditLogsRequest(c, &anObject, v)
+	case *latchkey.ListPortalKeysRequest:
+		visitListPortalKeysRequest(c, &anObject, v)
+	case *latchkey.ListPortalSessionsRequest:
+		visitListPortalSessionsRequest(c, &anObject, v)
+	case *latchkey.CreatePortalRequest:
+		visitCreatePortalRequest(c, &anObject, v)
+	case *latchkey.CreatePortalSessionRequest:
+		visitCreatePortalSessionRequest(c, &anObject, v)
+	case *latchkey.DeletePortalRequest:
+		visitDeletePortalRequest(c, &anObject, v)
+	case *latchkey.ExchangePortalCodeRequest:
+		visitExchangePortalCodeRequest(c, &anObject, v)
+	case *latchkey.GetPortalRequest:
+		visitGetPortalRequest(c, &anObject, v)
+	case *latchkey.PortalVerificationsRequest:
+		visitPortalVerificationsRequest(c, &anObject, v)
+	case *latchkey.RevokePortalSessionsRequest:
+		visitRevokePortalSessionsRequest(c, &anObject, v)
+	case *latchkey.UpdatePortalRequest:
+		visitUpdatePortalRequest(c, &anObject, v)
 	default:
 		panic(fmt.Sprintf("wire: %T is no pointer to a request type", request))
 	}
@@ -1932,10 +1952,11 @@ var rulesOfQuotas = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "namespaces", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "rootKeys", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "apis", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "portalSessions", null: true, size: &bounds{0, noMax}},
 }}
 
 func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
-	var at [7]int
+	var at [8]int
 	if !c.object(f, &rulesOfQuotas, at[:]) {
 		return
 	}
@@ -1967,6 +1988,10 @@ func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
 	if o, ok := hasSome(c, &r[6], at[6], &v.APIs); ok {
 		whole(c, &r[6], &o)
 		keep(c, &v.APIs, o)
+	}
+	if o, ok := hasSome(c, &r[7], at[7], &v.PortalSessions); ok {
+		whole(c, &r[7], &o)
+		keep(c, &v.PortalSessions, o)
 	}
 	c.end(&rulesOfQuotas)
 }
@@ -2231,6 +2256,282 @@ func visitListAuditLogsRequest(c *checker, f *field, v *latchkey.ListAuditLogsRe
 	c.end(&rulesOfListAuditLogsRequest)
 }
 
+var rulesOfListPortalKeysRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitListPortalKeysRequest(c *checker, f *field, v *latchkey.ListPortalKeysRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfListPortalKeysRequest, at[:]) {
+		return
+	}
+	r := rulesOfListPortalKeysRequest.fields
+	if c.has(&r[0], at[0], v.Limit != 0) {
+		whole(c, &r[0], &v.Limit)
+	}
+	if c.has(&r[1], at[1], v.Cursor != "") {
+		text(c, &r[1], &v.Cursor)
+	}
+	c.end(&rulesOfListPortalKeysRequest)
+}
+
+var rulesOfListPortalSessionsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "portal", required: true, size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 256}},
+	{kind: aText, name: "search", size: &bounds{noMin, 256}},
+}}
+
+func visitListPortalSessionsRequest(c *checker, f *field, v *latchkey.ListPortalSessionsRequest) {
+	var at [4]int
+	if !c.object(f, &rulesOfListPortalSessionsRequest, at[:]) {
+		return
+	}
+	r := rulesOfListPortalSessionsRequest.fields
+	if c.has(&r[0], at[0], v.Portal != "") {
+		text(c, &r[0], &v.Portal)
+	}
+	if c.has(&r[1], at[1], v.Limit != 0) {
+		whole(c, &r[1], &v.Limit)
+	}
+	if c.has(&r[2], at[2], v.Cursor != "") {
+		text(c, &r[2], &v.Cursor)
+	}
+	if c.has(&r[3], at[3], v.Search != "") {
+		text(c, &r[3], &v.Search)
+	}
+	c.end(&rulesOfListPortalSessionsRequest)
+}
+
+var rulesOfCreatePortalRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "slug", required: true, size: &bounds{3, 64}, pattern: check.Patterns["label"]},
+	{kind: aText, name: "displayName", required: true, size: &bounds{1, 64}},
+	{kind: aText, name: "keyspaceId", size: &bounds{1, 255}},
+	{kind: aText, name: "appId", size: &bounds{1, 255}},
+	{kind: aBool, name: "enabled"},
+	{kind: aText, name: "logoUrl", size: &bounds{1, 500}},
+	{kind: aText, name: "primaryColor", size: &bounds{7, 7}},
+}}
+
+func visitCreatePortalRequest(c *checker, f *field, v *latchkey.CreatePortalRequest) {
+	var at [7]int
+	if !c.object(f, &rulesOfCreatePortalRequest, at[:]) {
+		return
+	}
+	r := rulesOfCreatePortalRequest.fields
+	if c.has(&r[0], at[0], v.Slug != "") {
+		text(c, &r[0], &v.Slug)
+	}
+	if c.has(&r[1], at[1], v.DisplayName != "") {
+		text(c, &r[1], &v.DisplayName)
+	}
+	if c.has(&r[2], at[2], v.KeyspaceID != "") {
+		text(c, &r[2], &v.KeyspaceID)
+	}
+	if c.has(&r[3], at[3], v.AppID != "") {
+		text(c, &r[3], &v.AppID)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.Enabled); ok {
+		boolean(c, &r[4], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if c.has(&r[5], at[5], v.LogoURL != "") {
+		text(c, &r[5], &v.LogoURL)
+	}
+	if c.has(&r[6], at[6], v.PrimaryColor != "") {
+		text(c, &r[6], &v.PrimaryColor)
+	}
+	c.end(&rulesOfCreatePortalRequest)
+}
+
+var rulesOfCreatePortalSessionRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "portal", required: true, size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
+	{kind: aText, name: "externalId", required: true, size: &bounds{1, 256}},
+	{kind: aList, name: "scopes", required: true, size: &bounds{1, 10}, item: &field{kind: aText, enum: []string{"keys:read", "keys:reroll", "analytics:read"}}},
+	{kind: aText, name: "returnUrl", size: &bounds{1, 500}},
+}}
+
+func visitCreatePortalSessionRequest(c *checker, f *field, v *latchkey.CreatePortalSessionRequest) {
+	var at [4]int
+	if !c.object(f, &rulesOfCreatePortalSessionRequest, at[:]) {
+		return
+	}
+	r := rulesOfCreatePortalSessionRequest.fields
+	if c.has(&r[0], at[0], v.Portal != "") {
+		text(c, &r[0], &v.Portal)
+	}
+	if c.has(&r[1], at[1], v.ExternalID != "") {
+		text(c, &r[1], &v.ExternalID)
+	}
+	if c.has(&r[2], at[2], v.Scopes != nil) {
+		texts(c, &r[2], &v.Scopes)
+	}
+	if c.has(&r[3], at[3], v.ReturnURL != "") {
+		text(c, &r[3], &v.ReturnURL)
+	}
+	c.end(&rulesOfCreatePortalSessionRequest)
+}
+
+var rulesOfDeletePortalRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "portal", required: true, size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
+}}
+
+func visitDeletePortalRequest(c *checker, f *field, v *latchkey.DeletePortalRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfDeletePortalRequest, at[:]) {
+		return
+	}
+	r := rulesOfDeletePortalRequest.fields
+	if c.has(&r[0], at[0], v.Portal != "") {
+		text(c, &r[0], &v.Portal)
+	}
+	c.end(&rulesOfDeletePortalRequest)
+}
+
+var rulesOfExchangePortalCodeRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "code", required: true, size: &bounds{1, 512}},
+}}
+
+func visitExchangePortalCodeRequest(c *checker, f *field, v *latchkey.ExchangePortalCodeRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfExchangePortalCodeRequest, at[:]) {
+		return
+	}
+	r := rulesOfExchangePortalCodeRequest.fields
+	if c.has(&r[0], at[0], v.Code != "") {
+		text(c, &r[0], &v.Code)
+	}
+	c.end(&rulesOfExchangePortalCodeRequest)
+}
+
+var rulesOfGetPortalRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "portal", size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
+	{kind: aText, name: "keyspaceId", size: &bounds{1, 255}},
+	{kind: aText, name: "appId", size: &bounds{1, 255}},
+}}
+
+func visitGetPortalRequest(c *checker, f *field, v *latchkey.GetPortalRequest) {
+	var at [3]int
+	if !c.object(f, &rulesOfGetPortalRequest, at[:]) {
+		return
+	}
+	r := rulesOfGetPortalRequest.fields
+	if c.has(&r[0], at[0], v.Portal != "") {
+		text(c, &r[0], &v.Portal)
+	}
+	if c.has(&r[1], at[1], v.KeyspaceID != "") {
+		text(c, &r[1], &v.KeyspaceID)
+	}
+	if c.has(&r[2], at[2], v.AppID != "") {
+		text(c, &r[2], &v.AppID)
+	}
+	c.end(&rulesOfGetPortalRequest)
+}
+
+var rulesOfPortalVerificationsRequest = object{loose: false, needs: true, fields: []field{
+	{kind: aTime, name: "startTime", required: true, needed: true, size: &bounds{0, 4102444800000}},
+	{kind: aTime, name: "endTime", required: true, needed: true, size: &bounds{0, 4102444800000}},
+	{kind: aText, name: "keyId", size: &bounds{1, 255}},
+}}
+
+func visitPortalVerificationsRequest(c *checker, f *field, v *latchkey.PortalVerificationsRequest) {
+	var at [3]int
+	if !v.StartTime.IsZero() {
+		at[0] = given
+	}
+	if !v.EndTime.IsZero() {
+		at[1] = given
+	}
+	if !c.object(f, &rulesOfPortalVerificationsRequest, at[:]) {
+		return
+	}
+	r := rulesOfPortalVerificationsRequest.fields
+	if o, ok := hasSome(c, &r[0], at[0], &v.StartTime); ok {
+		instant(c, &r[0], &o)
+		keep(c, &v.StartTime, o)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.EndTime); ok {
+		instant(c, &r[1], &o)
+		keep(c, &v.EndTime, o)
+	}
+	if c.has(&r[2], at[2], v.KeyID != "") {
+		text(c, &r[2], &v.KeyID)
+	}
+	c.end(&rulesOfPortalVerificationsRequest)
+}
+
+var rulesOfRevokePortalSessionsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "portal", required: true, size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
+	{kind: aText, name: "externalId", required: true, size: &bounds{1, 256}},
+}}
+
+func visitRevokePortalSessionsRequest(c *checker, f *field, v *latchkey.RevokePortalSessionsRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfRevokePortalSessionsRequest, at[:]) {
+		return
+	}
+	r := rulesOfRevokePortalSessionsRequest.fields
+	if c.has(&r[0], at[0], v.Portal != "") {
+		text(c, &r[0], &v.Portal)
+	}
+	if c.has(&r[1], at[1], v.ExternalID != "") {
+		text(c, &r[1], &v.ExternalID)
+	}
+	c.end(&rulesOfRevokePortalSessionsRequest)
+}
+
+var rulesOfUpdatePortalRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "portal", required: true, size: &bounds{3, 255}, pattern: check.Patterns["resource"]},
+	{kind: aText, name: "slug", size: &bounds{3, 64}, pattern: check.Patterns["label"]},
+	{kind: aText, name: "displayName", size: &bounds{1, 64}},
+	{kind: aText, name: "keyspaceId", size: &bounds{1, 255}},
+	{kind: aText, name: "appId", size: &bounds{1, 255}},
+	{kind: aBool, name: "enabled"},
+	{kind: aText, name: "logoUrl", null: true, size: &bounds{1, 500}},
+	{kind: aText, name: "primaryColor", null: true, size: &bounds{7, 7}},
+}}
+
+func visitUpdatePortalRequest(c *checker, f *field, v *latchkey.UpdatePortalRequest) {
+	var at [8]int
+	if !c.object(f, &rulesOfUpdatePortalRequest, at[:]) {
+		return
+	}
+	r := rulesOfUpdatePortalRequest.fields
+	if c.has(&r[0], at[0], v.Portal != "") {
+		text(c, &r[0], &v.Portal)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Slug); ok {
+		text(c, &r[1], &o)
+		keep(c, &v.Slug, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.DisplayName); ok {
+		text(c, &r[2], &o)
+		keep(c, &v.DisplayName, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.KeyspaceID); ok {
+		text(c, &r[3], &o)
+		keep(c, &v.KeyspaceID, o)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.AppID); ok {
+		text(c, &r[4], &o)
+		keep(c, &v.AppID, o)
+	}
+	if o, ok := hasSome(c, &r[5], at[5], &v.Enabled); ok {
+		boolean(c, &r[5], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if o, ok := hasSome(c, &r[6], at[6], &v.LogoURL); ok {
+		text(c, &r[6], &o)
+		keep(c, &v.LogoURL, o)
+	}
+	if o, ok := hasSome(c, &r[7], at[7], &v.PrimaryColor); ok {
+		text(c, &r[7], &o)
+		keep(c, &v.PrimaryColor, o)
+	}
+	c.end(&rulesOfUpdatePortalRequest)
+}
+
 // appendAnswer appends an answer of any type.
 func appendAnswer(b []byte, answer any) ([]byte, bool) {
 	switch v := answer.(type) {
@@ -2320,6 +2621,20 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendCreatedMigration(b, &v), true
 	case []latchkey.AuditLog:
 		return appendList(b, v, appendAuditLog), true
+	case latchkey.CreatedPortal:
+		return appendCreatedPortal(b, &v), true
+	case latchkey.CreatedPortalSession:
+		return appendCreatedPortalSession(b, &v), true
+	case latchkey.PortalAccess:
+		return appendPortalAccess(b, &v), true
+	case latchkey.Portal:
+		return appendPortal(b, &v), true
+	case latchkey.PortalVerifications:
+		return appendPortalVerifications(b, &v), true
+	case []latchkey.PortalUser:
+		return appendList(b, v, appendPortalUser), true
+	case latchkey.RevokedPortalSessions:
+		return appendRevokedPortalSessions(b, &v), true
 	}
 	return b, false
 }
@@ -3148,6 +3463,14 @@ func appendQuotas(b []byte, v *latchkey.Quotas) []byte {
 			b = append(b, "null"...)
 		}
 	}
+	if !v.PortalSessions.IsZero() {
+		b = append(b, `,"portalSessions":`...)
+		if o, ok := v.PortalSessions.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
 	return closeObject(b, start)
 }
 
@@ -3405,5 +3728,183 @@ func appendAuditTarget(b []byte, v *latchkey.AuditTarget) []byte {
 		b = append(b, `,"name":`...)
 		b = appendText(b, v.Name)
 	}
+	return closeObject(b, start)
+}
+
+func appendCreatedPortal(b []byte, v *latchkey.CreatedPortal) []byte {
+	start := len(b)
+
+	b = append(b, `,"portalId":`...)
+	b = appendText(b, v.PortalID)
+
+	return closeObject(b, start)
+}
+
+func appendCreatedPortalSession(b []byte, v *latchkey.CreatedPortalSession) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"url":`...)
+	b = appendText(b, v.URL)
+
+	return closeObject(b, start)
+}
+
+func appendPortalAccess(b []byte, v *latchkey.PortalAccess) []byte {
+	start := len(b)
+
+	b = append(b, `,"accessToken":`...)
+	b = appendText(b, v.AccessToken)
+
+	b = append(b, `,"expiresAt":`...)
+	b = appendTime(b, v.ExpiresAt)
+
+	return closeObject(b, start)
+}
+
+func appendPortal(b []byte, v *latchkey.Portal) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"slug":`...)
+	b = appendText(b, v.Slug)
+
+	b = append(b, `,"displayName":`...)
+	b = appendText(b, v.DisplayName)
+
+	b = append(b, `,"enabled":`...)
+	b = appendBool(b, v.Enabled)
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	if v.KeyspaceID != "" {
+		b = append(b, `,"keyspaceId":`...)
+		b = appendText(b, v.KeyspaceID)
+	}
+	if v.Branding != nil {
+		b = append(b, `,"branding":`...)
+		b = appendPortalBranding(b, v.Branding)
+	}
+	if !v.UpdatedAt.IsZero() {
+		b = append(b, `,"updatedAt":`...)
+		b = appendTime(b, v.UpdatedAt)
+	}
+	return closeObject(b, start)
+}
+
+func appendPortalBranding(b []byte, v *latchkey.PortalBranding) []byte {
+	start := len(b)
+	if v.LogoURL != "" {
+		b = append(b, `,"logoUrl":`...)
+		b = appendText(b, v.LogoURL)
+	}
+	if v.PrimaryColor != "" {
+		b = append(b, `,"primaryColor":`...)
+		b = appendText(b, v.PrimaryColor)
+	}
+	return closeObject(b, start)
+}
+
+func appendPortalVerifications(b []byte, v *latchkey.PortalVerifications) []byte {
+	start := len(b)
+
+	b = append(b, `,"bucketMillis":`...)
+	b = appendWhole(b, v.BucketMillis)
+
+	b = append(b, `,"keys":`...)
+	b = appendList(b, v.Keys, appendPortalKeyVerifications)
+
+	return closeObject(b, start)
+}
+
+func appendPortalKeyVerifications(b []byte, v *latchkey.PortalKeyVerifications) []byte {
+	start := len(b)
+
+	b = append(b, `,"keyId":`...)
+	b = appendText(b, v.KeyID)
+
+	b = append(b, `,"data":`...)
+	b = appendList(b, v.Data, appendPortalVerificationsPoint)
+
+	return closeObject(b, start)
+}
+
+func appendPortalVerificationsPoint(b []byte, v *latchkey.PortalVerificationsPoint) []byte {
+	start := len(b)
+
+	b = append(b, `,"time":`...)
+	b = appendWhole(b, v.Time)
+
+	b = append(b, `,"total":`...)
+	b = appendWhole(b, v.Total)
+
+	b = append(b, `,"valid":`...)
+	b = appendWhole(b, v.Valid)
+
+	b = append(b, `,"rateLimited":`...)
+	b = appendWhole(b, v.RateLimited)
+
+	b = append(b, `,"insufficientPermissions":`...)
+	b = appendWhole(b, v.InsufficientPermissions)
+
+	b = append(b, `,"forbidden":`...)
+	b = appendWhole(b, v.Forbidden)
+
+	b = append(b, `,"disabled":`...)
+	b = appendWhole(b, v.Disabled)
+
+	b = append(b, `,"expired":`...)
+	b = appendWhole(b, v.Expired)
+
+	b = append(b, `,"usageExceeded":`...)
+	b = appendWhole(b, v.UsageExceeded)
+
+	return closeObject(b, start)
+}
+
+func appendPortalUser(b []byte, v *latchkey.PortalUser) []byte {
+	start := len(b)
+
+	b = append(b, `,"externalId":`...)
+	b = appendText(b, v.ExternalID)
+
+	b = append(b, `,"sessions":`...)
+	b = appendList(b, v.Sessions, appendPortalSession)
+
+	return closeObject(b, start)
+}
+
+func appendPortalSession(b []byte, v *latchkey.PortalSession) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"status":`...)
+	b = appendText(b, v.Status)
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	b = append(b, `,"expiresAt":`...)
+	b = appendTime(b, v.ExpiresAt)
+
+	b = append(b, `,"scopes":`...)
+	b = appendTexts(b, v.Scopes)
+
+	return closeObject(b, start)
+}
+
+func appendRevokedPortalSessions(b []byte, v *latchkey.RevokedPortalSessions) []byte {
+	start := len(b)
+
+	b = append(b, `,"sessionsRevoked":`...)
+	b = appendWhole(b, v.SessionsRevoked)
+
 	return closeObject(b, start)
 }

@@ -9,6 +9,21 @@ import (
 	"context"
 )
 
+const countKeysOfIdentity = `-- name: CountKeysOfIdentity :one
+SELECT COUNT(*) FROM (
+    SELECT 1 AS one FROM keys
+    WHERE identity_id = $1 AND identity_id <> '' AND api_id = $2 AND deleted_at = 0
+    LIMIT CAST($3 AS BIGINT)) AS counted
+`
+
+// The number of keys of an API that belong to an identity, or most, if there are more.
+func (q *Queries) CountKeysOfIdentity(ctx context.Context, identityID string, aPIID string, most int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countKeysOfIdentity, identityID, aPIID, most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const keyByHash = `-- name: KeyByHash :one
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
     w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at,

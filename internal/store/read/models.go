@@ -151,6 +151,35 @@ type Permission struct {
 	Search      string
 }
 
+type Portal struct {
+	ID           string
+	WorkspaceID  string
+	APIID        string
+	Slug         string
+	DisplayName  string
+	Enabled      bool
+	LogoURL      string
+	PrimaryColor string
+	Epoch        int64
+	CreatedAt    int64
+	UpdatedAt    int64
+}
+
+type PortalSession struct {
+	ID          string
+	WorkspaceID string
+	PortalID    string
+	Epoch       int64
+	RootKeyID   string
+	ExternalID  string
+	Scopes      string
+	ReturnURL   string
+	Hash        string
+	Active      bool
+	CreatedAt   int64
+	ExpiresAt   int64
+}
+
 type Role struct {
 	ID          string
 	WorkspaceID string

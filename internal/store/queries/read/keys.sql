@@ -74,3 +74,10 @@ LIMIT CAST(sqlc.arg(most) AS BIGINT);
 SELECT k.* FROM apis a JOIN keys k ON k.api_id = a.id
 WHERE a.deleted_at <> 0 AND k.hash <> k.id
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
+
+-- name: CountKeysOfIdentity :one
+-- The number of keys of an API that belong to an identity, or most, if there are more.
+SELECT COUNT(*) FROM (
+    SELECT 1 AS one FROM keys
+    WHERE identity_id = sqlc.arg(identity_id) AND identity_id <> '' AND api_id = sqlc.arg(api_id) AND deleted_at = 0
+    LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS counted;
