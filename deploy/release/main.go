@@ -136,10 +136,10 @@ func (r *release) begin(all []platform) error {
 
 // build returns the program for a platform.
 func (r *release) build(p platform, file string) ([]byte, error) {
-	const pkg = "github.com/latchkeyhq/latchkey/internal/cli"
+	const pkg = " -X github.com/latchkeyhq/latchkey/internal/cli."
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", file, "-ldflags",
-		fmt.Sprintf("-s -w -buildid= -X %[1]s.released=v%s -X %[1]s.commit=%s -X %[1]s.commitDate=%s",
-			pkg, r.version, r.commit, r.date.Format(time.RFC3339)), "./cmd/latchkey")
+		"-s -w -buildid="+pkg+"released=v"+r.version+pkg+"commit="+r.commit+pkg+"commitDate="+
+			r.date.Format(time.RFC3339), "./cmd/latchkey")
 	cmd.Dir, cmd.Stderr = r.root, os.Stderr
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOOS="+p.os, "GOARCH="+p.arch,
 		"GOAMD64=v1", "GOARM64=v8.0")
