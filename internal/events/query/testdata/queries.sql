@@ -55,8 +55,8 @@ WHERE outcome = 'EXPIRED' AND key_id NOT IN ('key_3', 'key_4'))
 
 SELECT max(n) AS most FROM (SELECT external_id, count() AS n FROM key_verifications_v1 GROUP BY external_id)
 
-SELECT outcome, count() AS n FROM key_verifications_v1 WHERE outcome = 'VALID' GROUP BY outcome
-UNION ALL SELECT 'all' AS outcome, count() AS n FROM key_verifications_v1
+SELECT outcome, n FROM (SELECT outcome, count() AS n FROM key_verifications_v1 WHERE outcome = 'VALID' GROUP BY outcome
+UNION ALL SELECT 'all' AS outcome, count() AS n FROM key_verifications_v1) ORDER BY outcome
 
 SELECT DISTINCT key_space_id FROM key_verifications_v1 ORDER BY key_space_id
 
