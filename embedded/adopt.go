@@ -15,8 +15,9 @@ type Adopt struct {
 	// URL is that of Unkey, of another Latchkey, or of a service of yours that answers
 	// POST /v2/keys.whoami as they do.
 	URL string
-	// RootKey is a root key of that service with the permission api.*.read_key. Without the
-	// permission, that service says of every key that it doesn't exist.
+	// RootKey is a root key of that service with the permission api.<apiId>.read_key for the one
+	// API there whose keys are adopted: it decides which are. Without the permission, that
+	// service says of every key that it doesn't exist.
 	RootKey string
 	// API is the id of the API here that adopted keys belong to. Verifications with root keys
 	// of its workspace adopt.

@@ -50,7 +50,7 @@ type serveCmd struct {
 	BackupEvery    time.Duration     `env:"LATCHKEY_BACKUP_EVERY" default:"24h" placeholder:"TIME" help:"Time between two backups."`
 	BackupKeep     int               `env:"LATCHKEY_BACKUP_KEEP" default:"7" placeholder:"N" help:"Newest backups that are kept; older ones are deleted."`
 	AdoptFrom      string            `env:"LATCHKEY_ADOPT_FROM" placeholder:"URL" help:"URL of Unkey or another service to ask once about keys that are unknown here, and to take them over from."`
-	AdoptKey       string            `secret:"" env:"LATCHKEY_ADOPT_KEY" placeholder:"KEY" help:"Root key of that service, with the permission api.*.read_key."`
+	AdoptKey       string            `secret:"" env:"LATCHKEY_ADOPT_KEY" placeholder:"KEY" help:"Root key of that service, with the permission api.ID.read_key for the API there whose keys are adopted."`
 	AdoptAPI       string            `name:"adopt-api" env:"LATCHKEY_ADOPT_API" placeholder:"ID" help:"API that these keys will belong to."`
 	PortalURL      string            `name:"portal-url" env:"LATCHKEY_PORTAL_URL" placeholder:"URL" help:"Page to which sessions of portals send end users, with a code (default: /portal at the host of the request)."`
 	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`

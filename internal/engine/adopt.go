@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -168,7 +169,7 @@ func (e *Engine) ask(
 	defer cancel()
 	found, err := e.adopter.Ask(asking, key)
 	if err == nil {
-		err = e.settle(keep, hash.String(), found)
+		err = e.settle(keep, hash.String(), claim, found)
 	}
 	if err != nil {
 		e.noteTrouble(errors.Join(err, e.release(keep, hash.String(), claim)))
@@ -178,12 +179,14 @@ func (e *Engine) ask(
 }
 
 // settle keeps what the other service knows of a key; nil if it doesn't know it.
-func (e *Engine) settle(ctx context.Context, hash string, found *latchkey.Key) error {
+func (e *Engine) settle(
+	ctx context.Context, hash string, claim int64, found *latchkey.Key,
+) error {
 	workspace := e.adopter.api.WorkspaceID
 	if found == nil {
 		return e.change(ctx, e.adopter.caller, func(ctx context.Context, c *Change) error {
-			return c.tx.SettleAdoption(ctx, write.SettleAdoptionParams{
-				State: adoptUnknown, WorkspaceID: workspace, Hash: hash,
+			return c.settleAdoption(ctx, write.SettleAdoptionParams{
+				State: adoptUnknown, WorkspaceID: workspace, Hash: hash, AskedAt: claim,
 			})
 		})
 	}
@@ -201,15 +204,58 @@ func (e *Engine) settle(ctx context.Context, hash string, found *latchkey.Key) e
 		if err := c.adoptOwner(ctx, found.Identity); err != nil {
 			return err
 		}
-		row := read.Key{Hash: hash, Start: facts.Start}
-		id, err := c.createKey(ctx, api, row, creationOf(facts), c.rolesFor)
+		creation := creationOf(facts)
+		creation.Permissions, err = c.withoutThoseOfRoles(ctx, facts.Permissions, facts.Roles)
 		if err != nil {
 			return err
 		}
-		return c.tx.SettleAdoption(ctx, write.SettleAdoptionParams{
+		row := read.Key{Hash: hash, Start: facts.Start}
+		id, err := c.createKey(ctx, api, row, creation, c.rolesFor)
+		if err != nil {
+			return err
+		}
+		return c.settleAdoption(ctx, write.SettleAdoptionParams{
 			State: adoptAdopted, KeyID: id, OriginID: found.KeyID, WorkspaceID: workspace, Hash: hash,
+			AskedAt: claim,
 		})
 	})
+}
+
+// settleAdoption writes the answer to a question, unless its claim was lost.
+func (c *Change) settleAdoption(ctx context.Context, answer write.SettleAdoptionParams) error {
+	n, err := c.tx.SettleAdoption(ctx, answer)
+	if err == nil && n == 0 {
+		err = errors.New("another request has asked for the key meanwhile")
+	}
+	return err
+}
+
+// withoutThoseOfRoles returns the permissions that none of the named roles grants here. What
+// the other service says of a key has those of its roles too: as the key's own they would
+// stay when a role loses them, or the key the role.
+func (c *Change) withoutThoseOfRoles(
+	ctx context.Context, slugs, names []string,
+) ([]string, error) {
+	var folded []string
+	for _, name := range names {
+		folded = append(folded, foldName(name))
+	}
+	slices.Sort(folded)
+	roles, err := c.tx.RolesByName(ctx, c.who.WorkspaceID(), slices.Compact(folded))
+	if err != nil {
+		return nil, err
+	}
+	granted := map[string]bool{}
+	for _, role := range roles {
+		rows, err := c.tx.RolePermissions(ctx, role.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			granted[row.Slug] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(slugs), func(slug string) bool { return granted[slug] }), nil
 }
 
 // adoptOwner makes the identity of an adopted key, with its metadata and limits, unless the
@@ -229,6 +275,11 @@ func (c *Change) adoptOwner(ctx context.Context, owner *latchkey.Identity) error
 	identity, err := c.insertIdentity(ctx, owner.ExternalID, meta)
 	if err != nil {
 		return err
+	}
+	if owner.Disabled {
+		if err := c.tx.SetIdentityEnabled(ctx, identity.ID, false); err != nil {
+			return err
+		}
 	}
 	_, err = c.setLimits(ctx, identity, requestsOf(owner.Ratelimits))
 	return err

@@ -191,3 +191,39 @@ func TestEveryKeyIsAskedForAtMostOnceInTheCluster(t *testing.T) {
 		t.Errorf("%d keys were asked for, want %d", len(old.asked), keys)
 	}
 }
+
+// TestAdoptionGivesNothingThatAKeyHadNot: a key that was erased here isn't adopted, an owner
+// stays suspended, and what a key has by its role it loses with the role.
+func TestAdoptionGivesNothingThatAKeyHadNot(t *testing.T) {
+	w := newWorld(t)
+	api := w.newAPI()
+	own := w.newKey(latchkey.CreateKeyRequest{APIID: api})
+	must[latchkey.CreatedRole](w, w.who, "permissions.createRole", latchkey.CreateRoleRequest{
+		Name: "editor", Permissions: []string{"docs.write"},
+	})
+	old := newOldService(map[string]*latchkey.Key{
+		own.Key: {KeyID: "key_own", Enabled: true},
+		"sk_suspended": {KeyID: "key_suspended", Enabled: true, Identity: &latchkey.Identity{
+			ExternalID: "user", Disabled: true,
+		}},
+		"sk_editor": {KeyID: "key_editor", Enabled: true, Roles: []string{"editor"},
+			Permissions: []string{"docs.read", "docs.write"}},
+	})
+	w.adoptFrom(old, api)
+	must[latchkey.Empty](w, w.who, "keys.deleteKey", latchkey.DeleteKeyRequest{
+		KeyID: own.KeyID, Permanent: true,
+	})
+	if v := w.verify(own.Key); v.Code != latchkey.NotFound || old.asked[own.Key] != 0 {
+		t.Errorf("an erased key is %s, asked for %d times", v.Code, old.asked[own.Key])
+	}
+	if v := w.verify("sk_suspended"); v.Code != latchkey.Disabled {
+		t.Errorf("the key of a suspended owner is %s", v.Code)
+	}
+	v := w.verify("sk_editor")
+	must[[]latchkey.Role](w, w.who, "keys.removeRoles", latchkey.RemoveRolesRequest{
+		KeyID: v.KeyID, Roles: []string{"editor"},
+	})
+	if after := w.verify("sk_editor"); len(v.Permissions) != 2 || len(after.Permissions) != 1 {
+		t.Errorf("permissions %v, and %v without the role", v.Permissions, after.Permissions)
+	}
+}

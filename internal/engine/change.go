@@ -25,6 +25,7 @@ type Change struct {
 	checks      []authCheck                    // authorization checks, saved for repeated requests
 	secretOf    string                         // id of the key whose secret is in the response
 	exceeded    quota                          // what the workspace would have had too many of
+	adopts      bool                           // unknown keys of the workspace are asked for elsewhere
 }
 
 // invalidate adds ids of cached data that the change alters. The commit
@@ -93,7 +94,7 @@ func changeOnce[T any](
 	err = e.update(ctx, who.turn(), func(ctx context.Context, tx *store.Tx) error {
 		response, made = *new(T), nil
 		c = &Change{tx: tx, who: who, now: e.now(), correlation: who.correlation(),
-			permissions: map[string]latchkey.Permission{}}
+			permissions: map[string]latchkey.Permission{}, adopts: e.adopts(&who)}
 		var err error
 		replayed, err = e.loadIdempotencyRecord(ctx, c, &response)
 		if replayed || err != nil {

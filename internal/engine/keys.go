@@ -534,6 +534,11 @@ func (c *Change) isLastOfFamily(ctx context.Context, k *read.Key) (bool, error) 
 
 // eraseKey deletes a key and its rows in other tables.
 func (c *Change) eraseKey(ctx context.Context, k *read.Key, last bool) error {
+	if c.adopts { // else the old service, which still has it, would bring it back
+		if err := c.tx.BuryAdoption(ctx, k.WorkspaceID, k.Hash, c.now); err != nil {
+			return err
+		}
+	}
 	for _, del := range []func(context.Context, string) error{
 		c.tx.DeleteKeyPermissions, c.tx.DeleteKeyRoles, c.tx.DeleteKeyLimits,
 	} {

@@ -69,6 +69,11 @@ func (m *misses) lookUp(
 	return nil
 }
 
+// count counts a miss of a caller, and returns after the delay.
+func (m *misses) count(ctx context.Context, who *Caller) {
+	m.wait(ctx, m.add(m.bucketsOf(who)))
+}
+
 // bucketsOf returns the buckets of a caller's address and root key; nil for none.
 // A caller in this process has no address.
 func (m *misses) bucketsOf(who *Caller) (buckets [2]*atomic.Int64) {

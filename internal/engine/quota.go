@@ -28,10 +28,13 @@ func (e *Engine) checkQuota(ctx context.Context, who *Caller) (*Quota, error) {
 	case 0:
 		return nil, errTooManyRequests.with("This workspace's request limit is 0.")
 	}
-	now := e.now()
+	now, identifier := e.now(), who.WorkspaceID()
+	if who.root.session != nil {
+		identifier = who.root.id // an end user must not use up the limit of the workspace
+	}
 	d, err := e.limiter.TakeOne(ctx, now, ratelimit.Request{
 		Key: ratelimit.Key{
-			Workspace: who.WorkspaceID(), Namespace: "workspace", Identifier: who.WorkspaceID(),
+			Workspace: who.WorkspaceID(), Namespace: "workspace", Identifier: identifier,
 			Duration: window.Milliseconds(),
 		},
 		Limit: limit,

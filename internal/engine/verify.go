@@ -168,11 +168,16 @@ func (e *Engine) lookUpKey(
 		if err == nil && key.Unknown() && r.MigrationID != "" {
 			key, err = e.findMigrated(ctx, who, r)
 		}
-		if err == nil && key.Unknown() && e.adopts(who) {
-			key, err = e.adopt(ctx, who, r.Key, hash)
-		}
-		return err == nil && !key.Unknown(), err
+		return err == nil && (!key.Unknown() || e.adopts(who)), err
 	})
+	if err != nil || !key.Unknown() || !e.adopts(who) {
+		return key, err
+	}
+	// The old service is slow, and the places for lookups are few: known keys need them too.
+	key, err = e.adopt(ctx, who, r.Key, hash)
+	if err != nil || key.Unknown() {
+		e.misses.count(ctx, who)
+	}
 	return key, err
 }
 

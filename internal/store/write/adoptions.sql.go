@@ -9,6 +9,18 @@ import (
 	"context"
 )
 
+const buryAdoption = `-- name: BuryAdoption :exec
+INSERT INTO adoptions (workspace_id, hash, state, asked_at, key_id, origin_id)
+VALUES ($1, $2, 'adopted', $3, '', '')
+ON CONFLICT (workspace_id, hash) DO UPDATE SET state = 'adopted'
+`
+
+// Lets a key that is erased here never be asked for.
+func (q *Queries) BuryAdoption(ctx context.Context, workspaceID string, hash string, askedAt int64) error {
+	_, err := q.db.ExecContext(ctx, buryAdoption, workspaceID, hash, askedAt)
+	return err
+}
+
 const claimAdoption = `-- name: ClaimAdoption :execrows
 INSERT INTO adoptions (workspace_id, hash, state, asked_at, key_id, origin_id)
 VALUES ($1, $2, 'asking', $3, '', '')
@@ -64,9 +76,9 @@ func (q *Queries) ReleaseAdoption(ctx context.Context, workspaceID string, hash 
 	return err
 }
 
-const settleAdoption = `-- name: SettleAdoption :exec
+const settleAdoption = `-- name: SettleAdoption :execrows
 UPDATE adoptions SET state = $1, key_id = $2, origin_id = $3
-WHERE workspace_id = $4 AND hash = $5
+WHERE workspace_id = $4 AND hash = $5 AND state = 'asking' AND asked_at = $6
 `
 
 type SettleAdoptionParams struct {
@@ -75,15 +87,21 @@ type SettleAdoptionParams struct {
 	OriginID    string
 	WorkspaceID string
 	Hash        string
+	AskedAt     int64
 }
 
-func (q *Queries) SettleAdoption(ctx context.Context, arg SettleAdoptionParams) error {
-	_, err := q.db.ExecContext(ctx, settleAdoption,
+// Unless another request asks meanwhile, or has an answer.
+func (q *Queries) SettleAdoption(ctx context.Context, arg SettleAdoptionParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, settleAdoption,
 		arg.State,
 		arg.KeyID,
 		arg.OriginID,
 		arg.WorkspaceID,
 		arg.Hash,
+		arg.AskedAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

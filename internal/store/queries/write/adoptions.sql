@@ -1,3 +1,9 @@
+-- name: BuryAdoption :exec
+-- Lets a key that is erased here never be asked for.
+INSERT INTO adoptions (workspace_id, hash, state, asked_at, key_id, origin_id)
+VALUES ($1, $2, 'adopted', $3, '', '')
+ON CONFLICT (workspace_id, hash) DO UPDATE SET state = 'adopted';
+
 -- name: ClaimAdoption :execrows
 -- Unless a key is adopted, being asked for, or known to be unknown.
 INSERT INTO adoptions (workspace_id, hash, state, asked_at, key_id, origin_id)
@@ -6,9 +12,10 @@ ON CONFLICT (workspace_id, hash) DO UPDATE SET state = 'asking', asked_at = excl
 WHERE (adoptions.state = 'asking' AND adoptions.asked_at <= sqlc.arg(died))
     OR (adoptions.state = 'unknown' AND adoptions.asked_at <= sqlc.arg(forgotten));
 
--- name: SettleAdoption :exec
+-- name: SettleAdoption :execrows
+-- Unless another request asks meanwhile, or has an answer.
 UPDATE adoptions SET state = sqlc.arg(state), key_id = sqlc.arg(key_id), origin_id = sqlc.arg(origin_id)
-WHERE workspace_id = sqlc.arg(workspace_id) AND hash = sqlc.arg(hash);
+WHERE workspace_id = sqlc.arg(workspace_id) AND hash = sqlc.arg(hash) AND state = 'asking' AND asked_at = sqlc.arg(asked_at);
 
 -- name: ReleaseAdoption :exec
 DELETE FROM adoptions WHERE workspace_id = $1 AND hash = $2 AND state = 'asking' AND asked_at = $3;
