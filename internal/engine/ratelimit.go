@@ -234,7 +234,12 @@ func countOnce[T any](
 		result, err = count(ctx, now)
 	} else {
 		counting := once(func(ctx context.Context) (T, error) { return count(ctx, now) })
-		work := func(ctx context.Context, _ *Change) (T, error) { return counting(ctx) }
+		work := func(ctx context.Context, c *Change) (T, error) {
+			if c.tx.Rehearsed() {
+				return *new(T), nil // what is counted can't be undone
+			}
+			return counting(ctx)
+		}
 		result, replayed, err = changeOnce(ctx, e, who, work)
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -324,6 +325,30 @@ func TestRepeatedLimitIsCountedOnce(t *testing.T) {
 		}
 	}
 	w.wantEvents(w.who.WorkspaceID(), "ratelimitNamespace.create")
+}
+
+// Repetitions that arrive together count once, also where the database is shared and the
+// changes that wait are tried before.
+func TestRepetitionsAtOnceAreCountedOnce(t *testing.T) {
+	w := newWorld(t)
+	w.limit(w.who, ask("api", "u", 900)) // creates the namespace
+	who := w.who
+	for round := range 5 {
+		who.IdempotencyKey = fmt.Sprint("again ", round)
+		var calls sync.WaitGroup
+		for range 20 {
+			calls.Go(func() {
+
+				if _, err := w.do(who, "ratelimit.limit", ask("api", "u", 900)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+	}
+	if got := w.limit(w.who, ask("api", "u", 900)); got.Remaining != 893 {
+		t.Errorf("%d remain after 7 calls, of which 5 were repeated", got.Remaining)
+	}
 }
 
 func TestWarmLimitNeedsNoDatabase(t *testing.T) {

@@ -417,6 +417,9 @@ func (e *Engine) FirstRootKey(
 		if err != nil {
 			return latchkey.CreatedRootKey{}, err
 		}
+		if c.tx.Rehearsed() {
+			return created, nil
+		}
 		saved = true
 		if err := keep(created.Key); err != nil {
 			return latchkey.CreatedRootKey{}, err

@@ -61,6 +61,9 @@ func (w *writer) begin(ctx context.Context) (*Tx, error) {
 
 func (w *writer) commit(ctx context.Context, tx *Tx, begun head) error {
 	if err := tx.writeCounts(ctx); err != nil {
+		if tx.pipeline != nil { // it can be of any queued write
+			return fmt.Errorf("%w: %w", errQueued, err)
+		}
 		return fmt.Errorf("store: counts: %w", err)
 	}
 	if err := w.writerConn.commit(ctx, begun); err != nil {
@@ -96,7 +99,7 @@ func (w *writer) runGroup(tx *Tx) (group []*job, whole bool, err error) {
 			if taken = w.take(len(group) > 0 && group[0].turn.Lane != bulk); len(taken) == 0 {
 				break
 			}
-			if err := w.writerConn.prefetch(tx, taken); err != nil {
+			if err := w.writerConn.prefetch(tx, taken, w.rehearsal); err != nil {
 				group, taken = append(group, taken...), nil
 				return group, false, conflict(err)
 			}
@@ -255,6 +258,11 @@ func (w *writer) attempt(tx *Tx, j *job) error {
 	tx.undo(before)
 	if err := tx.exec(ctx, "ROLLBACK TO SAVEPOINT job"); err != nil {
 		return fmt.Errorf("store: undo: %w", err)
+	}
+	if w.writerConn.broken() { // until the undoing is sent, nothing else can be prepared
+		if err := tx.flush(ctx); err != nil {
+			return fmt.Errorf("store: undo: %w", err)
+		}
 	}
 	return tx.exec(ctx, "RELEASE SAVEPOINT job")
 }

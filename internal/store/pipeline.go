@@ -187,7 +187,7 @@ func rowNamed(text string) (table string, arg int) {
 func (s *statement) key() string {
 	key := []byte(s.text)
 	for _, arg := range s.args {
-		key = fmt.Appendf(key, "\x00%T %q", arg, arg)
+		key = fmt.Appendf(key, "\x00%T %#v", arg, arg)
 	}
 	return string(key)
 }

@@ -56,6 +56,7 @@ func TestAGroupTakesAsManyRoundTripsAsAChange(t *testing.T) {
 	counter := testenv.CountTrips(t, u.Host)
 	db := open(t, strings.Replace(where, u.Host, counter.Addr, 1)+"&default_query_exec_mode=exec")
 	db.writer.groupTime = time.Minute // so that the change that waits for the others joins them
+	db.writer.rehearsal = time.Minute // though the machine is busy
 	for _, n := range []int{2, 30} {
 		works := make([]func(context.Context, *Tx) error, n)
 		for i := range works {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -40,7 +41,7 @@ type postgresWriter struct {
 // limits keeps groups small, because other nodes wait while one is written.
 func (s *postgresWriter) limits() limits {
 	return limits{
-		group: 64, ahead: 64, groupTime: 50 * time.Millisecond,
+		group: 64, ahead: 64, rehearsal: 10 * time.Millisecond, groupTime: 50 * time.Millisecond,
 		waitFor: 5 * time.Second, retryFor: 5 * time.Second,
 	}
 }
@@ -128,11 +129,12 @@ func (s *postgresWriter) open(ctx context.Context) error {
 	}
 	s.tx, s.ahead.tx = newTx(conn, s.shared.dedicated), newTx(conn2, s.shared.dedicated)
 	s.tx.pipeline = p
+	s.ahead.tx.rehearsal = true
 	return nil
 }
 
-func (s *postgresWriter) prefetch(tx *Tx, jobs []*job) error {
-	return s.ahead.prefetch(context.Background(), tx.head, jobs)
+func (s *postgresWriter) prefetch(tx *Tx, jobs []*job, most time.Duration) error {
+	return s.ahead.prefetch(context.Background(), tx.head, jobs, most)
 }
 
 // broken is true after a failed statement: PostgreSQL rejects all that follow it,
@@ -181,7 +183,10 @@ func (s *postgresWriter) commit(ctx context.Context, begun head) error {
 	}
 	add("COMMIT")
 	done, err := s.tx.pipeline.exchange(ctx, all)
-	certain := err != nil && done < len(all)-1 && sqlState(err) != "" && sqlState(err) != "40003"
+	// With class 08 a pooler says that it lost the server, which may have committed.
+	state := sqlState(err)
+	certain := err != nil && done < len(all)-1 && state != "" && state != "40003" &&
+		!strings.HasPrefix(state, "08")
 	switch {
 	case certain && done < queued:
 		return fmt.Errorf("%w: %w", errQueued, err)

@@ -13,9 +13,6 @@ const (
 	maxRehearsals = 6
 	// maxPrefetchArgs is how many arguments a read can have that is prefetched.
 	maxPrefetchArgs = 64
-	// maxRehearsing is how long a group of changes is rehearsed, without the round trips:
-	// other nodes wait for it.
-	maxRehearsing = 10 * time.Millisecond
 )
 
 // errRehearsed ends a change that is rehearsed.
@@ -33,11 +30,13 @@ type rehearsal struct {
 }
 
 // prefetch fetches what changes will read, as far as that doesn't depend on what they write.
-func (r *rehearsal) prefetch(ctx context.Context, at head, jobs []*job) error {
+func (r *rehearsal) prefetch(
+	ctx context.Context, at head, jobs []*job, most time.Duration,
+) error {
 	if len(jobs) < 2 {
 		return nil // it takes as many round trips either way
 	}
-	end := time.Now().Add(maxRehearsing)
+	end := time.Now().Add(most)
 	for range maxRehearsals {
 		clear(r.p.missing)
 		jobs = r.rehearse(at, jobs, end)

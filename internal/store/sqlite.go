@@ -147,7 +147,7 @@ func (s *sqliteWriter) begin(ctx context.Context) (*Tx, error) {
 }
 
 // prefetch does nothing: a read is a function call here.
-func (s *sqliteWriter) prefetch(*Tx, []*job) error { return nil }
+func (s *sqliteWriter) prefetch(*Tx, []*job, time.Duration) error { return nil }
 
 // broken is true after SQLite rolled the transaction back because of an error; a
 // later statement would commit by itself.

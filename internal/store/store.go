@@ -62,8 +62,13 @@ type Tx struct {
 	weight  int             // of the change under way: rows that it has written and looked up
 	caller  context.Context // of the change under way; nil between changes
 
-	pipeline *pipeline // nil on SQLite
+	pipeline  *pipeline // nil on SQLite
+	rehearsal bool      // nothing of what the change does is kept
 }
+
+// Rehearsed reports whether the change runs only to find out what it reads. It must then have
+// no effect outside of the transaction.
+func (tx *Tx) Rehearsed() bool { return tx.rehearsal }
 
 // head holds the last positions of the logs.
 type head struct{ changes, audit int64 }

@@ -18,7 +18,7 @@ type writerConn interface {
 	// leaves none open.
 	begin(context.Context) (*Tx, error)
 	// prefetch fetches what jobs will read. An error leaves the transaction broken.
-	prefetch(*Tx, []*job) error
+	prefetch(tx *Tx, jobs []*job, most time.Duration) error
 	// broken reports whether a failed statement has ended the transaction.
 	broken() bool
 	// commit saves the heads of the logs, if they moved since the transaction
@@ -33,6 +33,8 @@ type writerConn interface {
 type limits struct {
 	group int // the most changes in one commit
 	ahead int // the most changes that are prefetched for at once
+	// rehearsal is how long they are rehearsed, without the round trips: other nodes wait.
+	rehearsal time.Duration
 	// groupTime is when a group takes no more changes: those that wait then, on this
 	// node and on others, wait for the rest of one change and a commit.
 	groupTime time.Duration
