@@ -11,6 +11,8 @@ const (
 	// events: five seconds at 50,000 a second.
 	stripeChunks = 64
 	chunkSize    = 128
+	// stripeBytes bounds the tags and identifiers in a stripe: 64 MB in all.
+	stripeBytes = 2 << 20
 	// spareChunks is how many empty chunks are kept for reuse: those of 10,000 events a
 	// second with some to spare.
 	spareChunks = 128
@@ -28,6 +30,7 @@ type stripe[T any] struct {
 	mu   sync.Mutex
 	last *chunk[T]
 	full []*chunk[T]
+	size int // bytes of tags and identifiers
 	_    [64]byte
 }
 
@@ -37,11 +40,16 @@ type chunk[T any] struct {
 	events [chunkSize]T
 }
 
-// add adds an event, or counts it as dropped if its stripe is full. It reports whether the
-// stripe should be emptied soon.
-func (b *buffer[T]) add(lane uint32, event *T) (soon bool) {
+// add adds an event with some bytes of texts, or counts it as dropped if its stripe is full.
+// It reports whether the stripe should be emptied soon.
+func (b *buffer[T]) add(lane uint32, event *T, bytes int) (soon bool) {
 	s := &b.stripes[lane%stripes]
 	s.mu.Lock()
+	if s.size+bytes > stripeBytes {
+		s.mu.Unlock()
+		b.dropped.Add(1)
+		return true
+	}
 	c := s.last
 	if c == nil || c.n == chunkSize {
 		if c, soon = b.grow(s); c == nil {
@@ -52,6 +60,8 @@ func (b *buffer[T]) add(lane uint32, event *T) (soon bool) {
 	}
 	c.events[c.n] = *event
 	c.n++
+	s.size += bytes
+	soon = soon || bytes > 0 && s.size > stripeBytes/2
 	s.mu.Unlock()
 	return soon
 }
@@ -75,7 +85,7 @@ func (b *buffer[T]) drain(f func([]T)) {
 		s := &b.stripes[i]
 		s.mu.Lock()
 		full, last := s.full, s.last
-		s.full, s.last = nil, nil
+		s.full, s.last, s.size = nil, nil, 0
 		s.mu.Unlock()
 		if last != nil {
 			full = append(full, last)

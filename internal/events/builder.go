@@ -12,6 +12,7 @@ type builder struct {
 	byKey    map[Described]uint32
 	tagSets  map[string]uint32
 	joined   []byte
+	size     int // bytes of the texts
 }
 
 func newBuilder() *builder {
@@ -29,6 +30,9 @@ func (b *builder) subject(s Subject) uint32 {
 		at = uint32(len(b.block.Subjects))
 		b.block.Subjects = append(b.block.Subjects, s)
 		b.subjects[s] = at
+		for _, text := range s.fields() {
+			b.size += len(*text)
+		}
 	}
 	return at
 }
@@ -56,6 +60,7 @@ func (b *builder) tags(set []string) uint32 {
 		at = uint32(len(b.block.TagSets))
 		b.block.TagSets = append(b.block.TagSets, set)
 		b.tagSets[string(b.joined)] = at
+		b.size += len(b.joined)
 	}
 	return at
 }

@@ -84,3 +84,13 @@ const (
 	// Minute is a step of queries only: it is computed from single events.
 	Minute
 )
+
+// tagBytes is the size of the tags.
+func (v *Verification) tagBytes() (n int) {
+	if v.Tags != nil {
+		for _, tag := range *v.Tags {
+			n += len(tag)
+		}
+	}
+	return n
+}

@@ -63,6 +63,7 @@ type Log struct {
 	sequence atomic.Int64 // of the last block
 	pending  pending
 	dropped  drops
+	unsure   atomic.Int64 // the first block that may be stored and isn't known to be; or 0
 
 	wake  chan struct{}      // the buffer is half full
 	flush chan chan struct{} // requests to flush now
@@ -117,14 +118,14 @@ func (l *Log) Retention(kind Kind) time.Duration { return min(l.retention, ages[
 
 // Verify records a verification. The lane spreads concurrent callers; only speed depends on it.
 func (l *Log) Verify(lane uint32, v *Verification) {
-	if l.verifications.add(lane, v) {
+	if l.verifications.add(lane, v, v.tagBytes()) {
 		l.wakeUp()
 	}
 }
 
 // Limited records a decision on a limit.
 func (l *Log) Limited(lane uint32, d *Limit) {
-	if l.limits.add(lane, d) {
+	if l.limits.add(lane, d, len(d.Identifier)) {
 		l.wakeUp()
 	}
 }

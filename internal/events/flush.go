@@ -11,6 +11,10 @@ import (
 // blockRows is how many events a full block has.
 const blockRows = 32768
 
+// blockBytes is from how many bytes of texts on a block is full, far below what can be
+// decoded: nobody's long tags make a block that can't be read again.
+const blockBytes = 8 << 20
+
 // maxPending bounds the bytes of blocks that wait for a database that is down.
 const maxPending = 64 << 20
 
@@ -25,6 +29,9 @@ type pending struct {
 type drops struct {
 	count [kinds]int64
 	first int64 // unix ms
+	// sequence numbers the row. It is the same at each attempt, as an earlier one may have
+	// been committed.
+	sequence int64
 }
 
 // stats are the log's own figures.
@@ -72,20 +79,25 @@ func (l *Log) write(ctx context.Context) error {
 	defer l.pending.mu.Unlock()
 	l.collect()
 	p := &l.pending
-	lost := l.dropped
-	if len(p.blocks) == 0 && lost.total() == 0 {
+	if len(p.blocks) == 0 && l.dropped.total() == 0 {
 		return nil
 	}
+	if l.dropped.sequence == 0 {
+		l.dropped.sequence = l.sequence.Add(1)
+	}
+	lost := l.dropped
 	began := time.Now()
 	at := l.now().UnixMilli()
-	sequence := l.sequence.Add(1)
+	if len(p.blocks) > 0 {
+		l.unsure.Store(p.blocks[0].sequence)
+	}
 	err := l.blocks.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		for _, b := range p.blocks {
 			if err := insert(ctx, tx, b, at); err != nil {
 				return err
 			}
 		}
-		return lost.insert(ctx, tx, l.node, sequence, at)
+		return lost.insert(ctx, tx, l.node, at)
 	})
 	if err != nil {
 		l.stats.failures.Add(1)
@@ -99,6 +111,7 @@ func (l *Log) write(ctx context.Context) error {
 	l.stats.flushes.Add(1)
 	l.stats.waiting.Store(0)
 	p.blocks, p.bytes, l.dropped = nil, 0, drops{}
+	l.unsure.Store(0)
 	return nil
 }
 
@@ -148,16 +161,16 @@ func (d *drops) total() (n int64) {
 	return n
 }
 
-func (d *drops) insert(
-	ctx context.Context, tx *sql.Tx, node string, sequence, at int64,
-) error {
+func (d *drops) insert(ctx context.Context, tx *sql.Tx, node string, at int64) error {
 	for kind, n := range d.count {
 		if n == 0 {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO event_drops
-			(node, sequence, kind, first_at, last_at, dropped) VALUES ($1, $2, $3, $4, $5, $6)`,
-			node, sequence, kind, d.first, at, n); err != nil {
+			(node, sequence, kind, first_at, last_at, dropped) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (node, sequence, kind) DO UPDATE
+			SET last_at = excluded.last_at, dropped = excluded.dropped`,
+			node, d.sequence, kind, d.first, at, n); err != nil {
 			return err
 		}
 	}
@@ -173,7 +186,7 @@ type filler struct {
 
 // spill ends the block if it is full.
 func (f *filler) spill() {
-	if f.builder.block.Rows >= blockRows {
+	if f.builder.block.Rows >= blockRows || f.builder.size >= blockBytes {
 		f.end()
 		f.builder = newBuilder()
 	}

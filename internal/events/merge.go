@@ -107,12 +107,17 @@ func (l *Log) due(ctx context.Context, kind Kind, step Step, level int) ([]*stor
 		return nil, err
 	}
 	defer rows.Close()
+	// Of what the query saw, the blocks from here on can be inserted again.
+	unsure := l.unsure.Load()
 	var few []*stored
 	total, oldest := 0, now.UnixMilli()
 	for total < mergeRows && rows.Next() {
 		b, at := &stored{}, int64(0)
 		if err := rows.Scan(&b.node, &b.sequence, &b.rows, &at); err != nil {
 			return nil, err
+		}
+		if unsure > 0 && b.node == l.node && b.sequence >= unsure {
+			continue
 		}
 		few, total, oldest = append(few, b), total+b.rows, min(oldest, at)
 	}
@@ -130,10 +135,16 @@ func (l *Log) merge(
 	return l.blocks.update(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		all := newBuilder()
 		for _, b := range few {
+			if all.size >= blockBytes {
+				break // the others are still due
+			}
 			if err := take(ctx, tx, b); err != nil {
 				return err
 			}
 			block, err := decodeBlock(b.data, AllColumns)
+			if err != nil && !errors.Is(err, errDamaged) {
+				return err // it is of a newer release
+			}
 			if err != nil {
 				l.log.Error("a damaged block of events is deleted", "node", b.node,
 					"sequence", b.sequence, "rows", b.rows, "error", err)
@@ -149,7 +160,7 @@ func (l *Log) merge(
 		}
 		at := l.now().UnixMilli()
 		next := level + 1
-		if merged.Rows >= mergeRows/2 {
+		if merged.Rows >= mergeRows/2 || all.size >= blockBytes/2 {
 			next = len(waits[step]) // it is large enough
 		}
 		if err := l.insertParts(ctx, tx, kind, step, next, merged, at); err != nil {

@@ -146,8 +146,11 @@ func (s *scope) aggregate(
 	if e.Params != nil && e.Params.ColumnArgList != nil {
 		parameters := args
 		args, distinct = e.Params.ColumnArgList.Items, e.Params.ColumnArgList.Distinct
+		if name != "quantile" || len(parameters) != 1 {
+			return expr{}, unsupported("A parameter of " + e.Name.Name)
+		}
 		n, isNumber := unwrap(parameters[0]).(*parser.NumberLiteral)
-		if name != "quantile" || len(parameters) != 1 || !isNumber {
+		if !isNumber {
 			return expr{}, unsupported("A parameter of " + e.Name.Name)
 		}
 		if f, err := strconv.ParseFloat(n.Literal, 64); err != nil || f < 0 || f > 1 {

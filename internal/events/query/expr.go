@@ -54,7 +54,8 @@ func (s *scope) expr(e parser.Expr) (expr, error) {
 	if err != nil {
 		return expr{}, err
 	}
-	if len(out.sql) > maxSQL {
+	s.t.written += 64 + len(out.sql)
+	if len(out.sql) > maxSQL || s.t.written > maxWritten {
 		return expr{}, invalid("The query is too complex: an expression becomes too long")
 	}
 	if s.keys[out.sql] && !s.nested {

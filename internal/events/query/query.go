@@ -61,24 +61,27 @@ func New(log *events.Log) (*Engine, error) {
 }
 
 // maxValue bounds a value within a query, and so what an aggregate function collects.
-const maxValue = 16 << 20
+const maxValue = 4 << 20
 
 // Run answers a question. Its error is an [Error], events.ErrUnavailable, or one of the
 // context or the service.
 func (e *Engine) Run(ctx context.Context, q *Question) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, q.Bounds.Timeout)
 	defer cancel()
-	t := &translator{kind: q.Kind, now: q.Now.UnixMilli(), constants: e.constant}
+	t := &translator{
+		kind: q.Kind, now: q.Now.UnixMilli(),
+		constants: func(text string) (int64, error) { return e.constant(ctx, text) },
+	}
 	translated, err := t.translate(q.SQL, q.Bounds.Rows)
 	if err != nil {
-		return nil, err
+		return nil, tooSlow(err, q)
 	}
 	if err := e.log.Flush(ctx); err != nil {
-		return nil, tooSlow(err, q)
+		return nil, fmt.Errorf("%w: %w", events.ErrUnavailable, err)
 	}
 	snapshot, err := e.log.Snapshot(ctx)
 	if err != nil {
-		return nil, tooSlow(err, q)
+		return nil, err
 	}
 	defer func() { _ = snapshot.Close() }() // it only reads
 	r := &run{
@@ -94,6 +97,10 @@ func (e *Engine) Run(ctx context.Context, q *Question) (*Result, error) {
 	result, err := e.run(ctx, r, translated, q)
 	if r.err != nil {
 		err = r.err
+	}
+	var refused *Error
+	if err != nil && ctx.Err() != nil && !errors.As(err, &refused) {
+		err = ctx.Err() // whatever the drivers made of it
 	}
 	return result, tooSlow(err, q)
 }
@@ -134,10 +141,15 @@ func (e *Engine) run(
 	token := "run" + rand.Text() // a name can't begin with a digit
 	e.module.add(token, r)
 	defer e.module.remove(token)
-	if err := prepare(ctx, conn, token, q.Kind); err != nil {
+	if err := prepare(ctx, conn, token, q.Kind, len(translated.columns)); err != nil {
 		return nil, err
 	}
-	rows, err := conn.QueryContext(ctx, translated.sql)
+	// One statement makes all rows: of a query, the driver looks at the context only until
+	// the first one.
+	if _, err := conn.ExecContext(ctx, "INSERT INTO result "+translated.sql); err != nil {
+		return nil, explained(ctx, err)
+	}
+	rows, err := conn.QueryContext(ctx, "SELECT * FROM result ORDER BY rowid")
 	if err != nil {
 		return nil, explained(ctx, err)
 	}
@@ -153,11 +165,22 @@ const (
 	limitLength   = 0 // of SQLite: the longest value
 	limitCompound = 4 // the most members of a UNION
 	limitVDBE     = 5 // the longest program
+	limitLike     = 8 // the longest pattern of LIKE
 )
 
-func prepare(ctx context.Context, conn *sql.Conn, token string, kind events.Kind) error {
+// prepare creates the tables of events, and the one for the result, whose pages are bounded
+// to 16 MB.
+func prepare(
+	ctx context.Context, conn *sql.Conn, token string, kind events.Kind, columns int,
+) error {
+	names := make([]string, columns)
+	for i := range names {
+		names[i] = fmt.Sprintf("c%d", i)
+	}
 	statements := []string{
 		"PRAGMA temp_store = FILE", "PRAGMA cache_size = -8000", "PRAGMA case_sensitive_like = ON",
+		"PRAGMA max_page_count = 4096",
+		"CREATE TABLE result (" + strings.Join(names, ", ") + ")",
 	}
 	for _, d := range tables {
 		if d.kind == kind {
@@ -171,7 +194,7 @@ func prepare(ctx context.Context, conn *sql.Conn, token string, kind events.Kind
 		}
 	}
 	for id, most := range map[int]int{
-		limitLength: maxValue, limitCompound: 100, limitVDBE: 1 << 20,
+		limitLength: maxValue, limitCompound: 100, limitVDBE: 1 << 20, limitLike: 1000,
 	} {
 		if _, err := sqlite.Limit(conn, id, most); err != nil {
 			return err
@@ -227,6 +250,9 @@ func explained(ctx context.Context, err error) error {
 	message := err.Error()
 	if strings.Contains(message, "too big") || strings.Contains(message, "out of memory") {
 		return refuse(TooLarge, "A value of the query is larger than %d bytes", maxValue)
+	}
+	if strings.Contains(message, "is full") {
+		return refuse(TooLarge, "The result is too large. Ask for fewer rows or columns")
 	}
 	message = strings.TrimPrefix(message, "SQL logic error: ")
 	return refuse(Invalid, "The query can't be run: %s", message)
@@ -287,11 +313,14 @@ func nothing(t typ) any {
 }
 
 // constant returns the value of an expression of SQLite without columns.
-func (e *Engine) constant(text string) (int64, error) {
+func (e *Engine) constant(ctx context.Context, text string) (int64, error) {
 	db := sql.OpenDB(connector{e.driver})
 	defer func() { _ = db.Close() }() // it is in memory
 	var n sql.NullInt64
-	err := db.QueryRow("SELECT " + text).Scan(&n)
+	err := db.QueryRowContext(ctx, "SELECT "+text).Scan(&n)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
 	if err != nil || !n.Valid {
 		return 0, invalid("A constant is needed, which %s isn't", strconv.Quote(text))
 	}

@@ -107,6 +107,21 @@ func TestQueriesAreBounded(t *testing.T) {
 		with += fmt.Sprintf(", x%d AS (SELECT a.key_id FROM x%d a, x%d b)", i+1, i, i)
 	}
 	const table = " FROM key_verifications_v1"
+	// Each column doubles the work on the one before, and its text stays NULL.
+	empty := "NULL + [1, 1] AS a0"
+	for i := range 17 {
+		empty += fmt.Sprintf(", NULL + [%s] AS a%d", strings.TrimPrefix(strings.Repeat(
+			fmt.Sprintf(", a%d", i), 20), ", "), i+1)
+	}
+	// One row at once, and then none for hours.
+	numbers := make([]string, 151)
+	for i := range numbers {
+		numbers[i] = fmt.Sprint(i + 1)
+	}
+	var arrays []string
+	for i, name := range []string{"a", "b", "c", "d", "e"} {
+		arrays = append(arrays, "["+strings.Join(numbers[:len(numbers)-i], ",")+"] AS "+name)
+	}
 	for sql, want := range map[string]Reason{
 		"SELECT " + twice + table:                                                            Invalid,
 		"SELECT " + strings.Repeat("NOT ", 200) + "1" + table:                                Invalid,
@@ -115,7 +130,15 @@ func TestQueriesAreBounded(t *testing.T) {
 		"SELECT 1" + strings.Repeat(", key_id", 70) + table:                                  Invalid,
 		"SELECT spent_credits AS s" + table + " ORDER BY s WITH FILL TO 1000000":             TooManyRows,
 		"SELECT count()" + table + " a," + table[6:] + " b," + table[6:] + " c," + table[6:]: TooSlow,
-		"SELECT a.*" + table + " a," + table[6:] + " b":                                      TooLarge,
+		"SELECT " + empty + table:                                                            Invalid,
+		"SELECT 1 FROM (SELECT count() AS n" + table + ") ARRAY JOIN " + strings.Join(arrays, ", ") +
+			" WHERE a + b + c + d + e = 5": TooSlow,
+		"WITH [" + strings.Join(numbers, ",") + "] AS x SELECT spent_credits AS s" + table +
+			" ORDER BY s WITH FILL FROM length(arrayFilter(a -> length(arrayFilter(" +
+			"b -> length(arrayFilter(c -> length(arrayFilter(d -> a + b + c + d < 0, x)) < 0, " +
+			"x)) < 0, x)) < 0, x))": TooSlow,
+		"SELECT quantile()(time)" + table:               Invalid,
+		"SELECT a.*" + table + " a," + table[6:] + " b": TooLarge,
 	} {
 		question := w.question(events.Verifications, sql)
 		switch want { // each has one bound that it meets

@@ -312,13 +312,28 @@ func hasElements(all bool) func([]driver.Value) (driver.Value, error) {
 		if err != nil {
 			return nil, err
 		}
+		known := make(map[any]bool, len(have))
+		for _, h := range have {
+			if isScalar(h) {
+				known[h] = true
+			}
+		}
 		for _, w := range want {
-			if slices.Contains(have, w) != all {
+			if (isScalar(w) && known[w]) != all {
 				return truth(!all), nil
 			}
 		}
 		return truth(all), nil
 	}
+}
+
+// isScalar reports whether a value of JSON can be compared.
+func isScalar(v any) bool {
+	switch v.(type) {
+	case nil, bool, string, float64:
+		return true
+	}
+	return false
 }
 
 // quantile is ClickHouse's: exact up to 8,192 values, then of a sample of so many.

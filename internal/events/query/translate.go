@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	maxQuery   = 16384 // bytes
-	maxColumns = 64    // projected, over all selects
-	maxNodes   = 2000  // of the tree
-	maxDepth   = 60    // of nested expressions and subqueries
-	maxSources = 200   // tables and subqueries, those of WITH each time that they are used
+	maxQuery   = 16384    // bytes
+	maxColumns = 64       // projected, over all selects
+	maxNodes   = 2000     // of the tree
+	maxDepth   = 60       // of nested expressions and subqueries
+	maxWritten = 16 << 20 // see translator.written
+	maxSources = 200      // tables and subqueries, those of WITH each time that they are used
 )
 
 // translator writes a ClickHouse query as SQL for SQLite. It knows the type of each
@@ -27,6 +28,7 @@ type translator struct {
 	sources int // numbered so far
 	columns int // projected so far
 	depth   int
+	written int // bytes of all expressions, with 64 for the work on each
 	// constants returns the value of an expression of SQLite without columns.
 	constants func(text string) (int64, error)
 }
