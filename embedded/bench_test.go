@@ -149,6 +149,12 @@ func serviceOn(t testing.TB, cfg Config, request latchkey.CreateKeyRequest) (*Se
 			t.Error(err)
 		}
 	})
+	return s, verifiedKey(t, s, request)
+}
+
+// verifiedKey creates a key of a new API, and verifies it once.
+func verifiedKey(t testing.TB, s *Service, request latchkey.CreateKeyRequest) string {
+	t.Helper()
 	api, err := s.Client.APIs.Create(t.Context(), latchkey.CreateAPIRequest{Name: "an api"})
 	if err != nil {
 		t.Fatal(err)
@@ -163,5 +169,5 @@ func serviceOn(t testing.TB, cfg Config, request latchkey.CreateKeyRequest) (*Se
 	}); err != nil || !v.Valid {
 		t.Fatal(v.Code, err)
 	}
-	return s, made.Key
+	return made.Key
 }

@@ -51,9 +51,10 @@ func holding(t *testing.T, s *Service, workspace string, permissions ...string) 
 // workspace sees nothing, and a restart forgets nothing.
 func TestWhatHappensIsRecorded(t *testing.T) {
 	dir := newDir(t)
-	s, key := serviceOn(t, quiet(dir), latchkey.CreateKeyRequest{
+	s := open(t, quiet(dir))
+	key := verifiedKey(t, s, latchkey.CreateKeyRequest{
 		ExternalID: "customer", Credits: &latchkey.Credits{Remaining: latchkey.Int(7)},
-	}) // verified once
+	})
 	ctx := t.Context()
 	other, err := s.Client.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "another"})
 	if err != nil {
@@ -104,9 +105,7 @@ func TestWhatHappensIsRecorded(t *testing.T) {
 	if got := verified(t, foreign, count)[0]["n"]; got != int64(0) {
 		t.Errorf("another workspace sees %v events", got)
 	}
-	if err := s.Close(context.Background()); err != nil {
-		t.Fatal(err)
-	}
+	closed(t, s)
 	s = open(t, quiet(dir))
 	defer closed(t, s)
 	if got := len(verified(t, s.Client, query)); got != len(want) {
@@ -179,7 +178,7 @@ func TestEventsCanBeOff(t *testing.T) {
 // TestTheServiceNeedsNoEvents: it starts and verifies although events can't be stored, and says
 // that they can't be read.
 func TestTheServiceNeedsNoEvents(t *testing.T) {
-	dir := newDir(t)
+	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, EventsFile), 0o700); err != nil {
 		t.Fatal(err)
 	}
