@@ -78,7 +78,7 @@ func (db *DB) Update(ctx context.Context, work func(ctx context.Context, tx *Tx)
 // time in a new transaction: because another change in the same commit failed, or, on
 // PostgreSQL and for about 5 s, because the connection or the lock was lost before
 // the commit was sent. So only the last run may have effects outside the
-// transaction.
+// transaction, and it is never one of which [Tx.Rehearsed] is true.
 //
 // If the response to the commit is lost, the error is [ErrUnknownOutcome]: the
 // change was made or not.
