@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -437,4 +438,99 @@ func TestBlocksWaitForTheDatabase(t *testing.T) {
 	if n := len(read(t, l, Verifications, Raw)); n != 1 {
 		t.Errorf("%d events, want 1", n)
 	}
+}
+
+// TestLongTagsAreReadAgain: blocks end, and merges too, before their texts are more than can
+// be read.
+func TestLongTagsAreReadAgain(t *testing.T) {
+	c := &clock{time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	l := idle(t, Config{File: filepath.Join(t.TempDir(), "events.db"), Log: quiet}, c)
+	key := &named{Workspace: "ws", Key: "key"}
+	const events, length = 1800, 40_000
+	if events*length <= maxColumn {
+		t.Fatal("the tags fit in a block")
+	}
+	long := strings.Repeat("x", length-10)
+	for i := range events {
+		tags := []string{fmt.Sprintf("%010d", i) + long}
+		l.Verify(uint32(i), &Verification{Key: key, At: c.at.UnixMilli(), Tags: &tags})
+		if i%900 == 899 {
+			if err := l.write(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 2 {
+		c.at = c.at.Add(2 * hour)
+		if err := l.mergeAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for step := range steps {
+			n := int64(0)
+			for _, s := range read(t, l, Verifications, step) {
+				n += s.Count
+			}
+			if n != events {
+				t.Errorf("step %d: %d events, want %d", step, n, events)
+			}
+		}
+	}
+}
+
+// TestTagsInMemoryAreBounded: events beyond the bound in bytes are dropped.
+func TestTagsInMemoryAreBounded(t *testing.T) {
+	c := &clock{time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+	l := idle(t, Config{File: filepath.Join(t.TempDir(), "events.db"), Log: quiet}, c)
+	key := &named{Workspace: "ws", Key: "key"}
+	tags := []string{strings.Repeat("x", 10_000)}
+	for range 300 {
+		l.Verify(1, &Verification{Key: key, At: c.at.UnixMilli(), Tags: &tags})
+	}
+	if n := l.verifications.dropped.Load(); n != 300-stripeBytes/10_000 {
+		t.Errorf("%d of 300 events are dropped", n)
+	}
+}
+
+// TestUnknownCommitsCountOnce: blocks and drops that were stored although nobody knows it are
+// written again, and count once, also if there was time to merge them.
+func TestUnknownCommitsCountOnce(t *testing.T) {
+	each(t, func(t *testing.T, cfg Config) {
+		c := &clock{time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)}
+		l := idle(t, cfg, c)
+		key := &named{Workspace: "ws", Key: "key"}
+		const room, lost = stripeChunks * chunkSize, 5
+		for range room + lost {
+			l.Verify(3, &Verification{Key: key, At: c.at.UnixMilli()})
+		}
+		l.collect()
+		blocks, dropped := l.pending.blocks, l.dropped
+		dropped.sequence = l.sequence.Load() + 1
+		if err := l.write(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l.pending.blocks, l.dropped = blocks, dropped // as if the answer was lost
+		l.unsure.Store(blocks[0].sequence)
+		for range 2 {
+			c.at = c.at.Add(2 * time.Minute)
+			if err := l.mergeAll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.write(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := int64(0)
+		for _, s := range read(t, l, Verifications, Raw) {
+			n += s.Count
+		}
+		s, err := l.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		noted, err := s.Dropped(t.Context(), Verifications, 0, c.at.UnixMilli())
+		if n != room || noted != lost || err != nil {
+			t.Errorf("%d events and %d drops, %v; want %d and %d", n, noted, err, room, lost)
+		}
+	})
 }
