@@ -123,7 +123,7 @@ func TestWritesToOtherRowsDontCostRoundTrips(t *testing.T) {
 	}
 	counter := testenv.CountTrips(t, u.Host)
 	db := open(t, strings.Replace(where, u.Host, counter.Addr, 1)+"&default_query_exec_mode=exec")
-	db.writer.groupTime = time.Minute
+	db.writer.groupTime, db.writer.rehearsal = time.Minute, time.Minute
 	const keys = 10
 	err = db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
 		errs := []error{tx.InsertAPI(ctx, write.InsertAPIParams{ID: "api"})}
