@@ -12,7 +12,7 @@ from unkey_py import Unkey, models
 from tally import same, summary, tried
 
 BASE, ROOT = os.environ["BASE_URL"], os.environ["ROOT_KEY"]
-# Analytics have no events to show: both must fail with the client's own class.
+# Version 1 refuses analytics: both must fail with the client's own class.
 WITHOUT_EVENTS = {"keys.get_verifications", "analytics.get_verifications"}
 succeeded = set()
 

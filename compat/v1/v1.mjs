@@ -102,7 +102,7 @@ same("an error", (await down.limit("bob").catch((error) => error.message.split("
 await result("keys.delete", unkey.keys.delete({ keyId }));
 await result("apis.delete", unkey.apis.delete({ apiId }));
 
-// The analytics have no events.
+// Version 1 refuses analytics.
 const without = new Set(["keys.getVerifications", "analytics.getVerifications"]);
 const groups = ["keys", "apis", "permissions", "ratelimits", "identities", "analytics", "migrations"];
 const all = groups.flatMap((group) => Object.keys(unkey[group]).map((name) => `${group}.${name}`));

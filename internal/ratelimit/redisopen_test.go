@@ -67,8 +67,7 @@ func TestMetricsShowTheDecisionsAndTheOutage(t *testing.T) {
 	}
 	state := func(degraded, unreported string) string {
 		return "# HELP latchkey_ratelimit_degraded 1 while Redis, or a part of a cluster, is " +
-			"unreachable " +
-			"and this node decides with its share, else 0." + `
+			"unreachable and this node decides with its share, else 0." + `
 # TYPE latchkey_ratelimit_degraded gauge
 latchkey_ratelimit_degraded ` + degraded + `
 # HELP latchkey_ratelimit_unreported Cost that this node has admitted locally ` +

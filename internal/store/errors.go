@@ -33,15 +33,6 @@ var (
 	errNoTurn   = errors.New("too many changes are waiting: no turn to write")
 )
 
-// IsDuplicate reports whether a write was refused because a unique value is taken.
-func IsDuplicate(err error) bool {
-	if code := sqliteCode(err); code != 0 {
-		return code == sqlite3.SQLITE_CONSTRAINT_UNIQUE ||
-			code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-	}
-	return sqlState(err) == "23505"
-}
-
 // IsUnavailable reports whether an error means that the database can't be reached,
 // doesn't respond in time, has no turn for a change or can't write at present. The statement then
 // had no effect, unless the error is also [ErrUnknownOutcome], and can be retried later.

@@ -71,8 +71,8 @@ func TestErrorsAreClassified(t *testing.T) {
 		context.DeadlineExceeded,
 		&net.OpError{Op: "read", Err: errors.New("connection reset by peer")},
 	} {
-		if !IsUnavailable(err) || IsDuplicate(err) {
-			t.Errorf("%v: unavailable %v, duplicate %v", err, IsUnavailable(err), IsDuplicate(err))
+		if !IsUnavailable(err) || isDuplicate(err) {
+			t.Errorf("%v: unavailable %v, duplicate %v", err, IsUnavailable(err), isDuplicate(err))
 		}
 	}
 	for _, err := range []error{
@@ -83,7 +83,7 @@ func TestErrorsAreClassified(t *testing.T) {
 			t.Errorf("%v says that the database is out of reach", err)
 		}
 	}
-	if !IsDuplicate(state("23505")) || IsDuplicate(state("23502")) || IsDuplicate(nil) {
+	if !isDuplicate(state("23505")) || isDuplicate(state("23502")) || isDuplicate(nil) {
 		t.Error("a duplicate is not what it should be")
 	}
 }

@@ -51,7 +51,7 @@ func call(ctx context.Context, t *testing.T, tx *Tx, name string) string {
 		err = tx.flush(ctx)
 	}
 	switch {
-	case IsDuplicate(err):
+	case isDuplicate(err):
 		return "duplicate"
 	case err != nil && !errors.Is(err, ErrNotFound):
 		t.Errorf("%s: %v", name, err)

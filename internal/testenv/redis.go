@@ -50,6 +50,17 @@ func StartRedis(t testing.TB, args ...string) *Server {
 }
 
 func newRedis(args ...string) (*Server, error) {
+	return newRedisProgram(func(program string, port int) string {
+		command := fmt.Sprintf("%s --bind 127.0.0.1 --port %d --save ''", quote(program), port)
+		for _, arg := range args {
+			command += " " + quote(arg)
+		}
+		return command
+	})
+}
+
+// newRedisProgram starts Redis, or a sentinel, with the shell command for a port.
+func newRedisProgram(command func(program string, port int) string) (*Server, error) {
 	program, err := findRedis()
 	if err != nil {
 		return nil, err
@@ -62,10 +73,7 @@ func newRedis(args ...string) (*Server, error) {
 	s.listen = func(s *Server, port int) {
 		s.Addr = loopback(port)
 		s.URL = "redis://" + s.Addr + "/0"
-		s.command = fmt.Sprintf("%s --bind 127.0.0.1 --port %d --save ''", quote(program), port)
-		for _, arg := range args {
-			s.command += " " + quote(arg)
-		}
+		s.command = command(program, port)
 	}
 	return s.startOnFreePort()
 }

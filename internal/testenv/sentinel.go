@@ -43,25 +43,12 @@ func StartSentinels(t testing.TB) *Sentinels {
 	return s
 }
 
-// newSentinel starts a sentinel that monitors nothing. It is a Redis with another job.
+// newSentinel starts a sentinel that monitors nothing. It needs a file to write its state to.
 func newSentinel() (*Server, error) {
-	program, err := findRedis()
-	if err != nil {
-		return nil, err
-	}
-	supervisor, err := newSupervisor(account{}, "KILL")
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{supervisor: supervisor, ready: redisReady}
-	s.listen = func(s *Server, port int) {
-		s.Addr = loopback(port)
-		s.URL = "redis://" + s.Addr
-		// A sentinel needs a file that it can write its state to.
-		s.command = fmt.Sprintf("sh -c 'touch sentinel.conf; exec %s sentinel.conf --sentinel "+
+	return newRedisProgram(func(program string, port int) string {
+		return fmt.Sprintf("sh -c 'touch sentinel.conf; exec %s sentinel.conf --sentinel "+
 			"--bind 127.0.0.1 --port %d'", program, port)
-	}
-	return s.startOnFreePort()
+	})
 }
 
 // awaitReply waits until the reply to a command has a text.
