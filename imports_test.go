@@ -28,11 +28,12 @@ var imports = map[string][]string{
 	"internal/server": {"internal/engine", "internal/wire"},
 	"internal/engine": {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit",
 		"internal/coherence", "internal/durable", "internal/events", "internal/events/query",
-		"internal/store", "internal/store/read", "internal/store/write"},
+		"internal/period", "internal/store", "internal/store/read", "internal/store/write"},
 	"internal/coherence":    {},
 	"internal/durable":      {},
 	"internal/events":       {},
 	"internal/events/query": {"internal/events"},
+	"internal/period":       {},
 	"internal/store":        {"internal/store/read", "internal/store/write", "internal/durable"},
 	"internal/store/read":   {},
 	"internal/store/write":  {},
@@ -60,7 +61,7 @@ var imports = map[string][]string{
 // leaves know nothing of the API, not even its vocabulary.
 var leaves = []string{
 	"internal/check", "internal/store", "internal/coherence", "internal/durable", "internal/rbac",
-	"internal/events", "internal/events/query",
+	"internal/events", "internal/events/query", "internal/period",
 	"internal/ratelimit", "internal/vault", "internal/wildcard",
 }
 

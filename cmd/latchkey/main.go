@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // periods in time zones, on machines and images without a database of them
 
 	"github.com/latchkeyhq/latchkey/internal/cli"
 )

@@ -6,10 +6,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/coherence"
+	"github.com/latchkeyhq/latchkey/internal/period"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
@@ -132,19 +132,12 @@ type schedule struct {
 // UTC of the next day, or of the schedule's day in this month or the next. In a
 // month without that day it is the last day.
 func (s schedule) next(now int64) int64 {
-	t := time.UnixMilli(now).UTC()
-	if s.interval == latchkey.Daily {
-		return time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	every := period.Period{Every: period.Day}
+	if s.interval == latchkey.Monthly {
+		every = period.Period{Every: period.Month, Anchor: s.day}
 	}
-	if at := s.inMonth(t.Year(), t.Month()); at.After(t) {
-		return at.UnixMilli()
-	}
-	return s.inMonth(t.Year(), t.Month()+1).UnixMilli()
-}
-
-func (s schedule) inMonth(year int, month time.Month) time.Time {
-	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
-	return time.Date(year, month, min(s.day, last), 0, 0, 0, 0, time.UTC)
+	_, end := every.At(now)
+	return end
 }
 
 // scheduleOf returns the schedule of a stored key.
