@@ -56,6 +56,9 @@ var imports = map[string][]string{
 	"conformance/cluster":   {},
 	"protect":               {},
 	"latchkeytest":          {"embedded"},
+
+	"internal/ui/assets":     {},
+	"internal/ui/assets/gen": {},
 }
 
 // leaves know nothing of the API, not even its vocabulary.

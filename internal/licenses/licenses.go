@@ -1,6 +1,6 @@
-// Package licenses has the licenses of Latchkey and of all modules that are linked
-// into it. They require that their texts accompany the program. The command
-// latchkey licenses prints them.
+// Package licenses has the licenses of Latchkey, of all modules that are linked into it,
+// and of the scripts, fonts and icons of its dashboard. They require that their texts
+// accompany the program. The command latchkey licenses prints them.
 package licenses
 
 import _ "embed"

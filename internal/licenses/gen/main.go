@@ -1,6 +1,6 @@
 // Command gen writes notices.txt, the text of package licenses: the license files
-// of all modules that are linked into the program on any system. It runs in
-// internal/licenses, as go generate does.
+// of all modules that are linked into the program on any system, and of the files of
+// others that the dashboard has. It runs in internal/licenses, as go generate does.
 package main
 
 import (
@@ -53,10 +53,14 @@ func notices() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	loaded, err := vendored(strings.TrimSpace(root))
+	if err != nil {
+		return nil, err
+	}
 	sources := append([]source{
 		{"Latchkey", strings.TrimSpace(root)},
 		{"The Go standard library", strings.TrimSpace(goroot)},
-	}, linked...)
+	}, append(linked, loaded...)...)
 	var all []*notice
 	for _, s := range sources {
 		if all, err = s.add(all); err != nil {
@@ -68,6 +72,21 @@ func notices() ([]byte, error) {
 
 // source is something that is linked, and the folder of its license files.
 type source struct{ name, dir string }
+
+// vendored returns the packages of other languages whose files are part of the program:
+// those that the dashboard's browsers load.
+func vendored(root string) ([]source, error) {
+	dirs, err := filepath.Glob(filepath.Join(root, "internal/ui/assets/licenses/*"))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]source, 0, len(dirs))
+	for _, dir := range dirs {
+		name, version, _ := strings.Cut(filepath.Base(dir), "@")
+		all = append(all, source{name + " " + version, dir})
+	}
+	return all, nil
+}
 
 // modules returns the modules that are linked into the program, by name.
 func modules() ([]source, error) {

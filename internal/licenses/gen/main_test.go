@@ -31,6 +31,7 @@ func TestNoticesNameWhatTheyApplyTo(t *testing.T) {
 	}
 	for _, want := range []string{
 		"The Go standard library\n", "github.com/jackc/pgx/v5 v", "modernc.org/sqlite v",
+		"htmx.org 4.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
