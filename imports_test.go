@@ -28,7 +28,8 @@ var imports = map[string][]string{
 	"internal/server": {"internal/engine", "internal/wire"},
 	"internal/engine": {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit",
 		"internal/coherence", "internal/durable", "internal/events", "internal/events/query",
-		"internal/period", "internal/store", "internal/store/read", "internal/store/write"},
+		"internal/period", "internal/store", "internal/store/read", "internal/store/write",
+		"internal/webhook"},
 	"internal/coherence":    {},
 	"internal/durable":      {},
 	"internal/events":       {},
@@ -45,6 +46,7 @@ var imports = map[string][]string{
 	"internal/ratelimit":    {"internal/wildcard"},
 	"internal/vault":        {},
 	"internal/wildcard":     {},
+	"internal/webhook":      {},
 	"internal/testenv":      {},
 	"internal/testlog":      {},
 	"internal/licenses":     {},
@@ -65,7 +67,7 @@ var imports = map[string][]string{
 var leaves = []string{
 	"internal/check", "internal/store", "internal/coherence", "internal/durable", "internal/rbac",
 	"internal/events", "internal/events/query", "internal/period",
-	"internal/ratelimit", "internal/vault", "internal/wildcard",
+	"internal/ratelimit", "internal/vault", "internal/wildcard", "internal/webhook",
 }
 
 // TestImportsKeepToTheTable reads every file and holds it against the table.
