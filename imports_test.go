@@ -60,6 +60,7 @@ var imports = map[string][]string{
 	"latchkeytest":          {"embedded"},
 
 	"internal/ui/assets":     {},
+	"internal/ui/chart":      {},
 	"internal/ui/assets/gen": {},
 }
 
