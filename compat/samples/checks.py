@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from pages import expected, prints
+from pages import expected, prints, shown
 from programs import TIMEOUT, Latchkey, request
 
 HOUR = 3_600_000  # milliseconds
@@ -41,6 +41,21 @@ def printed(tally, name, text, output):
     for want, line in zip_longest(wants, output.splitlines(), fillvalue=""):
         pattern = ".+".join(map(re.escape, want.split("…")))
         tally.check(f"{name}: prints {want}", re.fullmatch(pattern, line), f"got {line!r}")
+
+
+def shows(tally, name, text, output):
+    """Checks that a shell script prints what its comments say, in their order, among other things."""
+    wants, at = shown(text), 0
+    tally.check(f"{name}: has its output in comments", wants, "no command has a comment")
+    for want in wants:
+        found = output.find(want, at)
+        tally.check(f"{name}: prints {want}", found >= 0, f"after {output[at:at + 300]!r}")
+        at = max(at, found)
+
+
+def calls(tally, name, text, output):
+    """Checks that a program called every function of its page and printed their names."""
+    tally.check(f"{name}: every function is called", output.split() == re.findall(r"^func (\w+)", text, re.MULTILINE), f"called: {output!r}")
 
 
 def issue_keys(latchkey, api):

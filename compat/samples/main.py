@@ -31,6 +31,11 @@ class Service:
     gates: dict[str, dict] = field(default_factory=dict)  # of Latchkey, for the API of the keys
 
 
+PAGES = (
+    "README.md",
+    *(f"docs/{page}.md" for page in ("python", "typescript", "mcp", "recipes", "rotation", "plans", "concepts", "errors")),
+)
+
 # Programs that print and exit.
 SCRIPTS = {
     "tour.py": [PYTHON, "tour.py"],
@@ -38,6 +43,10 @@ SCRIPTS = {
     "retries.py": [PYTHON, "retries.py"],
     "tour.ts": ["node", "built/tour.js"],
     "retries.ts": ["node", "built/retries.js"],
+    "recipes.sh": ["bash", "-u", "recipes.sh"],
+    "rotation.sh": ["bash", "-u", "rotation.sh"],
+    "plans.sh": ["bash", "-u", "plans.sh"],
+    "recipes.go": ["./recipes"],
 }
 
 # Programs that serve HTTP. PORT is replaced by the port to listen on.
@@ -88,11 +97,11 @@ class Run:
     """One run of all samples, in its own folder."""
 
     def __init__(self, work):
-        self.work, self.tally, self.env = work, checks.Tally(), {**ENV, "PYTHONPATH": str(work)}
+        self.work, self.tally, self.env = work, checks.Tally(), {**ENV, "PYTHONPATH": str(work), "PATH": f"{work}:{ENV['PATH']}"}
 
     def all(self):
         samples = {}
-        for page in ("README.md", "docs/python.md", "docs/typescript.md", "docs/mcp.md"):
+        for page in PAGES:
             blocks = unmarked(ROOT / page)
             self.tally.check(f"{page}: every block is a sample", not blocks, f"not marked: {blocks}")
             samples |= extract(ROOT / page, self.work)
@@ -116,6 +125,8 @@ class Run:
         (self.work / "next/guard.ts").write_text((self.work / "guard.ts").read_text())
         (self.work / "tsconfig.json").write_text((HERE / "tsconfig.json").read_text())
         self.execute("readme.go: compiles", ["go", "build", "-o", "readme", "readme.go"], self.env)
+        (self.work / "recipes_main.go").write_text((HERE / "recipes_main.go").read_text())
+        self.execute("recipes.go: compiles", ["go", "build", "-o", "recipes", "recipes.go", "recipes_main.go"], self.env)
         self.execute("*.ts: types", [str(HERE / "node_modules/.bin/tsc")], self.env)
 
     def execute(self, what, command, env):
@@ -130,7 +141,8 @@ class Run:
     def script(self, file, command, text):
         with self.latchkey() as latchkey:
             output = self.execute(f"{file}: runs", command, {**self.env, **latchkey.env})
-        checks.printed(self.tally, file, text, output)
+        check = {".sh": checks.shows, ".go": checks.calls}.get(Path(file).suffix, checks.printed)
+        check(self.tally, file, text, output)
 
     def service(self, file, about):
         with self.latchkey() as latchkey:

@@ -46,6 +46,11 @@ def expected(text):
     return re.findall(r"^ *(?:print\(.*\)  #|console\.log\(.*\); //) (.*)$", text, re.MULTILINE)
 
 
+def shown(text):
+    """Returns the expected output of a shell script: the comments after its commands."""
+    return re.findall(r"^[^#\n].*? +# (.*)$", text, re.MULTILINE)
+
+
 def prints(text):
     """Counts the print and console.log statements of a program."""
     return len(re.findall(r"^ *(?:print|console\.log)\(", text, re.MULTILINE))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -123,7 +124,8 @@ func scalar(data json.RawMessage, name string) string {
 	case name == "duration":
 		var d latchkey.Duration
 		if json.Unmarshal(data, &d) == nil {
-			return strings.TrimPrefix(perTime(1, d), "1/")
+			n, unit := inUnit(d)
+			return strconv.FormatInt(n, 10) + unit
 		}
 	case string(data) == "true":
 		return "yes"

@@ -114,19 +114,26 @@ func roughly(d time.Duration) string {
 	return strconv.FormatInt(int64(d.Round(time.Second)/time.Second), 10) + "s"
 }
 
-// perTime writes a limit for people, such as "10/1m".
+// perTime writes a limit for people, such as "10/m" or "10/5m".
 func perTime(limit int64, per latchkey.Duration) string {
-	d := per.Duration()
+	n, unit := inUnit(per)
+	if n == 1 {
+		return fmt.Sprintf("%d/%s", limit, unit)
+	}
+	return fmt.Sprintf("%d/%d%s", limit, n, unit)
+}
+
+// inUnit writes a duration exactly, as a number of the largest unit that fits.
+func inUnit(d latchkey.Duration) (n int64, unit string) {
 	for _, unit := range []struct {
 		name   string
 		length time.Duration
 	}{{"d", day}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
-		if d >= unit.length && d%unit.length == 0 {
-			return strings.Replace(fmt.Sprintf("%d/%d%s", limit, d/unit.length, unit.name), "/1"+unit.name,
-				"/"+unit.name, 1)
+		if d.Duration() >= unit.length && d.Duration()%unit.length == 0 {
+			return int64(d.Duration() / unit.length), unit.name
 		}
 	}
-	return fmt.Sprintf("%d/%dms", limit, per.Milliseconds())
+	return d.Milliseconds(), "ms"
 }
 
 // yes writes a bool for people.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,5 +25,19 @@ func TestNamesCannotMislead(t *testing.T) {
 	})
 	if got := strings.Join(row[2:4], " "); got != "rk_true rk_operator" {
 		t.Errorf("the actor is %q", got)
+	}
+}
+
+// TestDurationsAreShownInTheirUnit: alone a duration has its number, and a limit leaves out
+// a one.
+func TestDurationsAreShownInTheirUnit(t *testing.T) {
+	for millis, want := range map[int64][2]string{
+		1000: {"1s", "10/s"}, 15_000: {"15s", "10/15s"}, 60_000: {"1m", "10/m"},
+		2_592_000_000: {"30d", "10/30d"}, 1500: {"1500ms", "10/1500ms"}, 1: {"1ms", "10/ms"},
+	} {
+		alone := scalar([]byte(strconv.FormatInt(millis, 10)), "duration")
+		if limit := perTime(10, latchkey.PerMilli(millis)); alone != want[0] || limit != want[1] {
+			t.Errorf("%d ms are shown as %q and %q, want %q", millis, alone, limit, want)
+		}
 	}
 }

@@ -16,6 +16,9 @@ var openAPI []byte
 //go:embed reference.html
 var reference []byte
 
+//go:embed llms.txt
+var overview []byte
+
 // openAPIAsYAML is the description of the API in YAML.
 var openAPIAsYAML = sync.OnceValue(func() []byte { return toYAML(openAPI) })
 
@@ -25,6 +28,11 @@ func (x *exchange) openAPI() { x.send(http.StatusOK, plainJSON, openAPI) }
 // openAPIYAML serves the same description in YAML.
 func (x *exchange) openAPIYAML() {
 	x.send(http.StatusOK, []string{"application/yaml"}, openAPIAsYAML())
+}
+
+// overview serves a short description of the API for language models.
+func (x *exchange) overview() {
+	x.send(http.StatusOK, []string{"text/plain; charset=utf-8"}, overview)
 }
 
 // reference serves the description of the API for people.

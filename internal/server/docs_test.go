@@ -62,7 +62,8 @@ func TestBrowsersAreToldWhatResponsesAre(t *testing.T) {
 		"404":       w.send("GET", "/nothing", nil), "405": w.send("GET", "/v2/apis.createApi", nil),
 	}
 	for _, path := range []string{
-		"/openapi.json", "/openapi.yaml", "/reference", "/health/live", "/health/ready", "/metrics",
+		"/openapi.json", "/openapi.yaml", "/llms.txt", "/reference", "/health/live", "/health/ready",
+		"/metrics",
 	} {
 		responses[path] = w.send("GET", path, nil)
 	}

@@ -3,10 +3,10 @@
 //
 // The operations of [engine.Ops] are under /v2/, each under its name, and, if they are
 // turned on, the routes of version 1 under /v1/ (v1.go), beside /health/live,
-// /health/ready, /openapi.json, /openapi.yaml and /reference. Gates are under /auth/
-// (gate.go). Every other path and method
-// gets an error in the envelope. There is no middleware: one [http.ServeMux] leads to one
-// exchange, which does everything in order. A second handler has the metrics.
+// /health/ready, /openapi.json, /openapi.yaml, /llms.txt and /reference. Gates are under
+// /auth/ (gate.go). Every other path and method gets an error in the envelope. There is no
+// middleware: one [http.ServeMux] leads to one exchange, which does everything in order. A
+// second handler has the metrics.
 package server
 
 import (
@@ -82,6 +82,7 @@ func New(cfg Config) (api, metrics http.Handler) {
 	s.openGates(cfg.Gates)
 	s.handle(s.mux, http.MethodGet, "/openapi.json", (*exchange).openAPI)
 	s.handle(s.mux, http.MethodGet, "/openapi.yaml", (*exchange).openAPIYAML)
+	s.handle(s.mux, http.MethodGet, "/llms.txt", (*exchange).overview)
 	s.handle(s.mux, http.MethodGet, "/reference", (*exchange).reference)
 	monitoring := http.NewServeMux()
 	s.handle(monitoring, http.MethodGet, "/metrics", s.exposeMetrics())

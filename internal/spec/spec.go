@@ -3,8 +3,9 @@
 // from the Go types of the root package with their check tags and comments. This
 // package has only the examples and the texts that concern all operations.
 //
-// The document is committed as internal/server/openapi.json. After a change of a
-// type, a comment or the table, regenerate it with
+// The document is committed as internal/server/openapi.json, an overview for language models
+// as internal/server/llms.txt, and the page of permissions as docs/permissions.md. After a
+// change of a type, a comment or the table, regenerate them with
 //
 //	go generate ./internal/spec
 package spec

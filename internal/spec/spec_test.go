@@ -56,12 +56,30 @@ func TestCommittedDocumentIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(committed)
+	compareCommitted(t, committed, want)
+}
+
+func TestCommittedOverviewIsCurrent(t *testing.T) {
+	want, err := Overview(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareCommitted(t, "../server/llms.txt", want)
+}
+
+func TestCommittedPageOfPermissionsIsCurrent(t *testing.T) {
+	compareCommitted(t, module+"/docs/permissions.md", []byte(PermissionsPage()))
+}
+
+// compareCommitted checks that a committed file is what is generated today.
+func compareCommitted(t *testing.T, file string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is stale: run go generate ./internal/spec\n%s", committed,
+		t.Errorf("%s is stale: run go generate ./internal/spec\n%s", file,
 			firstDifference(got, want))
 	}
 }

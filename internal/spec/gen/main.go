@@ -1,5 +1,5 @@
-// Command gen writes the OpenAPI document that the server embeds. go generate runs
-// it in internal/spec.
+// Command gen writes the OpenAPI document and the overview that the server embeds, and
+// docs/permissions.md. go generate runs it in internal/spec.
 package main
 
 import (
@@ -11,11 +11,20 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	text, err := spec.Document("../..")
-	if err != nil {
-		log.Fatal(err)
+	write("../server/openapi.json", func() ([]byte, error) { return spec.Document("../..") })
+	write("../server/llms.txt", func() ([]byte, error) { return spec.Overview("../..") })
+	write("../../docs/permissions.md", func() ([]byte, error) {
+		return []byte(spec.PermissionsPage()), nil
+	})
+}
+
+// write writes a generated file, or ends the program.
+func write(file string, generate func() ([]byte, error)) {
+	text, err := generate()
+	if err == nil {
+		err = os.WriteFile(file, text, 0o644)
 	}
-	if err := os.WriteFile("../server/openapi.json", text, 0o644); err != nil {
+	if err != nil {
 		log.Fatal(err)
 	}
 }
