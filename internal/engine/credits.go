@@ -27,11 +27,7 @@ type txCredits struct{ *store.Tx }
 
 // Spend subtracts the cost from a balance and returns what is left.
 func (p txCredits) Spend(ctx context.Context, _, id string, cost int64) (int64, error) {
-	left, err := p.Tx.Spend(ctx, cost, id)
-	if err != nil {
-		return 0, err
-	}
-	return left.Int64, nil
+	return p.Tx.Spend(ctx, cost, id)
 }
 
 // storeCredits spends credits in the store. It fails at once while the circuit
@@ -99,26 +95,23 @@ func notSpent(
 // The counts of its limits have the same id.
 func balanceID(k *read.Key) string { return cmp.Or(k.Family, k.ID) }
 
-// withSharedCredits sets the balance and the schedule of a key to those of its
-// family, if it has one.
-func withSharedCredits(
-	ctx context.Context, k *read.Key,
-	of func(context.Context, string) (read.SharedCreditsRow, error),
-) error {
-	if balanceID(k) == k.ID {
-		return nil
-	}
-	shared, err := of(ctx, k.Family)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil // the key was deleted at this very moment
-	}
-	if err != nil {
-		return fmt.Errorf("key %s: credits of its family: %w", k.ID, err)
-	}
-	k.Remaining, k.RefillInterval = shared.Remaining, shared.RefillInterval
-	k.RefillAmount, k.RefillDay = shared.RefillAmount, shared.RefillDay
-	k.RefillAt = shared.RefillAt
-	return nil
+// storedCredits are the balance of a key, with its refill schedule.
+type storedCredits struct {
+	remaining sql.NullInt64 // not valid for unlimited
+	schedule
+	refillAt int64 // the next refill, unix ms; 0 for none
+}
+
+// creditsIn returns the credits in a row of a page of keys.
+func creditsIn(row *read.KeysPageRow) storedCredits {
+	return storedCredits{row.Remaining, scheduleOf(row.RefillInterval, row.RefillAmount,
+		row.RefillDay), row.RefillAt}
+}
+
+// creditsOfKey returns the credits in the row of a key.
+func creditsOfKey(row *read.LiveKeyRow) storedCredits {
+	return storedCredits{row.Remaining, scheduleOf(row.RefillInterval, row.RefillAmount,
+		row.RefillDay), row.RefillAt}
 }
 
 // schedule is a refill schedule.
@@ -140,45 +133,56 @@ func (s schedule) next(now int64) int64 {
 	return end
 }
 
-// scheduleOf returns the schedule of a stored key.
-func scheduleOf(k *read.Key) schedule {
-	return schedule{latchkey.RefillInterval(k.RefillInterval), k.RefillAmount, int(k.RefillDay)}
+// scheduleOf returns the schedule of stored columns.
+func scheduleOf(interval string, amount, day int64) schedule {
+	return schedule{latchkey.RefillInterval(interval), amount, int(day)}
 }
 
-// setSchedule sets the schedule columns of a key; nil is no schedule.
-func setSchedule(k *read.Key, r *latchkey.Refill, now int64) {
-	k.RefillInterval, k.RefillAmount, k.RefillDay, k.RefillAt = "", 0, 0, 0
+// scheduled returns the schedule of a request and its next refill time; nil is no schedule.
+func scheduled(r *latchkey.Refill, now int64) (s schedule, next int64) {
 	if r == nil {
-		return
+		return schedule{}, 0
 	}
-	k.RefillInterval, k.RefillAmount = string(r.Interval), r.Amount
+	s = schedule{interval: r.Interval, amount: r.Amount}
 	if r.Interval == latchkey.Monthly {
-		k.RefillDay = int64(r.RefillDay)
+		s.day = r.RefillDay
 	}
-	k.RefillAt = scheduleOf(k).next(now)
+	return s, s.next(now)
 }
 
-// setCredits sets the balance and the schedule of a new key; nil is unlimited.
-func setCredits(k *read.Key, r *latchkey.Credits, now int64) error {
+// newCredits returns the credits of a new key; nil is unlimited.
+func newCredits(r *latchkey.Credits, now int64) (storedCredits, error) {
 	if r == nil {
-		return nil
+		return storedCredits{}, nil
 	}
-	k.Remaining = nullable(r.Remaining)
+	k := storedCredits{remaining: nullable(r.Remaining)}
 	if r.Refill == nil {
-		return nil
+		return k, nil
 	}
-	if !k.Remaining.Valid {
-		return invalid(latchkey.Fault{
+	if !k.remaining.Valid {
+		return k, invalid(latchkey.Fault{
 			Location: "/properties/credits/properties/refill",
 			Message:  "credits.refill needs credits.remaining to be a number",
 			Fix:      "Send the initial balance as remaining, or leave refill out.",
 		})
 	}
 	if err := checkRefillDay(r.Refill); err != nil {
-		return err
+		return k, err
 	}
-	setSchedule(k, r.Refill, now)
-	return nil
+	k.schedule, k.refillAt = scheduled(r.Refill, now)
+	return k, nil
+}
+
+// insertCredits stores the credits of a new key, unless it is unlimited.
+func (c *Change) insertCredits(ctx context.Context, k *read.Key, credits storedCredits) error {
+	if !credits.remaining.Valid {
+		return nil
+	}
+	return c.tx.InsertBalance(ctx, write.InsertBalanceParams{
+		ID: k.ID, WorkspaceID: k.WorkspaceID, Remaining: credits.remaining.Int64,
+		RefillInterval: string(credits.interval), RefillAmount: credits.amount,
+		RefillDay: int64(credits.day), RefillAt: credits.refillAt,
+	})
 }
 
 func checkRefillDay(r *latchkey.Refill) error {
@@ -192,19 +196,14 @@ func checkRefillDay(r *latchkey.Refill) error {
 	return nil
 }
 
-// creditsOf returns the balance and the schedule of a stored key; nil is
-// unlimited.
-func creditsOf(k *read.Key) *latchkey.Credits {
-	if !k.Remaining.Valid {
+// api returns the credits as the API has them; nil is unlimited.
+func (k storedCredits) api() *latchkey.Credits {
+	if !k.remaining.Valid {
 		return nil
 	}
-	c := &latchkey.Credits{Remaining: latchkey.Set(k.Remaining.Int64)}
-	if k.RefillInterval != "" {
-		c.Refill = &latchkey.Refill{
-			Interval:  latchkey.RefillInterval(k.RefillInterval),
-			Amount:    k.RefillAmount,
-			RefillDay: int(k.RefillDay),
-		}
+	c := &latchkey.Credits{Remaining: latchkey.Set(k.remaining.Int64)}
+	if k.interval != "" {
+		c.Refill = &latchkey.Refill{Interval: k.interval, Amount: k.amount, RefillDay: k.day}
 	}
 	return c
 }
@@ -217,12 +216,16 @@ func (e *Engine) refillDue(ctx context.Context) error {
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		byWorkspace := make(map[string][]read.Key)
+		byWorkspace := make(map[string][]refill)
 		for _, row := range due {
-			byWorkspace[row.WorkspaceID] = append(byWorkspace[row.WorkspaceID], row)
+			b := row.Balance
+			byWorkspace[b.WorkspaceID] = append(byWorkspace[b.WorkspaceID], refill{
+				b.ID, target("key", b.ID, row.KeyName),
+				scheduleOf(b.RefillInterval, b.RefillAmount, b.RefillDay), b.RefillAt,
+			})
 		}
-		for workspace, rows := range byWorkspace {
-			if err := e.refill(ctx, workspace, rows); err != nil {
+		for workspace, some := range byWorkspace {
+			if err := e.refill(ctx, workspace, some); err != nil {
 				return err
 			}
 		}
@@ -242,31 +245,38 @@ func (e *Engine) refillIfDue(ctx context.Context, key *keySnapshot) error {
 	if err != nil {
 		return fmt.Errorf("refill: %w", err)
 	}
-	if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
-		return err
-	}
-	return e.refill(ctx, row.Key.WorkspaceID, []read.Key{row.Key})
+	credits := creditsOfKey(&row)
+	return e.refill(ctx, row.Key.WorkspaceID, []refill{{
+		balanceID(&row.Key), keyTarget(&row.Key), credits.schedule, credits.refillAt,
+	}})
+}
+
+// refill is a refill that may be due.
+type refill struct {
+	balance string
+	key     latchkey.AuditTarget
+	schedule
+	at int64 // when it is due, unix ms
 }
 
 // refill refills the balances that are due, each once: the update requires the
 // due time that was read and replaces it by the next one, so only one of
 // several attempts succeeds.
-func (e *Engine) refill(ctx context.Context, workspace string, due []read.Key) error {
+func (e *Engine) refill(ctx context.Context, workspace string, all []refill) error {
 	return e.change(ctx, e.system(workspace), func(ctx context.Context, c *Change) error {
-		for i := range due {
-			k := &due[i]
-			if k.RefillInterval == "" || k.RefillAt > c.now {
+		for _, r := range all {
+			if r.interval == "" || r.at > c.now {
 				continue
 			}
-			n, err := c.tx.Refill(ctx, scheduleOf(k).next(c.now), balanceID(k), k.RefillAt)
+			n, err := c.tx.Refill(ctx, r.next(c.now), r.balance, r.at)
 			if err != nil {
 				return fmt.Errorf("refill: %w", err)
 			}
 			if n == 1 {
-				refilled := c.audit(keyRefilled, keyTarget(k))
-				refilled.Description += fmt.Sprintf(" to at least %d", k.RefillAmount)
+				refilled := c.audit(keyRefilled, r.key)
+				refilled.Description += fmt.Sprintf(" to at least %d", r.amount)
 			}
-			c.invalidate(balanceID(k))
+			c.invalidate(r.balance)
 		}
 		return nil
 	})
@@ -285,7 +295,7 @@ func (e *Engine) UpdateCredits(
 		if err != nil {
 			return latchkey.Credits{}, err
 		}
-		if err := c.applyCredits(ctx, &row.Key, r); err != nil {
+		if err := c.applyCredits(ctx, &row, r); err != nil {
 			return latchkey.Credits{}, err
 		}
 		c.invalidate(balanceID(&row.Key))
@@ -293,7 +303,7 @@ func (e *Engine) UpdateCredits(
 		if row, err = c.managedKey(ctx, r.KeyID); err != nil {
 			return latchkey.Credits{}, err
 		}
-		if now := creditsOf(&row.Key); now != nil {
+		if now := creditsOfKey(&row).api(); now != nil {
 			return *now, nil
 		}
 		return latchkey.Credits{Remaining: latchkey.Null[int64]()}, nil
@@ -303,14 +313,15 @@ func (e *Engine) UpdateCredits(
 // applyCredits applies the operation of the request. The store adds and
 // subtracts, because verifications may be spending from the balance.
 func (c *Change) applyCredits(
-	ctx context.Context, k *read.Key, r *latchkey.UpdateCreditsRequest,
+	ctx context.Context, row *read.LiveKeyRow, r *latchkey.UpdateCreditsRequest,
 ) error {
+	k := &row.Key
 	value, given := r.Value.Get()
 	if r.Operation == latchkey.SetCredits {
 		if given {
-			return c.tx.SetBalance(ctx, balanceID(k), sql.NullInt64{Int64: value, Valid: true})
+			return c.tx.SetBalance(ctx, balanceID(k), k.WorkspaceID, value)
 		}
-		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: balanceID(k)})
+		return c.tx.DeleteBalance(ctx, balanceID(k))
 	}
 	if !given {
 		return invalid(latchkey.Fault{
@@ -319,7 +330,7 @@ func (c *Change) applyCredits(
 			Fix:      "Send the amount to add or subtract.",
 		})
 	}
-	if !k.Remaining.Valid {
+	if !row.Remaining.Valid {
 		return invalid(latchkey.Fault{
 			Location: "/properties/operation",
 			Message:  "the key has unlimited credits, which can't be incremented or decremented",
@@ -344,43 +355,42 @@ func (c *Change) applyCredits(
 // updateCredits changes the balance and the schedule, each only if the request
 // has it. An unlimited key has no schedule.
 func (c *Change) updateCredits(
-	ctx context.Context, k *read.Key, r latchkey.UpdateKeyCredits, none bool,
+	ctx context.Context, row *read.LiveKeyRow, r latchkey.UpdateKeyCredits, none bool,
 ) error {
-	refill, scheduled := r.Refill.Get()
-	if scheduled {
+	id := balanceID(&row.Key)
+	refill, refills := r.Refill.Get()
+	if refills {
 		if err := checkRefill(&refill); err != nil {
 			return err
 		}
 	}
 	if none || r.Remaining.IsNull() {
-		return c.tx.SetCredits(ctx, write.SetCreditsParams{ID: balanceID(k)})
+		return c.tx.DeleteBalance(ctx, id)
 	}
 	balance, limited := r.Remaining.Get()
-	if scheduled && !limited && !k.Remaining.Valid {
+	if refills && !limited && !row.Remaining.Valid {
 		return invalid(latchkey.Fault{
 			Location: "/properties/credits/properties/refill",
 			Message:  "the key has unlimited credits, which can't be refilled",
 			Fix:      "Send the initial balance as remaining too.",
 		})
 	}
-	if scheduled || r.Refill.IsNull() {
-		var next *latchkey.Refill
-		if scheduled {
-			next = &refill
-		}
-		setSchedule(k, next, c.now)
-		err := c.tx.SetSchedule(ctx, write.SetScheduleParams{
-			ID: balanceID(k), RefillInterval: k.RefillInterval, RefillAmount: k.RefillAmount,
-			RefillDay: k.RefillDay, RefillAt: k.RefillAt,
-		})
-		if err != nil {
+	if limited {
+		if err := c.tx.SetBalance(ctx, id, row.Key.WorkspaceID, balance); err != nil {
 			return err
 		}
 	}
-	if limited {
-		return c.tx.SetBalance(ctx, balanceID(k), sql.NullInt64{Int64: balance, Valid: true})
+	if !refills && !r.Refill.IsNull() {
+		return nil
 	}
-	return nil
+	var set write.SetScheduleParams
+	if refills {
+		s, next := scheduled(&refill, c.now)
+		set = write.SetScheduleParams{RefillInterval: string(s.interval), RefillAmount: s.amount,
+			RefillDay: int64(s.day), RefillAt: next}
+	}
+	set.ID = id
+	return c.tx.SetSchedule(ctx, set)
 }
 
 // checkRefill rejects a daily schedule with a day and a monthly one without.

@@ -52,15 +52,12 @@ func (e *Engine) exportedKeys(
 	}
 	return eachOr(func(row read.KeysPageRow) (latchkey.ExportedKey, error) {
 		h := grants[row.Key.ID]
-		if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
-			return latchkey.ExportedKey{}, err
-		}
 		direct, err := e.directSlugs(ctx, row.Key.ID, h)
 		if err != nil {
 			return latchkey.ExportedKey{}, err
 		}
 		o := owner{row.ExternalID, row.IdentityMeta, row.IdentityEnabled}
-		return exportedOf(keyOf(&row.Key, o, h), &row.Key, direct), nil
+		return exportedOf(keyOf(&row.Key, o, creditsIn(&row), h), &row.Key, direct), nil
 	})(rows)
 }
 

@@ -204,7 +204,7 @@ func (e *Engine) foundKey(ctx context.Context, workspace, id string) (latchkey.K
 	if err != nil {
 		return latchkey.Key{}, err
 	}
-	key, err := e.describe(ctx, &row.Key, ownerOf(row))
+	key, err := e.describe(ctx, &row)
 	key.APIID = row.Key.APIID
 	return key, err
 }

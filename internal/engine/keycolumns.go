@@ -15,13 +15,13 @@ import (
 // column that InsertKey doesn't name doesn't compile.
 
 // setColumns sets the columns of a new key that depend on the request alone.
-func setColumns(k *read.Key, r *latchkey.CreateKeyRequest, now int64) error {
+func setColumns(k *read.Key, r *latchkey.CreateKeyRequest) error {
 	meta, err := metaText(r.Meta)
 	if err != nil {
 		return err
 	}
 	k.Name, k.Meta, k.Enabled, k.Expires = r.Name, meta, r.Enabled.Or(true), nullableTime(r.Expires)
-	return setCredits(k, r.Credits, now)
+	return nil
 }
 
 // creationOf returns the request that creates a migrated key.
@@ -45,8 +45,7 @@ func (c *Change) insertKey(ctx context.Context, k read.Key) error {
 	return nil
 }
 
-// updateColumns changes the columns that a request names, except the balance and
-// the schedule, which concurrent verifications may change.
+// updateColumns changes the columns that a request names.
 func (c *Change) updateColumns(
 	ctx context.Context, k read.Key, r *latchkey.UpdateKeyRequest,
 ) error {
@@ -77,12 +76,12 @@ func (c *Change) updateColumns(
 }
 
 // keyOf returns a stored key with its grants.
-func keyOf(k *read.Key, o owner, h *storedGrants) latchkey.Key {
+func keyOf(k *read.Key, o owner, credits storedCredits, h *storedGrants) latchkey.Key {
 	return latchkey.Key{
 		KeyID: k.ID, Start: k.Start, Enabled: k.Enabled, Name: k.Name, Meta: latchkey.Meta(k.Meta),
 		CreatedAt: latchkey.AtMilli(k.CreatedAt), UpdatedAt: timeOf(k.UpdatedAt),
 		LastUsedAt: timeOf(k.LastUsedAt), Expires: timeOf(orElse(k.Expires, 0)),
-		Permissions: h.permissions, Roles: h.roles, Credits: creditsOf(k), Ratelimits: h.limits,
+		Permissions: h.permissions, Roles: h.roles, Credits: credits.api(), Ratelimits: h.limits,
 		Identity: identityOf(k, o, h.shared),
 	}
 }

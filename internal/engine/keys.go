@@ -92,7 +92,11 @@ func (c *Change) createKey(
 	rolesFor func(context.Context, []string) ([]latchkey.Role, error),
 ) (string, error) {
 	k.ID, k.WorkspaceID, k.APIID, k.CreatedAt = NewID("key"), api.WorkspaceID, api.ID, c.now
-	if err := setColumns(&k, r, c.now); err != nil {
+	if err := setColumns(&k, r); err != nil {
+		return "", err
+	}
+	credits, err := newCredits(r.Credits, c.now)
+	if err != nil {
 		return "", err
 	}
 	if api.StrictGrants && len(r.Permissions) > 0 {
@@ -119,6 +123,9 @@ func (c *Change) createKey(
 		}
 	}
 	if err := c.insertKey(ctx, k); err != nil {
+		return "", err
+	}
+	if err := c.insertCredits(ctx, &k, credits); err != nil {
 		return "", err
 	}
 	key := keyTarget(&k)
@@ -163,7 +170,7 @@ func (c *Change) managedKey(ctx context.Context, id string) (read.LiveKeyRow, er
 	if err := c.require(onKey(row)); err != nil {
 		return read.LiveKeyRow{}, err
 	}
-	return row, withSharedCredits(ctx, &row.Key, c.tx.SharedCredits)
+	return row, nil
 }
 
 // onKey returns the ids that a rule about a key binds.
@@ -193,7 +200,7 @@ func (e *Engine) GetKey(
 			return latchkey.Key{}, err
 		}
 	}
-	key, err := e.describe(ctx, &row.Key, ownerOf(row))
+	key, err := e.describe(ctx, &row)
 	if err != nil {
 		return latchkey.Key{}, err
 	}
@@ -269,7 +276,7 @@ func (e *Engine) Whoami(
 	if err := who.require(onKey(row)); err != nil {
 		return latchkey.Key{}, err
 	}
-	return e.describe(ctx, &row.Key, ownerOf(row))
+	return e.describe(ctx, &row)
 }
 
 // ListKeys returns the keys of an API in a fixed order, page by page. Disabled
@@ -366,11 +373,8 @@ func (e *Engine) listedKeys(
 		return nil, err
 	}
 	return eachOr(func(row read.KeysPageRow) (latchkey.Key, error) {
-		if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
-			return latchkey.Key{}, err
-		}
 		o := owner{row.ExternalID, row.IdentityMeta, row.IdentityEnabled}
-		key := keyOf(&row.Key, o, grants[row.Key.ID])
+		key := keyOf(&row.Key, o, creditsIn(&row), grants[row.Key.ID])
 		if !r.Decrypt {
 			return key, nil
 		}
@@ -383,22 +387,13 @@ func (e *Engine) listedKeys(
 }
 
 // describe returns a stored key with its grants.
-func (e *Engine) describe(
-	ctx context.Context, k *read.Key, o owner,
-) (latchkey.Key, error) {
-	h, err := e.loadGrants(ctx, k)
+func (e *Engine) describe(ctx context.Context, row *read.LiveKeyRow) (latchkey.Key, error) {
+	h, err := e.loadGrants(ctx, &row.Key)
 	if err != nil {
 		return latchkey.Key{}, err
 	}
-	if err := withSharedCredits(ctx, k, e.db.SharedCredits); err != nil {
-		return latchkey.Key{}, err
-	}
-	return keyOf(k, o, h), nil
-}
-
-// ownerOf returns the identity of a row.
-func ownerOf(row read.LiveKeyRow) owner {
-	return owner{row.ExternalID, row.IdentityMeta, row.IdentityEnabled}
+	o := owner{row.ExternalID, row.IdentityMeta, row.IdentityEnabled}
+	return keyOf(&row.Key, o, creditsOfKey(row), h), nil
 }
 
 // UpdateKey changes a key. Absent fields keep their values, null removes a
@@ -443,7 +438,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 		}
 		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
 			c.invalidate(balanceID(k))
-			if err := c.updateCredits(ctx, k, credits, r.Credits.IsNull()); err != nil {
+			if err := c.updateCredits(ctx, &row, credits, r.Credits.IsNull()); err != nil {
 				return err
 			}
 		}
@@ -503,21 +498,15 @@ func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) err
 	if err != nil {
 		return err
 	}
-	switch {
-	case permanent:
-		err = c.eraseKey(ctx, k, last)
-	case last:
-		err = c.tx.MarkKeyDeleted(ctx, k.ID, c.now)
-	default:
-		err = c.tx.MarkRelativeDeleted(ctx, k.ID, c.now)
+	if last {
+		if err := c.tx.DeleteBalance(ctx, balanceID(k)); err != nil {
+			return err
+		}
 	}
-	if err != nil || !last || balanceID(k) == k.ID {
-		return err
+	if permanent {
+		return c.eraseKey(ctx, k)
 	}
-	if err := c.tx.DropCredits(ctx, k.Family); err != nil {
-		return err
-	}
-	return c.tx.DeleteErasedKey(ctx, k.Family)
+	return c.tx.MarkKeyDeleted(ctx, k.ID, c.now)
 }
 
 // isLastOfFamily reports whether no other key uses the balance of a key.
@@ -533,7 +522,7 @@ func (c *Change) isLastOfFamily(ctx context.Context, k *read.Key) (bool, error) 
 }
 
 // eraseKey deletes a key and its rows in other tables.
-func (c *Change) eraseKey(ctx context.Context, k *read.Key, last bool) error {
+func (c *Change) eraseKey(ctx context.Context, k *read.Key) error {
 	if c.adopts { // else the old service, which still has it, would bring it back
 		if err := c.tx.BuryAdoption(ctx, k.WorkspaceID, k.Hash, c.now); err != nil {
 			return err
@@ -545,9 +534,6 @@ func (c *Change) eraseKey(ctx context.Context, k *read.Key, last bool) error {
 		if err := del(ctx, k.ID); err != nil {
 			return err
 		}
-	}
-	if !last && balanceID(k) == k.ID {
-		return c.tx.EraseKey(ctx, k.ID, c.now)
 	}
 	return c.tx.DeleteKey(ctx, k.ID)
 }

@@ -83,7 +83,10 @@ func migrationParts(
 			continue
 		}
 		seen[k.stored] = true
-		if err := setColumns(new(read.Key), creationOf(k.MigrateKey), now); err != nil {
+		if err := setColumns(new(read.Key), creationOf(k.MigrateKey)); err != nil {
+			return nil, err
+		}
+		if _, err := newCredits(k.Credits, now); err != nil {
 			return nil, err
 		}
 		weight := 6 + len(k.Permissions) + 6*(len(k.Roles)+len(k.Ratelimits))

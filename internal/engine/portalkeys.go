@@ -46,9 +46,6 @@ func (e *Engine) RerollPortalKey(
 		if err := c.requireFewKeys(ctx, s); err != nil {
 			return latchkey.CreatedKey{}, err
 		}
-		if err := withSharedCredits(ctx, &row.Key, c.tx.SharedCredits); err != nil {
-			return latchkey.CreatedKey{}, err
-		}
 		return e.rerollKey(ctx, c, row, r.Expiration)
 	})
 }

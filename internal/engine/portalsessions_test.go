@@ -474,9 +474,8 @@ func TestEndUsersCanNotFillTheWorkspace(t *testing.T) {
 	body := fmt.Sprintf(`{"keyId":%q,"expiration":null}`, key)
 	copies := func(n int) {
 		w.exec(fmt.Sprintf(`INSERT INTO keys SELECT id || '%d', workspace_id, api_id, identity_id,
-			hash || '%[1]d', migration_id, start, name, meta, enabled, expires, remaining,
-			refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at,
-			last_used_at, deleted_at, family FROM keys WHERE id = '%[2]s'`, n, key))
+			hash || '%[1]d', migration_id, start, name, meta, enabled, expires,
+			created_at, updated_at, last_used_at, deleted_at, family FROM keys WHERE id = '%[2]s'`, n, key))
 	}
 	for n := range maxPortalKeys - 2 {
 		copies(n)

@@ -137,8 +137,6 @@ func (c *Change) copyKey(ctx context.Context, old read.Key, s secret) (string, e
 	k.ID, k.Hash, k.Start, k.MigrationID = NewID("key"), s.hash, s.start, ""
 	k.CreatedAt, k.UpdatedAt, k.LastUsedAt = c.now, 0, 0
 	k.Family = balanceID(&old)
-	k.Remaining, k.RefillInterval = sql.NullInt64{Valid: true}, "" // its own balance is not used
-	k.RefillAmount, k.RefillDay, k.RefillAt = 0, 0, 0
 	if err := c.insertKey(ctx, k); err != nil {
 		return "", err
 	}

@@ -119,11 +119,6 @@ func (e *Engine) loadKey(
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	if row.Key.DeletedAt == 0 {
-		if err := withSharedCredits(ctx, &row.Key, e.db.SharedCredits); err != nil {
-			return nil, err
-		}
-	}
 	stored, err := e.loadGrants(ctx, &row.Key)
 	if err != nil {
 		return nil, err
@@ -155,10 +150,10 @@ func (e *Engine) newSnapshot(
 		workspaceOff: !row.WorkspaceEnabled,
 		enabled:      key.Enabled,
 		ownerOff:     !row.IdentityEnabled,
-		limited:      key.Remaining.Valid,
+		limited:      row.Remaining.Valid,
 	}
-	if key.RefillInterval != "" && k.limited {
-		k.refillAt = key.RefillAt
+	if row.RefillInterval != "" {
+		k.refillAt = row.RefillAt
 	}
 	k.used.Store(key.LastUsedAt)
 	return k, nil

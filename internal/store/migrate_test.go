@@ -190,8 +190,12 @@ func TestHashesBecomeUniqueInAWorkspace(t *testing.T) {
 			t.Fatal(err)
 		}
 		db := open(t, where)
-		execute(t, db, fmt.Sprintf(insert, "k2", "w2"))
-		if _, err := db.pool.ExecContext(t.Context(), fmt.Sprintf(insert, "k3", "w2")); err == nil {
+		const now = `INSERT INTO keys (id, workspace_id, api_id, identity_id, hash, migration_id,
+			start, name, meta, enabled, expires, created_at, updated_at, last_used_at, deleted_at,
+			family)
+			VALUES ('%s', '%s', 'a', 'i', 'h', 'm', 's', 'n', '{}', TRUE, 1, 6, 7, 8, 9, 'f')`
+		execute(t, db, fmt.Sprintf(now, "k2", "w2"))
+		if _, err := db.pool.ExecContext(t.Context(), fmt.Sprintf(now, "k3", "w2")); err == nil {
 			t.Error("a workspace has two keys of one hash")
 		}
 		rows, err := db.pool.QueryContext(t.Context(), "SELECT * FROM keys ORDER BY id")
@@ -201,7 +205,7 @@ func TestHashesBecomeUniqueInAWorkspace(t *testing.T) {
 		defer rows.Close()
 		var got []string
 		for rows.Next() {
-			row := make([]any, 21)
+			row := make([]any, 16)
 			for i := range row {
 				row[i] = new(sql.NullString)
 			}
@@ -217,12 +221,72 @@ func TestHashesBecomeUniqueInAWorkspace(t *testing.T) {
 		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
-		rest := " a i h m s n {} true 1 2 daily 3 4 5 6 7 8 9 f"
+		rest := " a i h m s n {} true 1 6 7 8 9 f"
 		if !IsPostgres(where) {
 			rest = strings.Replace(rest, "true", "1", 1)
 		}
 		if want := []string{"k1 w1" + rest, "k2 w2" + rest}; !slices.Equal(got, want) {
 			t.Errorf("keys %q, want %q", got, want)
+		}
+	})
+}
+
+// Credits leave the table of keys with their schedules: those of a family from the row of its
+// first key, even if nothing else is left of this key.
+func TestCreditsMoveToTheirOwnTable(t *testing.T) {
+	each(t, func(t *testing.T, where string) {
+		all, err := known()
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := schemaOf(t, where, all[:16])
+		for _, key := range []struct{ id, hash, remaining, refill, family string }{
+			{"plain", "h1", "7", "daily", ""},
+			{"unlimited", "h2", "NULL", "", ""},
+			{"first", "h3", "5", "monthly", "first"},
+			{"second", "h4", "0", "", "first"},
+			{"erased", "erased", "3", "", "erased"},
+			{"heir", "h5", "0", "", "erased"},
+		} {
+			if _, err := before.ExecContext(t.Context(), fmt.Sprintf(`INSERT INTO keys
+				(id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta,
+				enabled, remaining, refill_interval, refill_amount, refill_day, refill_at,
+				created_at, family)
+				VALUES ('%s', 'w', 'a', '', '%s', '', 's', 'n', '', TRUE, %s, '%s', 10, 3, 99, 1,
+				'%s')`, key.id, key.hash, key.remaining, key.refill, key.family)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := before.Close(); err != nil {
+			t.Fatal(err)
+		}
+		db := open(t, where)
+		list := func(text string) (got []string) {
+			rows, err := db.pool.QueryContext(t.Context(), text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var row string
+				if err := rows.Scan(&row); err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, row)
+			}
+			return got
+		}
+		balances := list(`SELECT id || ' ' || workspace_id || ' ' || remaining || ' ' ||
+			refill_interval || ' ' || refill_amount || ' ' || refill_day || ' ' || refill_at
+			FROM balances ORDER BY id`)
+		if want := []string{
+			"erased w 3  10 3 99", "first w 5 monthly 10 3 99", "plain w 7 daily 10 3 99",
+		}; !slices.Equal(balances, want) {
+			t.Errorf("balances %q, want %q", balances, want)
+		}
+		keys := list("SELECT id FROM keys ORDER BY id")
+		if want := []string{"first", "heir", "plain", "second", "unlimited"}; !slices.Equal(keys, want) {
+			t.Errorf("keys %q, want %q", keys, want)
 		}
 	})
 }

@@ -80,7 +80,7 @@ func argument(of reflect.Type, name string) reflect.Value {
 	case []byte:
 		v.SetBytes([]byte{0, 255, 'x'})
 	case sql.NullInt64:
-		v.Set(reflect.ValueOf(credits(7)))
+		v.Set(reflect.ValueOf(sql.NullInt64{Int64: 7, Valid: true}))
 	default:
 		for i := range v.NumField() {
 			v.Field(i).Set(argument(v.Field(i).Type(), name))

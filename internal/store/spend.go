@@ -211,14 +211,14 @@ func (tx *Tx) spend(ctx context.Context, all []*spend) error {
 	return nil
 }
 
-// takeTotals is the statement Spend of queries/write/keys.sql for many keys at
+// takeTotals is the statement Spend of queries/write/credits.sql for many keys at
 // once. It takes from each key the total cost of its spends, if the balance covers
 // it, in six tenths of the time of one statement each. Only SQLite uses it: where
 // nodes share rows, a statement must lock no more than one.
-const takeTotals = `UPDATE keys SET remaining = keys.remaining - total.value
+const takeTotals = `UPDATE balances SET remaining = balances.remaining - total.value
 FROM json_each($1) AS total
-WHERE keys.id = total.key AND keys.remaining >= total.value
-RETURNING keys.id, keys.remaining`
+WHERE balances.id = total.key AND balances.remaining >= total.value
+RETURNING balances.id, balances.remaining`
 
 // spendTotals makes the spends of the keys whose balance covers all of them, and
 // removes these keys from byKey.
@@ -257,12 +257,12 @@ func (tx *Tx) spendTotals(ctx context.Context, byKey map[string][]*spend) error 
 const spendKeys = `WITH wanted (id, cost) AS (
 	SELECT * FROM UNNEST(CAST($1 AS TEXT[]), CAST($2 AS BIGINT[]))
 ), free AS (
-	SELECT k.id, w.cost FROM wanted w JOIN keys k ON k.id = w.id
-	WHERE k.remaining >= w.cost FOR UPDATE OF k SKIP LOCKED
+	SELECT b.id, w.cost FROM wanted w JOIN balances b ON b.id = w.id
+	WHERE b.remaining >= w.cost FOR UPDATE OF b SKIP LOCKED
 )
-UPDATE keys SET remaining = keys.remaining - free.cost FROM free
-WHERE keys.id = free.id AND keys.remaining >= free.cost
-RETURNING keys.id, keys.remaining`
+UPDATE balances SET remaining = balances.remaining - free.cost FROM free
+WHERE balances.id = free.id AND balances.remaining >= free.cost
+RETURNING balances.id, balances.remaining`
 
 // spendTogether makes the spends of any keys of a workspace that wait, concurrently with
 // changes, until none does. Keys that can't pay all of theirs, or are locked, have lines of
@@ -388,8 +388,8 @@ func combine(
 		after, err := w.Spend(ctx, total, id)
 		switch {
 		case err == nil:
-			resolve(fit, after.Int64+total)
-			pending, known = rest, after.Int64
+			resolve(fit, after+total)
+			pending, known = rest, after
 		case !errors.Is(err, ErrNotFound):
 			return pending, commitError(err)
 		case len(pending) == 1:
@@ -435,13 +435,8 @@ func deny(all []*spend) {
 // doesn't exist or has no credits configured.
 func balance(ctx context.Context, r *reads, id string) (int64, error) {
 	b, err := r.Balance(ctx, id)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return -1, nil
-	case err != nil:
-		return 0, err
-	case !b.Valid:
+	if errors.Is(err, ErrNotFound) {
 		return -1, nil
 	}
-	return b.Int64, nil
+	return b, err
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,18 +19,16 @@ import (
 	"pgregory.net/rapid"
 )
 
-// addKey makes a key with a balance.
-func addKey(t testing.TB, db *DB, id string, balance sql.NullInt64) {
+// addBalance makes a balance.
+func addBalance(t testing.TB, db *DB, id string, balance int64) {
 	t.Helper()
 	err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
-		return tx.InsertKey(ctx, write.InsertKeyParams{ID: id, Hash: id, Remaining: balance})
+		return tx.InsertBalance(ctx, write.InsertBalanceParams{ID: id, Remaining: balance})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
-
-func credits(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: true} }
 
 // spent is what one spend came to.
 type spent struct {
@@ -83,7 +80,7 @@ func TestSpendsAreSerializable(t *testing.T) {
 			id := fmt.Sprintf("key %d", n)
 			balance := rapid.Int64Range(0, 40).Draw(rt, "balance")
 			costs := rapid.SliceOfN(rapid.Int64Range(0, 12), 1, 12).Draw(rt, "costs")
-			addKey(t, db, id, credits(balance))
+			addBalance(t, db, id, balance)
 			all := spendAtOnce(rt, db, id, costs)
 			for _, s := range inOrderOfSpending(all) {
 				if balance -= s.cost; balance != s.left || balance < 0 {
@@ -97,7 +94,7 @@ func TestSpendsAreSerializable(t *testing.T) {
 						all)
 				}
 			}
-			if left, err := db.Balance(t.Context(), id); err != nil || left != credits(balance) {
+			if left, err := db.Balance(t.Context(), id); err != nil || left != balance {
 				rt.Fatalf("the balance is %v, want %d (%v)", left, balance, err)
 			}
 		})
@@ -120,23 +117,21 @@ func TestCombinedSpendsAgreeWithSingleSpends(t *testing.T) {
 			n++
 			id := fmt.Sprintf(`key "%d"`, n)
 			if rapid.IntRange(0, 3).Draw(rt, "odd") == 0 {
-				addKey(t, db, id+"\ufffd", credits(100)) // what JSON would make of the next one
+				addBalance(t, db, id+"\ufffd", 100) // what JSON would make of the next one
 				unasked = append(unasked, id+"\ufffd")
 				id += "\xff"
 			}
 			balances[id] = -1 // nothing to spend
 			switch rapid.SampledFrom([]string{
-				"counted", "counted", "unlimited", "deleted", "none",
+				"counted", "counted", "deleted", "none",
 			}).Draw(rt, "kind") {
 			case "counted":
 				balances[id] = balance.Draw(rt, "balance")
-				addKey(t, db, id, credits(balances[id]))
-			case "unlimited":
-				addKey(t, db, id, sql.NullInt64{})
+				addBalance(t, db, id, balances[id])
 			case "deleted":
-				addKey(t, db, id, credits(100))
+				addBalance(t, db, id, 100)
 				err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
-					return tx.MarkKeyDeleted(ctx, id, 1)
+					return tx.DeleteBalance(ctx, id)
 				})
 				if err != nil {
 					rt.Fatal(err)
@@ -164,13 +159,13 @@ func TestCombinedSpendsAgreeWithSingleSpends(t *testing.T) {
 			}
 		}
 		for _, id := range unasked {
-			if left, err := db.Balance(t.Context(), id); err != nil || left != credits(100) {
+			if left, err := db.Balance(t.Context(), id); err != nil || left != 100 {
 				rt.Fatalf("%q has %v left, of which nothing was asked (%v)", id, left, err)
 			}
 		}
 		for id, want := range balances {
 			if left, err := db.Balance(t.Context(), id); want >= 0 &&
-				(err != nil || left != credits(want)) {
+				(err != nil || left != want) {
 				rt.Fatalf("the balance is %v, want %d (%v)", left, want, err)
 			}
 		}
@@ -183,7 +178,7 @@ func TestSpendsOfAllNodesAreExact(t *testing.T) {
 	where := testenv.Postgres(t)
 	nodes := []*DB{open(t, where), open(t, where)}
 	const first, refills, amount = 1000, 40, 25
-	addKey(t, nodes[0], "key", credits(first))
+	addBalance(t, nodes[0], "key", first)
 	var mu sync.Mutex
 	var taken int64
 	var wg sync.WaitGroup
@@ -216,8 +211,8 @@ func TestSpendsOfAllNodesAreExact(t *testing.T) {
 	})
 	wg.Wait()
 	left, err := nodes[0].Balance(t.Context(), "key")
-	if err != nil || taken+left.Int64 != first+refills*amount {
-		t.Errorf("%d taken and %d left of %d (%v)", taken, left.Int64, first+refills*amount, err)
+	if err != nil || taken+left != first+refills*amount {
+		t.Errorf("%d taken and %d left of %d (%v)", taken, left, first+refills*amount, err)
 	}
 }
 
@@ -228,7 +223,7 @@ func TestSpendsAreExactBesideFailedChanges(t *testing.T) {
 		db := open(t, where)
 		const keys, balance, callers, times = 5, 60, 20, 20
 		for i := range keys {
-			addKey(t, db, fmt.Sprint("key ", i), credits(balance))
+			addBalance(t, db, fmt.Sprint("key ", i), balance)
 		}
 		var taken [keys]atomic.Int64
 		var wg sync.WaitGroup
@@ -260,7 +255,7 @@ func TestSpendsAreExactBesideFailedChanges(t *testing.T) {
 		wg.Wait()
 		for i := range keys {
 			left, err := db.Balance(t.Context(), fmt.Sprint("key ", i))
-			if got := taken[i].Load(); err != nil || got != balance || left != credits(0) {
+			if got := taken[i].Load(); err != nil || got != balance || left != 0 {
 				t.Errorf("key %d: %d taken and %v left of %d (%v)", i, got, left, balance, err)
 			}
 		}
@@ -272,9 +267,9 @@ func TestAnUnwritableRowFailsOnlyItsOwnSpends(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
 	const keys, times = 6, 20
 	for i := range keys {
-		addKey(t, db, fmt.Sprint("key ", i), credits(times))
+		addBalance(t, db, fmt.Sprint("key ", i), times)
 	}
-	_, err := db.pool.ExecContext(t.Context(), "CREATE TRIGGER damage BEFORE UPDATE ON keys "+
+	_, err := db.pool.ExecContext(t.Context(), "CREATE TRIGGER damage BEFORE UPDATE ON balances "+
 		"WHEN NEW.id = 'key 0' BEGIN SELECT RAISE(ABORT, 'damaged'); END")
 	if err != nil {
 		t.Fatal(err)
@@ -298,7 +293,7 @@ func TestAnUnwritableRowFailsOnlyItsOwnSpends(t *testing.T) {
 			want = times
 		}
 		if left, err := db.Balance(t.Context(), fmt.Sprint("key ", i)); err != nil ||
-			left != credits(want) {
+			left != want {
 			t.Errorf("key %d: %v left, want %d (%v)", i, left, want, err)
 		}
 	}
@@ -320,7 +315,7 @@ func (s uncommitting) commit(ctx context.Context, begun head) error {
 // A change whose callers have all left fails while another caller enters the line.
 func TestASpendGetsOnlyTheResultOfItsOwnCommit(t *testing.T) {
 	db := open(t, "sqlite://"+t.TempDir())
-	addKey(t, db, "key", credits(10))
+	addBalance(t, db, "key", 10)
 	first, second, spent := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	commits := 0
 	old := db.writer
@@ -361,7 +356,7 @@ func TestASpendGetsOnlyTheResultOfItsOwnCommit(t *testing.T) {
 	if err := <-spent; err != nil {
 		t.Errorf("who came later got error %v", err)
 	}
-	if left, err := db.Balance(t.Context(), "key"); err != nil || left != credits(9) {
+	if left, err := db.Balance(t.Context(), "key"); err != nil || left != 9 {
 		t.Errorf("%v left (%v)", left, err)
 	}
 }
@@ -373,19 +368,18 @@ func (p *spender) waitingIn(line string) int {
 	return len(p.lines[line])
 }
 
-// Keys that don't exist, are deleted, or have no balance.
-func TestSpendsOfMissingOrUnlimitedKeysFail(t *testing.T) {
+// Balances that don't exist or are deleted.
+func TestSpendsOfMissingBalancesFail(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
-		addKey(t, db, "unlimited", sql.NullInt64{})
-		addKey(t, db, "deleted", credits(5))
+		addBalance(t, db, "deleted", 5)
 		err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
-			return tx.MarkKeyDeleted(ctx, "deleted", 1)
+			return tx.DeleteBalance(ctx, "deleted")
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, id := range []string{"unlimited", "deleted", "none"} {
+		for _, id := range []string{"deleted", "none"} {
 			var wg sync.WaitGroup
 			for cost := range int64(5) {
 				wg.Go(func() {
@@ -407,7 +401,7 @@ func TestSpendsOfMissingOrUnlimitedKeysFail(t *testing.T) {
 func TestAStartedSpendIsFinished(t *testing.T) {
 	each(t, func(t *testing.T, where string) {
 		db := open(t, where)
-		addKey(t, db, "key", credits(100))
+		addBalance(t, db, "key", 100)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := db.Spend(ctx, "", "key", 1); !errors.Is(err, context.Canceled) {
@@ -431,8 +425,8 @@ func TestAStartedSpendIsFinished(t *testing.T) {
 		}
 		wg.Wait()
 		db.spends.close()
-		if left, err := db.Balance(t.Context(), "key"); err != nil || left.Int64 != 100-taken {
-			t.Errorf("%d are left after %d (%v)", left.Int64, taken, err)
+		if left, err := db.Balance(t.Context(), "key"); err != nil || left != 100-taken {
+			t.Errorf("%d are left after %d (%v)", left, taken, err)
 		}
 		if _, err := db.Spend(t.Context(), "", "key", 1); !errors.Is(err, ErrClosed) {
 			t.Errorf("after the end: error %v", err)
@@ -448,7 +442,7 @@ func TestALostSpendResponseIsAnUnknownOutcome(t *testing.T) {
 			t.Parallel()
 			where, proxy := behind(t, testenv.Postgres(t)+"&default_query_exec_mode="+mode)
 			db := open(t, where)
-			addKey(t, db, "key", credits(100))
+			addBalance(t, db, "key", 100)
 			if _, err := db.Spend(t.Context(), "", "key", 1); err != nil {
 				t.Fatal(err)
 			}
@@ -459,7 +453,7 @@ func TestALostSpendResponseIsAnUnknownOutcome(t *testing.T) {
 				t.Errorf("error %v", err)
 			}
 			proxy.OnServer(nil)
-			if left, err := db.Balance(t.Context(), "key"); err != nil || left.Int64 != 89 {
+			if left, err := db.Balance(t.Context(), "key"); err != nil || left != 89 {
 				t.Errorf("%v are left (%v)", left, err)
 			}
 		})
@@ -477,7 +471,7 @@ func BenchmarkSpend(b *testing.B) {
 				ids := make([]string, at.keys)
 				for i := range ids {
 					ids[i] = fmt.Sprintf("key_%04d", i)
-					addKey(b, db, ids[i], credits(math.MaxInt64))
+					addBalance(b, db, ids[i], math.MaxInt64)
 				}
 				atOnce(b, at.callers, func() error {
 					_, err := db.Spend(b.Context(), "", ids[rand.IntN(len(ids))], 1)
@@ -498,9 +492,9 @@ func TestSpendsOfManyKeysAreExact(t *testing.T) {
 		if err := db.Update(t.Context(), func(ctx context.Context, tx *Tx) error {
 			var errs []error
 			for i := range keys {
-				k := write.InsertKeyParams{ID: fmt.Sprint(i), Hash: fmt.Sprint(i)}
-				k.Remaining = sql.NullInt64{Int64: int64(2 * i), Valid: true}
-				errs = append(errs, tx.InsertKey(ctx, k))
+				errs = append(errs, tx.InsertBalance(ctx, write.InsertBalanceParams{
+					ID: fmt.Sprint(i), Remaining: int64(2 * i),
+				}))
 			}
 			return errors.Join(errs...)
 		}); err != nil {
@@ -517,7 +511,7 @@ func TestSpendsOfManyKeysAreExact(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, err := conn.ExecContext(t.Context(),
-				"SELECT id FROM keys WHERE id = '7' FOR UPDATE"); err != nil {
+				"SELECT id FROM balances WHERE id = '7' FOR UPDATE"); err != nil {
 				t.Fatal(err)
 			}
 			free = func() {
@@ -557,9 +551,9 @@ func TestSpendsOfManyKeysAreExact(t *testing.T) {
 			}
 			want := min(each, int64(2*i))
 			left, err := db.Balance(t.Context(), fmt.Sprint(i))
-			if err != nil || made[i].Load() != want || left.Int64 != int64(2*i)-want {
+			if err != nil || made[i].Load() != want || left != int64(2*i)-want {
 				t.Errorf("key %d: %d spends and %d left (%v), want %d spends", i, made[i].Load(),
-					left.Int64, err, want)
+					left, err, want)
 			}
 		}
 	})

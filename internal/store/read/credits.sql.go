@@ -11,20 +11,20 @@ import (
 )
 
 const balance = `-- name: Balance :one
-SELECT remaining FROM keys WHERE id = $1
+SELECT remaining FROM balances WHERE id = $1
 `
 
-// A balance by the id of its family; NULL for unlimited.
-func (q *Queries) Balance(ctx context.Context, id string) (sql.NullInt64, error) {
+// A balance by the id of its family; no row for unlimited.
+func (q *Queries) Balance(ctx context.Context, id string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, balance, id)
-	var remaining sql.NullInt64
+	var remaining int64
 	err := row.Scan(&remaining)
 	return remaining, err
 }
 
 const keyBalance = `-- name: KeyBalance :one
 SELECT b.remaining FROM keys k
-JOIN keys b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
+LEFT JOIN balances b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
 WHERE k.id = $1 AND k.deleted_at = 0
 `
 
@@ -50,43 +50,36 @@ func (q *Queries) OtherOfFamily(ctx context.Context, family string, iD string) (
 }
 
 const refillsDue = `-- name: RefillsDue :many
-SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at, family FROM keys
-WHERE refill_interval <> '' AND refill_at <= $1
-ORDER BY refill_at
+SELECT b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, COALESCE(k.name, '') AS key_name FROM balances b
+LEFT JOIN keys k ON k.id = b.id
+WHERE b.refill_interval <> '' AND b.refill_at <= $1
+ORDER BY b.refill_at
 LIMIT CAST($2 AS BIGINT)
 `
 
-func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([]Key, error) {
+type RefillsDueRow struct {
+	Balance Balance
+	KeyName string
+}
+
+func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([]RefillsDueRow, error) {
 	rows, err := q.db.QueryContext(ctx, refillsDue, refillAt, most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Key
+	var items []RefillsDueRow
 	for rows.Next() {
-		var i Key
+		var i RefillsDueRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.WorkspaceID,
-			&i.APIID,
-			&i.IdentityID,
-			&i.Hash,
-			&i.MigrationID,
-			&i.Start,
-			&i.Name,
-			&i.Meta,
-			&i.Enabled,
-			&i.Expires,
-			&i.Remaining,
-			&i.RefillInterval,
-			&i.RefillAmount,
-			&i.RefillDay,
-			&i.RefillAt,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.LastUsedAt,
-			&i.DeletedAt,
-			&i.Family,
+			&i.Balance.ID,
+			&i.Balance.WorkspaceID,
+			&i.Balance.Remaining,
+			&i.Balance.RefillInterval,
+			&i.Balance.RefillAmount,
+			&i.Balance.RefillDay,
+			&i.Balance.RefillAt,
+			&i.KeyName,
 		); err != nil {
 			return nil, err
 		}
@@ -99,30 +92,4 @@ func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([
 		return nil, err
 	}
 	return items, nil
-}
-
-const sharedCredits = `-- name: SharedCredits :one
-SELECT remaining, refill_interval, refill_amount, refill_day, refill_at FROM keys WHERE id = $1
-`
-
-type SharedCreditsRow struct {
-	Remaining      sql.NullInt64
-	RefillInterval string
-	RefillAmount   int64
-	RefillDay      int64
-	RefillAt       int64
-}
-
-// The balance and the schedule of a family.
-func (q *Queries) SharedCredits(ctx context.Context, id string) (SharedCreditsRow, error) {
-	row := q.db.QueryRowContext(ctx, sharedCredits, id)
-	var i SharedCreditsRow
-	err := row.Scan(
-		&i.Remaining,
-		&i.RefillInterval,
-		&i.RefillAmount,
-		&i.RefillDay,
-		&i.RefillAt,
-	)
-	return i, err
 }

@@ -7,6 +7,7 @@ package read
 
 import (
 	"context"
+	"database/sql"
 )
 
 const countKeysOfIdentity = `-- name: CountKeysOfIdentity :one
@@ -25,14 +26,17 @@ func (q *Queries) CountKeysOfIdentity(ctx context.Context, identityID string, aP
 }
 
 const keyByHash = `-- name: KeyByHash :one
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
     w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at,
     COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
-    COALESCE(i.enabled, TRUE) AS identity_enabled
+    COALESCE(i.enabled, TRUE) AS identity_enabled,
+    b.remaining, COALESCE(b.refill_interval, '') AS refill_interval, COALESCE(b.refill_amount, 0) AS refill_amount,
+    COALESCE(b.refill_day, 0) AS refill_day, COALESCE(b.refill_at, 0) AS refill_at
 FROM keys k
 JOIN apis a ON a.id = k.api_id
 JOIN workspaces w ON w.id = k.workspace_id
 LEFT JOIN identities i ON i.id = k.identity_id
+LEFT JOIN balances b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
 WHERE k.hash = $1 AND k.workspace_id = $2
 `
 
@@ -46,6 +50,11 @@ type KeyByHashRow struct {
 	ExternalID         string
 	IdentityMeta       string
 	IdentityEnabled    bool
+	Remaining          sql.NullInt64
+	RefillInterval     string
+	RefillAmount       int64
+	RefillDay          int64
+	RefillAt           int64
 }
 
 // All that verification needs of the key, its API, its workspace and its identity.
@@ -64,11 +73,6 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string, workspaceID string
 		&i.Key.Meta,
 		&i.Key.Enabled,
 		&i.Key.Expires,
-		&i.Key.Remaining,
-		&i.Key.RefillInterval,
-		&i.Key.RefillAmount,
-		&i.Key.RefillDay,
-		&i.Key.RefillAt,
 		&i.Key.CreatedAt,
 		&i.Key.UpdatedAt,
 		&i.Key.LastUsedAt,
@@ -82,18 +86,23 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string, workspaceID string
 		&i.ExternalID,
 		&i.IdentityMeta,
 		&i.IdentityEnabled,
+		&i.Remaining,
+		&i.RefillInterval,
+		&i.RefillAmount,
+		&i.RefillDay,
+		&i.RefillAt,
 	)
 	return i, err
 }
 
 const keysDeletedBefore = `-- name: KeysDeletedBefore :many
-SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at, family FROM keys
-WHERE deleted_at <> 0 AND deleted_at < $1 AND hash <> id
+SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, created_at, updated_at, last_used_at, deleted_at, family FROM keys
+WHERE deleted_at <> 0 AND deleted_at < $1
 ORDER BY deleted_at
 LIMIT CAST($2 AS BIGINT)
 `
 
-// Some of them, of any workspace, but not the balances that families leave.
+// Some of them, of any workspace.
 func (q *Queries) KeysDeletedBefore(ctx context.Context, before int64, most int64) ([]Key, error) {
 	rows, err := q.db.QueryContext(ctx, keysDeletedBefore, before, most)
 	if err != nil {
@@ -115,11 +124,6 @@ func (q *Queries) KeysDeletedBefore(ctx context.Context, before int64, most int6
 			&i.Meta,
 			&i.Enabled,
 			&i.Expires,
-			&i.Remaining,
-			&i.RefillInterval,
-			&i.RefillAmount,
-			&i.RefillDay,
-			&i.RefillAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.LastUsedAt,
@@ -140,12 +144,12 @@ func (q *Queries) KeysDeletedBefore(ctx context.Context, before int64, most int6
 }
 
 const keysOfDeletedAPIs = `-- name: KeysOfDeletedAPIs :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family FROM apis a JOIN keys k ON k.api_id = a.id
-WHERE a.deleted_at <> 0 AND k.hash <> k.id
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family FROM apis a JOIN keys k ON k.api_id = a.id
+WHERE a.deleted_at <> 0
 LIMIT CAST($1 AS BIGINT)
 `
 
-// Some of them, of any workspace, but not the balances that families leave.
+// Some of them, of any workspace.
 func (q *Queries) KeysOfDeletedAPIs(ctx context.Context, most int64) ([]Key, error) {
 	rows, err := q.db.QueryContext(ctx, keysOfDeletedAPIs, most)
 	if err != nil {
@@ -167,11 +171,6 @@ func (q *Queries) KeysOfDeletedAPIs(ctx context.Context, most int64) ([]Key, err
 			&i.Meta,
 			&i.Enabled,
 			&i.Expires,
-			&i.Remaining,
-			&i.RefillInterval,
-			&i.RefillAmount,
-			&i.RefillDay,
-			&i.RefillAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.LastUsedAt,
@@ -192,9 +191,12 @@ func (q *Queries) KeysOfDeletedAPIs(ctx context.Context, most int64) ([]Key, err
 }
 
 const keysOfIdentityPage = `-- name: KeysOfIdentityPage :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, i.external_id, i.meta AS identity_meta, i.enabled AS identity_enabled
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, i.external_id, i.meta AS identity_meta, i.enabled AS identity_enabled,
+    b.remaining, COALESCE(b.refill_interval, '') AS refill_interval, COALESCE(b.refill_amount, 0) AS refill_amount,
+    COALESCE(b.refill_day, 0) AS refill_day, COALESCE(b.refill_at, 0) AS refill_at
 FROM keys k
 JOIN identities i ON i.id = k.identity_id
+LEFT JOIN balances b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
 WHERE k.identity_id = $1 AND k.identity_id <> '' AND k.id >= $2
     AND k.api_id = $3 AND k.deleted_at = 0
 ORDER BY k.id
@@ -213,6 +215,11 @@ type KeysOfIdentityPageRow struct {
 	ExternalID      string
 	IdentityMeta    string
 	IdentityEnabled bool
+	Remaining       sql.NullInt64
+	RefillInterval  string
+	RefillAmount    int64
+	RefillDay       int64
+	RefillAt        int64
 }
 
 // Keys of an API that belong to an identity, from an id on.
@@ -242,11 +249,6 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 			&i.Key.Meta,
 			&i.Key.Enabled,
 			&i.Key.Expires,
-			&i.Key.Remaining,
-			&i.Key.RefillInterval,
-			&i.Key.RefillAmount,
-			&i.Key.RefillDay,
-			&i.Key.RefillAt,
 			&i.Key.CreatedAt,
 			&i.Key.UpdatedAt,
 			&i.Key.LastUsedAt,
@@ -255,6 +257,11 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 			&i.ExternalID,
 			&i.IdentityMeta,
 			&i.IdentityEnabled,
+			&i.Remaining,
+			&i.RefillInterval,
+			&i.RefillAmount,
+			&i.RefillDay,
+			&i.RefillAt,
 		); err != nil {
 			return nil, err
 		}
@@ -270,10 +277,10 @@ func (q *Queries) KeysOfIdentityPage(ctx context.Context, arg KeysOfIdentityPage
 }
 
 const keysOfWorkspacesDeletedBefore = `-- name: KeysOfWorkspacesDeletedBefore :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family FROM workspaces w
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family FROM workspaces w
 JOIN apis a ON a.workspace_id = w.id
 JOIN keys k ON k.api_id = a.id
-WHERE w.deleted_at <> 0 AND w.deleted_at < $1 AND k.hash <> k.id
+WHERE w.deleted_at <> 0 AND w.deleted_at < $1
 LIMIT CAST($2 AS BIGINT)
 `
 
@@ -299,11 +306,6 @@ func (q *Queries) KeysOfWorkspacesDeletedBefore(ctx context.Context, before int6
 			&i.Meta,
 			&i.Enabled,
 			&i.Expires,
-			&i.Remaining,
-			&i.RefillInterval,
-			&i.RefillAmount,
-			&i.RefillDay,
-			&i.RefillAt,
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.LastUsedAt,
@@ -324,10 +326,13 @@ func (q *Queries) KeysOfWorkspacesDeletedBefore(ctx context.Context, before int6
 }
 
 const keysPage = `-- name: KeysPage :many
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
-    COALESCE(i.enabled, TRUE) AS identity_enabled
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
+    COALESCE(i.enabled, TRUE) AS identity_enabled,
+    b.remaining, COALESCE(b.refill_interval, '') AS refill_interval, COALESCE(b.refill_amount, 0) AS refill_amount,
+    COALESCE(b.refill_day, 0) AS refill_day, COALESCE(b.refill_at, 0) AS refill_at
 FROM keys k
 LEFT JOIN identities i ON i.id = k.identity_id
+LEFT JOIN balances b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
 WHERE k.api_id = $1 AND k.id >= $2 AND k.deleted_at = 0
 ORDER BY k.id
 LIMIT CAST($3 AS BIGINT)
@@ -338,6 +343,11 @@ type KeysPageRow struct {
 	ExternalID      string
 	IdentityMeta    string
 	IdentityEnabled bool
+	Remaining       sql.NullInt64
+	RefillInterval  string
+	RefillAmount    int64
+	RefillDay       int64
+	RefillAt        int64
 }
 
 // Keys of an API from an id on.
@@ -362,11 +372,6 @@ func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, mos
 			&i.Key.Meta,
 			&i.Key.Enabled,
 			&i.Key.Expires,
-			&i.Key.Remaining,
-			&i.Key.RefillInterval,
-			&i.Key.RefillAmount,
-			&i.Key.RefillDay,
-			&i.Key.RefillAt,
 			&i.Key.CreatedAt,
 			&i.Key.UpdatedAt,
 			&i.Key.LastUsedAt,
@@ -375,6 +380,11 @@ func (q *Queries) KeysPage(ctx context.Context, aPIID string, fromID string, mos
 			&i.ExternalID,
 			&i.IdentityMeta,
 			&i.IdentityEnabled,
+			&i.Remaining,
+			&i.RefillInterval,
+			&i.RefillAmount,
+			&i.RefillDay,
+			&i.RefillAt,
 		); err != nil {
 			return nil, err
 		}
@@ -436,13 +446,16 @@ func (q *Queries) KeysWithHash(ctx context.Context, hash string, aPIID string) (
 }
 
 const liveKey = `-- name: LiveKey :one
-SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.remaining, k.refill_interval, k.refill_amount, k.refill_day, k.refill_at, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
+SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
     a.default_bytes,
     COALESCE(i.external_id, '') AS external_id, COALESCE(i.meta, '') AS identity_meta,
-    COALESCE(i.enabled, TRUE) AS identity_enabled
+    COALESCE(i.enabled, TRUE) AS identity_enabled,
+    b.remaining, COALESCE(b.refill_interval, '') AS refill_interval, COALESCE(b.refill_amount, 0) AS refill_amount,
+    COALESCE(b.refill_day, 0) AS refill_day, COALESCE(b.refill_at, 0) AS refill_at
 FROM keys k
 JOIN apis a ON a.id = k.api_id
 LEFT JOIN identities i ON i.id = k.identity_id
+LEFT JOIN balances b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
 WHERE k.id = $1 AND k.workspace_id = $2 AND k.deleted_at = 0 AND a.deleted_at = 0
 `
 
@@ -456,6 +469,11 @@ type LiveKeyRow struct {
 	ExternalID      string
 	IdentityMeta    string
 	IdentityEnabled bool
+	Remaining       sql.NullInt64
+	RefillInterval  string
+	RefillAmount    int64
+	RefillDay       int64
+	RefillAt        int64
 }
 
 // A key that can be managed: neither it nor its API is deleted.
@@ -474,11 +492,6 @@ func (q *Queries) LiveKey(ctx context.Context, iD string, workspaceID string) (L
 		&i.Key.Meta,
 		&i.Key.Enabled,
 		&i.Key.Expires,
-		&i.Key.Remaining,
-		&i.Key.RefillInterval,
-		&i.Key.RefillAmount,
-		&i.Key.RefillDay,
-		&i.Key.RefillAt,
 		&i.Key.CreatedAt,
 		&i.Key.UpdatedAt,
 		&i.Key.LastUsedAt,
@@ -492,6 +505,11 @@ func (q *Queries) LiveKey(ctx context.Context, iD string, workspaceID string) (L
 		&i.ExternalID,
 		&i.IdentityMeta,
 		&i.IdentityEnabled,
+		&i.Remaining,
+		&i.RefillInterval,
+		&i.RefillAmount,
+		&i.RefillDay,
+		&i.RefillAt,
 	)
 	return i, err
 }

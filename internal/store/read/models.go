@@ -40,6 +40,16 @@ type AuditLog struct {
 	CorrelationID string
 }
 
+type Balance struct {
+	ID             string
+	WorkspaceID    string
+	Remaining      int64
+	RefillInterval string
+	RefillAmount   int64
+	RefillDay      int64
+	RefillAt       int64
+}
+
 type Cell struct {
 	WorkspaceID string
 	Namespace   string
@@ -76,27 +86,22 @@ type Identity struct {
 }
 
 type Key struct {
-	ID             string
-	WorkspaceID    string
-	APIID          string
-	IdentityID     string
-	Hash           string
-	MigrationID    string
-	Start          string
-	Name           string
-	Meta           string
-	Enabled        bool
-	Expires        sql.NullInt64
-	Remaining      sql.NullInt64
-	RefillInterval string
-	RefillAmount   int64
-	RefillDay      int64
-	RefillAt       int64
-	CreatedAt      int64
-	UpdatedAt      int64
-	LastUsedAt     int64
-	DeletedAt      int64
-	Family         string
+	ID          string
+	WorkspaceID string
+	APIID       string
+	IdentityID  string
+	Hash        string
+	MigrationID string
+	Start       string
+	Name        string
+	Meta        string
+	Enabled     bool
+	Expires     sql.NullInt64
+	CreatedAt   int64
+	UpdatedAt   int64
+	LastUsedAt  int64
+	DeletedAt   int64
+	Family      string
 }
 
 type KeyMigration struct {

@@ -7,35 +7,62 @@ package write
 
 import (
 	"context"
-	"database/sql"
 )
 
 const addBalance = `-- name: AddBalance :one
-UPDATE keys SET remaining = remaining + CAST($1 AS BIGINT)
+UPDATE balances SET remaining = remaining + CAST($1 AS BIGINT)
 WHERE id = $2 AND remaining <= 9223372036854775807 - CAST($1 AS BIGINT)
 RETURNING remaining
 `
 
 // Adds to a balance if the sum still fits 64 bits; no row otherwise.
-func (q *Queries) AddBalance(ctx context.Context, amount int64, iD string) (sql.NullInt64, error) {
+func (q *Queries) AddBalance(ctx context.Context, amount int64, iD string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, addBalance, amount, iD)
-	var remaining sql.NullInt64
+	var remaining int64
 	err := row.Scan(&remaining)
 	return remaining, err
 }
 
-const dropCredits = `-- name: DropCredits :exec
-UPDATE keys SET remaining = NULL, refill_interval = '' WHERE id = $1
+const deleteBalance = `-- name: DeleteBalance :exec
+DELETE FROM balances WHERE id = $1
 `
 
-// Ends a balance, which no key has any longer: nothing can be spent from it.
-func (q *Queries) DropCredits(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, dropCredits, id)
+// Makes a key unlimited, or ends a balance that no key has any longer.
+func (q *Queries) DeleteBalance(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, deleteBalance, id)
+	return err
+}
+
+const insertBalance = `-- name: InsertBalance :exec
+INSERT INTO balances (id, workspace_id, remaining, refill_interval, refill_amount, refill_day, refill_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+`
+
+type InsertBalanceParams struct {
+	ID             string
+	WorkspaceID    string
+	Remaining      int64
+	RefillInterval string
+	RefillAmount   int64
+	RefillDay      int64
+	RefillAt       int64
+}
+
+func (q *Queries) InsertBalance(ctx context.Context, arg InsertBalanceParams) error {
+	_, err := q.db.ExecContext(ctx, insertBalance,
+		arg.ID,
+		arg.WorkspaceID,
+		arg.Remaining,
+		arg.RefillInterval,
+		arg.RefillAmount,
+		arg.RefillDay,
+		arg.RefillAt,
+	)
 	return err
 }
 
 const refill = `-- name: Refill :execrows
-UPDATE keys SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = $1
+UPDATE balances SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = $1
 WHERE id = $2 AND refill_at = $3 AND refill_interval <> ''
 `
 
@@ -49,42 +76,18 @@ func (q *Queries) Refill(ctx context.Context, nextAt int64, iD string, dueAt int
 }
 
 const setBalance = `-- name: SetBalance :exec
-UPDATE keys SET remaining = $2 WHERE id = $1
+INSERT INTO balances (id, workspace_id, remaining) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET remaining = excluded.remaining
 `
 
-func (q *Queries) SetBalance(ctx context.Context, iD string, remaining sql.NullInt64) error {
-	_, err := q.db.ExecContext(ctx, setBalance, iD, remaining)
-	return err
-}
-
-const setCredits = `-- name: SetCredits :exec
-UPDATE keys SET remaining = $2, refill_interval = $3, refill_amount = $4, refill_day = $5, refill_at = $6 WHERE id = $1
-`
-
-type SetCreditsParams struct {
-	ID             string
-	Remaining      sql.NullInt64
-	RefillInterval string
-	RefillAmount   int64
-	RefillDay      int64
-	RefillAt       int64
-}
-
-// Sets balance and schedule anew.
-func (q *Queries) SetCredits(ctx context.Context, arg SetCreditsParams) error {
-	_, err := q.db.ExecContext(ctx, setCredits,
-		arg.ID,
-		arg.Remaining,
-		arg.RefillInterval,
-		arg.RefillAmount,
-		arg.RefillDay,
-		arg.RefillAt,
-	)
+// Sets a balance and leaves the schedule; a new balance has none.
+func (q *Queries) SetBalance(ctx context.Context, iD string, workspaceID string, remaining int64) error {
+	_, err := q.db.ExecContext(ctx, setBalance, iD, workspaceID, remaining)
 	return err
 }
 
 const setSchedule = `-- name: SetSchedule :exec
-UPDATE keys SET refill_interval = $2, refill_amount = $3, refill_day = $4, refill_at = $5 WHERE id = $1
+UPDATE balances SET refill_interval = $2, refill_amount = $3, refill_day = $4, refill_at = $5 WHERE id = $1
 `
 
 type SetScheduleParams struct {
@@ -108,29 +111,29 @@ func (q *Queries) SetSchedule(ctx context.Context, arg SetScheduleParams) error 
 }
 
 const spend = `-- name: Spend :one
-UPDATE keys SET remaining = remaining - CAST($1 AS BIGINT)
+UPDATE balances SET remaining = remaining - CAST($1 AS BIGINT)
 WHERE id = $2 AND remaining >= CAST($1 AS BIGINT)
 RETURNING remaining
 `
 
 // Takes the cost from a balance that has it, and returns what is left; no row otherwise.
-func (q *Queries) Spend(ctx context.Context, cost int64, iD string) (sql.NullInt64, error) {
+func (q *Queries) Spend(ctx context.Context, cost int64, iD string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, spend, cost, iD)
-	var remaining sql.NullInt64
+	var remaining int64
 	err := row.Scan(&remaining)
 	return remaining, err
 }
 
 const subtractBalance = `-- name: SubtractBalance :one
-UPDATE keys SET remaining = CASE WHEN remaining > CAST($1 AS BIGINT) THEN remaining - CAST($1 AS BIGINT) ELSE 0 END
-WHERE id = $2 AND remaining IS NOT NULL
+UPDATE balances SET remaining = CASE WHEN remaining > CAST($1 AS BIGINT) THEN remaining - CAST($1 AS BIGINT) ELSE 0 END
+WHERE id = $2
 RETURNING remaining
 `
 
 // Takes from a balance, at most all of it.
-func (q *Queries) SubtractBalance(ctx context.Context, amount int64, iD string) (sql.NullInt64, error) {
+func (q *Queries) SubtractBalance(ctx context.Context, amount int64, iD string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, subtractBalance, amount, iD)
-	var remaining sql.NullInt64
+	var remaining int64
 	err := row.Scan(&remaining)
 	return remaining, err
 }

@@ -10,15 +10,6 @@ import (
 	"database/sql"
 )
 
-const deleteErasedKey = `-- name: DeleteErasedKey :exec
-DELETE FROM keys WHERE id = $1 AND hash = id
-`
-
-func (q *Queries) DeleteErasedKey(ctx context.Context, id string) error {
-	_, err := q.db.ExecContext(ctx, deleteErasedKey, id)
-	return err
-}
-
 const deleteKey = `-- name: DeleteKey :exec
 DELETE FROM keys WHERE id = $1
 `
@@ -46,45 +37,29 @@ func (q *Queries) DeleteSealedKey(ctx context.Context, keyID string) error {
 	return err
 }
 
-const eraseKey = `-- name: EraseKey :exec
-UPDATE keys SET hash = id, start = '', name = '', meta = '', identity_id = '', migration_id = '', deleted_at = $2
-WHERE id = $1
-`
-
-// Leaves nothing of a key but the balance that its family still uses.
-func (q *Queries) EraseKey(ctx context.Context, iD string, deletedAt int64) error {
-	_, err := q.db.ExecContext(ctx, eraseKey, iD, deletedAt)
-	return err
-}
-
 const insertKey = `-- name: InsertKey :exec
 INSERT INTO keys (id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires,
-    remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at, family)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    created_at, updated_at, last_used_at, deleted_at, family)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 `
 
 type InsertKeyParams struct {
-	ID             string
-	WorkspaceID    string
-	APIID          string
-	IdentityID     string
-	Hash           string
-	MigrationID    string
-	Start          string
-	Name           string
-	Meta           string
-	Enabled        bool
-	Expires        sql.NullInt64
-	Remaining      sql.NullInt64
-	RefillInterval string
-	RefillAmount   int64
-	RefillDay      int64
-	RefillAt       int64
-	CreatedAt      int64
-	UpdatedAt      int64
-	LastUsedAt     int64
-	DeletedAt      int64
-	Family         string
+	ID          string
+	WorkspaceID string
+	APIID       string
+	IdentityID  string
+	Hash        string
+	MigrationID string
+	Start       string
+	Name        string
+	Meta        string
+	Enabled     bool
+	Expires     sql.NullInt64
+	CreatedAt   int64
+	UpdatedAt   int64
+	LastUsedAt  int64
+	DeletedAt   int64
+	Family      string
 }
 
 // Names every column in the order of the table: its parameters are converted from a whole row, which
@@ -102,11 +77,6 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.Meta,
 		arg.Enabled,
 		arg.Expires,
-		arg.Remaining,
-		arg.RefillInterval,
-		arg.RefillAmount,
-		arg.RefillDay,
-		arg.RefillAt,
 		arg.CreatedAt,
 		arg.UpdatedAt,
 		arg.LastUsedAt,
@@ -126,10 +96,9 @@ func (q *Queries) InsertSealedKey(ctx context.Context, keyID string, sealed []by
 }
 
 const markKeyDeleted = `-- name: MarkKeyDeleted :exec
-UPDATE keys SET deleted_at = $2, remaining = NULL, refill_interval = '' WHERE id = $1
+UPDATE keys SET deleted_at = $2 WHERE id = $1
 `
 
-// Deletes a key and its balance.
 func (q *Queries) MarkKeyDeleted(ctx context.Context, iD string, deletedAt int64) error {
 	_, err := q.db.ExecContext(ctx, markKeyDeleted, iD, deletedAt)
 	return err
@@ -141,16 +110,6 @@ UPDATE keys SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2
 
 func (q *Queries) MarkKeyUsed(ctx context.Context, iD string, lastUsedAt int64) error {
 	_, err := q.db.ExecContext(ctx, markKeyUsed, iD, lastUsedAt)
-	return err
-}
-
-const markRelativeDeleted = `-- name: MarkRelativeDeleted :exec
-UPDATE keys SET deleted_at = $2 WHERE id = $1
-`
-
-// Deletes a key and leaves the balance that its family still uses.
-func (q *Queries) MarkRelativeDeleted(ctx context.Context, iD string, deletedAt int64) error {
-	_, err := q.db.ExecContext(ctx, markRelativeDeleted, iD, deletedAt)
 	return err
 }
 

@@ -2,8 +2,8 @@
 -- Names every column in the order of the table: its parameters are converted from a whole row, which
 -- doesn't compile where one is missing.
 INSERT INTO keys (id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires,
-    remaining, refill_interval, refill_amount, refill_day, refill_at, created_at, updated_at, last_used_at, deleted_at, family)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21);
+    created_at, updated_at, last_used_at, deleted_at, family)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
 
 -- name: UpdateKey :exec
 UPDATE keys SET name = $2, identity_id = $3, meta = $4, expires = $5, enabled = $6, updated_at = $7 WHERE id = $1;
@@ -16,23 +16,10 @@ UPDATE keys SET expires = $2, family = $3 WHERE id = $1;
 UPDATE keys SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2;
 
 -- name: MarkKeyDeleted :exec
--- Deletes a key and its balance.
-UPDATE keys SET deleted_at = $2, remaining = NULL, refill_interval = '' WHERE id = $1;
-
--- name: MarkRelativeDeleted :exec
--- Deletes a key and leaves the balance that its family still uses.
 UPDATE keys SET deleted_at = $2 WHERE id = $1;
 
 -- name: DeleteKey :exec
 DELETE FROM keys WHERE id = $1;
-
--- name: EraseKey :exec
--- Leaves nothing of a key but the balance that its family still uses.
-UPDATE keys SET hash = id, start = '', name = '', meta = '', identity_id = '', migration_id = '', deleted_at = $2
-WHERE id = $1;
-
--- name: DeleteErasedKey :exec
-DELETE FROM keys WHERE id = $1 AND hash = id;
 
 -- name: DeleteKeyLimits :exec
 DELETE FROM limits WHERE owner_id = $1;
