@@ -41,8 +41,8 @@ func TestWhatManyHoldIsDeletedInSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.exec(`INSERT INTO keys (id, workspace_id, api_id, identity_id, hash, migration_id,
-		start, name, meta, enabled, refill_interval, refill_amount, refill_day, refill_at, created_at)
-		SELECT 'key_of_' || key_id, 'w', 'a', $1, key_id, '', '', '', '', TRUE, '', 0, 0, 0, 0
+		start, name, meta, enabled, created_at)
+		SELECT 'key_of_' || key_id, 'w', 'a', $1, key_id, '', '', '', '', TRUE, 0
 		FROM key_roles`, identity)
 	left := func() int {
 		return w.number(`SELECT (SELECT COUNT(*) FROM key_permissions)
