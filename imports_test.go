@@ -61,6 +61,7 @@ var imports = map[string][]string{
 
 	"internal/ui/assets":     {},
 	"internal/ui/chart":      {},
+	"internal/ui/demo":       {"embedded"},
 	"internal/ui/assets/gen": {},
 }
 
