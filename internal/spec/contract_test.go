@@ -13,10 +13,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// contractFile has the facts of the Unkey v2 API that ours is compared with: the
-// operations, and for each place in a request or response its type, whether it is
-// required, and its bounds. Each line is a fact and its value.
-const contractFile = "testdata/contract.txt"
+// contractFile is the file of contractFacts.
+const contractFile = "contract.txt"
 
 // description is an OpenAPI document of the Unkey v2 API, to update contractFile from.
 var description = flag.String("contract", "", "OpenAPI `file` to write "+contractFile+" from")

@@ -69,6 +69,8 @@ type operation struct {
 	Parameters  []reference  `json:"parameters,omitempty"`
 	RequestBody *requestBody `json:"requestBody,omitempty"`
 	Responses   object       `json:"responses"` // of *response or reference, by status
+	// Official says that Unkey's own clients have the operation.
+	Official bool `json:"x-official,omitempty"`
 }
 
 type reference struct {

@@ -15,6 +15,7 @@ import (
 // operation describes one operation.
 func (w *writer) operation(op *engine.Op) *operation {
 	o := &operation{Tags: []string{group(op)}, OperationID: op.Name, Responses: w.responses(op)}
+	o.Official = strings.Contains(contractFacts, "\n"+op.Name+" method")
 	o.Summary, o.Description = w.describe(op)
 	switch {
 	case op.Public:

@@ -13,12 +13,20 @@ package spec
 //go:generate go run ./gen
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"path"
 
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
+
+// contractFacts has the facts of the Unkey v2 API that ours is compared with: the
+// operations, and for each place in a request or response its type, whether it is
+// required, and its bounds. Each line is a fact and its value.
+//
+//go:embed contract.txt
+var contractFacts string
 
 // Document returns the OpenAPI document as indented JSON. The same sources give the
 // same bytes. It reads the comments from the Go files below root, the directory of
