@@ -24,8 +24,13 @@ var imports = map[string][]string{
 	"internal/cli": {"embedded", "internal/durable", "internal/licenses",
 		"internal/store", "internal/wire"},
 	"embedded": {"internal/server", "internal/engine", "internal/store",
-		"internal/vault", "internal/durable", "internal/events"},
-	"internal/server": {"internal/engine", "internal/wire"},
+		"internal/vault", "internal/durable", "internal/events", "internal/ui"},
+	"internal/ui":            {"internal/ui/assets", "internal/ui/chart"},
+	"internal/ui/assets":     {},
+	"internal/ui/assets/gen": {},
+	"internal/ui/chart":      {},
+	"internal/ui/demo":       {"embedded"},
+	"internal/server":        {"internal/engine", "internal/wire"},
 	"internal/engine": {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit",
 		"internal/coherence", "internal/durable", "internal/events", "internal/events/query",
 		"internal/period", "internal/store", "internal/store/read", "internal/store/write",
@@ -58,11 +63,6 @@ var imports = map[string][]string{
 	"conformance/cluster":   {},
 	"protect":               {},
 	"latchkeytest":          {"embedded"},
-
-	"internal/ui/assets":     {},
-	"internal/ui/chart":      {},
-	"internal/ui/demo":       {"embedded"},
-	"internal/ui/assets/gen": {},
 }
 
 // leaves know nothing of the API, not even its vocabulary.

@@ -77,6 +77,20 @@ const (
 	FailStale FailMode = "stale"
 )
 
+// UI says what the dashboard can do. People sign in with a root key, and can do there
+// what it can do.
+type UI string
+
+// The values of UI.
+const (
+	// UIOn shows and changes.
+	UIOn UI = "on"
+	// UIReadOnly shows, and changes nothing.
+	UIReadOnly UI = "read-only"
+	// UIOff serves no dashboard.
+	UIOff UI = "off"
+)
+
 // Config configures a [Service]. Only Data is required.
 type Config struct {
 	// Data is the folder of the database and of the secrets, the files master.key
@@ -148,6 +162,12 @@ type Config struct {
 	// V1APIs are the APIs whose keys can be verified without a root key, with V1 only;
 	// all by default.
 	V1APIs []string
+	// UI says what the dashboard at / of Handler can do; UIOn by default.
+	UI UI
+	// UIApart serves the dashboard by Service.Dashboard only, and not by Handler.
+	UIApart bool
+	// Version is the version of your program that the dashboard shows; none by default.
+	Version string
 	// Gates are the gates by name, which is 1 to 64 of a-z, 0-9 and -: each is at the path
 	// /auth/NAME of Handler. By default there are none.
 	Gates map[string]latchkey.Gate
@@ -155,9 +175,14 @@ type Config struct {
 
 // Service is a running service.
 type Service struct {
-	// Handler serves the HTTP API, its reference page and OpenAPI document, and the
-	// health checks.
+	// Handler serves the HTTP API, its reference page and OpenAPI document, the
+	// health checks, and the dashboard.
 	Handler http.Handler
+	// Dashboard serves the dashboard alone; nil if it is off.
+	Dashboard http.Handler
+	// Welcome is the path of the dashboard that signs in as the operator, once; it is ""
+	// except at the first start.
+	Welcome string
 	// Metrics serves /metrics, in the text format of Prometheus, and the health
 	// checks. It needs no root key: serve it at an address that only your monitoring
 	// reaches.
@@ -294,7 +319,11 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 	if s.backups != nil {
 		api.LastBackup = s.backups.lastBackup
 	}
-	s.Handler, s.Metrics = server.New(api)
+	if api.Pages, s.Welcome, err = s.openUI(cfg); err != nil {
+		return errors.Join(err, s.engine.Close(ctx))
+	}
+	api.PagesApart = cfg.UIApart
+	s.Handler, s.Dashboard, s.Metrics = server.New(api)
 	s.Client, err = latchkey.New(latchkey.Config{
 		Transport: s, Retry: latchkey.NoRetry, // no call is lost on the way
 		RootKeyFunc: func(context.Context) (string, error) { return "", nil },

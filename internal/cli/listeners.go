@@ -12,13 +12,16 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"github.com/latchkeyhq/latchkey/embedded"
 )
 
 // listeners are the addresses of a service.
 type listeners struct {
-	api     net.Listener
-	metrics net.Listener // nil if the metrics have no address of their own
-	tls     bool         // of api
+	api       net.Listener
+	metrics   net.Listener // nil if the metrics have no address of their own
+	dashboard net.Listener // nil if it is at api
+	tls       bool         // of api and dashboard
 }
 
 // listen opens the addresses, and warns if root keys can be read on the way to them.
@@ -47,6 +50,19 @@ func (c *serveCmd) listen(log *slog.Logger) (*listeners, error) {
 		}
 		l.metrics = &limitListener{Listener: metrics, max: c.MaxConnections, log: log}
 	}
+	if c.UIListen != "" {
+		dashboard, err := listenOn(c.UIListen)
+		if err != nil {
+			l.close()
+			return nil, fmt.Errorf("--ui-listen: %w", err)
+		}
+		l.dashboard = &limitListener{
+			Listener: dashboard, max: c.MaxConnections, silent: l.tls, log: log,
+		}
+		if l.tls {
+			l.dashboard = tls.NewListener(l.dashboard, config)
+		}
+	}
 	if !l.tls && !l.local() {
 		log.Warn("root keys arrive unencrypted from other machines: put a proxy in front that ends "+
 			"TLS, or set --tls-cert and --tls-key", "listen", l.api.Addr().String())
@@ -56,8 +72,10 @@ func (c *serveCmd) listen(log *slog.Logger) (*listeners, error) {
 
 func (l *listeners) close() {
 	_ = l.api.Close() // the server has closed it already, if it ran
-	if l.metrics != nil {
-		_ = l.metrics.Close()
+	for _, apart := range []net.Listener{l.metrics, l.dashboard} {
+		if apart != nil {
+			_ = apart.Close()
+		}
 	}
 }
 
@@ -119,6 +137,17 @@ func (l *listeners) metricsURL() string {
 		return l.url() + "/metrics"
 	}
 	return "off"
+}
+
+// dashboardURL returns the URL of the dashboard for browsers on this machine, or "off".
+func (l *listeners) dashboardURL(service *embedded.Service) string {
+	switch {
+	case service.Dashboard == nil:
+		return "off"
+	case l.dashboard != nil:
+		return urlOf(l.dashboard.Addr(), l.tls)
+	}
+	return l.url()
 }
 
 func urlOf(addr net.Addr, tls bool) string {

@@ -55,6 +55,8 @@ type serveCmd struct {
 	PortalURL      string            `name:"portal-url" env:"LATCHKEY_PORTAL_URL" placeholder:"URL" help:"Page to which sessions of portals send end users, with a code (default: /portal at the host of the request)."`
 	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
 	V1APIs         []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
+	UI             embedded.UI       `name:"ui" env:"LATCHKEY_UI" enum:"on,read-only,off" default:"on" help:"Dashboard at /: ${enum}. People sign in with a root key. read-only changes nothing."`
+	UIListen       string            `name:"ui-listen" env:"LATCHKEY_UI_LISTEN" placeholder:"ADDRESS" help:"Address for the dashboard alone, which is then not at --listen (default: at --listen)."`
 	Gates          gates             `env:"LATCHKEY_GATES" placeholder:"JSON" help:"Gates, at /auth/NAME, that tell a proxy which requests can pass to another service: {\"NAME\": {\"api\": \"ID\"}}. See docs/gate.md."`
 	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
 }
@@ -100,6 +102,8 @@ func (c *serveCmd) Validate() error {
 		return errors.New("--backup-every must be at least 1s, and --backup-keep at least 1")
 	case (c.AdoptFrom == "") != (c.AdoptKey == "") || (c.AdoptFrom == "") != (c.AdoptAPI == ""):
 		return errors.New("--adopt-from, --adopt-key and --adopt-api need one another")
+	case c.UIListen != "" && c.UI == embedded.UIOff:
+		return errors.New("--ui-listen needs --ui on or --ui read-only")
 	case len(c.V1APIs) > 0 && !c.V1:
 		return errors.New("--v1-apis needs --v1")
 	}
@@ -127,6 +131,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		AuditRetention: c.AuditRetention, AuditExport: c.AuditExport,
 		BackupDir: c.BackupDir, BackupEvery: c.BackupEvery, BackupKeep: c.BackupKeep,
 		EventsOff: c.Events == "off", EventsRetention: c.EventsRetention, EventsBytes: c.EventsBytes,
+		UI: c.UI, UIApart: c.UIListen != "", Version: version(),
 		PortalURL: c.PortalURL, V1: c.V1, V1APIs: c.V1APIs, Adopt: c.adopt(), Gates: c.Gates,
 	})
 	if err != nil {
@@ -134,12 +139,13 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 	}
 	warnOfModes(log, a.Data)
 	log.Info("started", "version", version(), "url", l.url(), "metrics", l.metricsURL(),
+		"dashboard", l.dashboardURL(service),
 		"database", c.kind(), "data", c.place(a), "limits", c.Limits, "redis", c.Redis != "",
 		"failMode", c.FailMode, "tls", l.tls, "backups", cmp.Or(c.BackupDir, "off"))
 	defer func(begun time.Time) {
 		log.Info("stopped", "reason", reason(ctx, err), "uptime", time.Since(begun).Round(time.Second))
 	}(time.Now())
-	if err := a.welcome(l.url(), c.place(a), service.RootKey); err != nil {
+	if err := a.welcome(l, c.place(a), service); err != nil {
 		return errors.Join(err, service.Close(context.WithoutCancel(ctx)))
 	}
 	defer a.rememberAddress(l.url(), log)()
@@ -198,6 +204,9 @@ func (c *serveCmd) serve(
 	servers := map[net.Listener]*http.Server{l.api: newServer(dismiss(api, &stopping), log)}
 	if l.metrics != nil {
 		servers[l.metrics] = newServer(service.Metrics, log)
+	}
+	if l.dashboard != nil {
+		servers[l.dashboard] = newServer(dismiss(service.Dashboard, &stopping), log)
 	}
 	failed := make(chan error, len(servers))
 	for listener, server := range servers {
@@ -275,8 +284,13 @@ func (a *app) logger(debug bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, options))
 }
 
-// welcome prints the URL of the service and, at first start, its root key.
-func (a *app) welcome(url, data, rootKey string) error {
+// welcome prints the URL of the service and, at first start, its root key and a link that
+// signs in to the dashboard once.
+func (a *app) welcome(l *listeners, data string, service *embedded.Service) error {
+	url, rootKey, dashboard := l.url(), service.RootKey, ""
+	if service.Welcome != "" {
+		dashboard = l.dashboardURL(service) + service.Welcome
+	}
 	file := filepath.Join(a.Data, embedded.RootKeyFile)
 	if a.JSON {
 		return a.printJSON(struct {
@@ -284,11 +298,15 @@ func (a *app) welcome(url, data, rootKey string) error {
 			Data        string `json:"data"`
 			RootKey     string `json:"rootKey,omitempty"`
 			RootKeyFile string `json:"rootKeyFile"`
-		}{url, data, rootKey, file})
+			Welcome     string `json:"welcome,omitempty"`
+		}{url, data, rootKey, file, dashboard})
 	}
 	text := fmt.Sprintf("Latchkey %s is listening at %s\nData: %s\n", version(), url, data)
 	if rootKey != "" {
 		text += fmt.Sprintf("\nYour root key, shown only once and saved in %s:\n%s\n", file, rootKey)
+	}
+	if dashboard != "" {
+		text += fmt.Sprintf("\nOpen the dashboard with this link, which works once:\n%s\n", dashboard)
 	}
 	_, err := io.WriteString(a.stdout, text)
 	return err

@@ -33,6 +33,7 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Hour, "purge deleted keys", e.purgeKeys)
 	e.every(ctx, time.Minute, "drop unknown adoptions", e.dropUnknownAdoptions)
 	e.every(ctx, time.Minute, "delete expired portal sessions", e.dropPortalSessions)
+	e.every(ctx, time.Hour, "delete ended browser sessions", e.dropBrowserSessions)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}
@@ -90,6 +91,14 @@ func (e *Engine) dropIdempotencyRecords(ctx context.Context) error {
 	before := e.now() - (24 * time.Hour).Milliseconds()
 	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 		return tx.DropAnswers(ctx, before, chunk)
+	})
+}
+
+// dropBrowserSessions deletes sessions of the dashboard that have ended.
+func (e *Engine) dropBrowserSessions(ctx context.Context) error {
+	now := e.now()
+	return deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+		return tx.DropBrowserSessions(ctx, now, chunk)
 	})
 }
 

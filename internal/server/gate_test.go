@@ -42,7 +42,7 @@ func openGates(t *testing.T, gates map[string]latchkey.Gate) *gateWorld {
 	if err := CheckGates(w.engine, gates); err != nil {
 		t.Fatal(err)
 	}
-	api, _ := New(Config{
+	api, _, _ := New(Config{
 		Engine: w.engine, Log: slog.New(slog.NewTextHandler(w.log, nil)), Gates: gates,
 	})
 	srv := httptest.NewServer(api)
@@ -498,7 +498,7 @@ func TestGateReadsNoBody(t *testing.T) {
 	defer writer.Close()
 	req := httptest.NewRequest("POST", "/auth/docs", reader)
 	rec := httptest.NewRecorder()
-	handler, _ := New(Config{Engine: w.engine, Gates: w.gates})
+	handler, _, _ := New(Config{Engine: w.engine, Gates: w.gates})
 	handler.ServeHTTP(rec, req) // would block if it read
 	if rec.Code != 401 {
 		t.Errorf("%d", rec.Code)

@@ -57,7 +57,7 @@ func newWorld(t testing.TB, tweak ...func(*Config)) *world {
 	for _, change := range tweak {
 		change(&cfg)
 	}
-	api, metrics := New(cfg)
+	api, _, metrics := New(cfg)
 	w.handler = api
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/metrics" {

@@ -50,7 +50,7 @@ func TestPathsHaveOneSpelling(t *testing.T) {
 
 // api returns the handler of the API alone.
 func api(cfg Config) http.Handler {
-	h, _ := New(cfg)
+	h, _, _ := New(cfg)
 	return h
 }
 

@@ -49,6 +49,10 @@ type Config struct {
 	V1APIs []string
 	// Gates are the gates by name, which CheckGates accepts; none by default.
 	Gates map[string]latchkey.Gate
+	// Pages are served at the paths that the API doesn't have; none by default.
+	Pages Pages
+	// PagesApart serves Pages by a handler of their own only.
+	PagesApart bool
 }
 
 // server is what all exchanges share.
@@ -64,8 +68,9 @@ type server struct {
 }
 
 // New returns the handlers of the service: the API with its description and the health
-// checks, and, for monitoring only, the metrics with the health checks.
-func New(cfg Config) (api, metrics http.Handler) {
+// checks; the pages alone, nil if there are none; and, for monitoring only, the metrics with
+// the health checks.
+func New(cfg Config) (api, pages, metrics http.Handler) {
 	s := newServer(cfg)
 	for _, op := range engine.Ops {
 		method := http.MethodPost
@@ -89,9 +94,13 @@ func New(cfg Config) (api, metrics http.Handler) {
 	for _, mux := range []*http.ServeMux{s.mux, monitoring} {
 		s.handle(mux, http.MethodGet, "/health/live", (*exchange).live)
 		s.handle(mux, http.MethodGet, "/health/ready", (*exchange).ready)
-		mux.HandleFunc("/", s.handler((*exchange).notFound))
 	}
-	return s, monitoring
+	s.mux.HandleFunc("/", s.handler((*exchange).elsewhere))
+	monitoring.HandleFunc("/", s.handler((*exchange).notFound))
+	if cfg.Pages != nil {
+		pages = s.handler((*exchange).onlyPage)
+	}
+	return s, pages, monitoring
 }
 
 // ServeHTTP serves a request. It finds operations by their exact path itself, in a tenth

@@ -37,14 +37,19 @@ func (x *exchange) setSession(access latchkey.PortalAccess) {
 // origin returns the scheme and the host by which the caller reached the service. A trusted
 // proxy in front can say that it was HTTPS.
 func (x *exchange) origin() string {
-	if x.r.TLS != nil {
+	if x.isHTTPS() {
 		return "https://" + x.r.Host
 	}
-	if x.header("X-Forwarded-Proto") == "https" {
-		peer, err := netip.ParseAddrPort(x.r.RemoteAddr)
-		if err == nil && x.trusts(peer.Addr().Unmap().WithZone("")) {
-			return "https://" + x.r.Host
-		}
-	}
 	return "http://" + x.r.Host
+}
+
+// isHTTPS reports whether the caller uses https, by this connection or by what a trusted
+// proxy says.
+func (x *exchange) isHTTPS() bool {
+	if x.r.TLS != nil {
+		return true
+	}
+	peer, err := netip.ParseAddrPort(x.r.RemoteAddr)
+	return x.header("X-Forwarded-Proto") == "https" && err == nil &&
+		x.trusts(peer.Addr().Unmap().WithZone(""))
 }

@@ -50,6 +50,17 @@ type Balance struct {
 	RefillAt       int64
 }
 
+type BrowserSession struct {
+	ID        string
+	RootKeyID string
+	Sealed    []byte
+	Address   string
+	Agent     string
+	CreatedAt int64
+	UsedAt    int64
+	ExpiresAt int64
+}
+
 type Cell struct {
 	WorkspaceID string
 	Namespace   string

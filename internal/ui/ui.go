@@ -1,0 +1,149 @@
+// Package ui serves the dashboard: pages over the operations of the API.
+//
+// A page calls operations through a client that has the root key of the session, and
+// nothing else, so it can do no more than this root key. The server makes the HTML and
+// charts; every page works without script, which only makes it quicker.
+//
+// A noun has one file and one template. Its pages are lines in the table of [routes]: a
+// GET shows, a POST changes and then redirects. A method of [visit] gets what it shows from
+// v.client and passes it to v.show; any error that it returns becomes the page that says
+// what to do. frame.html is what is around every page, parts.html what pages share.
+package ui
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ui/assets"
+)
+
+// Config configures the dashboard. Transport and Sessions are required.
+type Config struct {
+	// Transport carries the calls of the pages to the service.
+	Transport latchkey.Transport
+	// Sessions keeps who is signed in.
+	Sessions Sessions
+	// ReadOnly refuses all operations that change something.
+	ReadOnly bool
+	// FirstKey is the root key of the operator at the first start of a service, else "".
+	// [UI.Welcome] signs in with it.
+	FirstKey string
+	// Version is the version of the program.
+	Version string
+	// Log gets what goes wrong; slog.Default by default.
+	Log *slog.Logger
+	// Now returns the time; time.Now by default.
+	Now func() time.Time
+}
+
+// UI serves the dashboard. The RemoteAddr of a request must be the address of the browser,
+// and its URL must have the scheme that the browser used.
+type UI struct {
+	Config
+	mux     *http.ServeMux
+	origins *http.CrossOriginProtection
+	pages   map[string]*template.Template
+	tries   *tries
+	welcome welcome
+}
+
+// New returns the dashboard.
+func New(cfg Config) (*UI, error) {
+	u := &UI{
+		Config: cfg, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(),
+		tries: newTries(), welcome: newWelcome(cfg.FirstKey),
+	}
+	if u.Log == nil {
+		u.Log = slog.Default()
+	}
+	if u.Now == nil {
+		u.Now = time.Now
+	}
+	u.Version = cmp.Or(u.Version, "development")
+	var err error
+	if u.pages, err = parseTemplates(); err != nil {
+		return nil, fmt.Errorf("ui: %w", err)
+	}
+	u.mux.Handle(assets.Prefix, assets.Handler())
+	for pattern, page := range open {
+		u.mux.HandleFunc(pattern, u.guard(func(w http.ResponseWriter, r *http.Request) {
+			page(u, w, r)
+		}))
+	}
+	for pattern, page := range routes {
+		u.mux.HandleFunc(pattern, u.guard(func(w http.ResponseWriter, r *http.Request) {
+			u.visit(w, r, page)
+		}))
+	}
+	return u, nil
+}
+
+// open are the pages for browsers that aren't signed in.
+var open = map[string]func(*UI, http.ResponseWriter, *http.Request){
+	"GET /sign-in":        (*UI).signInPage,
+	"POST /sign-in":       (*UI).signIn,
+	"GET /welcome/{code}": (*UI).spendWelcome,
+	"POST /look":          (*UI).setLook,
+}
+
+// routes are the pages for browsers that are signed in, and the changes that they make.
+var routes = map[string]func(*visit) error{
+	"GET /{$}":       (*visit).overview,
+	"POST /sign-out": (*visit).signOut,
+
+	"GET /more": (*visit).more,
+
+	"GET /apis":               (*visit).apis,
+	"GET /apis/{apiId}":       (*visit).keys,
+	"POST /apis/{apiId}/find": (*visit).findKeys,
+}
+
+// Knows reports whether a request is for a page of the dashboard.
+func (u *UI) Knows(r *http.Request) bool {
+	_, pattern := u.mux.Handler(r)
+	return pattern != ""
+}
+
+// ServeHTTP serves the pages that the dashboard knows.
+func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) { u.mux.ServeHTTP(w, r) }
+
+// policy is what pages can do: nothing but load the dashboard's own files. There is no
+// inline script or style, so text of users that got into a page as markup couldn't run.
+var policy = []string{strings.Join([]string{
+	"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'",
+	"font-src 'self'", "connect-src 'self'", "form-action 'self'", "base-uri 'none'",
+	"frame-ancestors 'none'",
+}, "; ")}
+
+// maxForm is the size of the largest form: 1 MiB of metadata and everything else.
+const maxForm = 1<<20 + 256<<10
+
+// guard refuses what another site sent, bounds the body, and sets the headers of every page.
+func (u *UI) guard(page http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h["Content-Security-Policy"] = policy
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if err := u.origins.Check(r); err != nil {
+			u.plain(w, r, http.StatusForbidden, "This form was sent by another site",
+				"Nothing was changed. Open the page here and send it again.")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			u.plain(w, r, http.StatusBadRequest, "The form could not be read",
+				"Nothing was changed. A form can have 1.25 MB.")
+			return
+		}
+		page(w, r)
+	}
+}
