@@ -85,6 +85,11 @@ type Verification struct {
 	Identity *Identity `json:"identity,omitempty"`
 	// Ratelimits are the limits that were checked.
 	Ratelimits []RatelimitState `json:"ratelimits,omitempty"`
+	// RetryAfter is how long to wait until a call that was RATE_LIMITED or USAGE_EXCEEDED
+	// fits, if nothing else is counted or spent until then, in milliseconds: until all
+	// exceeded limits have room, or until the refill. It is absent if that never happens
+	// or is unknown.
+	RetryAfter Duration `json:"retryAfter,omitzero"`
 }
 
 // detach copies what a verification in process shares with the cache of the

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
@@ -61,7 +60,7 @@ func (g *Guard) Refuse(ctx context.Context, err error) Answer {
 	if errors.As(err, &e) {
 		a.RetryAfter = e.RetryAfter
 	}
-	a.complete()
+	a.complete(nil)
 	return a
 }
 
@@ -77,29 +76,16 @@ func (g *Guard) refusal(d *Denied) Answer {
 	if a.Status == http.StatusUnauthorized {
 		a.Header.Set("WWW-Authenticate", g.challenge(a.Code))
 	}
-	if l, ok := d.slowest(); ok {
-		a.Header.Set("RateLimit-Limit", strconv.FormatInt(l.Limit, 10))
-		a.Header.Set("RateLimit-Remaining", strconv.FormatInt(l.Remaining, 10))
-		a.Header.Set("RateLimit-Reset", seconds(untilReset(l)))
+	var limits []latchkey.RatelimitState
+	if a.Code == latchkey.RateLimited {
+		limits = d.Verification.Ratelimits
 	}
-	a.complete()
+	a.complete(limits)
 	return a
 }
 
 // complete sets the headers that every response has.
-func (a *Answer) complete() {
+func (a *Answer) complete(limits []latchkey.RatelimitState) {
 	a.Header.Set("Content-Type", "application/problem+json")
-	if a.RetryAfter > 0 {
-		a.Header.Set("Retry-After", seconds(a.RetryAfter))
-	}
-}
-
-// seconds returns a duration in whole seconds, rounded up, so that a caller who
-// waits that long has waited long enough.
-func seconds(d time.Duration) string {
-	whole := int64(d / time.Second)
-	if d%time.Second > 0 {
-		whole++
-	}
-	return strconv.FormatInt(whole, 10)
+	latchkey.SetRateLimitHeader(a.Header, limits, a.RetryAfter)
 }

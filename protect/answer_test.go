@@ -104,28 +104,36 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 			},
 			http.Header{
 				"Retry-After": {"90"}, "Ratelimit-Limit": {"500"}, "Ratelimit-Remaining": {"0"},
-				"Ratelimit-Reset": {"90"},
+				"Ratelimit-Reset":  {"90"},
+				"Ratelimit-Policy": {`"";q=500;w=3600, "";q=10;w=3600, "";q=9;w=3600`},
+				"Ratelimit":        {`"";r=0;t=90, "";r=0;t=30, "";r=0`},
 			},
 		},
 		"rounded up": {
 			[]latchkey.RatelimitState{state(true, 10, 1100*time.Millisecond)},
 			http.Header{
 				"Retry-After": {"2"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
-				"Ratelimit-Reset": {"2"},
+				"Ratelimit-Reset":  {"2"},
+				"Ratelimit-Policy": {`"";q=10;w=3600`},
+				"Ratelimit":        {`"";r=0;t=2`},
 			},
 		},
 		"already over by this clock": {
 			[]latchkey.RatelimitState{state(true, 10, -5*second)},
 			http.Header{
 				"Retry-After": {"1"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
-				"Ratelimit-Reset": {"0"},
+				"Ratelimit-Reset":  {"0"},
+				"Ratelimit-Policy": {`"";q=10;w=3600`},
+				"Ratelimit":        {`"";r=0;t=0`},
 			},
 		},
 		"never longer than a window": {
 			[]latchkey.RatelimitState{state(true, 10, 24*time.Hour)},
 			http.Header{
 				"Retry-After": {"3600"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
-				"Ratelimit-Reset": {"3600"},
+				"Ratelimit-Reset":  {"3600"},
+				"Ratelimit-Policy": {`"";q=10;w=3600`},
+				"Ratelimit":        {`"";r=0;t=3600`},
 			},
 		},
 		"as the service says, which is not when the window ends": {
@@ -134,8 +142,10 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 				waiting(state(true, 500, 20*second), 45*second),
 			},
 			http.Header{
-				"Retry-After": {"45"}, "Ratelimit-Limit": {"10"}, "Ratelimit-Remaining": {"0"},
-				"Ratelimit-Reset": {"30"},
+				"Retry-After": {"45"}, "Ratelimit-Limit": {"500"}, "Ratelimit-Remaining": {"0"},
+				"Ratelimit-Reset":  {"20"},
+				"Ratelimit-Policy": {`"";q=500;w=3600, "";q=10;w=3600`},
+				"Ratelimit":        {`"";r=0;t=45, "";r=0;t=2`},
 			},
 		},
 		"never, if the request costs more than the limit": {
@@ -144,6 +154,8 @@ func TestRateLimitedCallerLearnsWhenToComeBack(t *testing.T) {
 			},
 			http.Header{
 				"Ratelimit-Limit": {"0"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": {"30"},
+				"Ratelimit-Policy": {`"";q=0;w=3600, "";q=500;w=3600`},
+				"Ratelimit":        {`"";r=0;t=30, "";r=0;t=45`},
 			},
 		},
 	} {
@@ -354,6 +366,8 @@ func TestHeadersOfAHookStand(t *testing.T) {
 	same(t, rec.Header(), http.Header{
 		"Content-Type": {"application/vnd.acme+json"}, "Retry-After": {"7"}, "X-Own": {"1"},
 		"Ratelimit-Limit": {"9"}, "Ratelimit-Remaining": {"0"}, "Ratelimit-Reset": nil,
+		"Ratelimit-Policy": {`"";q=9;w=3600`},
+		"Ratelimit":        {`"";r=0;t=3600`},
 	})
 
 	rec = httptest.NewRecorder()

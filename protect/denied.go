@@ -21,9 +21,9 @@ type Denied struct {
 	// there was no key, and NOT_FOUND also for text that can't be a key.
 	Verification latchkey.Verification
 	// RetryAfter is how long to wait until all exceeded limits have room for the
-	// request, if nothing else is counted until then. It is zero if the code is not
-	// RATE_LIMITED, and if there is no such time because the request costs more than
-	// a limit.
+	// request, or until the refill of its credits, if nothing else is counted or spent
+	// until then. It is zero with other codes than RATE_LIMITED and USAGE_EXCEEDED, and
+	// if there is no such time because the request costs more than a limit or a refill.
 	RetryAfter time.Duration
 }
 
@@ -50,7 +50,10 @@ var unknown = denial{http.StatusForbidden, "the API key may not be used"}
 
 // denied returns the denial of a key for which asked was asked.
 func denied(v latchkey.Verification, asked latchkey.VerifyKeyRequest) *Denied {
-	d := &Denied{Verification: v}
+	d := &Denied{Verification: v, RetryAfter: v.RetryAfter.Duration()}
+	if d.RetryAfter > 0 {
+		return d
+	}
 	for l := range d.exceeded() {
 		if costOf(asked, l.Name) > l.Limit {
 			d.RetryAfter = 0
@@ -73,18 +76,13 @@ func costOf(asked latchkey.VerifyKeyRequest, limit string) int64 {
 }
 
 // retryAfter returns when an exceeded limit has room again. A service that doesn't say
-// gets the time until its reset.
+// gets the time until its reset, but not more than a window if clocks differ.
 func retryAfter(l latchkey.RatelimitState) time.Duration {
 	if wait := l.RetryAfter.Duration(); wait > 0 {
 		return wait
 	}
-	return max(untilReset(l), time.Second) // an immediate retry would be denied, too
-}
-
-// untilReset returns the time until a limit resets: if clocks differ, not more than a
-// window.
-func untilReset(l latchkey.RatelimitState) time.Duration {
-	return max(0, min(time.Until(l.Reset.Time), l.Duration.Duration()))
+	untilReset := min(time.Until(l.Reset.Time), l.Duration.Duration())
+	return max(untilReset, time.Second) // an immediate retry would be denied, too
 }
 
 // Status returns the HTTP status of the denial: 401, 402, 403 or 429.
@@ -114,14 +112,4 @@ func (d *Denied) exceeded() iter.Seq[latchkey.RatelimitState] {
 			}
 		}
 	}
-}
-
-// slowest returns the exceeded limit that resets last.
-func (d *Denied) slowest() (slowest latchkey.RatelimitState, ok bool) {
-	for l := range d.exceeded() {
-		if !ok || l.Reset.After(slowest.Reset.Time) {
-			slowest, ok = l, true
-		}
-	}
-	return slowest, ok
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // Handler returns a handler that calls next for requests with a valid key, with
-// the verification in their context, and denies all others. It is middleware for
-// chi and other routers that take functions from handler to handler:
+// the verification in their context, and denies all others. If the key has rate limits,
+// every response has the header fields of [latchkey.SetRateLimitHeader]. It is middleware
+// for chi and other routers that take functions from handler to handler:
 //
 //	router.Use(guard.Handler)
 func (g *Guard) Handler(next http.Handler) http.Handler {
@@ -23,6 +24,7 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			g.answer(w, r, err)
 			return
 		}
+		latchkey.SetRateLimitHeader(w.Header(), v.Ratelimits, 0)
 		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), v)))
 	})
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/gofiber/fiber/v3"
 
+	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/protect"
 )
 
@@ -37,6 +38,9 @@ func New(g *protect.Guard) fiber.Handler {
 		if err != nil {
 			return send(c, g.Refuse(c.Context(), err))
 		}
+		left := http.Header{}
+		latchkey.SetRateLimitHeader(left, v.Ratelimits, 0)
+		setHeader(c, left)
 		c.SetContext(protect.NewContext(c.Context(), v))
 		return c.Next()
 	}
@@ -85,10 +89,14 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error { return nil }
 
 func send(c fiber.Ctx, a protect.Answer) error {
-	for name, values := range a.Header {
+	setHeader(c, a.Header)
+	return c.Status(a.Status).Send(a.Body())
+}
+
+func setHeader(c fiber.Ctx, h http.Header) {
+	for name, values := range h {
 		for _, value := range values {
 			c.Response().Header.Add(name, value)
 		}
 	}
-	return c.Status(a.Status).Send(a.Body())
 }

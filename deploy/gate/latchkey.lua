@@ -12,7 +12,7 @@ local identity = {
 -- The headers of a refusal that the client gets, in lower case.
 local refusal = {
 	"content-type", "www-authenticate", "retry-after",
-	"ratelimit-limit", "ratelimit-remaining", "ratelimit-reset",
+	"ratelimit", "ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset",
 }
 
 -- all returns the values of a header as a list.

@@ -64,7 +64,7 @@ func (e *Engine) spend(
 		if !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("spend: %w", err)
 		}
-		if done, err := notSpent(ctx, from, key, cost, v); done || err != nil {
+		if done, err := e.notSpent(ctx, from, key, cost, v); done || err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (e *Engine) spend(
 // balance is too low, or the key or its limit was deleted meanwhile. It reports
 // false, so that the caller tries again, if the balance has grown and now
 // covers the cost: a response with that balance would contradict itself.
-func notSpent(
+func (e *Engine) notSpent(
 	ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification,
 ) (done bool, err error) {
 	balance, err := from.KeyBalance(ctx, key.id)
@@ -87,8 +87,18 @@ func notSpent(
 		return false, nil
 	case balance.Valid:
 		v.Code, v.Credits = latchkey.UsageExceeded, latchkey.Set(balance.Int64)
+		v.RetryAfter = latchkey.PerMilli(key.untilRefill(e.now(), cost))
 	}
 	return true, nil
+}
+
+// untilRefill returns the milliseconds until a refill covers a cost that the balance
+// doesn't, or 0 if none does.
+func (k *keySnapshot) untilRefill(now, cost int64) int64 {
+	if k.refillAt == 0 || k.refillAmount < cost {
+		return 0
+	}
+	return max(k.refillAt-now, 1)
 }
 
 // balanceID is the id of the balance of a key, which it shares with its family.

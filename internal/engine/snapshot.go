@@ -32,6 +32,7 @@ type keySnapshot struct {
 	meta         latchkey.Meta
 	expires      int64        // unix ms, or never
 	refillAt     int64        // the next refill, unix ms; 0 for none
+	refillAmount int64        // what the balance has at least after it
 	used         atomic.Int64 // last recorded use, unix ms; the only mutable field
 	deleted      bool         // the key, its API or its workspace is deleted
 	workspaceOff bool
@@ -153,7 +154,7 @@ func (e *Engine) newSnapshot(
 		limited:      row.Remaining.Valid,
 	}
 	if row.RefillInterval != "" {
-		k.refillAt = row.RefillAt
+		k.refillAt, k.refillAmount = row.RefillAt, row.RefillAmount
 	}
 	k.used.Store(key.LastUsedAt)
 	return k, nil

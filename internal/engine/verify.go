@@ -398,6 +398,7 @@ func setRatelimits(
 	v *latchkey.Verification, limits []checkedLimit, decisions []ratelimit.Decision,
 ) {
 	v.Ratelimits = make([]latchkey.RatelimitState, len(limits))
+	v.RetryAfter = latchkey.PerMilli(untilAllPass(decisions))
 	for i, d := range decisions {
 		l := &limits[i]
 		if !d.Passed {
@@ -409,4 +410,17 @@ func setRatelimits(
 			Remaining: d.Remaining, AutoApply: l.AutoApply,
 		}
 	}
+}
+
+// untilAllPass returns the milliseconds until every request of a batch passes, or 0 if all
+// passed, if one never does, or if that is unknown.
+func untilAllPass(decisions []ratelimit.Decision) int64 {
+	var longest int64
+	for _, d := range decisions {
+		if !d.Passed && d.Wait == 0 {
+			return 0
+		}
+		longest = max(longest, d.Wait)
+	}
+	return longest
 }

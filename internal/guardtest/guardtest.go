@@ -22,9 +22,9 @@ import (
 )
 
 // Keys is a verifier of a few keys: sk_valid, which has the permission "read",
-// sk_disabled, sk_spent and sk_limited. For sk_down the service is unreachable, and
-// for sk_overloaded it responds with 429 and a Retry-After of two seconds. Every
-// other key is NOT_FOUND.
+// sk_disabled, sk_spent, sk_limited, and sk_counted, which has a limit that is not
+// exceeded. For sk_down the service is unreachable, and for sk_overloaded it responds
+// with 429 and a Retry-After of two seconds. Every other key is NOT_FOUND.
 type Keys struct{}
 
 // Verify implements protect.Verifier.
@@ -51,6 +51,15 @@ func (Keys) Verify(
 		}
 		return latchkey.Verification{
 			Code: latchkey.RateLimited, KeyID: "key_4",
+			Ratelimits: []latchkey.RatelimitState{limit},
+		}, nil
+	case "sk_counted":
+		limit := latchkey.RatelimitState{
+			Name: "requests", Limit: 100, Remaining: 99, Duration: latchkey.Per(time.Minute),
+			Reset: latchkey.At(time.Now().Add(time.Hour)),
+		}
+		return latchkey.Verification{
+			Valid: true, Code: latchkey.Valid, KeyID: "key_5",
 			Ratelimits: []latchkey.RatelimitState{limit},
 		}, nil
 	case "sk_down":
@@ -108,6 +117,7 @@ func SameAnswers(
 		{"with the permission", closed.Require("read"), "/", bearer("sk_valid"), 200, ""},
 		{"without the permission", closed.Require("write"), "/", bearer("sk_valid"), 403, ""},
 		{"rate limited", closed, "/", bearer("sk_limited"), 429, ""},
+		{"within a limit", closed, "/", bearer("sk_counted"), 200, ""},
 		{"verifier down", closed, "/", bearer("sk_down"), 503, ""},
 		{"verifier overloaded", closed, "/", bearer("sk_overloaded"), 503, ""},
 		{"verifier down, failing open", open, "/", bearer("sk_down"), 200, ""},
@@ -182,7 +192,7 @@ func bearer(key string) http.Header { return http.Header{"Authorization": {"Bear
 // answer is the part of a response that must be the same in all frameworks.
 type answer struct {
 	Status int
-	Header http.Header // of refusals
+	Header http.Header // of refusals; else only the fields of rate limits
 	Body   string
 }
 
@@ -194,10 +204,15 @@ func read(t *testing.T, r *http.Response) answer {
 		t.Fatal(err)
 	}
 	a := answer{Status: r.StatusCode, Body: string(body)}
-	if a.Status != http.StatusOK {
-		a.Header = r.Header
-		a.Header.Del("Date")
-		a.Header.Del("Content-Length")
+	if a.Status == http.StatusOK {
+		a.Header = http.Header{}
+		for _, name := range []string{"RateLimit-Policy", "RateLimit", "RateLimit-Remaining"} {
+			a.Header.Set(name, r.Header.Get(name))
+		}
+		return a
 	}
+	a.Header = r.Header
+	a.Header.Del("Date")
+	a.Header.Del("Content-Length")
 	return a
 }

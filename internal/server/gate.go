@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -226,13 +227,7 @@ func (g *gate) send(x *exchange, d *verdict) {
 	for i, name := range identityHeaders {
 		h[name] = values[i : i+1 : i+1]
 	}
-	if d.limit != "" {
-		h["Ratelimit-Limit"], h["Ratelimit-Remaining"] = []string{d.limit}, []string{d.remaining}
-		h["Ratelimit-Reset"] = []string{d.reset}
-	}
-	if d.retryAfter != "" {
-		h["Retry-After"] = []string{d.retryAfter}
-	}
+	maps.Copy(h, d.limits)
 	if d.status == http.StatusNoContent {
 		x.status = cmp.Or(g.OKStatus, http.StatusNoContent)
 		h["Cache-Control"] = noStore

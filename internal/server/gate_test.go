@@ -123,6 +123,18 @@ func TestGateAdmitsOnlyValidKeys(t *testing.T) {
 		a.header.Get("RateLimit-Limit") != "1" {
 		t.Errorf("a key with a limit: %d, headers %v", a.status, a.header)
 	}
+	same(t, "policy", a.header.Get("RateLimit-Policy"), `"requests";q=1;w=60`)
+	a = w.ask("docs", limited)
+	wait := a.header.Get("Retry-After")
+	if a.status != 429 || wait == "" {
+		t.Errorf("an exceeded limit: %d, headers %v", a.status, a.header)
+	}
+	same(t, "state", a.header.Get("RateLimit"), `"requests";r=0;t=`+wait)
+	a = w.ask("docs", w.key(may+
+		`,"credits":{"remaining":0,"refill":{"interval":"daily","amount":1}}`))
+	if a.status != 402 || a.header.Get("Retry-After") == "" || a.header.Get("RateLimit") != "" {
+		t.Errorf("before a refill: %d, headers %v", a.status, a.header)
+	}
 
 	invalid := make(map[string]bool)
 	for _, c := range []struct {

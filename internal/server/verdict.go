@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,15 +13,14 @@ import (
 
 // verdict is the answer to a question. Its size is bounded.
 type verdict struct {
-	status     int // of the request, if the proxy knows it
-	detail     string
-	invalid    bool // there was a key
-	charged    bool // it has spent credits or counted on limits
-	retryAfter string
+	status  int // of the request, if the proxy knows it
+	detail  string
+	invalid bool // there was a key
+	charged bool // it has spent credits or counted on limits
 
 	keyID, externalID, permissions, credits string
 
-	limit, remaining, reset string // of one rate limit, or ""
+	limits http.Header // what is left of rate limits, and when to come back
 
 	cause error
 }
@@ -41,10 +39,10 @@ func verdictOf(v *latchkey.Verification) *verdict {
 		d.invalid = true
 	case latchkey.UsageExceeded:
 		d.status, d.detail = http.StatusPaymentRequired, "The API key has not enough credits left."
+		d.showLimits(nil, v.RetryAfter.Duration())
 	case latchkey.RateLimited:
 		d.status, d.detail = http.StatusTooManyRequests, "The API key is used too often."
-		d.showWait(v)
-		d.showLimit(v)
+		d.showLimits(v.Ratelimits, v.RetryAfter.Duration())
 	case latchkey.InsufficientPermissions:
 		d.status, d.detail = http.StatusForbidden, "The API key lacks a permission."
 	default:
@@ -62,46 +60,15 @@ func (d *verdict) admit(v *latchkey.Verification) {
 		d.credits = strconv.FormatInt(left, 10)
 	}
 	d.charged = d.credits != "" || len(v.Ratelimits) > 0
-	d.showLimit(v)
+	d.showLimits(v.Ratelimits, 0)
 }
 
-// showWait sets how long to wait until all exceeded limits have room, if that is known.
-func (d *verdict) showWait(v *latchkey.Verification) {
-	var longest time.Duration
-	for _, l := range v.Ratelimits {
-		if !l.Exceeded {
-			continue
-		}
-		wait := l.RetryAfter.Duration()
-		if wait <= 0 {
-			return // it has never room, or nobody knows
-		}
-		longest = max(longest, wait)
+// showLimits says what is left of rate limits, and when to come back if that is known.
+func (d *verdict) showLimits(limits []latchkey.RatelimitState, wait time.Duration) {
+	if len(limits) > 0 || wait > 0 {
+		d.limits = make(http.Header)
+		latchkey.SetRateLimitHeader(d.limits, limits, wait)
 	}
-	if longest > 0 {
-		d.retryAfter = seconds(longest)
-	}
-}
-
-// showLimit sets the state of the limit that decides: an exceeded one, or the one with the
-// least left.
-func (d *verdict) showLimit(v *latchkey.Verification) {
-	if len(v.Ratelimits) == 0 {
-		return
-	}
-	l := slices.MinFunc(v.Ratelimits, func(a, b latchkey.RatelimitState) int {
-		if a.Exceeded != b.Exceeded {
-			if a.Exceeded {
-				return -1
-			}
-			return 1
-		}
-		return int(min(max(a.Remaining-b.Remaining, -1), 1))
-	})
-	left := min(max(time.Until(l.Reset.Time), 0), l.Duration.Duration())
-	d.limit = strconv.FormatInt(l.Limit, 10)
-	d.remaining = strconv.FormatInt(l.Remaining, 10)
-	d.reset = seconds(left)
 }
 
 // failedVerdict is the answer if a key can't be verified. A text that can't be a key is
@@ -117,8 +84,8 @@ func failedVerdict(err error) *verdict {
 		status: http.StatusServiceUnavailable, cause: err,
 		detail: "The API key can't be verified at the moment.",
 	}
-	if refused != nil && refused.RetryAfter > 0 {
-		d.retryAfter = seconds(refused.RetryAfter)
+	if refused != nil {
+		d.showLimits(nil, refused.RetryAfter)
 	}
 	return d
 }

@@ -3177,6 +3177,10 @@ func appendVerification(b []byte, v *latchkey.Verification) []byte {
 		b = append(b, `,"ratelimits":`...)
 		b = appendList(b, v.Ratelimits, appendRatelimitState)
 	}
+	if v.RetryAfter.Milliseconds() != 0 {
+		b = append(b, `,"retryAfter":`...)
+		b = appendSpan(b, v.RetryAfter)
+	}
 	return closeObject(b, start)
 }
 
