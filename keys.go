@@ -31,6 +31,9 @@ type Key struct {
 	Expires Time `json:"expires,omitzero"`
 	// Permissions are the slugs the key holds, directly or through its roles.
 	Permissions []string `json:"permissions,omitempty"`
+	// Grants says where the key has each of its permissions from. Only keys.getKey returns it, if
+	// the request asks for it.
+	Grants []PermissionGrant `json:"grants,omitempty"`
 	// Roles are the names of the key's roles.
 	Roles []string `json:"roles,omitempty"`
 	// Credits is the balance; absent for a key without a limit.
@@ -117,6 +120,8 @@ type GetKeyRequest struct {
 	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
 	// Decrypt adds the plaintext of a recoverable key.
 	Decrypt bool `json:"decrypt,omitempty" check:"default=false"`
+	// Grants adds where the key has each permission from.
+	Grants bool `json:"grants,omitempty" check:"default=false"`
 }
 
 // WhoamiRequest asks for one key by its secret.

@@ -479,6 +479,10 @@ var operations = []Operation{
 		Rules: []Rule{onKey("verify_key").masked()},
 	},
 	{
+		Name: "keys.explainKey", Effect: EffectReads, Refusals: []int{404, 412},
+		Rules: []Rule{onKey("verify_key").masked(), onKey("read_key").masked()},
+	},
+	{
 		Name: "keys.rerollKey", Refusals: []int{404, 412},
 		Rules: []Rule{
 			onNewKeys(),

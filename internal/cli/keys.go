@@ -20,7 +20,9 @@ type keyCommands struct {
 	Get    struct {
 		Key     string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
 		Decrypt bool   `json:"decrypt,omitempty" help:"Show the key itself, if it is recoverable."`
+		Grants  bool   `json:"grants,omitempty" help:"Show where it has each permission from."`
 	} `cmd:"" op:"keys.getKey" help:"Show a key."`
+	Explain    explainKey `cmd:"" help:"Say why a key would be valid or not, without using it."`
 	Verify     verifyKey  `cmd:"" help:"Check a key as a service does; exit status 1 if it isn't valid."`
 	Update     updateKey  `cmd:"" op:"keys.updateKey" done:"Updated key {keyId}." help:"Change a key."`
 	UpdateMany updateKeys `cmd:"" help:"Change many keys alike: those that satisfy the filters."`
@@ -256,9 +258,7 @@ func (c *verifyKey) Run(ctx context.Context, a *app, client *latchkey.Client) er
 	if c.Cost != nil {
 		request.Credits = &latchkey.VerifyKeyCredits{Cost: latchkey.Set(*c.Cost)}
 	}
-	for _, name := range c.Limits {
-		request.Ratelimits = append(request.Ratelimits, latchkey.VerifyKeyRatelimit{Name: name})
-	}
+	request.Ratelimits = limitsNamed(c.Limits)
 	v, err := client.Keys.Verify(ctx, request)
 	if err != nil {
 		return err
@@ -274,6 +274,14 @@ func (c *verifyKey) Run(ctx context.Context, a *app, client *latchkey.Client) er
 		return errRefused
 	}
 	return nil
+}
+
+// limitsNamed are limits to check by their names.
+func limitsNamed(names []string) (limits []latchkey.VerifyKeyRatelimit) {
+	for _, name := range names {
+		limits = append(limits, latchkey.VerifyKeyRatelimit{Name: name})
+	}
+	return limits
 }
 
 // secret returns an argument, or what standard input has for "-".

@@ -90,6 +90,25 @@ func (c *Cache[K, V]) Cached(lane uint32, key K) (V, bool) {
 	return *new(V), false
 }
 
+// Standing is a value in memory as a caller would have found it.
+type Standing[V Value] struct {
+	Value  V             // the zero value if there is none
+	Cached bool          // there is a value
+	Usable bool          // Get would return it
+	Age    time.Duration // since it was last known to be right
+}
+
+// Peek returns the value in memory, usable or not, and counts no hit.
+func (c *Cache[K, V]) Peek(key K) Standing[V] {
+	for _, room := range []*otter.Cache[K, V]{c.known, c.unknown} {
+		if v, ok := room.GetIfPresent(key); ok {
+			age, _ := c.source.Clock.age(v.dependencies())
+			return Standing[V]{v, true, c.source.Clock.usable(v.dependencies()), age}
+		}
+	}
+	return Standing[V]{}
+}
+
 // Reuse reports whether a value that Get returned earlier is still usable, which
 // saves a lookup, and counts a hit if it is.
 func (c *Cache[K, V]) Reuse(lane uint32, v V) bool {

@@ -29,6 +29,7 @@ var Ops = bindAll(map[string]*Op{
 	"keys.updateKeys":        bindData((*Engine).UpdateKeys).revokingWhen(restrictsMany),
 	"keys.deleteKey":         bindEmpty((*Engine).DeleteKey).revoking(),
 	"keys.verifyKey":         bindData((*Engine).VerifyKey).masking(keyNotFound),
+	"keys.explainKey":        bindData((*Engine).ExplainKey).masking(keyNotFound),
 	"keys.rerollKey":         bindData((*Engine).RerollKey).revoking(),
 	"keys.updateCredits":     bindData((*Engine).UpdateCredits),
 	"keys.addPermissions":    bindData((*Engine).AddPermissions),

@@ -180,8 +180,8 @@ func onKey(row read.LiveKeyRow) ids {
 
 // GetKey returns a key without its secret. With decrypt, the response has the
 // plaintext of a recoverable key, which is recorded in the audit log; this needs the
-// permission decrypt_key and an
-// API that stores encrypted keys.
+// permission decrypt_key and an API that stores encrypted keys. With grants, it says
+// whether the key has each permission directly, and through which roles.
 func (e *Engine) GetKey(
 	ctx context.Context, who Caller, r *latchkey.GetKeyRequest,
 ) (latchkey.Key, error) {
@@ -203,6 +203,11 @@ func (e *Engine) GetKey(
 	key, err := e.describe(ctx, &row)
 	if err != nil {
 		return latchkey.Key{}, err
+	}
+	if r.Grants {
+		if key.Grants, err = e.permissionGrants(ctx, key.KeyID); err != nil {
+			return latchkey.Key{}, err
+		}
 	}
 	if r.Decrypt {
 		if key.Plaintext, err = e.plaintext(ctx, row.KeyspaceID, &row.Key); err != nil {

@@ -280,7 +280,7 @@ func TestCreateRerollMigrateAndUpdateSetEveryField(t *testing.T) {
 	}
 	made := w.newKey(r)
 	want := show(made.KeyID)
-	wantNoZeroField(t, want, "APIID", "Enabled", "UpdatedAt", "LastUsedAt")
+	wantNoZeroField(t, want, "APIID", "Enabled", "Grants", "UpdatedAt", "LastUsedAt")
 	for field := range reflect.TypeFor[latchkey.CreateKeyRequest]().Fields() {
 		_, shown := reflect.TypeFor[latchkey.Key]().FieldByName(field.Name)
 		if !shown && !slices.Contains(notShown, field.Name) {

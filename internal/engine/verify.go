@@ -149,16 +149,23 @@ func (e *Engine) find(
 			return nil, err
 		}
 	}
-	if key.Unknown() || key.deleted || key.workspace != who.root.workspace {
-		return nil, nil
-	}
-	if len(r.Keyspaces) > 0 && !slices.Contains(r.Keyspaces, key.keyspace) {
-		return nil, nil
-	}
-	if !who.permits("", ids{API: key.api, Keyspace: key.keyspace, Key: key.id}) {
+	if !key.permitted(who) || !key.exists(r.Keyspaces) {
 		return nil, nil
 	}
 	return key, nil
+}
+
+// permitted reports whether the caller can call its operation on the key, which is one of
+// its workspace.
+func (k *keySnapshot) permitted(who *Caller) bool {
+	return !k.Unknown() && k.workspace == who.root.workspace &&
+		who.permits("", ids{API: k.api, Keyspace: k.keyspace, Key: k.id})
+}
+
+// exists reports whether a known key is not deleted and in one of the keyspaces, if there
+// are any.
+func (k *keySnapshot) exists(keyspaces []string) bool {
+	return !k.deleted && (len(keyspaces) == 0 || slices.Contains(keyspaces, k.keyspace))
 }
 
 // lookUpKey reads a key that isn't cached, also by the hash of its migration, and from the
@@ -206,24 +213,59 @@ func (k *keySnapshot) describe(v *latchkey.Verification) {
 	}
 }
 
+// keyStep is a check that needs neither the store nor the limiter.
+type keyStep uint8
+
+// The checks, in their order.
+const (
+	stepWorkspace keyStep = iota
+	stepEnabled
+	stepGate
+	stepExpires
+	stepAddress
+	stepPermissions
+	keySteps
+)
+
+// stepCodes are the codes of verifications that fail the checks.
+var stepCodes = [keySteps]latchkey.Code{
+	stepWorkspace:   latchkey.Forbidden,
+	stepEnabled:     latchkey.Disabled,
+	stepGate:        latchkey.Forbidden,
+	stepExpires:     latchkey.Expired,
+	stepAddress:     latchkey.Forbidden,
+	stepPermissions: latchkey.InsufficientPermissions,
+}
+
 // check runs the checks that need neither the store nor the limiter. It returns
 // Valid if all pass.
 func (k *keySnapshot) check(now int64, who *Caller, query *rbac.Query) latchkey.Code {
-	switch {
-	case k.workspaceOff:
-		return latchkey.Forbidden
-	case !k.enabled || k.ownerOff:
-		return latchkey.Disabled
-	case who.KeysOf != "" && who.KeysOf != k.api:
-		return latchkey.Forbidden
-	case k.expires != never && now > k.expires:
-		return latchkey.Expired
-	case len(k.allowedIPs) > 0 && !containsAddress(k.allowedIPs, who.RemoteIP):
-		return latchkey.Forbidden
-	case query != nil && !query.Allowed(k.permissionSet):
-		return latchkey.InsufficientPermissions
+	for c := range keySteps {
+		if k.fails(c, now, who, query) {
+			return stepCodes[c]
+		}
 	}
 	return latchkey.Valid
+}
+
+// fails reports whether the key fails one check. keys.verifyKey and keys.explainKey both
+// decide by it.
+func (k *keySnapshot) fails(c keyStep, now int64, who *Caller, query *rbac.Query) bool {
+	switch c {
+	case stepWorkspace:
+		return k.workspaceOff
+	case stepEnabled:
+		return !k.enabled || k.ownerOff
+	case stepGate:
+		return who.KeysOf != "" && who.KeysOf != k.api
+	case stepExpires:
+		return k.expires != never && now > k.expires
+	case stepAddress:
+		return len(k.allowedIPs) > 0 && !containsAddress(k.allowedIPs, who.RemoteIP)
+	case stepPermissions:
+		return query != nil && !query.Allowed(k.permissionSet)
+	}
+	return false
 }
 
 // cost returns the credits that a verification costs.

@@ -25,6 +25,7 @@ package ratelimit
 
 import (
 	"context"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -72,6 +73,21 @@ type Decision struct {
 	// the shared counters are unreachable. It is an estimate for requests of one
 	// batch with different limits on one token bucket.
 	Wait int64
+}
+
+// Peek returns what [Limiter.Take] would decide about the requests, which are of one
+// workspace, and counts nothing. Their Remaining is that before the batch.
+func Peek(ctx context.Context, l Limiter, now int64, requests []Request) ([]Decision, error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	never := Request{Key: requests[0].Key}
+	never.Duration = 0 // invalid, so that nothing of the batch is counted
+	decisions, err := l.Take(ctx, now, append(slices.Clip(requests), never))
+	if err != nil {
+		return nil, err
+	}
+	return decisions[:len(requests)], nil
 }
 
 // Limiter decides requests and counts those that pass.

@@ -94,15 +94,22 @@ func (b *batch) decideLocally(
 ) (decisions []Decision, after []tally, certain bool) {
 	after = append(make([]tally, 0, len(before)), before...)
 	decisions = make([]Decision, len(b.requests))
-	fit := true
+	passed, fit := true, true
 	certain = true
 	for i := range b.requests {
 		var fits, exact bool
 		decisions[i], fits, exact = after[b.of[i]].decide(now, &b.requests[i], nodes, degraded)
+		if b.requests[i].invalid() { // keeps the batch from being counted; see Peek
+			continue
+		}
 		fit, certain = fit && fits, certain && exact
+		passed = passed && decisions[i].Passed
+	}
+	if passed {
+		certain = certain && fit
 	}
 	if allPassed(decisions) {
-		return decisions, after, certain && fit
+		return decisions, after, certain
 	}
 	b.refund(decisions, func(of int, r Request) Decision {
 		t := before[of]

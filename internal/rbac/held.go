@@ -44,13 +44,20 @@ func set(s []string) []string {
 // permission that matches it, in which a * matches any run of characters. A * in
 // name is just a character: docs.* or * satisfies docs.*, but docs.read doesn't.
 func (h *Held) Has(name string) bool {
+	_, found := h.Match(name)
+	return found
+}
+
+// Match returns the permission of the set by which it has a permission, and whether there
+// is one: the exact name or, of those that match it, the one that sorts first.
+func (h *Held) Match(name string) (permission string, found bool) {
 	if _, found := slices.BinarySearch(h.names, name); found {
-		return true
+		return name, true
 	}
 	for _, p := range h.patterns {
 		if wildcard.Match(p, name) {
-			return true
+			return p, true
 		}
 	}
-	return false
+	return "", false
 }

@@ -3,6 +3,8 @@
 // needs permissions among the [Grants] of the root key that calls it.
 package rbac
 
+import "slices"
+
 // Query is a parsed permission query. It is immutable and safe for concurrent
 // use. The zero value allows nothing.
 type Query struct{ root term }
@@ -27,4 +29,17 @@ func (t *term) allowed(held *Held) bool {
 		}
 	}
 	return t.and
+}
+
+// Names returns the permissions of the query in their order, each once.
+func (q *Query) Names() []string { return q.root.names(nil) }
+
+func (t *term) names(all []string) []string {
+	if t.name != "" && !slices.Contains(all, t.name) {
+		all = append(all, t.name)
+	}
+	for i := range t.terms {
+		all = t.terms[i].names(all)
+	}
+	return all
 }

@@ -255,3 +255,14 @@ func BenchmarkAllowedAtTheBound(b *testing.B) {
 		})
 	}
 }
+
+// TestNamesAreThoseOfTheQuery: each once, in their order.
+func TestNamesAreThoseOfTheQuery(t *testing.T) {
+	query, err := Parse("b AND (a.x OR b) OR c.* AND a.x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := query.Names(), []string{"b", "a.x", "c.*"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

@@ -199,7 +199,8 @@ func looseness(s *openapi3.Schema) string {
 // added are the fields that the contract doesn't have. Requests can leave them out,
 // and clients ignore those of responses that they don't know.
 var added = []string{
-	"algorithm", "data.apiId", "data[].apiId", "disabled", "enabled", "keyspaceId",
+	"algorithm", "data.apiId", "data[].apiId", "disabled", "enabled", "grants", "grants[]",
+	"grants[].direct", "grants[].permission", "grants[].roles", "grants[].roles[]", "keyspaceId",
 	"keys[].start", "keyspaces", "keyspaces[]", "retryAfter", "role",
 }
 

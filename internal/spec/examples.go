@@ -217,6 +217,42 @@ var examples = map[string]example{
 		request:  latchkey.WhoamiRequest{Key: theSecret},
 		response: key,
 	},
+	"keys.explainKey": {
+		request: latchkey.ExplainKeyRequest{KeyID: theKey, Permissions: "tides.read"},
+		response: latchkey.KeyExplanation{
+			Code:    latchkey.UsageExceeded,
+			Summary: "0 credits left, the call costs 1.",
+			Next: "Refill to 10000 on 1 April 2026, or add credits with " +
+				"keys.updateCredits.",
+			KeyID: theKey, APIID: theAPI, KeyspaceID: theKeyspace, Name: "Harbor office",
+			ExternalID: theCustomer,
+			Checks: []latchkey.KeyCheck{
+				{Check: latchkey.CheckExists, Passed: true, Detail: "The key exists."},
+				{
+					Check: latchkey.CheckPermissions, Passed: true,
+					Detail: "The key satisfies the permission query.",
+				},
+				{
+					Check: latchkey.CheckCredits, Code: latchkey.UsageExceeded, Decides: true,
+					Detail: "0 credits left, the call costs 1.",
+					Next: "Refill to 10000 on 1 April 2026, or add credits with " +
+						"keys.updateCredits.",
+				},
+			},
+			Permissions: []latchkey.ExplainedPermission{
+				{Permission: "tides.read", Held: true, By: "tides.read"},
+			},
+			Grants: []latchkey.PermissionGrant{
+				{Permission: "tides.read", Roles: []string{"reader"}},
+			},
+			Credits: &latchkey.ExplainedCredits{
+				Cost: 1, RefillAmount: 10_000, RefillAt: latchkey.AtMilli(april1),
+			},
+			Cache: &latchkey.ExplainedCache{
+				Cached: true, Usable: true, Age: latchkey.PerMilli(212), Code: latchkey.Valid,
+			},
+		},
+	},
 	"keys.updateKey": {
 		request: latchkey.UpdateKeyRequest{
 			KeyID: theKey, Name: latchkey.Set("Harbor office, new"),

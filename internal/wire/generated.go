@@ -41,6 +41,8 @@ func visit(c *checker, request any) {
 		visitCreateKeyRequest(c, &anObject, v)
 	case *latchkey.DeleteKeyRequest:
 		visitDeleteKeyRequest(c, &anObject, v)
+	case *latchkey.ExplainKeyRequest:
+		visitExplainKeyRequest(c, &anObject, v)
 	case *latchkey.ExportKeysRequest:
 		visitExportKeysRequest(c, &anObject, v)
 	case *latchkey.FindKeysRequest:
@@ -584,6 +586,105 @@ func visitDeleteKeyRequest(c *checker, f *field, v *latchkey.DeleteKeyRequest) {
 	c.end(&rulesOfDeleteKeyRequest)
 }
 
+var rulesOfExplainKeyRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "keyId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "key", size: &bounds{1, 512}},
+	{kind: aText, name: "permissions", size: &bounds{1, 1000}},
+	{kind: aStruct, name: "credits"},
+	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
+	{kind: aList, name: "keyspaces", size: &bounds{1, 5}, item: &field{kind: aText, size: &bounds{1, 100}}},
+	{kind: aText, name: "ip", size: &bounds{2, 64}},
+}}
+
+func visitExplainKeyRequest(c *checker, f *field, v *latchkey.ExplainKeyRequest) {
+	var at [7]int
+	if !c.object(f, &rulesOfExplainKeyRequest, at[:]) {
+		return
+	}
+	r := rulesOfExplainKeyRequest.fields
+	if c.has(&r[0], at[0], v.KeyID != "") {
+		text(c, &r[0], &v.KeyID)
+	}
+	if c.has(&r[1], at[1], v.Key != "") {
+		text(c, &r[1], &v.Key)
+	}
+	if c.has(&r[2], at[2], v.Permissions != "") {
+		text(c, &r[2], &v.Permissions)
+	}
+	if c.has(&r[3], at[3], v.Credits != nil) {
+		visitVerifyKeyCredits(c, &r[3], pointee(c, &v.Credits))
+	}
+	if c.has(&r[4], at[4], v.Ratelimits != nil) {
+		if openList(c, &r[4], &v.Ratelimits) {
+			for c.nextItem(len(v.Ratelimits)) {
+				visitVerifyKeyRatelimit(c, r[4].item, item(c, &v.Ratelimits))
+			}
+		}
+	}
+	if c.has(&r[5], at[5], v.Keyspaces != nil) {
+		texts(c, &r[5], &v.Keyspaces)
+	}
+	if c.has(&r[6], at[6], v.IP != "") {
+		text(c, &r[6], &v.IP)
+	}
+	c.end(&rulesOfExplainKeyRequest)
+}
+
+var rulesOfVerifyKeyCredits = object{loose: false, needs: true, fields: []field{
+	{kind: aWhole, name: "cost", required: true, needed: true, size: &bounds{0, 1000000000000}},
+}}
+
+func visitVerifyKeyCredits(c *checker, f *field, v *latchkey.VerifyKeyCredits) {
+	var at [1]int
+	if !v.Cost.IsZero() {
+		at[0] = given
+	}
+	if !c.object(f, &rulesOfVerifyKeyCredits, at[:]) {
+		return
+	}
+	r := rulesOfVerifyKeyCredits.fields
+	if o, ok := hasSome(c, &r[0], at[0], &v.Cost); ok {
+		whole(c, &r[0], &o)
+		keep(c, &v.Cost, o)
+	}
+	c.end(&rulesOfVerifyKeyCredits)
+}
+
+var rulesOfVerifyKeyRatelimit = object{loose: true, needs: false, fields: []field{
+	{kind: aText, name: "name", required: true, size: &bounds{3, 255}},
+	{kind: aWhole, name: "cost", size: &bounds{0, noMax}},
+	{kind: aWhole, name: "limit", size: &bounds{0, noMax}},
+	{kind: aSpan, name: "duration", size: &bounds{0, 2592000000}},
+	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
+}}
+
+func visitVerifyKeyRatelimit(c *checker, f *field, v *latchkey.VerifyKeyRatelimit) {
+	var at [5]int
+	if !c.object(f, &rulesOfVerifyKeyRatelimit, at[:]) {
+		return
+	}
+	r := rulesOfVerifyKeyRatelimit.fields
+	if c.has(&r[0], at[0], v.Name != "") {
+		text(c, &r[0], &v.Name)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Cost); ok {
+		whole(c, &r[1], &o)
+		keep(c, &v.Cost, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Limit); ok {
+		whole(c, &r[2], &o)
+		keep(c, &v.Limit, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Duration); ok {
+		span(c, &r[3], &o)
+		keep(c, &v.Duration, o)
+	}
+	if c.has(&r[4], at[4], v.Algorithm != "") {
+		text(c, &r[4], &v.Algorithm)
+	}
+	c.end(&rulesOfVerifyKeyRatelimit)
+}
+
 var rulesOfExportKeysRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "apiId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
@@ -680,10 +781,11 @@ func visitFindKeysRequest(c *checker, f *field, v *latchkey.FindKeysRequest) {
 var rulesOfGetKeyRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
 	{kind: aBool, name: "decrypt"},
+	{kind: aBool, name: "grants"},
 }}
 
 func visitGetKeyRequest(c *checker, f *field, v *latchkey.GetKeyRequest) {
-	var at [2]int
+	var at [3]int
 	if !c.object(f, &rulesOfGetKeyRequest, at[:]) {
 		return
 	}
@@ -693,6 +795,9 @@ func visitGetKeyRequest(c *checker, f *field, v *latchkey.GetKeyRequest) {
 	}
 	if c.has(&r[1], at[1], v.Decrypt) {
 		boolean(c, &r[1], &v.Decrypt)
+	}
+	if c.has(&r[2], at[2], v.Grants) {
+		boolean(c, &r[2], &v.Grants)
 	}
 	c.end(&rulesOfGetKeyRequest)
 }
@@ -1144,61 +1249,6 @@ func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
 		texts(c, &r[6], &v.Keyspaces)
 	}
 	c.end(&rulesOfVerifyKeyRequest)
-}
-
-var rulesOfVerifyKeyCredits = object{loose: false, needs: true, fields: []field{
-	{kind: aWhole, name: "cost", required: true, needed: true, size: &bounds{0, 1000000000000}},
-}}
-
-func visitVerifyKeyCredits(c *checker, f *field, v *latchkey.VerifyKeyCredits) {
-	var at [1]int
-	if !v.Cost.IsZero() {
-		at[0] = given
-	}
-	if !c.object(f, &rulesOfVerifyKeyCredits, at[:]) {
-		return
-	}
-	r := rulesOfVerifyKeyCredits.fields
-	if o, ok := hasSome(c, &r[0], at[0], &v.Cost); ok {
-		whole(c, &r[0], &o)
-		keep(c, &v.Cost, o)
-	}
-	c.end(&rulesOfVerifyKeyCredits)
-}
-
-var rulesOfVerifyKeyRatelimit = object{loose: true, needs: false, fields: []field{
-	{kind: aText, name: "name", required: true, size: &bounds{3, 255}},
-	{kind: aWhole, name: "cost", size: &bounds{0, noMax}},
-	{kind: aWhole, name: "limit", size: &bounds{0, noMax}},
-	{kind: aSpan, name: "duration", size: &bounds{0, 2592000000}},
-	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
-}}
-
-func visitVerifyKeyRatelimit(c *checker, f *field, v *latchkey.VerifyKeyRatelimit) {
-	var at [5]int
-	if !c.object(f, &rulesOfVerifyKeyRatelimit, at[:]) {
-		return
-	}
-	r := rulesOfVerifyKeyRatelimit.fields
-	if c.has(&r[0], at[0], v.Name != "") {
-		text(c, &r[0], &v.Name)
-	}
-	if o, ok := hasSome(c, &r[1], at[1], &v.Cost); ok {
-		whole(c, &r[1], &o)
-		keep(c, &v.Cost, o)
-	}
-	if o, ok := hasSome(c, &r[2], at[2], &v.Limit); ok {
-		whole(c, &r[2], &o)
-		keep(c, &v.Limit, o)
-	}
-	if o, ok := hasSome(c, &r[3], at[3], &v.Duration); ok {
-		span(c, &r[3], &o)
-		keep(c, &v.Duration, o)
-	}
-	if c.has(&r[4], at[4], v.Algorithm != "") {
-		text(c, &r[4], &v.Algorithm)
-	}
-	c.end(&rulesOfVerifyKeyRatelimit)
 }
 
 var rulesOfWhoamiRequest = object{loose: false, needs: false, fields: []field{
@@ -2561,6 +2611,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendList(b, v, appendRole), true
 	case latchkey.CreatedKey:
 		return appendCreatedKey(b, &v), true
+	case latchkey.KeyExplanation:
+		return appendKeyExplanation(b, &v), true
 	case []latchkey.ExportedKey:
 		return appendList(b, v, appendExportedKey), true
 	case latchkey.Key:
@@ -2857,6 +2909,10 @@ func appendKey(b []byte, v *latchkey.Key) []byte {
 		b = append(b, `,"permissions":`...)
 		b = appendTexts(b, v.Permissions)
 	}
+	if len(v.Grants) > 0 {
+		b = append(b, `,"grants":`...)
+		b = appendList(b, v.Grants, appendPermissionGrant)
+	}
 	if len(v.Roles) > 0 {
 		b = append(b, `,"roles":`...)
 		b = appendTexts(b, v.Roles)
@@ -2876,6 +2932,22 @@ func appendKey(b []byte, v *latchkey.Key) []byte {
 	if len(v.Ratelimits) > 0 {
 		b = append(b, `,"ratelimits":`...)
 		b = appendList(b, v.Ratelimits, appendRatelimit)
+	}
+	return closeObject(b, start)
+}
+
+func appendPermissionGrant(b []byte, v *latchkey.PermissionGrant) []byte {
+	start := len(b)
+
+	b = append(b, `,"permission":`...)
+	b = appendText(b, v.Permission)
+
+	b = append(b, `,"direct":`...)
+	b = appendBool(b, v.Direct)
+
+	if len(v.Roles) > 0 {
+		b = append(b, `,"roles":`...)
+		b = appendTexts(b, v.Roles)
 	}
 	return closeObject(b, start)
 }
@@ -3010,6 +3082,201 @@ func appendCreatedKey(b []byte, v *latchkey.CreatedKey) []byte {
 	b = append(b, `,"key":`...)
 	b = appendText(b, v.Key)
 
+	return closeObject(b, start)
+}
+
+func appendKeyExplanation(b []byte, v *latchkey.KeyExplanation) []byte {
+	start := len(b)
+
+	b = append(b, `,"valid":`...)
+	b = appendBool(b, v.Valid)
+
+	b = append(b, `,"code":`...)
+	b = appendText(b, v.Code)
+
+	b = append(b, `,"summary":`...)
+	b = appendText(b, v.Summary)
+
+	if v.Next != "" {
+		b = append(b, `,"next":`...)
+		b = appendText(b, v.Next)
+	}
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+	if v.APIID != "" {
+		b = append(b, `,"apiId":`...)
+		b = appendText(b, v.APIID)
+	}
+	if v.KeyspaceID != "" {
+		b = append(b, `,"keyspaceId":`...)
+		b = appendText(b, v.KeyspaceID)
+	}
+	if v.Name != "" {
+		b = append(b, `,"name":`...)
+		b = appendText(b, v.Name)
+	}
+	if v.ExternalID != "" {
+		b = append(b, `,"externalId":`...)
+		b = appendText(b, v.ExternalID)
+	}
+
+	b = append(b, `,"checks":`...)
+	b = appendList(b, v.Checks, appendKeyCheck)
+
+	if len(v.Permissions) > 0 {
+		b = append(b, `,"permissions":`...)
+		b = appendList(b, v.Permissions, appendExplainedPermission)
+	}
+	if len(v.Grants) > 0 {
+		b = append(b, `,"grants":`...)
+		b = appendList(b, v.Grants, appendPermissionGrant)
+	}
+	if len(v.Ratelimits) > 0 {
+		b = append(b, `,"ratelimits":`...)
+		b = appendList(b, v.Ratelimits, appendExplainedRatelimit)
+	}
+	if v.Credits != nil {
+		b = append(b, `,"credits":`...)
+		b = appendExplainedCredits(b, v.Credits)
+	}
+	if v.Cache != nil {
+		b = append(b, `,"cache":`...)
+		b = appendExplainedCache(b, v.Cache)
+	}
+	return closeObject(b, start)
+}
+
+func appendKeyCheck(b []byte, v *latchkey.KeyCheck) []byte {
+	start := len(b)
+
+	b = append(b, `,"check":`...)
+	b = appendText(b, v.Check)
+
+	b = append(b, `,"passed":`...)
+	b = appendBool(b, v.Passed)
+
+	if v.Decides {
+		b = append(b, `,"decides":`...)
+		b = appendBool(b, v.Decides)
+	}
+	if v.Code != "" {
+		b = append(b, `,"code":`...)
+		b = appendText(b, v.Code)
+	}
+
+	b = append(b, `,"detail":`...)
+	b = appendText(b, v.Detail)
+
+	if v.Next != "" {
+		b = append(b, `,"next":`...)
+		b = appendText(b, v.Next)
+	}
+	return closeObject(b, start)
+}
+
+func appendExplainedPermission(b []byte, v *latchkey.ExplainedPermission) []byte {
+	start := len(b)
+
+	b = append(b, `,"permission":`...)
+	b = appendText(b, v.Permission)
+
+	b = append(b, `,"held":`...)
+	b = appendBool(b, v.Held)
+
+	if v.By != "" {
+		b = append(b, `,"by":`...)
+		b = appendText(b, v.By)
+	}
+	return closeObject(b, start)
+}
+
+func appendExplainedRatelimit(b []byte, v *latchkey.ExplainedRatelimit) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"name":`...)
+	b = appendText(b, v.Name)
+
+	b = append(b, `,"from":`...)
+	b = appendText(b, v.From)
+
+	b = append(b, `,"checked":`...)
+	b = appendBool(b, v.Checked)
+
+	b = append(b, `,"exceeded":`...)
+	b = appendBool(b, v.Exceeded)
+
+	b = append(b, `,"limit":`...)
+	b = appendWhole(b, v.Limit)
+
+	b = append(b, `,"duration":`...)
+	b = appendSpan(b, v.Duration)
+
+	if v.Algorithm != "" {
+		b = append(b, `,"algorithm":`...)
+		b = appendText(b, v.Algorithm)
+	}
+
+	b = append(b, `,"cost":`...)
+	b = appendWhole(b, v.Cost)
+
+	b = append(b, `,"used":`...)
+	b = appendWhole(b, v.Used)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	b = append(b, `,"reset":`...)
+	b = appendTime(b, v.Reset)
+
+	if v.RetryAfter.Milliseconds() != 0 {
+		b = append(b, `,"retryAfter":`...)
+		b = appendSpan(b, v.RetryAfter)
+	}
+	return closeObject(b, start)
+}
+
+func appendExplainedCredits(b []byte, v *latchkey.ExplainedCredits) []byte {
+	start := len(b)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	b = append(b, `,"cost":`...)
+	b = appendWhole(b, v.Cost)
+
+	if v.RefillAmount != 0 {
+		b = append(b, `,"refillAmount":`...)
+		b = appendWhole(b, v.RefillAmount)
+	}
+	if !v.RefillAt.IsZero() {
+		b = append(b, `,"refillAt":`...)
+		b = appendTime(b, v.RefillAt)
+	}
+	return closeObject(b, start)
+}
+
+func appendExplainedCache(b []byte, v *latchkey.ExplainedCache) []byte {
+	start := len(b)
+
+	b = append(b, `,"cached":`...)
+	b = appendBool(b, v.Cached)
+
+	b = append(b, `,"usable":`...)
+	b = appendBool(b, v.Usable)
+
+	if v.Age.Milliseconds() != 0 {
+		b = append(b, `,"age":`...)
+		b = appendSpan(b, v.Age)
+	}
+	if v.Code != "" {
+		b = append(b, `,"code":`...)
+		b = appendText(b, v.Code)
+	}
 	return closeObject(b, start)
 }
 

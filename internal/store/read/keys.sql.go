@@ -95,6 +95,35 @@ func (q *Queries) KeyByHash(ctx context.Context, hash string, workspaceID string
 	return i, err
 }
 
+const keyByID = `-- name: KeyByID :one
+SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, created_at, updated_at, last_used_at, deleted_at, family FROM keys WHERE id = $1 AND workspace_id = $2
+`
+
+// A key, deleted or not.
+func (q *Queries) KeyByID(ctx context.Context, iD string, workspaceID string) (Key, error) {
+	row := q.db.QueryRowContext(ctx, keyByID, iD, workspaceID)
+	var i Key
+	err := row.Scan(
+		&i.ID,
+		&i.WorkspaceID,
+		&i.APIID,
+		&i.IdentityID,
+		&i.Hash,
+		&i.MigrationID,
+		&i.Start,
+		&i.Name,
+		&i.Meta,
+		&i.Enabled,
+		&i.Expires,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.LastUsedAt,
+		&i.DeletedAt,
+		&i.Family,
+	)
+	return i, err
+}
+
 const keysDeletedBefore = `-- name: KeysDeletedBefore :many
 SELECT id, workspace_id, api_id, identity_id, hash, migration_id, start, name, meta, enabled, expires, created_at, updated_at, last_used_at, deleted_at, family FROM keys
 WHERE deleted_at <> 0 AND deleted_at < $1

@@ -23,6 +23,10 @@ WHERE k.hash = sqlc.arg(hash) AND k.deleted_at = 0 AND a.deleted_at = 0 AND w.de
 ORDER BY CASE WHEN k.api_id = sqlc.arg(api_id) THEN 0 ELSE 1 END
 LIMIT 2;
 
+-- name: KeyByID :one
+-- A key, deleted or not.
+SELECT * FROM keys WHERE id = $1 AND workspace_id = $2;
+
 -- name: LiveKey :one
 -- A key that can be managed: neither it nor its API is deleted.
 SELECT sqlc.embed(k), a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,
