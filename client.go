@@ -65,6 +65,7 @@ type Client struct {
 	Migrations  Migrations  // imports from other systems
 	AuditLogs   AuditLogs   // the record of all changes
 	Portals     Portals     // pages for your end users, and their sessions
+	Webhooks    Webhooks    // where events are sent
 
 	transport   Transport
 	rootKey     atomic.Pointer[rootKey] // nil to ask askRootKey
@@ -89,6 +90,7 @@ func New(cfg Config) (*Client, error) {
 	c.Ratelimits, c.Analytics, c.Workspaces = Ratelimits{c}, Analytics{c}, Workspaces{c}
 	c.RootKeys, c.Migrations, c.AuditLogs = RootKeys{c}, Migrations{c}, AuditLogs{c}
 	c.Portals = Portals{c}
+	c.Webhooks = Webhooks{c}
 	return c, nil
 }
 

@@ -402,6 +402,9 @@ func onKeyList() Rule {
 // onVerifications is the permission for the verifications of the keys of an API.
 func onVerifications() Rule { return on("api.{apiId}.read_analytics", inKeyspace+"/logs") }
 
+// onWebhooks is the permission for an action on whichever webhook.
+func onWebhooks(action string) Rule { return on("webhook.*."+action, "webhooks/*") }
+
 // newNamespace is the rule for creating a namespace on the way.
 func newNamespace() Rule {
 	return on("ratelimit.*.create_namespace", "projects/*/ratelimits/namespaces/*").
@@ -813,6 +816,42 @@ var operations = []Operation{
 		Name: "portal.getVerifications", Effect: EffectReads, Scope: ScopeAnalyticsRead,
 		Bare: true, Refusals: []int{404, 412},
 		Rules: []Rule{onVerifications()},
+	},
+
+	{
+		Name: "webhooks.createWebhook", Rules: []Rule{onWebhooks("create_webhook")},
+	},
+	{
+		Name: "webhooks.getWebhook", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onWebhooks("read_webhook")},
+	},
+	{
+		Name: "webhooks.listWebhooks", Effect: EffectReads, Paged: true,
+		Rules: []Rule{onWebhooks("read_webhook")},
+	},
+	{
+		Name: "webhooks.updateWebhook", Refusals: []int{404},
+		Rules: []Rule{onWebhooks("update_webhook")},
+	},
+	{
+		Name: "webhooks.deleteWebhook", Refusals: []int{404},
+		Rules: []Rule{onWebhooks("delete_webhook")},
+	},
+	{
+		Name: "webhooks.rotateSecret", Refusals: []int{404},
+		Rules: []Rule{onWebhooks("update_webhook")},
+	},
+	{
+		Name: "webhooks.sendTest", Refusals: []int{404, 412},
+		Rules: []Rule{onWebhooks("update_webhook")},
+	},
+	{
+		Name: "webhooks.listDeliveries", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{onWebhooks("read_webhook")},
+	},
+	{
+		Name: "webhooks.resendDelivery", Refusals: []int{404, 412},
+		Rules: []Rule{onWebhooks("update_webhook")},
 	},
 
 	{Name: "liveness", Effect: EffectReads, Public: true, GET: true},

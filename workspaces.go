@@ -44,6 +44,8 @@ type Quotas struct {
 	// PortalSessions is the number of portal sessions, of which each ends within a day; 100,000 by
 	// default.
 	PortalSessions Opt[int64] `json:"portalSessions,omitzero" check:"null,min=0"`
+	// Webhooks is the number of webhooks; 20 by default.
+	Webhooks Opt[int64] `json:"webhooks,omitzero" check:"null,min=0"`
 }
 
 // CreateWorkspaceRequest asks for a new, empty workspace.

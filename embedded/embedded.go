@@ -151,6 +151,9 @@ type Config struct {
 	// TrustedProxies are the proxies whose X-Forwarded-For header is used, none by
 	// default. They can claim any address for their clients.
 	TrustedProxies []netip.Prefix
+	// WebhookNetworks are the networks with private addresses that webhooks can be sent to;
+	// none by default. Addresses on the internet are always allowed.
+	WebhookNetworks []netip.Prefix
 	// PortalURL is the page to which portal.createSession sends end users, with a code as
 	// the parameter "code". By default it is /portal at the host by which its caller reached
 	// the service; in this process there is no default.
@@ -290,8 +293,8 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 		CacheBytes:     cfg.CacheBytes,
 		Adopt:          adopt,
 		AuditRetention: cfg.AuditRetention, AuditExport: cfg.AuditExport,
-		PortalURL: cfg.PortalURL,
-		Redis:     cfg.Redis, Limits: engine.Limits(cfg.Limits),
+		PortalURL: cfg.PortalURL, WebhookNetworks: cfg.WebhookNetworks,
+		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
 		FailMode: engine.FailMode(cfg.FailMode), StaleFor: cfg.StaleFor,
 	})
 	if errors.Is(err, vault.ErrUnknownMaster) { // another node was first to make one

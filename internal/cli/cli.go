@@ -40,6 +40,7 @@ type grammar struct {
 	Namespaces  namespaceCommands  `cmd:"" group:"manage" help:"Rate-limit namespaces."`
 	RootKeys    rootKeyCommands    `cmd:"" group:"manage" help:"Root keys, which authenticate API requests."`
 	Portals     portalCommands     `cmd:"" group:"manage" help:"Pages on which end users manage their own keys, and their sessions."`
+	Webhooks    webhookCommands    `cmd:"" group:"manage" help:"Where events are sent."`
 	Workspaces  workspaceCommands  `cmd:"" group:"manage" help:"Tenants, isolated from one another."`
 	Migrations  struct {
 		Create createMigration `cmd:"" help:"Prepare to import keys from another system; print the migration's id."`

@@ -38,27 +38,28 @@ type serveCmd struct {
 	masterKey
 	database
 	eventSettings
-	Redis          string            `secret:"" env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
-	Limits         embedded.Limits   `env:"LATCHKEY_LIMITS" enum:"exact,fast,local" default:"exact" help:"Guarantee of rate limits: ${enum}. exact admits no more than the limit on all nodes together; fast decides locally, synchronizes over Redis and can admit slightly more; local counts on each node separately."`
-	FailMode       embedded.FailMode `env:"LATCHKEY_FAIL_MODE" enum:"closed,stale" default:"closed" help:"Verifications while the shared database is unavailable: ${enum}. closed returns errors; stale uses cached data."`
-	StaleFor       time.Duration     `env:"LATCHKEY_STALE_FOR" default:"1m" help:"Maximum age of cached data with --fail-mode stale."`
-	TrustedProxies []netip.Prefix    `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted (default: none)."`
-	DrainDelay     time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to keep serving after readiness turns to 503, so that load balancers notice."`
-	AuditRetention time.Duration     `env:"LATCHKEY_AUDIT_RETENTION" default:"9600h" placeholder:"TIME" help:"How long records of the audit log are kept; 0 is for ever (default: 400 days)."`
-	AuditExport    string            `env:"LATCHKEY_AUDIT_EXPORT" type:"path" placeholder:"FOLDER" help:"Folder of files that records are appended to before they are dropped."`
-	BackupDir      string            `env:"LATCHKEY_BACKUP_DIR" type:"path" placeholder:"FOLDER" help:"Folder for backups of the data folder (default: none are made)."`
-	BackupEvery    time.Duration     `env:"LATCHKEY_BACKUP_EVERY" default:"24h" placeholder:"TIME" help:"Time between two backups."`
-	BackupKeep     int               `env:"LATCHKEY_BACKUP_KEEP" default:"7" placeholder:"N" help:"Newest backups that are kept; older ones are deleted."`
-	AdoptFrom      string            `env:"LATCHKEY_ADOPT_FROM" placeholder:"URL" help:"URL of Unkey or another service to ask once about keys that are unknown here, and to take them over from."`
-	AdoptKey       string            `secret:"" env:"LATCHKEY_ADOPT_KEY" placeholder:"KEY" help:"Root key of that service, with the permission api.ID.read_key for the API there whose keys are adopted."`
-	AdoptAPI       string            `name:"adopt-api" env:"LATCHKEY_ADOPT_API" placeholder:"ID" help:"API that these keys will belong to."`
-	PortalURL      string            `name:"portal-url" env:"LATCHKEY_PORTAL_URL" placeholder:"URL" help:"Page to which sessions of portals send end users, with a code (default: /portal at the host of the request)."`
-	V1             bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
-	V1APIs         []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
-	UI             embedded.UI       `name:"ui" env:"LATCHKEY_UI" enum:"on,read-only,off" default:"on" help:"Dashboard at /: ${enum}. People sign in with a root key. read-only changes nothing."`
-	UIListen       string            `name:"ui-listen" env:"LATCHKEY_UI_LISTEN" placeholder:"ADDRESS" help:"Address for the dashboard alone, which is then not at --listen (default: at --listen)."`
-	Gates          gates             `env:"LATCHKEY_GATES" placeholder:"JSON" help:"Gates, at /auth/NAME, that tell a proxy which requests can pass to another service: {\"NAME\": {\"api\": \"ID\"}}. See docs/gate.md."`
-	Debug          bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
+	Redis           string            `secret:"" env:"LATCHKEY_REDIS" placeholder:"URL" help:"Redis or Valkey that counts rate limits for all nodes, such as redis://host:6379."`
+	Limits          embedded.Limits   `env:"LATCHKEY_LIMITS" enum:"exact,fast,local" default:"exact" help:"Guarantee of rate limits: ${enum}. exact admits no more than the limit on all nodes together; fast decides locally, synchronizes over Redis and can admit slightly more; local counts on each node separately."`
+	FailMode        embedded.FailMode `env:"LATCHKEY_FAIL_MODE" enum:"closed,stale" default:"closed" help:"Verifications while the shared database is unavailable: ${enum}. closed returns errors; stale uses cached data."`
+	StaleFor        time.Duration     `env:"LATCHKEY_STALE_FOR" default:"1m" help:"Maximum age of cached data with --fail-mode stale."`
+	TrustedProxies  []netip.Prefix    `env:"LATCHKEY_TRUSTED_PROXIES" placeholder:"CIDR" help:"Proxies whose X-Forwarded-For is trusted (default: none)."`
+	DrainDelay      time.Duration     `env:"LATCHKEY_DRAIN_DELAY" default:"0s" placeholder:"TIME" help:"How long to keep serving after readiness turns to 503, so that load balancers notice."`
+	AuditRetention  time.Duration     `env:"LATCHKEY_AUDIT_RETENTION" default:"9600h" placeholder:"TIME" help:"How long records of the audit log are kept; 0 is for ever (default: 400 days)."`
+	AuditExport     string            `env:"LATCHKEY_AUDIT_EXPORT" type:"path" placeholder:"FOLDER" help:"Folder of files that records are appended to before they are dropped."`
+	BackupDir       string            `env:"LATCHKEY_BACKUP_DIR" type:"path" placeholder:"FOLDER" help:"Folder for backups of the data folder (default: none are made)."`
+	BackupEvery     time.Duration     `env:"LATCHKEY_BACKUP_EVERY" default:"24h" placeholder:"TIME" help:"Time between two backups."`
+	BackupKeep      int               `env:"LATCHKEY_BACKUP_KEEP" default:"7" placeholder:"N" help:"Newest backups that are kept; older ones are deleted."`
+	AdoptFrom       string            `env:"LATCHKEY_ADOPT_FROM" placeholder:"URL" help:"URL of Unkey or another service to ask once about keys that are unknown here, and to take them over from."`
+	AdoptKey        string            `secret:"" env:"LATCHKEY_ADOPT_KEY" placeholder:"KEY" help:"Root key of that service, with the permission api.ID.read_key for the API there whose keys are adopted."`
+	AdoptAPI        string            `name:"adopt-api" env:"LATCHKEY_ADOPT_API" placeholder:"ID" help:"API that these keys will belong to."`
+	PortalURL       string            `name:"portal-url" env:"LATCHKEY_PORTAL_URL" placeholder:"URL" help:"Page to which sessions of portals send end users, with a code (default: /portal at the host of the request)."`
+	WebhookNetworks []netip.Prefix    `env:"LATCHKEY_WEBHOOK_NETWORKS" placeholder:"CIDR" help:"Networks with private addresses that webhooks can be sent to (default: only addresses on the internet)."`
+	V1              bool              `name:"v1" env:"LATCHKEY_V1" help:"Also serve version 1 of Unkey's API at /v1/, for old clients. Anybody who can reach the port can then verify keys without a root key."`
+	V1APIs          []string          `name:"v1-apis" env:"LATCHKEY_V1_APIS" placeholder:"ID" help:"With --v1, the only APIs whose keys can be verified without a root key (default: all)."`
+	UI              embedded.UI       `name:"ui" env:"LATCHKEY_UI" enum:"on,read-only,off" default:"on" help:"Dashboard at /: ${enum}. People sign in with a root key. read-only changes nothing."`
+	UIListen        string            `name:"ui-listen" env:"LATCHKEY_UI_LISTEN" placeholder:"ADDRESS" help:"Address for the dashboard alone, which is then not at --listen (default: at --listen)."`
+	Gates           gates             `env:"LATCHKEY_GATES" placeholder:"JSON" help:"Gates, at /auth/NAME, that tell a proxy which requests can pass to another service: {\"NAME\": {\"api\": \"ID\"}}. See docs/gate.md."`
+	Debug           bool              `env:"LATCHKEY_DEBUG" help:"Log every request."`
 }
 
 // Help is the manual of latchkey serve.
@@ -132,7 +133,8 @@ func (c *serveCmd) Run(ctx context.Context, a *app) (err error) {
 		BackupDir: c.BackupDir, BackupEvery: c.BackupEvery, BackupKeep: c.BackupKeep,
 		EventsOff: c.Events == "off", EventsRetention: c.EventsRetention, EventsBytes: c.EventsBytes,
 		UI: c.UI, UIApart: c.UIListen != "", Version: version(),
-		PortalURL: c.PortalURL, V1: c.V1, V1APIs: c.V1APIs, Adopt: c.adopt(), Gates: c.Gates,
+		PortalURL: c.PortalURL, WebhookNetworks: c.WebhookNetworks,
+		V1: c.V1, V1APIs: c.V1APIs, Adopt: c.adopt(), Gates: c.Gates,
 	})
 	if err != nil {
 		return err

@@ -40,6 +40,8 @@ var tables = map[string]table{
 	"workspaces.listWorkspaces":   tableOf("ID NAME ENABLED REQUESTS/MIN CREATED", workspaceRow),
 	"rootKeys.listRootKeys":       tableOf(rootKeyHeader, rootKeyRow),
 	"portal.listSessions":         tableOf("EXTERNAL-ID ACTIVE PENDING NEWEST", portalUserRow),
+	"webhooks.listWebhooks":       tableOf("ID URL EVENTS STATE CREATED", webhookRow),
+	"webhooks.listDeliveries":     tableOf(deliveryHeader, deliveryRow),
 	"auditLogs.listAuditLogs":     tableOf("TIME EVENT ACTOR NAME ADDRESS WHAT", auditRow),
 }
 

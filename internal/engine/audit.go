@@ -66,6 +66,13 @@ const (
 	portalSessionCreated
 	portalSessionExchanged
 	portalSessionRevoked
+	webhookCreated
+	webhookUpdated
+	webhookDeleted
+	webhookRotated
+	webhookTested
+	webhookResent
+	webhookDisabled
 )
 
 // events has all events of the audit log: the name of the event, its
@@ -165,6 +172,15 @@ var auditEvents = [...]struct {
 		"Exchanged the code of session %[1]s", "portalSession"},
 	portalSessionRevoked: {"portal.session.revoke",
 		"Revoked session %[1]s in portal %[2]s", "portalSession portal"},
+
+	webhookCreated: {"webhook.create", "Created webhook %[1]s", "webhook"},
+	webhookUpdated: {"webhook.update", "Updated webhook %[1]s", "webhook"},
+	webhookDeleted: {"webhook.delete", "Deleted webhook %[1]s", "webhook"},
+	webhookRotated: {"webhook.rotate_secret", "Replaced the secret of webhook %[1]s", "webhook"},
+	webhookTested:  {"webhook.test", "Sent a test event to webhook %[1]s", "webhook"},
+	webhookResent: {"webhook.resend", "Sent event %[2]s to webhook %[1]s again",
+		"webhook webhookDelivery"},
+	webhookDisabled: {"webhook.disable", "Disabled webhook %[1]s", "webhook"},
 }
 
 // audit adds a record to the audit records of the change, which are written

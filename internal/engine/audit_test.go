@@ -115,6 +115,15 @@ func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 	w.newSession(w.who, portal, "user_2")
 	run("portal.revokeSession", `{"portal":%q,"externalId":"user_2"}`, portal)
 
+	hook := w.newWebhook(w.who, "https://hooks.invalid/", latchkey.EventKeyCreated)
+	run("webhooks.updateWebhook", `{"webhookId":%q,"expiringDays":3}`, hook)
+	run("webhooks.rotateSecret", `{"webhookId":%q}`, hook)
+	delivery := must[latchkey.SentTestWebhook](w, w.who, "webhooks.sendTest",
+		latchkey.SendTestWebhookRequest{WebhookID: hook}).DeliveryID
+	run("webhooks.resendDelivery", `{"webhookId":%q,"deliveryId":%q}`, hook, delivery)
+	w.disableWebhook(hook)
+	run("webhooks.deleteWebhook", `{"webhookId":%q}`, hook)
+
 	run("keys.deleteKey", `{"keyId":%q}`, key.KeyID)
 	run("apis.deleteApi", `{"apiId":%q}`, api)
 

@@ -17,6 +17,7 @@ import (
 // things are one of each kind, for requests to name.
 type things struct {
 	api, key, secret, role, permission, identity, namespace, migration, workspace, rootKey string
+	webhook, delivery                                                                      string
 	portal, otherKeyspace                                                                  string
 }
 
@@ -49,6 +50,9 @@ func (w *world) newThings() things {
 		Permissions: []string{"api.*.read_api"},
 	}).RootKeyID
 	x.portal = w.newPortal(x.api, "a-portal")
+	x.webhook = w.newWebhook(w.who, "https://hooks.invalid/", latchkey.EventKeyCreated)
+	x.delivery = must[latchkey.SentTestWebhook](w, w.who, "webhooks.sendTest",
+		latchkey.SendTestWebhookRequest{WebhookID: x.webhook}).DeliveryID
 	x.otherKeyspace = w.keyspace(w.newAPI())
 	return x
 }
@@ -121,6 +125,14 @@ func (x things) requests() map[string]object {
 		},
 		"rootKeys.deleteRootKey":     {"rootKeyId": x.rootKey},
 		"migrations.createMigration": {"algorithm": "sha256"},
+		"webhooks.createWebhook": {
+			"url": "https://hooks.invalid/", "events": []string{"key.created"},
+		},
+		"webhooks.updateWebhook":  {"webhookId": x.webhook, "description": "d"},
+		"webhooks.deleteWebhook":  {"webhookId": x.webhook},
+		"webhooks.rotateSecret":   {"webhookId": x.webhook},
+		"webhooks.sendTest":       {"webhookId": x.webhook},
+		"webhooks.resendDelivery": {"webhookId": x.webhook, "deliveryId": x.delivery},
 		"portal.createPortal": {
 			"slug": "other", "displayName": "Other", "keyspaceId": x.otherKeyspace,
 		},

@@ -120,6 +120,16 @@ var Ops = bindAll(map[string]*Op{
 	"portal.rerollKey":        bindData((*Engine).RerollPortalKey).revoking(),
 	"portal.getVerifications": bindData((*Engine).GetPortalVerifications),
 
+	"webhooks.createWebhook":  bindData((*Engine).CreateWebhook),
+	"webhooks.getWebhook":     bindData((*Engine).GetWebhook),
+	"webhooks.listWebhooks":   bindPage((*Engine).ListWebhooks),
+	"webhooks.updateWebhook":  bindData((*Engine).UpdateWebhook),
+	"webhooks.deleteWebhook":  bindEmpty((*Engine).DeleteWebhook),
+	"webhooks.rotateSecret":   bindData((*Engine).RotateWebhookSecret),
+	"webhooks.sendTest":       bindData((*Engine).SendTestWebhook),
+	"webhooks.listDeliveries": bindPage((*Engine).ListWebhookDeliveries),
+	"webhooks.resendDelivery": bindEmpty((*Engine).ResendWebhookDelivery),
+
 	"liveness": bindData((*Engine).Liveness),
 })
 

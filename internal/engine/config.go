@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -55,6 +57,9 @@ func (c Config) filled() (Config, error) {
 	}
 	if err := checkURL("portalUrl", c.PortalURL, "https", "http"); err != nil {
 		return c, errors.New("portal URL: want an absolute URL with https or http, without a user")
+	}
+	if slices.ContainsFunc(c.WebhookNetworks, func(p netip.Prefix) bool { return !p.IsValid() }) {
+		return c, errors.New("webhook networks: want networks such as 10.0.0.0/8")
 	}
 	if c.AuditRetention < 0 {
 		return c, fmt.Errorf("audit retention %v: must not be negative", c.AuditRetention)

@@ -186,6 +186,13 @@ func (e *Engine) replaceDataKey(ctx context.Context, under string) error {
 		}
 		e.resealPending.Add(int64(bad - rows))
 	}
+	if under != "" {
+		bad, err := e.resealWebhooks(ctx, under)
+		if err != nil {
+			return err
+		}
+		damaged += bad
+	}
 	if damaged > 0 {
 		return fmt.Errorf("data key %q: %d values under it are damaged, so it is kept",
 			under, damaged)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,9 @@ type Config struct {
 
 	// The page of portals; by default /portal where a caller reaches the service.
 	PortalURL string
+
+	// Networks with private addresses that webhooks can be sent to; none by default.
+	WebhookNetworks []netip.Prefix
 
 	AuditRetention time.Duration // how long audit records are kept; 0 is for ever
 	AuditExport    string        // folder of files with what is not kept; "" for none
@@ -71,6 +75,7 @@ type Engine struct {
 	misses     *misses
 	adopter    *adopter // nil if unknown keys are not adopted
 	refusals   *refusals
+	hooks      hooks
 	time       func() time.Time
 	log        *slog.Logger
 
@@ -116,6 +121,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		auditRetention: cfg.AuditRetention,
 		portalPage:     cfg.PortalURL,
 	}
+	e.hooks.open(cfg.WebhookNetworks)
 	if e.events != nil {
 		if e.analytics, err = query.New(e.events); err != nil {
 			return nil, fmt.Errorf("engine: %w", err)
@@ -154,6 +160,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.stop()
 	e.done.Wait()
 	e.closeCaches()
+	e.hooks.sender.Close()
 	if e.db.Shared() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)

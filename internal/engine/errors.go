@@ -110,6 +110,8 @@ var (
 	errNamespaceNotFound  = notFoundKind("ratelimit_namespace")
 	errOverrideNotFound   = notFoundKind("ratelimit_override")
 	errPortalNotFound     = notFoundKind("portal")
+	errWebhookNotFound    = notFoundKind("webhook")
+	errDeliveryNotFound   = notFoundKind("webhook_delivery")
 	errKeyspaceNotFound   = notFoundKind("key_space")
 	errAppNotFound        = notFoundKind("app")
 	errIdentityExists     = existsKind("identity")

@@ -34,6 +34,9 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "drop unknown adoptions", e.dropUnknownAdoptions)
 	e.every(ctx, time.Minute, "delete expired portal sessions", e.dropPortalSessions)
 	e.every(ctx, time.Hour, "delete ended browser sessions", e.dropBrowserSessions)
+	e.every(ctx, hookInterval, "send webhooks", e.workOnWebhooks)
+	e.every(ctx, time.Minute, "search for webhook events", e.searchIfDue)
+	e.every(ctx, time.Hour, "drop webhook deliveries", e.dropDeliveries)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}
@@ -63,6 +66,7 @@ func (e *Engine) every(
 func (e *Engine) applyChanges(log store.LogRead) {
 	e.source.Clock.Apply(coherence.LogReading{At: log.At, Changed: changedIDs(log), Gap: log.All})
 	e.source.Breaker.Reset()
+	e.hooks.noteChanges(log)
 	if log.Lost > 0 {
 		e.changesLost.Add(uint64(log.Lost))
 		e.log.Error("the database lost changes: responses that acknowledged them are wrong now",

@@ -73,6 +73,13 @@ var (
 		"Time since the change log was last read. Above 1 the cache is not used.")
 	descLost = desc("changes_lost_total",
 		"Committed changes that the database lost, as far as this node knew them.")
+	descHooks = desc("webhook_attempts_total",
+		"Attempts to send an event to a webhook by outcome: failed is the last one.", "outcome")
+	descHooksOff = desc("webhooks_disabled_total",
+		"Webhooks that this node disabled because their receiver was gone or failed for long.")
+	descUnnoticed = desc("webhook_events_dropped_total",
+		"Exceeded limits and low credits that were not reported at once because too many were "+
+			"waiting. Low credits are reported later.")
 	descNodes    = desc("nodes", "Live nodes on this database, including this one.")
 	descOutage   = desc("database_up", "1 if the database responded to the last read, else 0.")
 	descWritable = desc("database_writable",
@@ -121,6 +128,11 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 	gauge(descReseal, float64(e.resealPending.Load()))
 	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)
+	count(descHooks, float64(e.hooks.counts.delivered.Load()), "delivered")
+	count(descHooks, float64(e.hooks.counts.retried.Load()), "retried")
+	count(descHooks, float64(e.hooks.counts.failed.Load()), "failed")
+	count(descHooksOff, float64(e.hooks.counts.disabled.Load()))
+	count(descUnnoticed, float64(e.hooks.counts.unnoticed.Load()))
 	if e.db.Shared() {
 		gauge(descWritable, boolGauge(!e.readOnly.Load()))
 		gauge(descSilence, e.source.Clock.Lag().Seconds())

@@ -21,6 +21,7 @@ const (
 	quotaRootKeys
 	quotaAPIs
 	quotaPortalSessions
+	quotaWebhooks
 )
 
 // quotas has the name of each quota in requests and in the table of counts, what is
@@ -46,6 +47,8 @@ var quotas = [...]struct {
 		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.APIs }},
 	quotaPortalSessions: {"portalSessions", "portal sessions", 100_000,
 		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.PortalSessions }},
+	quotaWebhooks: {"webhooks", "webhooks", 20,
+		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.Webhooks }},
 }
 
 // storedQuotas parses the quotas of a workspace as stored. Those that are not set have no

@@ -63,6 +63,11 @@ func TestQuotasAreExact(t *testing.T) {
 		quotaAPIs: func(int) (string, any) {
 			return "apis.createApi", latchkey.CreateAPIRequest{Name: "test"}
 		},
+		quotaWebhooks: func(int) (string, any) {
+			return "webhooks.createWebhook", latchkey.CreateWebhookRequest{
+				URL: "https://hooks.invalid/", Events: []string{latchkey.EventKeyCreated},
+			}
+		},
 		quotaPortalSessions: func(n int) (string, any) {
 			return "portal.createSession", latchkey.CreatePortalSessionRequest{
 				Portal: "a-portal", ExternalID: fmt.Sprintf("user%d", n), Scopes: []string{"keys:read"},

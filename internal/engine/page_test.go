@@ -52,6 +52,14 @@ func fatLists(w *world) (lists map[string]fatList, session string) {
 		w.newKey(latchkey.CreateKeyRequest{APIID: shown, ExternalID: "owner"})
 	}
 	session = w.newSession(w.who, w.newPortal(shown, "shown"), "owner")
+	hook := ""
+	for range 3 {
+		hook = w.newWebhook(w.who, "https://hooks.invalid/", latchkey.EventKeyCreated)
+	}
+	for range 3 {
+		must[latchkey.SentTestWebhook](w, w.who, "webhooks.sendTest",
+			latchkey.SendTestWebhookRequest{WebhookID: hook})
+	}
 	meta := "meta = '{\"a\":\"' || CAST($1 AS TEXT) || '\"}'"
 	return map[string]fatList{
 		"apis.listKeys": {
@@ -111,6 +119,18 @@ func fatLists(w *world) (lists map[string]fatList, session string) {
 			func(at string) any { return latchkey.ListAuditLogsRequest{Cursor: at} },
 			"UPDATE audit_logs SET user_agent = CAST($1 AS TEXT)" + nthOf("audit_logs",
 				"workspace_id = '"+w.who.WorkspaceID()+"'"),
+		},
+		"webhooks.listWebhooks": {
+			func(at string) any { return latchkey.ListWebhooksRequest{Cursor: at} },
+			"UPDATE webhooks SET description = CAST($1 AS TEXT)" + nthOf("webhooks",
+				"workspace_id = '"+w.who.WorkspaceID()+"'"),
+		},
+		"webhooks.listDeliveries": {
+			func(at string) any {
+				return latchkey.ListWebhookDeliveriesRequest{WebhookID: hook, Cursor: at}
+			},
+			"UPDATE webhook_deliveries SET payload = '{\"a\":\"' || CAST($1 AS TEXT) || '\"}'" +
+				nthOf("webhook_deliveries", "webhook_id = '"+hook+"'"),
 		},
 		"portal.listSessions": {
 			func(at string) any {

@@ -62,6 +62,9 @@ func (e *Engine) observeLimit(
 	result *latchkey.LimitResult,
 ) {
 	e.countLimit(who, result.Success)
+	if !result.Success {
+		e.hooks.noticeDenied(who.WorkspaceID(), space, r, now)
+	}
 	e.recordLimit(who, &decision{space, r.Identifier, r.Cost.Or(1), now}, result)
 }
 
@@ -74,6 +77,9 @@ func (e *Engine) observeLimits(
 	e.countLimit(who, result.Passed)
 	for i := range result.Limits {
 		check := &result.Limits[i]
+		if !check.Passed {
+			e.hooks.noticeDenied(who.WorkspaceID(), spaces[i], &batch[i], now)
+		}
 		e.recordLimit(who, &decision{spaces[i], batch[i].Identifier, batch[i].Cost.Or(1), now},
 			&latchkey.LimitResult{
 				Success: check.Passed, Limit: check.Limit, Remaining: check.Remaining,

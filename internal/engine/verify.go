@@ -33,6 +33,9 @@ func (e *Engine) VerifyKey(
 	}
 	obs.code = v.Code
 	e.observe(&who, &obs, r)
+	if v.Code == latchkey.RateLimited && !obs.replayed {
+		e.hooks.noticeExceeded(obs.key, v.Ratelimits, obs.at)
+	}
 	return v, nil
 }
 

@@ -70,6 +70,8 @@ var groups = map[string]string{
 	"portal": "A portal is a page on which your end users see and replace their own keys. " +
 		"Create a session for an end user and send him to its URL; the page calls the operations " +
 		"that take a portal session.",
+	"webhooks": "A webhook is a URL to which events of the workspace are sent, signed as the " +
+		"Standard Webhooks specification says.",
 	"auditLogs": "Who changed what, when and from where.",
 	"liveness":  "Reports whether the service is running.",
 }

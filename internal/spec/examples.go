@@ -64,10 +64,14 @@ const (
 	theOverride  = "rlor_9aC5jWe2P"
 	theMigration = "mig_1vN6oZr8B"
 	thePortal    = "pc_4gT7yKs2M"
-	theSession   = "ps_9nB3wQz6J"
-	theCode      = "pst_8fJk2LmQ4rTx6VbY9cZnD3gH5sW7pA1eK"
-	theAccess    = "pat_6hNq3RwE8tYu2PzX5vCm9KbL4dS7gF1jM"
-	theHash      = "u5bUVZ+VwAx3cQlYYRGCCn1yQK3zPW4zIuNzWkYYSZo="
+	theWebhook   = "wh_2Fq8LnX5c"
+	theDelivery  = "evt_7Yd3KsP1vBt6RwQ9mZ"
+
+	theWebhookSecret = "whsec_bG9nIGxpdmUgdGhlIGhhcmJvciBtYXN0ZXIgb2YgdGlkZXM="
+	theSession       = "ps_9nB3wQz6J"
+	theCode          = "pst_8fJk2LmQ4rTx6VbY9cZnD3gH5sW7pA1eK"
+	theAccess        = "pat_6hNq3RwE8tYu2PzX5vCm9KbL4dS7gF1jM"
+	theHash          = "u5bUVZ+VwAx3cQlYYRGCCn1yQK3zPW4zIuNzWkYYSZo="
 
 	march2 = 1772443800000 // 2026-03-02 09:30 UTC
 	march9 = 1773048600000 // a week later
@@ -133,6 +137,12 @@ var (
 		Branding: &latchkey.PortalBranding{
 			LogoURL: "https://tideline.example/logo.svg", PrimaryColor: "#0a7f5a",
 		},
+	}
+
+	hook = latchkey.Webhook{
+		ID: theWebhook, URL: "https://tideline.example/hooks/keys",
+		Events:       []string{latchkey.EventKeyCreated, latchkey.EventKeyExpiring},
+		ExpiringDays: 14, Enabled: true, CreatedAt: latchkey.AtMilli(march2),
 	}
 
 	uploads = latchkey.Override{
@@ -679,6 +689,60 @@ var examples = map[string]example{
 			CorrelationID: "cor_5dO8iFs1Q",
 		}},
 		cursor: "1772443799120000",
+	},
+	"webhooks.createWebhook": {
+		request: latchkey.CreateWebhookRequest{
+			URL:          "https://tideline.example/hooks/keys",
+			Events:       []string{latchkey.EventKeyCreated, latchkey.EventKeyExpiring},
+			ExpiringDays: latchkey.Set[int64](14),
+		},
+		response: latchkey.CreatedWebhook{WebhookID: theWebhook, Secret: theWebhookSecret},
+	},
+	"webhooks.getWebhook": {
+		request: latchkey.GetWebhookRequest{WebhookID: theWebhook}, response: hook,
+	},
+	"webhooks.listWebhooks": {
+		request: latchkey.ListWebhooksRequest{}, response: []latchkey.Webhook{hook},
+	},
+	"webhooks.updateWebhook": {
+		request: latchkey.UpdateWebhookRequest{
+			WebhookID: theWebhook, ExpiringDays: latchkey.Set[int64](14),
+		},
+		response: hook,
+	},
+	"webhooks.deleteWebhook": {
+		request:  latchkey.DeleteWebhookRequest{WebhookID: theWebhook},
+		response: latchkey.Empty{},
+	},
+	"webhooks.rotateSecret": {
+		request: latchkey.RotateWebhookSecretRequest{WebhookID: theWebhook},
+		response: latchkey.RotatedWebhookSecret{
+			Secret: theWebhookSecret, PreviousUntil: latchkey.AtMilli(march2 + day),
+		},
+	},
+	"webhooks.sendTest": {
+		request:  latchkey.SendTestWebhookRequest{WebhookID: theWebhook},
+		response: latchkey.SentTestWebhook{DeliveryID: theDelivery},
+	},
+	"webhooks.listDeliveries": {
+		request: latchkey.ListWebhookDeliveriesRequest{
+			WebhookID: theWebhook, Status: latchkey.DeliveryWaiting,
+		},
+		response: []latchkey.WebhookDelivery{{
+			ID: theDelivery, Event: latchkey.EventKeyCreated, Status: latchkey.DeliveryWaiting,
+			Payload: `{"type":"key.created","timestamp":"2026-03-02T00:00:00Z","data":` +
+				`{"workspaceId":"` + theWorkspace + `","keyId":"` + theKey + `"}}`,
+			CreatedAt: latchkey.AtMilli(march2), Attempts: 1,
+			NextAttemptAt:  latchkey.AtMilli(march2 + 5_000),
+			AttemptedAt:    latchkey.AtMilli(march2 + 400),
+			ResponseStatus: 502, Error: "the receiver responded with status 502",
+		}},
+	},
+	"webhooks.resendDelivery": {
+		request: latchkey.ResendWebhookDeliveryRequest{
+			WebhookID: theWebhook, DeliveryID: theDelivery,
+		},
+		response: latchkey.Empty{},
 	},
 	"portal.createPortal": {
 		request: latchkey.CreatePortalRequest{

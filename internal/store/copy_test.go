@@ -68,7 +68,7 @@ func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 		"key_roles", "keys", "limits",
 		"namespaces", "overrides", "permissions", "portal_sessions", "portals",
 		"role_permissions", "roles", "root_keys",
-		"sealed_keys", "settings", "workspaces",
+		"sealed_keys", "settings", "webhook_deliveries", "webhook_marks", "webhooks", "workspaces",
 	}
 	left := []string{"changes", "heads", "nodes", "schema_migrations"}
 	all, err := tables(t.Context())

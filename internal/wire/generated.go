@@ -182,6 +182,24 @@ func visit(c *checker, request any) {
 		visitRevokePortalSessionsRequest(c, &anObject, v)
 	case *latchkey.UpdatePortalRequest:
 		visitUpdatePortalRequest(c, &anObject, v)
+	case *latchkey.ListWebhooksRequest:
+		visitListWebhooksRequest(c, &anObject, v)
+	case *latchkey.ListWebhookDeliveriesRequest:
+		visitListWebhookDeliveriesRequest(c, &anObject, v)
+	case *latchkey.CreateWebhookRequest:
+		visitCreateWebhookRequest(c, &anObject, v)
+	case *latchkey.DeleteWebhookRequest:
+		visitDeleteWebhookRequest(c, &anObject, v)
+	case *latchkey.GetWebhookRequest:
+		visitGetWebhookRequest(c, &anObject, v)
+	case *latchkey.ResendWebhookDeliveryRequest:
+		visitResendWebhookDeliveryRequest(c, &anObject, v)
+	case *latchkey.RotateWebhookSecretRequest:
+		visitRotateWebhookSecretRequest(c, &anObject, v)
+	case *latchkey.SendTestWebhookRequest:
+		visitSendTestWebhookRequest(c, &anObject, v)
+	case *latchkey.UpdateWebhookRequest:
+		visitUpdateWebhookRequest(c, &anObject, v)
 	default:
 		panic(fmt.Sprintf("wire: %T is no pointer to a request type", request))
 	}
@@ -2003,10 +2021,11 @@ var rulesOfQuotas = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "rootKeys", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "apis", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "portalSessions", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "webhooks", null: true, size: &bounds{0, noMax}},
 }}
 
 func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
-	var at [8]int
+	var at [9]int
 	if !c.object(f, &rulesOfQuotas, at[:]) {
 		return
 	}
@@ -2042,6 +2061,10 @@ func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
 	if o, ok := hasSome(c, &r[7], at[7], &v.PortalSessions); ok {
 		whole(c, &r[7], &o)
 		keep(c, &v.PortalSessions, o)
+	}
+	if o, ok := hasSome(c, &r[8], at[8], &v.Webhooks); ok {
+		whole(c, &r[8], &o)
+		keep(c, &v.Webhooks, o)
 	}
 	c.end(&rulesOfQuotas)
 }
@@ -2582,6 +2605,218 @@ func visitUpdatePortalRequest(c *checker, f *field, v *latchkey.UpdatePortalRequ
 	c.end(&rulesOfUpdatePortalRequest)
 }
 
+var rulesOfListWebhooksRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitListWebhooksRequest(c *checker, f *field, v *latchkey.ListWebhooksRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfListWebhooksRequest, at[:]) {
+		return
+	}
+	r := rulesOfListWebhooksRequest.fields
+	if c.has(&r[0], at[0], v.Limit != 0) {
+		whole(c, &r[0], &v.Limit)
+	}
+	if c.has(&r[1], at[1], v.Cursor != "") {
+		text(c, &r[1], &v.Cursor)
+	}
+	c.end(&rulesOfListWebhooksRequest)
+}
+
+var rulesOfListWebhookDeliveriesRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "webhookId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "status", enum: []string{"waiting", "delivered", "failed"}},
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitListWebhookDeliveriesRequest(c *checker, f *field, v *latchkey.ListWebhookDeliveriesRequest) {
+	var at [4]int
+	if !c.object(f, &rulesOfListWebhookDeliveriesRequest, at[:]) {
+		return
+	}
+	r := rulesOfListWebhookDeliveriesRequest.fields
+	if c.has(&r[0], at[0], v.WebhookID != "") {
+		text(c, &r[0], &v.WebhookID)
+	}
+	if c.has(&r[1], at[1], v.Status != "") {
+		text(c, &r[1], &v.Status)
+	}
+	if c.has(&r[2], at[2], v.Limit != 0) {
+		whole(c, &r[2], &v.Limit)
+	}
+	if c.has(&r[3], at[3], v.Cursor != "") {
+		text(c, &r[3], &v.Cursor)
+	}
+	c.end(&rulesOfListWebhookDeliveriesRequest)
+}
+
+var rulesOfCreateWebhookRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "url", required: true, size: &bounds{1, 2048}},
+	{kind: aList, name: "events", required: true, size: &bounds{1, 16}, item: &field{kind: aText, enum: []string{"key.created", "key.updated", "key.rerolled", "key.deleted", "key.expiring", "key.credits_low", "ratelimit.exceeded", "root_key.created"}}},
+	{kind: aText, name: "description", size: &bounds{1, 256}},
+	{kind: aWhole, name: "expiringDays", size: &bounds{1, 365}},
+	{kind: aWhole, name: "creditThreshold", size: &bounds{0, noMax}},
+}}
+
+func visitCreateWebhookRequest(c *checker, f *field, v *latchkey.CreateWebhookRequest) {
+	var at [5]int
+	if !c.object(f, &rulesOfCreateWebhookRequest, at[:]) {
+		return
+	}
+	r := rulesOfCreateWebhookRequest.fields
+	if c.has(&r[0], at[0], v.URL != "") {
+		text(c, &r[0], &v.URL)
+	}
+	if c.has(&r[1], at[1], v.Events != nil) {
+		texts(c, &r[1], &v.Events)
+	}
+	if c.has(&r[2], at[2], v.Description != "") {
+		text(c, &r[2], &v.Description)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.ExpiringDays); ok {
+		whole(c, &r[3], &o)
+		keep(c, &v.ExpiringDays, o)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.CreditThreshold); ok {
+		whole(c, &r[4], &o)
+		keep(c, &v.CreditThreshold, o)
+	}
+	c.end(&rulesOfCreateWebhookRequest)
+}
+
+var rulesOfDeleteWebhookRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "webhookId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitDeleteWebhookRequest(c *checker, f *field, v *latchkey.DeleteWebhookRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfDeleteWebhookRequest, at[:]) {
+		return
+	}
+	r := rulesOfDeleteWebhookRequest.fields
+	if c.has(&r[0], at[0], v.WebhookID != "") {
+		text(c, &r[0], &v.WebhookID)
+	}
+	c.end(&rulesOfDeleteWebhookRequest)
+}
+
+var rulesOfGetWebhookRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "webhookId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitGetWebhookRequest(c *checker, f *field, v *latchkey.GetWebhookRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfGetWebhookRequest, at[:]) {
+		return
+	}
+	r := rulesOfGetWebhookRequest.fields
+	if c.has(&r[0], at[0], v.WebhookID != "") {
+		text(c, &r[0], &v.WebhookID)
+	}
+	c.end(&rulesOfGetWebhookRequest)
+}
+
+var rulesOfResendWebhookDeliveryRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "webhookId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "deliveryId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitResendWebhookDeliveryRequest(c *checker, f *field, v *latchkey.ResendWebhookDeliveryRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfResendWebhookDeliveryRequest, at[:]) {
+		return
+	}
+	r := rulesOfResendWebhookDeliveryRequest.fields
+	if c.has(&r[0], at[0], v.WebhookID != "") {
+		text(c, &r[0], &v.WebhookID)
+	}
+	if c.has(&r[1], at[1], v.DeliveryID != "") {
+		text(c, &r[1], &v.DeliveryID)
+	}
+	c.end(&rulesOfResendWebhookDeliveryRequest)
+}
+
+var rulesOfRotateWebhookSecretRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "webhookId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitRotateWebhookSecretRequest(c *checker, f *field, v *latchkey.RotateWebhookSecretRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfRotateWebhookSecretRequest, at[:]) {
+		return
+	}
+	r := rulesOfRotateWebhookSecretRequest.fields
+	if c.has(&r[0], at[0], v.WebhookID != "") {
+		text(c, &r[0], &v.WebhookID)
+	}
+	c.end(&rulesOfRotateWebhookSecretRequest)
+}
+
+var rulesOfSendTestWebhookRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "webhookId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitSendTestWebhookRequest(c *checker, f *field, v *latchkey.SendTestWebhookRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfSendTestWebhookRequest, at[:]) {
+		return
+	}
+	r := rulesOfSendTestWebhookRequest.fields
+	if c.has(&r[0], at[0], v.WebhookID != "") {
+		text(c, &r[0], &v.WebhookID)
+	}
+	c.end(&rulesOfSendTestWebhookRequest)
+}
+
+var rulesOfUpdateWebhookRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "webhookId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "url", size: &bounds{1, 2048}},
+	{kind: aList, name: "events", size: &bounds{1, 16}, item: &field{kind: aText, enum: []string{"key.created", "key.updated", "key.rerolled", "key.deleted", "key.expiring", "key.credits_low", "ratelimit.exceeded", "root_key.created"}}},
+	{kind: aText, name: "description", null: true, size: &bounds{1, 256}},
+	{kind: aWhole, name: "expiringDays", size: &bounds{1, 365}},
+	{kind: aWhole, name: "creditThreshold", size: &bounds{0, noMax}},
+	{kind: aBool, name: "enabled"},
+}}
+
+func visitUpdateWebhookRequest(c *checker, f *field, v *latchkey.UpdateWebhookRequest) {
+	var at [7]int
+	if !c.object(f, &rulesOfUpdateWebhookRequest, at[:]) {
+		return
+	}
+	r := rulesOfUpdateWebhookRequest.fields
+	if c.has(&r[0], at[0], v.WebhookID != "") {
+		text(c, &r[0], &v.WebhookID)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.URL); ok {
+		text(c, &r[1], &o)
+		keep(c, &v.URL, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Events); ok {
+		texts(c, &r[2], &o)
+		keep(c, &v.Events, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Description); ok {
+		text(c, &r[3], &o)
+		keep(c, &v.Description, o)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.ExpiringDays); ok {
+		whole(c, &r[4], &o)
+		keep(c, &v.ExpiringDays, o)
+	}
+	if o, ok := hasSome(c, &r[5], at[5], &v.CreditThreshold); ok {
+		whole(c, &r[5], &o)
+		keep(c, &v.CreditThreshold, o)
+	}
+	if o, ok := hasSome(c, &r[6], at[6], &v.Enabled); ok {
+		boolean(c, &r[6], &o)
+		keep(c, &v.Enabled, o)
+	}
+	c.end(&rulesOfUpdateWebhookRequest)
+}
+
 // appendAnswer appends an answer of any type.
 func appendAnswer(b []byte, answer any) ([]byte, bool) {
 	switch v := answer.(type) {
@@ -2687,6 +2922,18 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendList(b, v, appendPortalUser), true
 	case latchkey.RevokedPortalSessions:
 		return appendRevokedPortalSessions(b, &v), true
+	case latchkey.CreatedWebhook:
+		return appendCreatedWebhook(b, &v), true
+	case latchkey.Webhook:
+		return appendWebhook(b, &v), true
+	case []latchkey.Webhook:
+		return appendList(b, v, appendWebhook), true
+	case []latchkey.WebhookDelivery:
+		return appendList(b, v, appendWebhookDelivery), true
+	case latchkey.RotatedWebhookSecret:
+		return appendRotatedWebhookSecret(b, &v), true
+	case latchkey.SentTestWebhook:
+		return appendSentTestWebhook(b, &v), true
 	}
 	return b, false
 }
@@ -3742,6 +3989,14 @@ func appendQuotas(b []byte, v *latchkey.Quotas) []byte {
 			b = append(b, "null"...)
 		}
 	}
+	if !v.Webhooks.IsZero() {
+		b = append(b, `,"webhooks":`...)
+		if o, ok := v.Webhooks.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
 	return closeObject(b, start)
 }
 
@@ -4176,6 +4431,128 @@ func appendRevokedPortalSessions(b []byte, v *latchkey.RevokedPortalSessions) []
 
 	b = append(b, `,"sessionsRevoked":`...)
 	b = appendWhole(b, v.SessionsRevoked)
+
+	return closeObject(b, start)
+}
+
+func appendCreatedWebhook(b []byte, v *latchkey.CreatedWebhook) []byte {
+	start := len(b)
+
+	b = append(b, `,"webhookId":`...)
+	b = appendText(b, v.WebhookID)
+
+	b = append(b, `,"secret":`...)
+	b = appendText(b, v.Secret)
+
+	return closeObject(b, start)
+}
+
+func appendWebhook(b []byte, v *latchkey.Webhook) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"url":`...)
+	b = appendText(b, v.URL)
+
+	if v.Description != "" {
+		b = append(b, `,"description":`...)
+		b = appendText(b, v.Description)
+	}
+
+	b = append(b, `,"events":`...)
+	b = appendTexts(b, v.Events)
+
+	b = append(b, `,"expiringDays":`...)
+	b = appendWhole(b, v.ExpiringDays)
+
+	b = append(b, `,"creditThreshold":`...)
+	b = appendWhole(b, v.CreditThreshold)
+
+	b = append(b, `,"enabled":`...)
+	b = appendBool(b, v.Enabled)
+
+	if v.DisabledReason != "" {
+		b = append(b, `,"disabledReason":`...)
+		b = appendText(b, v.DisabledReason)
+	}
+	if !v.FailingSince.IsZero() {
+		b = append(b, `,"failingSince":`...)
+		b = appendTime(b, v.FailingSince)
+	}
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	if !v.UpdatedAt.IsZero() {
+		b = append(b, `,"updatedAt":`...)
+		b = appendTime(b, v.UpdatedAt)
+	}
+	return closeObject(b, start)
+}
+
+func appendWebhookDelivery(b []byte, v *latchkey.WebhookDelivery) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"event":`...)
+	b = appendText(b, v.Event)
+
+	b = append(b, `,"status":`...)
+	b = appendText(b, v.Status)
+
+	b = append(b, `,"payload":`...)
+	b = appendMeta(b, v.Payload)
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	b = append(b, `,"attempts":`...)
+	b = appendWhole(b, v.Attempts)
+
+	if !v.NextAttemptAt.IsZero() {
+		b = append(b, `,"nextAttemptAt":`...)
+		b = appendTime(b, v.NextAttemptAt)
+	}
+	if !v.AttemptedAt.IsZero() {
+		b = append(b, `,"attemptedAt":`...)
+		b = appendTime(b, v.AttemptedAt)
+	}
+	if !v.DeliveredAt.IsZero() {
+		b = append(b, `,"deliveredAt":`...)
+		b = appendTime(b, v.DeliveredAt)
+	}
+	if v.ResponseStatus != 0 {
+		b = append(b, `,"responseStatus":`...)
+		b = appendWhole(b, v.ResponseStatus)
+	}
+	if v.Error != "" {
+		b = append(b, `,"error":`...)
+		b = appendText(b, v.Error)
+	}
+	return closeObject(b, start)
+}
+
+func appendRotatedWebhookSecret(b []byte, v *latchkey.RotatedWebhookSecret) []byte {
+	start := len(b)
+
+	b = append(b, `,"secret":`...)
+	b = appendText(b, v.Secret)
+
+	b = append(b, `,"previousUntil":`...)
+	b = appendTime(b, v.PreviousUntil)
+
+	return closeObject(b, start)
+}
+
+func appendSentTestWebhook(b []byte, v *latchkey.SentTestWebhook) []byte {
+	start := len(b)
+
+	b = append(b, `,"deliveryId":`...)
+	b = appendText(b, v.DeliveryID)
 
 	return closeObject(b, start)
 }

@@ -106,15 +106,16 @@ func (q *Queries) RetiredDataKeys(ctx context.Context) ([]RetiredDataKeysRow, er
 }
 
 const sealedCount = `-- name: SealedCount :one
-SELECT COUNT(*) FROM sealed_keys WHERE data_key = $1
+SELECT CAST((SELECT COUNT(*) FROM sealed_keys s WHERE s.data_key = $1)
+    + (SELECT COUNT(*) FROM webhooks h WHERE h.data_key = $1) AS BIGINT) AS total
 `
 
 // Values that are sealed under a data key.
 func (q *Queries) SealedCount(ctx context.Context, dataKey string) (int64, error) {
 	row := q.db.QueryRowContext(ctx, sealedCount, dataKey)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var total int64
+	err := row.Scan(&total)
+	return total, err
 }
 
 const sealedUnder = `-- name: SealedUnder :many

@@ -219,6 +219,39 @@ type RootKey struct {
 	Ending      string
 }
 
+type Webhook struct {
+	ID              string
+	WorkspaceID     string
+	URL             string
+	Description     string
+	Events          string
+	ExpiringDays    int64
+	CreditThreshold int64
+	Enabled         bool
+	DisabledReason  string
+	Secrets         []byte
+	DataKey         string
+	RotatedAt       int64
+	Place           int64
+	FailingSince    int64
+	CreatedAt       int64
+	UpdatedAt       int64
+}
+
+type WebhookDelivery struct {
+	ID          string
+	WebhookID   string
+	Event       string
+	Payload     string
+	CreatedAt   int64
+	Attempts    int64
+	NextAt      int64
+	AttemptedAt int64
+	DeliveredAt int64
+	Status      int64
+	Error       string
+}
+
 type Workspace struct {
 	ID                string
 	Name              string

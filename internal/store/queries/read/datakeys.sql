@@ -15,7 +15,8 @@ SELECT id, owner, retired_at FROM data_keys WHERE retired_at <> 0 ORDER BY id;
 
 -- name: SealedCount :one
 -- Values that are sealed under a data key.
-SELECT COUNT(*) FROM sealed_keys WHERE data_key = $1;
+SELECT CAST((SELECT COUNT(*) FROM sealed_keys s WHERE s.data_key = sqlc.arg(data_key))
+    + (SELECT COUNT(*) FROM webhooks h WHERE h.data_key = sqlc.arg(data_key)) AS BIGINT) AS total;
 
 -- name: SealedUnder :many
 -- Some of the values that are sealed under a data key, after a key.
