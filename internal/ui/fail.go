@@ -92,7 +92,7 @@ func problemOf(refused *latchkey.Error) *problem {
 		field := fieldOf(fault.Location)
 		if field != "" {
 			p.Fields[field] = text
-			text = field + ": " + text
+			text = label(field) + ": " + text
 		}
 		texts = append(texts, text)
 	}

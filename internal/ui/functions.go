@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,9 @@ var functions = template.FuncMap{
 	"limit":    limit,
 	"plural":   plural,
 	"percent":  percent,
+	"has":      slices.Contains[[]string],
+	"list":     func(items ...any) []any { return items },
+	"units":    func() []unitChoice { return unitChoices },
 	"more":     func(l []latchkey.Ratelimit) string { return strconv.Itoa(len(l)-1) + " more" },
 	"milliseconds": func(d time.Duration) string {
 		return number(max(1, d.Milliseconds())) + " ms"
@@ -36,7 +40,7 @@ func icon(name string) template.HTML {
 }
 
 // narrow is the space between thousands, and between a number and its unit.
-const narrow = " "
+const narrow = "\u202f"
 
 // number returns a number with spaces between thousands.
 func number(n int64) string {
@@ -183,6 +187,29 @@ func duration(d latchkey.Duration) string {
 		}
 	}
 	return "in 0 seconds"
+}
+
+// unitChoice is a unit to choose for the window of a limit.
+type unitChoice struct{ Value, Name string }
+
+var unitChoices = []unitChoice{
+	{"1000", "second"}, {"60000", "minute"}, {"3600000", "hour"}, {"86400000", "day"},
+	{"1", "millisecond"},
+}
+
+// labels are the names of fields of the API in forms, where they differ.
+var labels = map[string]string{
+	"externalId": "Identity", "byteLength": "Random bytes", "meta": "Metadata",
+	"ratelimits": "Limits", "expires": "End", "ipWhitelist": "Addresses",
+	"defaultPrefix": "Prefix", "defaultBytes": "Random bytes",
+}
+
+// label returns the name of a field in a form.
+func label(field string) string {
+	if text := labels[field]; text != "" {
+		return text
+	}
+	return strings.TrimSuffix(sentence(field), ".")
 }
 
 // limit returns a limit in short: 10/s, 600/min, 5/10 min.

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/url"
+	"slices"
 
 	"github.com/latchkeyhq/latchkey"
 )
@@ -49,7 +50,7 @@ func (v *visit) pager(shown int, p latchkey.Pagination) pager {
 		links.Back = to(trail[:len(trail)-1])
 	}
 	if p.HasMore {
-		next := append(trail[:len(trail):len(trail)], p.Cursor)
+		next := slices.Concat(trail, []string{p.Cursor})
 		links.Next = to(next[max(0, len(next)-maxTrail):])
 	}
 	return links

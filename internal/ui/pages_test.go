@@ -33,7 +33,7 @@ var hostile = []string{
 // shop is a service with something of everything, whose texts are hostile.
 type shop struct {
 	*world
-	api, key, identity, role, namespace string
+	api, key string
 }
 
 func openShop(t *testing.T) *shop {

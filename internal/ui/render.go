@@ -61,7 +61,7 @@ func (f *frame) Navigation() []group { return navigationOf(f) }
 // parseTemplates returns the templates of all pages, by name.
 func parseTemplates() (map[string]*template.Template, error) {
 	shared, err := template.New("").Funcs(functions).ParseFS(templates,
-		"templates/frame.html", "templates/parts.html")
+		"templates/frame.html", "templates/parts.html", "templates/keyparts.html")
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func parseTemplates() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "frame" || name == "parts" {
+		if strings.HasSuffix(name, "parts") || name == "frame" {
 			continue
 		}
 		own, err := shared.Clone()

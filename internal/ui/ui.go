@@ -102,6 +102,18 @@ var routes = map[string]func(*visit) error{
 	"GET /apis":               (*visit).apis,
 	"GET /apis/{apiId}":       (*visit).keys,
 	"POST /apis/{apiId}/find": (*visit).findKeys,
+
+	"GET /apis/{apiId}/keys/new":  (*visit).newKey,
+	"POST /apis/{apiId}/keys/new": (*visit).createKey,
+
+	"GET /keys/{keyId}":          (*visit).key,
+	"GET /keys/{keyId}/edit":     (*visit).editKey,
+	"POST /keys/{keyId}/edit":    (*visit).updateKey,
+	"POST /keys/{keyId}/switch":  (*visit).switchKey,
+	"POST /keys/{keyId}/reroll":  (*visit).rerollKey,
+	"POST /keys/{keyId}/credits": (*visit).changeCredits,
+	"POST /keys/{keyId}/grants":  (*visit).changeGrants,
+	"POST /keys/{keyId}/delete":  (*visit).deleteKey,
 }
 
 // Knows reports whether a request is for a page of the dashboard.

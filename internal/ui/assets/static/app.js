@@ -144,3 +144,23 @@ document.addEventListener("keydown", (event) => {
 find("#problem")?.focus();
 const toast = find("#toast");
 if (toast && !toast.hidden) { setTimeout(() => { toast.hidden = true; }, 8000); }
+
+// A form shows what it would do while it is filled in.
+for (const form of all("form[data-preview]")) {
+  let timer, turn = 0;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      const mine = ++turn, body = new URLSearchParams(new FormData(form));
+      body.set("preview", "yes");
+      const response = await fetch(form.action, { method: "POST", body });
+      if (!response.ok || mine !== turn) { return; }
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const now = document.getElementById(form.dataset.preview), fresh = page.getElementById(form.dataset.preview);
+      const language = find("[name=language]:checked", now)?.value;
+      if (fresh) { now.replaceChildren(...fresh.childNodes); }
+      const same = language && find("[name=language][value=" + language + "]", now);
+      if (same) { same.checked = true; }
+    }, 250);
+  });
+}
