@@ -20,6 +20,8 @@ type AuditLog struct {
 	// Targets are the things that the change affected. A record about permissions or roles has
 	// up to 100 that one request created, connected or disconnected.
 	Targets []AuditTarget `json:"targets" check:"required"`
+	// Changes are the fields that an update changed, with the former and the new values.
+	Changes []AuditChange `json:"changes,omitempty"`
 	// RemoteIP is the address that the request came from; absent for changes by the service.
 	RemoteIP string `json:"remoteIp,omitempty"`
 	// UserAgent is the User-Agent header of the request.
@@ -48,7 +50,20 @@ type AuditTarget struct {
 	Name string `json:"name,omitempty"`
 }
 
-// ListAuditLogsRequest asks for the audit log of the workspace, newest first.
+// AuditChange is a field that an update changed. Values of metadata aren't recorded, and
+// long values are cut.
+type AuditChange struct {
+	// Field is the name of the field in the API.
+	Field string `json:"field" check:"required"`
+	// Before is the former value: text as it is, everything else as JSON; absent if there was
+	// none.
+	Before string `json:"before,omitempty"`
+	// After is the new value, in the same form.
+	After string `json:"after,omitempty"`
+}
+
+// ListAuditLogsRequest asks for the records of the audit log of the workspace that satisfy
+// all filters, newest first.
 type ListAuditLogsRequest struct {
 	// Limit is the largest number of records in a page.
 	Limit int `json:"limit,omitempty" check:"min=1,max=100,default=100"`
@@ -56,6 +71,18 @@ type ListAuditLogsRequest struct {
 	Cursor string `json:"cursor,omitempty" check:"max=1024"`
 	// Event selects one kind of change, for example "key.create".
 	Event string `json:"event,omitempty" check:"min=1,max=128"`
+	// Actor selects the changes by one actor: the id of a root key, or "system".
+	Actor string `json:"actor,omitempty" check:"min=1,max=256"`
+	// Target selects the changes of one thing: its id.
+	Target string `json:"target,omitempty" check:"min=1,max=256"`
+	// After selects the changes that were made then or later, in unix milliseconds.
+	After Time `json:"after,omitzero" check:"min=1,max=4102444800000"`
+	// Before selects the changes that were made then or earlier, in unix milliseconds.
+	Before Time `json:"before,omitzero" check:"min=1,max=4102444800000"`
+	// Search selects the records in which this text is somewhere, in any letter case: in the
+	// description, in names and ids of actors and targets, in the address, the user agent or
+	// the changed values.
+	Search string `json:"search,omitempty" check:"min=1,max=256"`
 }
 
 // AuditLogs are the operations on the audit log.

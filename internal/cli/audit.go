@@ -15,17 +15,28 @@ import (
 type listAudit struct {
 	Paging
 	Event  string `placeholder:"EVENT" help:"Only changes of this kind, for example key.create."`
-	Actor  string `placeholder:"KEY" help:"Only changes by the root key with this id or name."`
-	Target string `placeholder:"ID" help:"Only changes of the thing with this id or name."`
+	Actor  string `placeholder:"ID" help:"Only changes by the root key with this id, or by system."`
+	Target string `placeholder:"ID" help:"Only changes of the thing with this id."`
+	Search string `placeholder:"TEXT" help:"Only records with this text, for example the name of a thing or an address."`
 	Since  since  `placeholder:"TIME" help:"Only changes since then: 24h, 7d, 2027-01-31."`
+	Until  since  `placeholder:"TIME" help:"Only changes until then."`
 	Follow bool   `short:"f" help:"Keep showing new changes, oldest first, until Ctrl-C."`
+}
+
+// request returns the request for the records that the flags select.
+func (c *listAudit) request() latchkey.ListAuditLogsRequest {
+	return latchkey.ListAuditLogsRequest{
+		Event: c.Event, Actor: c.Actor, Target: c.Target, Search: c.Search,
+		After: latchkey.At(c.Since.Time), Before: latchkey.At(c.Until.Time),
+	}
 }
 
 // Help are the examples of latchkey audit list --help.
 func (listAudit) Help() string {
 	return `Examples:
 
-    latchkey audit list --since 24h --event root_key.create
+    latchkey audit list --since 24h --event root_key.reset
+    latchkey audit list --target key_4XkTz9 --since 2027-01-01 --until 2027-01-31
     latchkey --json audit list --follow`
 }
 
@@ -52,15 +63,12 @@ func (c *listAudit) Run(ctx context.Context, a *app, client *latchkey.Client) er
 	}
 	out := a.listing("auditLogs.listAuditLogs", c.All)
 	shown := 0
-	for log, err := range client.AuditLogs.All(ctx, latchkey.ListAuditLogsRequest{Event: c.Event}) {
+	for log, err := range client.AuditLogs.All(ctx, c.request()) {
 		if err != nil {
 			return err
 		}
-		if shown == c.Count && !c.All || log.Time.Before(c.Since.Time) {
+		if shown == c.Count && !c.All {
 			break
-		}
-		if !c.selects(log) {
-			continue
 		}
 		if err := out.one(log); err != nil {
 			return err
@@ -70,33 +78,39 @@ func (c *listAudit) Run(ctx context.Context, a *app, client *latchkey.Client) er
 	return out.end()
 }
 
-// selects reports whether a record passes the filters that the API doesn't have.
-func (c *listAudit) selects(log latchkey.AuditLog) bool {
-	return (c.Actor == "" || log.Actor.ID == c.Actor || log.Actor.Name == c.Actor) &&
-		(c.Target == "" || slices.ContainsFunc(log.Targets, func(t latchkey.AuditTarget) bool {
-			return t.ID == c.Target || t.Name == c.Target
-		}))
-}
-
-// followInterval is the time between two looks at the audit log.
-const followInterval = time.Second
+// followInterval is the time between two looks at the audit log, and followOverlap how far
+// each looks back before the newest record of the one before: the clocks of nodes differ.
+const (
+	followInterval = time.Second
+	followOverlap  = time.Minute
+)
 
 // follow shows the records that are new since the last look, oldest first.
 func (c *listAudit) follow(ctx context.Context, a *app, client *latchkey.Client) error {
 	out := a.listing("auditLogs.listAuditLogs", true)
 	newest, err := c.newest(ctx, client)
-	for ; err == nil; sleep(ctx, followInterval) {
-		var fresh []latchkey.AuditLog
-		if fresh, err = c.newSince(ctx, client, newest); err != nil {
+	var seen map[string]bool // what the last look found
+	for first := true; err == nil; sleep(ctx, followInterval) {
+		at := newest
+		if newest, err = c.newest(ctx, client); err != nil {
 			break
 		}
-		for _, log := range slices.Backward(fresh) {
-			if newest = log.ID; c.selects(log) {
-				if err := out.one(log); err != nil {
-					return err
-				}
+		var found []latchkey.AuditLog
+		if found, err = c.foundSince(ctx, client, at); err != nil {
+			break
+		}
+		last := seen
+		seen = make(map[string]bool, len(found))
+		for _, log := range slices.Backward(found) {
+			seen[log.ID] = true
+			if first || last[log.ID] {
+				continue
+			}
+			if err := out.one(log); err != nil {
+				return err
 			}
 		}
+		first = false
 	}
 	if ctx.Err() != nil {
 		return nil
@@ -104,26 +118,30 @@ func (c *listAudit) follow(ctx context.Context, a *app, client *latchkey.Client)
 	return err
 }
 
-// newest returns the id of the newest record, "" if there is none.
-func (c *listAudit) newest(ctx context.Context, client *latchkey.Client) (string, error) {
-	page, err := client.AuditLogs.List(ctx, latchkey.ListAuditLogsRequest{Event: c.Event, Limit: 1})
+// newest returns the time of the newest record, zero if there is none.
+func (c *listAudit) newest(ctx context.Context, client *latchkey.Client) (latchkey.Time, error) {
+	page, err := client.AuditLogs.List(ctx, latchkey.ListAuditLogsRequest{Limit: 1})
 	if err != nil || len(page.Data) == 0 {
-		return "", err
+		return latchkey.Time{}, err
 	}
-	return page.Data[0].ID, nil
+	return page.Data[0].Time, nil
 }
 
-// newSince returns the records after the one with an id, newest first.
-func (c *listAudit) newSince(
-	ctx context.Context, client *latchkey.Client, id string,
-) (fresh []latchkey.AuditLog, err error) {
-	for log, err := range client.AuditLogs.All(ctx, latchkey.ListAuditLogsRequest{Event: c.Event}) {
-		if err != nil || log.ID == id {
-			return fresh, err
-		}
-		fresh = append(fresh, log)
+// foundSince returns the selected records since a time and shortly before it, newest first.
+func (c *listAudit) foundSince(
+	ctx context.Context, client *latchkey.Client, at latchkey.Time,
+) (found []latchkey.AuditLog, err error) {
+	request := c.request()
+	if !at.IsZero() {
+		request.After = latchkey.At(at.Add(-followOverlap))
 	}
-	return fresh, nil
+	for log, err := range client.AuditLogs.All(ctx, request) {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, log)
+	}
+	return found, nil
 }
 
 // sleep waits, unless ctx ends.

@@ -130,9 +130,10 @@ func (e *Engine) UpdateAPI(
 		if err != nil {
 			return latchkey.APISettings{}, orNotFound(err, apiNotFound())
 		}
+		before := settingsOf(row)
 		applySettings(&row, r, whitelist)
 		c.invalidate(row.ID)
-		c.audit(apiUpdated, apiTarget(&row))
+		c.auditUpdate(apiUpdated, before, settingsOf(row), apiTarget(&row))
 		err = c.tx.UpdateAPI(ctx, write.UpdateAPIParams{
 			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes,
 			IPWhitelist:    row.IPWhitelist,

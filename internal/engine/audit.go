@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -187,10 +186,6 @@ var auditEvents = [...]struct {
 // before its commit, and returns it. The targets are those of the table of
 // events.
 func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.InsertAuditLogParams {
-	text, err := json.Marshal(targets)
-	if err != nil {
-		panic(err) // strings always encode
-	}
 	ids := make([]any, len(targets))
 	for i, t := range targets {
 		ids[i] = t.ID
@@ -198,7 +193,7 @@ func (c *Change) audit(what event, targets ...latchkey.AuditTarget) *write.Inser
 	c.audits = append(c.audits, write.InsertAuditLogParams{
 		ID: NewID("log"), WorkspaceID: c.who.root.workspace, Time: c.now,
 		Event: auditEvents[what].name, Description: fmt.Sprintf(auditEvents[what].when, ids...),
-		Targets:   string(text),
+		Targets:   string(mustJSON(targets)),
 		ActorType: c.who.root.actorType(), ActorID: c.who.root.id,
 		ActorName:     clip(c.who.root.name, maxAuditName),
 		RemoteIP:      clip(clean(c.who.RemoteIP), maxAuditName),
@@ -233,10 +228,24 @@ func (c *Change) auditAll(
 	}
 }
 
+// auditUpdate is audit for an update from one form of a thing to another: see [changesText].
+func (c *Change) auditUpdate(
+	what event, before, after any, targets ...latchkey.AuditTarget,
+) *write.InsertAuditLogParams {
+	record := c.audit(what, targets...)
+	record.Changes = changesText(before, after)
+	return record
+}
+
 // auditIn is audit for something in another workspace than the caller's, which has
 // a record of it too.
 func (c *Change) auditIn(workspace string, what event, targets ...latchkey.AuditTarget) {
-	record := *c.audit(what, targets...)
+	c.alsoIn(workspace, c.audit(what, targets...))
+}
+
+// alsoIn adds a record to the log of another workspace than the caller's too.
+func (c *Change) alsoIn(workspace string, made *write.InsertAuditLogParams) {
+	record := *made
 	if record.WorkspaceID == workspace {
 		return
 	}

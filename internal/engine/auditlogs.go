@@ -11,28 +11,38 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 )
 
-// ListAuditLogs returns one page of the audit log of the workspace, newest
-// first, optionally of one event only. The log has a record of every change as
-// soon as the change's response is sent, and one of every response with
-// decrypted keys. It has no records of other reads and of rejected requests. What
-// the operator does in another workspace is in the log of both.
+// ListAuditLogs returns the records of the audit log of the workspace that satisfy
+// all filters of the request, newest first, page by page. The log has a record of
+// every change as soon as the change's response is sent, and one of every response
+// with decrypted keys. It has no records of other reads and of rejected requests.
+// What the operator does in another workspace is in the log of both.
+//
+// One of the filters event and actor is looked up; the others are compared.
+// A page looks at no more than 2,000 records, so with filters that few records
+// satisfy, a page can have fewer records than its limit, or none, although there are
+// more: continue until hasMore is false.
 //
 // The root key needs audit_log.*.read_audit_log. A cursor that did not come
 // from a page of this list returns 400.
 func (e *Engine) ListAuditLogs(
 	ctx context.Context, who Caller, r *latchkey.ListAuditLogsRequest,
 ) (latchkey.Page[latchkey.AuditLog], error) {
+	search := e.searchAudit(who.WorkspaceID(), r)
 	place := func(row read.AuditLog) string { return strconv.FormatInt(row.Seq, 10) }
-	return pageOf(r.Cursor, pageSize(r.Limit, 100), place,
+	page, err := pageOf(r.Cursor, pageSize(r.Limit, 100), place,
 		func(cursor string, most int64) ([]read.AuditLog, error) {
 			from, err := auditPlace(cursor)
 			if err != nil {
 				return nil, err
 			}
-			return e.db.AuditLogsPage(ctx, read.AuditLogsPageParams{
-				WorkspaceID: who.WorkspaceID(), FromSeq: from, Event: r.Event, Most: most,
-			})
+			return search.next(ctx, from, most)
 		}, eachOr(auditLogOf))
+	if search.stopped != 0 && !page.Pagination.HasMore {
+		page.Pagination = latchkey.Pagination{
+			HasMore: true, Cursor: strconv.FormatInt(search.stopped, 10),
+		}
+	}
+	return page, err
 }
 
 // auditPlace parses a cursor: the sequence number of the first record of the
@@ -61,6 +71,11 @@ func auditLogOf(row read.AuditLog) (latchkey.AuditLog, error) {
 	}
 	if err := json.Unmarshal([]byte(row.Targets), &log.Targets); err != nil {
 		return latchkey.AuditLog{}, fmt.Errorf("audit log %s: targets: %w", row.ID, err)
+	}
+	if row.Changes != "" {
+		if err := json.Unmarshal([]byte(row.Changes), &log.Changes); err != nil {
+			return latchkey.AuditLog{}, fmt.Errorf("audit log %s: changes: %w", row.ID, err)
+		}
 	}
 	return log, nil
 }

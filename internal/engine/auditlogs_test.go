@@ -74,6 +74,9 @@ func TestAuditLogHasActorTargetAndAddress(t *testing.T) {
 				{Type: "ratelimitOverride", ID: id, Name: "a*"},
 				{Type: "ratelimitNamespace", ID: w.namespaceID("api"), Name: "api"},
 			},
+			Changes: []latchkey.AuditChange{
+				{Field: "duration", After: "60000"}, {Field: "limit", After: "1"},
+			},
 		},
 		{
 			Event:         "ratelimitNamespace.create",

@@ -306,14 +306,16 @@ func (e *Engine) UpdateCredits(
 		if err != nil {
 			return latchkey.Credits{}, err
 		}
+		before := auditedKeyOf(&row)
 		if err := c.applyCredits(ctx, &row, r); err != nil {
 			return latchkey.Credits{}, err
 		}
 		c.invalidate(balanceID(&row.Key))
-		c.audit(keyCreditsUpdated, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if row, err = c.managedKey(ctx, r.KeyID); err != nil {
 			return latchkey.Credits{}, err
 		}
+		c.auditUpdate(keyCreditsUpdated, before, auditedKeyOf(&row),
+			keyTarget(&row.Key), target("api", row.Key.APIID, ""))
 		if now := creditsOfKey(&row).api(); now != nil {
 			return *now, nil
 		}
@@ -364,7 +366,7 @@ func (c *Change) applyCredits(
 }
 
 // updateCredits changes the balance and the schedule, each only if the request
-// has it. An unlimited key has no schedule.
+// has it, in the store and in the row. An unlimited key has no schedule.
 func (c *Change) updateCredits(
 	ctx context.Context, row *read.LiveKeyRow, r latchkey.UpdateKeyCredits, none bool,
 ) error {
@@ -376,6 +378,7 @@ func (c *Change) updateCredits(
 		}
 	}
 	if none || r.Remaining.IsNull() {
+		row.Remaining = sql.NullInt64{}
 		return c.tx.DeleteBalance(ctx, id)
 	}
 	balance, limited := r.Remaining.Get()
@@ -387,6 +390,7 @@ func (c *Change) updateCredits(
 		})
 	}
 	if limited {
+		row.Remaining = sql.NullInt64{Int64: balance, Valid: true}
 		if err := c.tx.SetBalance(ctx, id, row.Key.WorkspaceID, balance); err != nil {
 			return err
 		}
@@ -400,6 +404,8 @@ func (c *Change) updateCredits(
 		set = write.SetScheduleParams{RefillInterval: string(s.interval), RefillAmount: s.amount,
 			RefillDay: int64(s.day), RefillAt: next}
 	}
+	row.RefillInterval, row.RefillAmount = set.RefillInterval, set.RefillAmount
+	row.RefillDay, row.RefillAt = set.RefillDay, set.RefillAt
 	set.ID = id
 	return c.tx.SetSchedule(ctx, set)
 }

@@ -140,13 +140,19 @@ func (e *Engine) UpdateIdentity(
 func (c *Change) updateIdentity(
 	ctx context.Context, row read.Identity, r *latchkey.UpdateIdentityRequest, meta string,
 ) (latchkey.Identity, error) {
-	enabled := r.Enabled.Or(row.Enabled)
+	enabled, newMeta := r.Enabled.Or(row.Enabled), row.Meta
+	if !r.Meta.IsZero() {
+		newMeta = meta
+	}
 	identity := latchkey.Identity{
 		ID: row.ID, ExternalID: row.ExternalID, Meta: latchkey.Meta(meta),
 		Disabled: !enabled,
 	}
 	c.invalidate(row.ID)
-	c.audit(identityUpdated, identityTarget(row.ID, row.ExternalID))
+	after := row
+	after.Enabled, after.Meta = enabled, newMeta
+	c.auditUpdate(identityUpdated, identityWith(row, nil), identityWith(after, nil),
+		identityTarget(row.ID, row.ExternalID))
 	if !r.Meta.IsZero() {
 		if err := c.tx.SetIdentityMeta(ctx, row.ID, meta); err != nil {
 			return latchkey.Identity{}, err

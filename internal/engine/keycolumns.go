@@ -45,9 +45,28 @@ func (c *Change) insertKey(ctx context.Context, k read.Key) error {
 	return nil
 }
 
-// updateColumns changes the columns that a request names.
+// auditedKey is a key in the audit records of updates. Records of their own are about its
+// limits, permissions and roles.
+type auditedKey struct {
+	Name     string            `json:"name,omitempty"`
+	Enabled  bool              `json:"enabled"`
+	Expires  latchkey.Time     `json:"expires,omitzero"`
+	Identity string            `json:"identity,omitempty"` // its id
+	Meta     string            `json:"meta,omitempty"`
+	Credits  *latchkey.Credits `json:"credits,omitempty"`
+}
+
+func auditedKeyOf(row *read.LiveKeyRow) auditedKey {
+	k := &row.Key
+	return auditedKey{
+		Name: k.Name, Enabled: k.Enabled, Expires: timeOf(orElse(k.Expires, 0)),
+		Identity: k.IdentityID, Meta: k.Meta, Credits: creditsOfKey(row).api(),
+	}
+}
+
+// updateColumns changes the columns that a request names, in the store and in k.
 func (c *Change) updateColumns(
-	ctx context.Context, k read.Key, r *latchkey.UpdateKeyRequest,
+	ctx context.Context, k *read.Key, r *latchkey.UpdateKeyRequest,
 ) error {
 	k.Enabled = r.Enabled.Or(k.Enabled)
 	if !r.Name.IsZero() {

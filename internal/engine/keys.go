@@ -437,8 +437,9 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 			return err
 		}
 		c.invalidate(k.ID)
+		before, record := auditedKeyOf(&row), len(c.audits)
 		c.audit(keyUpdated, key, target("api", k.APIID, ""))
-		if err := c.updateColumns(ctx, *k, r); err != nil {
+		if err := c.updateColumns(ctx, k, r); err != nil {
 			return err
 		}
 		if credits, ok := r.Credits.Get(); ok || r.Credits.IsNull() {
@@ -447,6 +448,7 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 				return err
 			}
 		}
+		c.audits[record].Changes = changesText(before, auditedKeyOf(&row))
 		if limits, ok := r.Ratelimits.Get(); ok || r.Ratelimits.IsNull() {
 			if _, err := c.setLimits(ctx, key, limits); err != nil {
 				return err

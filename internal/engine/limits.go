@@ -81,7 +81,7 @@ func (c *Change) putLimit(
 	case limit == had:
 		return limit, nil
 	case had.ID != "":
-		c.audit(limitUpdated, limitTarget(limit), owner)
+		c.auditUpdate(limitUpdated, had, limit, limitTarget(limit), owner)
 		err := c.tx.UpdateLimit(ctx, write.UpdateLimitParams{
 			ID: limit.ID, Amount: limit.Limit, Duration: limit.Duration.Milliseconds(),
 			AutoApply: limit.AutoApply,

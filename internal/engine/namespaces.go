@@ -228,12 +228,14 @@ func (e *Engine) UpdateNamespace(
 		if err := c.require(ids{Namespace: row.ID}); err != nil {
 			return latchkey.Namespace{}, err
 		}
+		before := namespaceOf(row)
 		if !r.WhenDegraded.IsZero() {
 			row.WhenDegraded = storedWhenDegraded(r.WhenDegraded.Or(""))
 		}
 		row.Algorithm = cmp.Or(string(r.Algorithm), row.Algorithm)
 		c.invalidate(row.ID)
-		c.audit(namespaceUpdated, namespaceTarget(row.ID, row.Name))
+		c.auditUpdate(namespaceUpdated, before, namespaceOf(row),
+			namespaceTarget(row.ID, row.Name))
 		err = c.tx.UpdateNamespace(ctx, row.ID, row.WhenDegraded, row.Algorithm)
 		if err != nil {
 			return latchkey.Namespace{}, err

@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
 )
@@ -30,6 +32,10 @@ func (e *Engine) SetOverride(
 		if err := c.require(ids{Namespace: space.ID}); err != nil {
 			return latchkey.SetOverrideResult{}, err
 		}
+		before, err := c.auditedOverride(ctx, space.ID, r.Identifier)
+		if err != nil {
+			return latchkey.SetOverrideResult{}, err
+		}
 		id, err := c.tx.SetOverride(ctx, write.SetOverrideParams{
 			ID: NewID("rlor"), NamespaceID: space.ID, Identifier: r.Identifier, Amount: r.Limit.Or(0),
 			Duration:  r.Duration.Milliseconds(),
@@ -42,11 +48,33 @@ func (e *Engine) SetOverride(
 			return latchkey.SetOverrideResult{}, err
 		}
 		c.invalidate(space.ID)
-		c.audit(overrideSet, overrideTarget(id, r.Identifier),
-			namespaceTarget(space.ID, space.Name))
+		after := &auditedOverride{r.Limit.Or(0), r.Duration.Milliseconds(), string(r.Algorithm)}
+		c.auditUpdate(overrideSet, before, after,
+			overrideTarget(id, r.Identifier), namespaceTarget(space.ID, space.Name))
 		return latchkey.SetOverrideResult{OverrideID: id}, nil
 	}
 	return change(ctx, e, who, work)
+}
+
+// auditedOverride is an override in the audit records of its changes.
+type auditedOverride struct {
+	Limit     int64  `json:"limit"`
+	Duration  int64  `json:"duration"`
+	Algorithm string `json:"algorithm,omitempty"`
+}
+
+// auditedOverride returns the override of an identifier, or nil if there is none.
+func (c *Change) auditedOverride(
+	ctx context.Context, namespace, identifier string,
+) (*auditedOverride, error) {
+	row, err := c.tx.Override(ctx, namespace, identifier)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("override: %w", err)
+	}
+	return &auditedOverride{row.Amount, row.Duration, row.Algorithm}, nil
 }
 
 // maxOverrides is how many overrides a namespace can have. Each limited request asks its

@@ -97,7 +97,7 @@ func (e *Engine) UpdatePermission(
 		if err := c.requireFreeSlug(ctx, p); err != nil {
 			return latchkey.Permission{}, err
 		}
-		c.audit(permissionUpdated, permissionTarget(p))
+		c.auditUpdate(permissionUpdated, storedPermission(row), p, permissionTarget(p))
 		err = c.tx.UpdatePermission(ctx, write.UpdatePermissionParams{
 			ID: p.ID, Name: p.Name, Slug: p.Slug, SlugFolded: foldSlug(p.Slug),
 			Description: p.Description,

@@ -129,19 +129,20 @@ func (e *Engine) UpdatePortal(
 				return latchkey.Portal{}, err
 			}
 		}
-		err = c.updatePortal(ctx, &old.Portal, &row.Portal)
+		err = c.updatePortal(ctx, old, &row)
 		return portalOf(row), err
 	})
 }
 
 // updatePortal stores a changed portal, and ends its sessions if it is disabled or for
 // another API now.
-func (c *Change) updatePortal(ctx context.Context, old, row *read.Portal) error {
-	if row.APIID != old.APIID || old.Enabled && !row.Enabled {
+func (c *Change) updatePortal(ctx context.Context, old read.PortalRow, to *read.PortalRow) error {
+	row := &to.Portal
+	if row.APIID != old.Portal.APIID || old.Portal.Enabled && !row.Enabled {
 		row.Epoch++
 	}
 	row.UpdatedAt = c.now
-	c.audit(portalUpdated, target("portal", row.ID, row.Slug))
+	c.auditUpdate(portalUpdated, portalOf(old), portalOf(*to), target("portal", row.ID, row.Slug))
 	return c.tx.UpdatePortal(ctx, write.UpdatePortalParams{
 		ID: row.ID, APIID: row.APIID, Slug: row.Slug, DisplayName: row.DisplayName,
 		Enabled: row.Enabled, LogoURL: row.LogoURL, PrimaryColor: row.PrimaryColor,

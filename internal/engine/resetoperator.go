@@ -45,8 +45,9 @@ func ResetOperator(
 			if keepOthers || !row.Enabled {
 				continue
 			}
+			before := row
 			row.Enabled = false
-			if _, err := c.updateRootKey(ctx, row); err != nil {
+			if _, err := c.updateRootKey(ctx, before, row); err != nil {
 				return latchkey.CreatedRootKey{}, err
 			}
 			disabled++

@@ -132,6 +132,7 @@ func (e *Engine) UpdateRole(
 		if err != nil {
 			return latchkey.Role{}, orNotFound(err, roleNotFound(r.Role))
 		}
+		before := roleWith(row, nil)
 		row.Name = r.Name.Or(row.Name)
 		if !r.Description.IsZero() {
 			row.Description = r.Description.Or("")
@@ -145,7 +146,7 @@ func (e *Engine) UpdateRole(
 			return latchkey.Role{}, err
 		}
 		c.invalidate(role.ID)
-		c.audit(roleUpdated, roleTarget(role))
+		c.auditUpdate(roleUpdated, before, roleWith(row, nil), roleTarget(role))
 		err = c.tx.UpdateRole(ctx, write.UpdateRoleParams{
 			ID: role.ID, Name: role.Name, NameFolded: foldName(role.Name),
 			Description: role.Description,

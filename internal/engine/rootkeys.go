@@ -153,7 +153,7 @@ func (c *Change) changeRootKey(
 			return latchkey.RootKey{}, err
 		}
 	}
-	return c.updateRootKey(ctx, row)
+	return c.updateRootKey(ctx, before, row)
 }
 
 // gainsAccess reports whether an update enables a root key or adds permissions to
@@ -172,17 +172,28 @@ func gainsAccess(before, after read.RootKey) (bool, error) {
 	return added || after.Enabled && !before.Enabled, nil
 }
 
-func (c *Change) updateRootKey(ctx context.Context, row read.RootKey) (latchkey.RootKey, error) {
+func (c *Change) updateRootKey(
+	ctx context.Context, before, row read.RootKey,
+) (latchkey.RootKey, error) {
+	had, err := rootKeyOf(before)
+	if err != nil {
+		return latchkey.RootKey{}, err
+	}
+	has, err := rootKeyOf(row)
+	if err != nil {
+		return latchkey.RootKey{}, err
+	}
 	c.invalidate(row.ID)
-	c.auditIn(row.WorkspaceID, rootKeyUpdated, rootKeyTarget(row.ID, row.Name))
-	err := c.tx.UpdateRootKey(ctx, write.UpdateRootKeyParams{
+	c.alsoIn(row.WorkspaceID,
+		c.auditUpdate(rootKeyUpdated, had, has, rootKeyTarget(row.ID, row.Name)))
+	err = c.tx.UpdateRootKey(ctx, write.UpdateRootKeyParams{
 		ID: row.ID, Name: row.Name, Permissions: row.Permissions, Enabled: row.Enabled,
 		Expires: row.Expires,
 	})
 	if err != nil {
 		return latchkey.RootKey{}, err
 	}
-	return rootKeyOf(row)
+	return has, nil
 }
 
 // DeleteRootKey deletes a root key, whose next request returns 401. This cannot

@@ -193,10 +193,12 @@ func (c *Change) updateKeys(
 			return 0, err
 		}
 		c.invalidate(id)
+		before, record := auditedKeyOf(&row), len(c.audits)
 		c.audit(keyUpdated, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
-		if err := c.updateColumns(ctx, row.Key, columns); err != nil {
+		if err := c.updateColumns(ctx, &row.Key, columns); err != nil {
 			return 0, err
 		}
+		c.audits[record].Changes = changesText(before, auditedKeyOf(&row))
 		updated++
 	}
 	return updated, nil

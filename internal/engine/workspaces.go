@@ -83,6 +83,10 @@ func (e *Engine) UpdateWorkspace(
 		if err != nil {
 			return latchkey.Workspace{}, orNotFound(err, workspaceNotFound())
 		}
+		before, err := workspaceOf(row)
+		if err != nil {
+			return latchkey.Workspace{}, err
+		}
 		row.Name = r.Name.Or(row.Name)
 		row.Enabled = r.Enabled.Or(row.Enabled)
 		if !r.RequestsPerMinute.IsZero() {
@@ -91,17 +95,19 @@ func (e *Engine) UpdateWorkspace(
 		if row.Quotas, err = changeQuotas(row.Quotas, r.Quotas.Or(latchkey.Quotas{})); err != nil {
 			return latchkey.Workspace{}, fmt.Errorf("workspace %s: %w", row.ID, err)
 		}
+		after, err := workspaceOf(row)
+		if err != nil {
+			return latchkey.Workspace{}, err
+		}
 		c.invalidate(row.ID)
-		c.auditIn(row.ID, workspaceUpdated, workspaceTarget(row.ID, row.Name))
+		c.alsoIn(row.ID,
+			c.auditUpdate(workspaceUpdated, before, after, workspaceTarget(row.ID, row.Name)))
 		err = c.tx.UpdateWorkspace(ctx, write.UpdateWorkspaceParams{
 			ID: row.ID, Name: row.Name, Search: searchText(row.ID, row.Name),
 			Enabled: row.Enabled, RequestsPerMinute: row.RequestsPerMinute,
 			Quotas: row.Quotas,
 		})
-		if err != nil {
-			return latchkey.Workspace{}, err
-		}
-		return workspaceOf(row)
+		return after, err
 	})
 }
 

@@ -50,7 +50,7 @@ const permissionColumns = "SELECT p.id, p.name, p.slug, p.slug_folded, p.descrip
 var (
 	insertAuditLogs = batchOf("INSERT INTO audit_logs (seq, id, workspace_id, time, event, "+
 		"description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, "+
-		"correlation_id) VALUES ", rowsOf(13))
+		"correlation_id, changes) VALUES ", rowsOf(14))
 	insertPermissions = batchOf("INSERT INTO permissions "+
 		"(id, workspace_id, name, slug, slug_folded, description, search) VALUES ", rowsOf(7))
 	insertKeyPermissions = batchOf(
@@ -121,7 +121,7 @@ func secondOn(n int) string {
 func (tx *Tx) InsertAuditLogs(ctx context.Context, rows []write.InsertAuditLogParams) error {
 	return insertAll(ctx, tx, insertAuditLogs, rows, func(r write.InsertAuditLogParams) []any {
 		return []any{r.Seq, r.ID, r.WorkspaceID, r.Time, r.Event, r.Description, r.ActorType,
-			r.ActorID, r.ActorName, r.Targets, r.RemoteIP, r.UserAgent, r.CorrelationID}
+			r.ActorID, r.ActorName, r.Targets, r.RemoteIP, r.UserAgent, r.CorrelationID, r.Changes}
 	})
 }
 

@@ -2309,10 +2309,15 @@ var rulesOfListAuditLogsRequest = object{loose: false, needs: false, fields: []f
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
 	{kind: aText, name: "event", size: &bounds{1, 128}},
+	{kind: aText, name: "actor", size: &bounds{1, 256}},
+	{kind: aText, name: "target", size: &bounds{1, 256}},
+	{kind: aTime, name: "after", size: &bounds{1, 4102444800000}},
+	{kind: aTime, name: "before", size: &bounds{1, 4102444800000}},
+	{kind: aText, name: "search", size: &bounds{1, 256}},
 }}
 
 func visitListAuditLogsRequest(c *checker, f *field, v *latchkey.ListAuditLogsRequest) {
-	var at [3]int
+	var at [8]int
 	if !c.object(f, &rulesOfListAuditLogsRequest, at[:]) {
 		return
 	}
@@ -2325,6 +2330,21 @@ func visitListAuditLogsRequest(c *checker, f *field, v *latchkey.ListAuditLogsRe
 	}
 	if c.has(&r[2], at[2], v.Event != "") {
 		text(c, &r[2], &v.Event)
+	}
+	if c.has(&r[3], at[3], v.Actor != "") {
+		text(c, &r[3], &v.Actor)
+	}
+	if c.has(&r[4], at[4], v.Target != "") {
+		text(c, &r[4], &v.Target)
+	}
+	if c.has(&r[5], at[5], !v.After.IsZero()) {
+		instant(c, &r[5], &v.After)
+	}
+	if c.has(&r[6], at[6], !v.Before.IsZero()) {
+		instant(c, &r[6], &v.Before)
+	}
+	if c.has(&r[7], at[7], v.Search != "") {
+		text(c, &r[7], &v.Search)
 	}
 	c.end(&rulesOfListAuditLogsRequest)
 }
@@ -4210,6 +4230,10 @@ func appendAuditLog(b []byte, v *latchkey.AuditLog) []byte {
 	b = append(b, `,"targets":`...)
 	b = appendList(b, v.Targets, appendAuditTarget)
 
+	if len(v.Changes) > 0 {
+		b = append(b, `,"changes":`...)
+		b = appendList(b, v.Changes, appendAuditChange)
+	}
 	if v.RemoteIP != "" {
 		b = append(b, `,"remoteIp":`...)
 		b = appendText(b, v.RemoteIP)
@@ -4253,6 +4277,23 @@ func appendAuditTarget(b []byte, v *latchkey.AuditTarget) []byte {
 	if v.Name != "" {
 		b = append(b, `,"name":`...)
 		b = appendText(b, v.Name)
+	}
+	return closeObject(b, start)
+}
+
+func appendAuditChange(b []byte, v *latchkey.AuditChange) []byte {
+	start := len(b)
+
+	b = append(b, `,"field":`...)
+	b = appendText(b, v.Field)
+
+	if v.Before != "" {
+		b = append(b, `,"before":`...)
+		b = appendText(b, v.Before)
+	}
+	if v.After != "" {
+		b = append(b, `,"after":`...)
+		b = appendText(b, v.After)
 	}
 	return closeObject(b, start)
 }

@@ -9,25 +9,26 @@ import (
 	"context"
 )
 
-const auditLogsPage = `-- name: AuditLogsPage :many
-SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id FROM audit_logs
-WHERE workspace_id = $1 AND seq <= $2 AND (CAST($3 AS TEXT) = '' OR event = CAST($3 AS TEXT))
-ORDER BY seq DESC LIMIT CAST($4 AS BIGINT)
+const auditLogsOfActor = `-- name: AuditLogsOfActor :many
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
+WHERE workspace_id = $1 AND actor_id = $2 AND seq <= $3 AND seq >= $4
+ORDER BY seq DESC LIMIT CAST($5 AS BIGINT)
 `
 
-type AuditLogsPageParams struct {
+type AuditLogsOfActorParams struct {
 	WorkspaceID string
+	ActorID     string
 	FromSeq     int64
-	Event       string
+	ToSeq       int64
 	Most        int64
 }
 
-// Newest first, from a place on; of one event, or of all if none is named.
-func (q *Queries) AuditLogsPage(ctx context.Context, arg AuditLogsPageParams) ([]AuditLog, error) {
-	rows, err := q.db.QueryContext(ctx, auditLogsPage,
+func (q *Queries) AuditLogsOfActor(ctx context.Context, arg AuditLogsOfActorParams) ([]AuditLog, error) {
+	rows, err := q.db.QueryContext(ctx, auditLogsOfActor,
 		arg.WorkspaceID,
+		arg.ActorID,
 		arg.FromSeq,
-		arg.Event,
+		arg.ToSeq,
 		arg.Most,
 	)
 	if err != nil {
@@ -51,6 +52,122 @@ func (q *Queries) AuditLogsPage(ctx context.Context, arg AuditLogsPageParams) ([
 			&i.RemoteIP,
 			&i.UserAgent,
 			&i.CorrelationID,
+			&i.Changes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditLogsOfEvent = `-- name: AuditLogsOfEvent :many
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
+WHERE workspace_id = $1 AND event = $2 AND seq <= $3 AND seq >= $4
+ORDER BY seq DESC LIMIT CAST($5 AS BIGINT)
+`
+
+type AuditLogsOfEventParams struct {
+	WorkspaceID string
+	Event       string
+	FromSeq     int64
+	ToSeq       int64
+	Most        int64
+}
+
+func (q *Queries) AuditLogsOfEvent(ctx context.Context, arg AuditLogsOfEventParams) ([]AuditLog, error) {
+	rows, err := q.db.QueryContext(ctx, auditLogsOfEvent,
+		arg.WorkspaceID,
+		arg.Event,
+		arg.FromSeq,
+		arg.ToSeq,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditLog
+	for rows.Next() {
+		var i AuditLog
+		if err := rows.Scan(
+			&i.Seq,
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Time,
+			&i.Event,
+			&i.Description,
+			&i.ActorType,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Targets,
+			&i.RemoteIP,
+			&i.UserAgent,
+			&i.CorrelationID,
+			&i.Changes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditLogsPage = `-- name: AuditLogsPage :many
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
+WHERE workspace_id = $1 AND seq <= $2 AND seq >= $3
+ORDER BY seq DESC LIMIT CAST($4 AS BIGINT)
+`
+
+type AuditLogsPageParams struct {
+	WorkspaceID string
+	FromSeq     int64
+	ToSeq       int64
+	Most        int64
+}
+
+// Newest first, from a place back to another one.
+func (q *Queries) AuditLogsPage(ctx context.Context, arg AuditLogsPageParams) ([]AuditLog, error) {
+	rows, err := q.db.QueryContext(ctx, auditLogsPage,
+		arg.WorkspaceID,
+		arg.FromSeq,
+		arg.ToSeq,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditLog
+	for rows.Next() {
+		var i AuditLog
+		if err := rows.Scan(
+			&i.Seq,
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Time,
+			&i.Event,
+			&i.Description,
+			&i.ActorType,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Targets,
+			&i.RemoteIP,
+			&i.UserAgent,
+			&i.CorrelationID,
+			&i.Changes,
 		); err != nil {
 			return nil, err
 		}
@@ -66,7 +183,7 @@ func (q *Queries) AuditLogsPage(ctx context.Context, arg AuditLogsPageParams) ([
 }
 
 const oldestAuditLogs = `-- name: OldestAuditLogs :many
-SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id FROM audit_logs WHERE seq < $1 ORDER BY seq LIMIT CAST($2 AS BIGINT)
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs WHERE seq < $1 ORDER BY seq LIMIT CAST($2 AS BIGINT)
 `
 
 // Of all workspaces, from before a place.
@@ -93,6 +210,7 @@ func (q *Queries) OldestAuditLogs(ctx context.Context, before int64, most int64)
 			&i.RemoteIP,
 			&i.UserAgent,
 			&i.CorrelationID,
+			&i.Changes,
 		); err != nil {
 			return nil, err
 		}

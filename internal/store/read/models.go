@@ -38,6 +38,7 @@ type AuditLog struct {
 	RemoteIP      string
 	UserAgent     string
 	CorrelationID string
+	Changes       string
 }
 
 type Balance struct {

@@ -20,6 +20,24 @@ func (q *Queries) CountOverrides(ctx context.Context, namespaceID string) (int64
 	return count, err
 }
 
+const override = `-- name: Override :one
+SELECT id, namespace_id, identifier, amount, duration, algorithm FROM overrides WHERE namespace_id = $1 AND identifier = $2
+`
+
+func (q *Queries) Override(ctx context.Context, namespaceID string, identifier string) (Override, error) {
+	row := q.db.QueryRowContext(ctx, override, namespaceID, identifier)
+	var i Override
+	err := row.Scan(
+		&i.ID,
+		&i.NamespaceID,
+		&i.Identifier,
+		&i.Amount,
+		&i.Duration,
+		&i.Algorithm,
+	)
+	return i, err
+}
+
 const overrides = `-- name: Overrides :many
 SELECT id, namespace_id, identifier, amount, duration, algorithm FROM overrides WHERE namespace_id = $1
 `

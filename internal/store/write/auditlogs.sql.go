@@ -24,8 +24,8 @@ func (q *Queries) DropAuditLogs(ctx context.Context, seq int64) (int64, error) {
 
 const insertAuditLog = `-- name: InsertAuditLog :exec
 INSERT INTO audit_logs (seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name,
-    targets, remote_ip, user_agent, correlation_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+    targets, remote_ip, user_agent, correlation_id, changes)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 `
 
 type InsertAuditLogParams struct {
@@ -42,6 +42,7 @@ type InsertAuditLogParams struct {
 	RemoteIP      string
 	UserAgent     string
 	CorrelationID string
+	Changes       string
 }
 
 func (q *Queries) InsertAuditLog(ctx context.Context, arg InsertAuditLogParams) error {
@@ -59,6 +60,7 @@ func (q *Queries) InsertAuditLog(ctx context.Context, arg InsertAuditLogParams) 
 		arg.RemoteIP,
 		arg.UserAgent,
 		arg.CorrelationID,
+		arg.Changes,
 	)
 	return err
 }

@@ -1,7 +1,17 @@
 -- name: AuditLogsPage :many
--- Newest first, from a place on; of one event, or of all if none is named.
+-- Newest first, from a place back to another one.
 SELECT * FROM audit_logs
-WHERE workspace_id = @workspace_id AND seq <= @from_seq AND (CAST(@event AS TEXT) = '' OR event = CAST(@event AS TEXT))
+WHERE workspace_id = @workspace_id AND seq <= @from_seq AND seq >= @to_seq
+ORDER BY seq DESC LIMIT CAST(@most AS BIGINT);
+
+-- name: AuditLogsOfEvent :many
+SELECT * FROM audit_logs
+WHERE workspace_id = @workspace_id AND event = @event AND seq <= @from_seq AND seq >= @to_seq
+ORDER BY seq DESC LIMIT CAST(@most AS BIGINT);
+
+-- name: AuditLogsOfActor :many
+SELECT * FROM audit_logs
+WHERE workspace_id = @workspace_id AND actor_id = @actor_id AND seq <= @from_seq AND seq >= @to_seq
 ORDER BY seq DESC LIMIT CAST(@most AS BIGINT);
 
 -- name: OldestAuditLogs :many
