@@ -12,6 +12,7 @@ require (
 	github.com/maypok86/otter/v2 v2.4.0 // the bounded cache: fastest hit and best hit rate of those measured
 	github.com/prometheus/client_golang v1.25.0 // metrics in the form that every monitor reads
 	github.com/redis/rueidis v1.0.79 // Redis and Valkey: pipelines by itself, twice the checks a second of the others measured
+	github.com/yuin/goldmark v1.8.7 // the pages of the documentation in the dashboard: nothing but the standard library
 	golang.org/x/sync v0.24.0 // singleflight: concurrent misses load once
 	golang.org/x/term v0.46.0 // the width of a terminal, and a root key that is typed unseen
 	golang.org/x/text v0.43.0 // role names are unique regardless of letter case in every script

@@ -22,6 +22,15 @@ var navigation = []group{
 		{"Overview", "/", "layout-dashboard", "", "o", "Overview"},
 		{"APIs and keys", "/apis", "key-round", "apis.listApis", "k", "Keys"},
 	}},
+	{"Operate", []entry{
+		{"Audit log", "/audit", "scroll-text", "auditLogs.listAuditLogs", "a", ""},
+	}},
+	{"Settings", []entry{
+		{"Root keys", "/root-keys", "lock", "rootKeys.listRootKeys", "t", ""},
+		{"Workspaces", "/workspaces", "building-2", "workspaces.listWorkspaces", "w", ""},
+		{"Settings", "/settings", "settings", "", "s", ""},
+		{"Documentation", "/docs", "book-open", "", "d", ""},
+	}},
 }
 
 // navigationOf returns the pages that a root key can see.

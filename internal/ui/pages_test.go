@@ -33,7 +33,7 @@ var hostile = []string{
 // shop is a service with something of everything, whose texts are hostile.
 type shop struct {
 	*world
-	api, key string
+	api, key, rootKeyID, workspace string
 }
 
 func openShop(t *testing.T) *shop {
@@ -46,6 +46,18 @@ func openShop(t *testing.T) *shop {
 			t.Fatal(err)
 		}
 		s.api = api.APIID
+		rootKey, err := c.RootKeys.Create(ctx, latchkey.CreateRootKeyRequest{
+			Name: text, Permissions: []string{"api.*.verify_key"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.rootKeyID = rootKey.RootKeyID
+		workspace, err := c.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{Name: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.workspace = workspace.WorkspaceID
 	}
 	for _, text := range hostile {
 		meta, err := latchkey.MetaOf(map[string]string{text: text})
@@ -67,7 +79,9 @@ func openShop(t *testing.T) *shop {
 // path puts the ids of the shop into the path of a route.
 func (s *shop) path(pattern string) string {
 	_, path, _ := strings.Cut(pattern, " ")
-	return strings.NewReplacer("{$}", "", "{apiId}", s.api, "{keyId}", s.key).Replace(path)
+	return strings.NewReplacer("{$}", "", "{apiId}", s.api, "{keyId}", s.key,
+		"{rootKeyId}", s.rootKeyID, "{workspaceId}", s.workspace, "{page}", "performance",
+	).Replace(path)
 }
 
 // dangerous finds markup that no template has, links to scripts, and characters that change

@@ -114,6 +114,26 @@ var routes = map[string]func(*visit) error{
 	"POST /keys/{keyId}/credits": (*visit).changeCredits,
 	"POST /keys/{keyId}/grants":  (*visit).changeGrants,
 	"POST /keys/{keyId}/delete":  (*visit).deleteKey,
+
+	"GET /audit": (*visit).auditLog,
+
+	"GET /root-keys":                     (*visit).rootKeys,
+	"GET /root-keys/new":                 (*visit).newRootKey,
+	"POST /root-keys/new":                (*visit).createRootKey,
+	"GET /root-keys/{rootKeyId}":         (*visit).rootKey,
+	"POST /root-keys/{rootKeyId}":        (*visit).changeRootKey,
+	"POST /root-keys/{rootKeyId}/delete": (*visit).deleteRootKey,
+
+	"GET /workspaces":                (*visit).workspaces,
+	"POST /workspaces":               (*visit).createWorkspace,
+	"GET /workspaces/{workspaceId}":  (*visit).workspace,
+	"POST /workspaces/{workspaceId}": (*visit).changeWorkspace,
+
+	"GET /settings": (*visit).settings,
+	"POST /settings/sessions/{sessionId}/end": (*visit).endSession,
+
+	"GET /docs":        (*visit).docs,
+	"GET /docs/{page}": (*visit).docsPage,
 }
 
 // Knows reports whether a request is for a page of the dashboard.

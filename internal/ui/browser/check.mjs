@@ -21,15 +21,23 @@ const screens = [
 ]
 
 // kind is what pages of the same template share: the path with a star for each id, without
-// what is selected.
-const kind = path => new URL(path, base).pathname.split('/').map(part => /^[a-z]+_[A-Za-z0-9]{8,}$/.test(part) ? '*' : part).join('/')
+// what is selected. Of the documentation, one page is walked through.
+const kind = path => new URL(path, base).pathname.replace(/^\/docs\/.*/, '/docs/*')
+  .split('/').map(part => /^[a-z]+_[A-Za-z0-9]{8,}$/.test(part) ? '*' : part).join('/')
+
+// picture takes one of the page, of its beginning if it is long.
+async function picture(page, name) {
+  const [width, height] = await page.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollHeight])
+  await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true, clip: { x: 0, y: 0, width, height: Math.min(height, 2000) } })
+}
 
 // visit opens a page and returns its links.
 async function visit(page, path, screen) {
   const problem = text => { problems.push(`${path} (${screen.name}): ${text}`) }
   page.removeAllListeners()
   page.on('pageerror', e => problem(`script: ${e.message}`))
-  page.on('console', m => m.type() === 'error' && problem(`console: ${m.text()}`))
+  page.on('console', m => m.type() === 'error' && !m.text().startsWith('Failed to load') && problem(`console: ${m.text()}`))
+  page.on('response', r => r.status() >= 400 && r.url() !== base + path && problem(`${r.url()}: status ${r.status()}`))
   const response = await page.goto(base + path)
   if (response.status() !== 200) {
     problem(`status ${response.status()}`)
@@ -44,7 +52,7 @@ async function visit(page, path, screen) {
     return [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > most + 1).slice(0, 3).map(e => `${e.tagName}.${e.className}`).join(' ') || 'something'
   })
   if (wide) problem(`it is wider than the screen: ${wide}`)
-  if (shots) await page.screenshot({ path: `${shots}/${kind(path).replaceAll('/', '.').replaceAll('*', 'id').slice(1) || 'overview'}-${screen.name}.png`, fullPage: true })
+  if (shots) await picture(page, `${kind(path).replaceAll('/', '.').replaceAll('*', 'id').slice(1) || 'overview'}-${screen.name}`)
   return page.evaluate(() => [...document.querySelectorAll('a[href^="/"]')].map(a => a.getAttribute('href')))
 }
 

@@ -71,7 +71,7 @@ func perMinute(name string, limit int64) latchkey.RatelimitRequest {
 func credits(n int64) *latchkey.Credits {
 	return &latchkey.Credits{
 		Remaining: latchkey.Set(n),
-		Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: 50_000, RefillDay: 1},
+		Refill:    &latchkey.Refill{Interval: latchkey.Monthly, Amount: n, RefillDay: 1},
 	}
 }
 
@@ -89,7 +89,7 @@ func (d *demo) keys(ctx context.Context) error {
 		user
 	}{
 		{latchkey.CreateKeyRequest{Name: "nightly-export", ExternalID: "acct_fenmoor",
-			Roles: []string{"exporter"}, Credits: credits(900)},
+			Roles: []string{"exporter"}, Credits: credits(2600)},
 			user{perDay: 4200, tags: []string{"path=/batch"}, asks: "exports.create"}},
 		{latchkey.CreateKeyRequest{Name: "web checkout", ExternalID: "acct_oddlane"},
 			user{perDay: 9000, tags: []string{"path=/search"}}},
