@@ -179,8 +179,14 @@ func texts(column []string) func([]byte) []byte {
 	}
 }
 
-// decodeBlock reads some columns of a stored block.
-func decodeBlock(data []byte, want Columns) (*Block, error) {
+// decodeBlock reads a stored block.
+func decodeBlock(data []byte) (*Block, error) {
+	return decodeSome(data, AllColumns, func(*Subject) bool { return true })
+}
+
+// decodeSome reads some columns of a stored block that is about some subject that wanted accepts.
+// Of another block it returns nil.
+func decodeSome(data []byte, want Columns, wanted func(*Subject) bool) (*Block, error) {
 	if len(data) < 5 {
 		return nil, errDamaged
 	}
@@ -195,27 +201,30 @@ func decodeBlock(data []byte, want Columns) (*Block, error) {
 	r := reader{rest: body[1:]}
 	b := &Block{Rows: r.count(maxRows)}
 	r.dictionaries(b)
+	if !r.failed() && len(b.Subjects) > 0 && !b.about(wanted) {
+		return nil, nil
+	}
 	if want&ColReset != 0 {
 		want |= ColTime
 	}
-	wanted := func(column Columns) *reader {
+	column := func(column Columns) *reader {
 		if want&column == 0 {
 			r.skip()
 			return nil
 		}
 		return r.column()
 	}
-	b.Time = wanted(ColTime).differences(b.Rows)
-	b.Subject = indexes(wanted(ColSubject), b.Rows, len(b.Subjects), &r)
-	b.Outcome = wanted(ColOutcome).bytes(b.Rows)
-	b.Tags = indexes(wanted(ColTags), b.Rows, len(b.TagSets), &r)
-	b.Count = wanted(ColCount).numbers(b.Rows)
-	b.Amount = wanted(ColAmount).numbers(b.Rows)
-	b.Latency = wanted(ColLatency).numbers(b.Rows)
-	b.Request = wanted(ColRequest).texts(b.Rows)
-	b.Limit = wanted(ColLimit).numbers(b.Rows)
-	b.Left = wanted(ColLeft).numbers(b.Rows)
-	b.Reset = wanted(ColReset).numbers(b.Rows)
+	b.Time = column(ColTime).differences(b.Rows)
+	b.Subject = indexes(column(ColSubject), b.Rows, len(b.Subjects), &r)
+	b.Outcome = column(ColOutcome).bytes(b.Rows)
+	b.Tags = indexes(column(ColTags), b.Rows, len(b.TagSets), &r)
+	b.Count = column(ColCount).numbers(b.Rows)
+	b.Amount = column(ColAmount).numbers(b.Rows)
+	b.Latency = column(ColLatency).numbers(b.Rows)
+	b.Request = column(ColRequest).texts(b.Rows)
+	b.Limit = column(ColLimit).numbers(b.Rows)
+	b.Left = column(ColLeft).numbers(b.Rows)
+	b.Reset = column(ColReset).numbers(b.Rows)
 	for i := range b.Reset {
 		b.Reset[i] += b.Time[i]
 	}
@@ -223,6 +232,16 @@ func decodeBlock(data []byte, want Columns) (*Block, error) {
 		return nil, errDamaged
 	}
 	return b, nil
+}
+
+// about reports whether the block has a subject that wanted accepts.
+func (b *Block) about(wanted func(*Subject) bool) bool {
+	for i := range b.Subjects {
+		if wanted(&b.Subjects[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // reader reads values and columns. After a failure it returns zeros.

@@ -116,6 +116,14 @@ func (l *Log) Close(ctx context.Context) error {
 // Retention returns how long single events of a kind are kept.
 func (l *Log) Retention(kind Kind) time.Duration { return min(l.retention, ages[kind][Raw]) }
 
+// Kept returns how long rows of a step are kept.
+func (l *Log) Kept(kind Kind, step Step) time.Duration {
+	if step == Raw || step == Minute {
+		return l.Retention(kind)
+	}
+	return ages[kind][step]
+}
+
 // Verify records a verification. The lane spreads concurrent callers; only speed depends on it.
 func (l *Log) Verify(lane uint32, v *Verification) {
 	if l.verifications.add(lane, v, v.tagBytes()) {

@@ -64,6 +64,9 @@ func idle(t *testing.T, cfg Config, c *clock) *Log {
 	return l
 }
 
+// everyone accepts every subject.
+func everyone(*Subject) bool { return true }
+
 type named Subject
 
 func (n *named) Subject() Subject { return Subject(*n) }
@@ -132,7 +135,7 @@ func read(t *testing.T, l *Log, kind Kind, step Step) map[row]sum {
 	}
 	sums := map[row]sum{}
 	for _, p := range parts {
-		b, err := s.Read(t.Context(), p, AllColumns)
+		b, err := s.Read(t.Context(), p, AllColumns, everyone)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +226,7 @@ func TestLimitsAreKeptWhole(t *testing.T) {
 		if err != nil || len(parts) != 1 {
 			t.Fatal(parts, err)
 		}
-		b, err := s.Read(t.Context(), parts[0], AllColumns)
+		b, err := s.Read(t.Context(), parts[0], AllColumns, everyone)
 		if err != nil {
 			t.Fatal(err)
 		}

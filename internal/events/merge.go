@@ -141,7 +141,7 @@ func (l *Log) merge(
 			if err := take(ctx, tx, b); err != nil {
 				return err
 			}
-			block, err := decodeBlock(b.data, AllColumns)
+			block, err := decodeBlock(b.data)
 			if err != nil && !errors.Is(err, errDamaged) {
 				return err // it is of a newer release
 			}

@@ -49,9 +49,10 @@ func (s *Snapshot) Close() error { return s.tx.Rollback() }
 
 // Part is a block that a scan has found.
 type Part struct {
-	Step     Step
-	node     string
-	sequence int64
+	Step        Step
+	First, Last int64 // the first and the last time of its rows, in unix ms
+	node        string
+	sequence    int64
 }
 
 // Parts returns the blocks of a query, the oldest first.
@@ -60,7 +61,8 @@ func (s *Snapshot) Parts(ctx context.Context, q Query) ([]Part, error) {
 	if stored == Minute {
 		stored = Raw
 	}
-	rows, err := s.tx.QueryContext(ctx, `SELECT step, node, sequence FROM event_blocks
+	rows, err := s.tx.QueryContext(ctx, `SELECT step, first_at, last_at, node, sequence
+		FROM event_blocks
 		WHERE kind = $1 AND (step = $2 OR step < $2 AND level = 0)
 		AND last_at >= $3 AND first_at <= $4 ORDER BY first_at, node, sequence`,
 		int64(q.Kind), int64(stored), Start(q.From, q.Step), q.To)
@@ -71,7 +73,7 @@ func (s *Snapshot) Parts(ctx context.Context, q Query) ([]Part, error) {
 	var parts []Part
 	for rows.Next() {
 		var p Part
-		if err := rows.Scan(&p.Step, &p.node, &p.sequence); err != nil {
+		if err := rows.Scan(&p.Step, &p.First, &p.Last, &p.node, &p.sequence); err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
@@ -79,15 +81,17 @@ func (s *Snapshot) Parts(ctx context.Context, q Query) ([]Part, error) {
 	return parts, rows.Err()
 }
 
-// Read reads a part.
-func (s *Snapshot) Read(ctx context.Context, p Part, columns Columns) (*Block, error) {
+// Read reads a part. If it is about no subject that wanted accepts, it returns nil.
+func (s *Snapshot) Read(
+	ctx context.Context, p Part, columns Columns, wanted func(*Subject) bool,
+) (*Block, error) {
 	var data []byte
 	if err := s.tx.QueryRowContext(ctx,
 		`SELECT data FROM event_blocks WHERE node = $1 AND sequence = $2`,
 		p.node, p.sequence).Scan(&data); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	b, err := decodeBlock(data, columns)
+	b, err := decodeSome(data, columns, wanted)
 	if err != nil {
 		return nil, fmt.Errorf("block %d of node %s: %w", p.sequence, p.node, err)
 	}

@@ -277,14 +277,14 @@ func (c *cursor) load() (more bool, err error) {
 		}
 		part := c.parts[0]
 		c.parts = c.parts[1:]
-		b, err := c.run.snapshot.Read(c.run.ctx, part, c.columns)
+		b, err := c.run.snapshot.Read(c.run.ctx, part, c.columns, c.run.sees)
 		if err != nil {
 			return false, err
 		}
-		visible, some := c.visibleIn(b)
-		if !some {
+		if b == nil {
 			continue
 		}
+		visible := c.visibleIn(b)
 		if c.def.step == events.Raw {
 			c.show(b, visible)
 			return true, nil
@@ -300,18 +300,16 @@ func (c *cursor) load() (more bool, err error) {
 	if c.block == nil {
 		return false, nil
 	}
-	all, _ := c.visibleIn(c.block)
-	c.show(c.block, all)
+	c.show(c.block, c.visibleIn(c.block))
 	return true, nil
 }
 
-func (c *cursor) visibleIn(b *events.Block) (visible []bool, some bool) {
-	visible = make([]bool, len(b.Subjects))
+func (c *cursor) visibleIn(b *events.Block) []bool {
+	visible := make([]bool, len(b.Subjects))
 	for i := range b.Subjects {
 		visible[i] = c.run.sees(&b.Subjects[i])
-		some = some || visible[i]
 	}
-	return visible, some
+	return visible
 }
 
 func (c *cursor) show(b *events.Block, visible []bool) {
