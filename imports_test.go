@@ -36,12 +36,14 @@ var imports = map[string][]string{
 	"internal/server":        {"internal/engine", "internal/wire"},
 	"internal/engine": {"internal/wire", "internal/rbac", "internal/vault", "internal/ratelimit",
 		"internal/coherence", "internal/durable", "internal/events", "internal/events/query",
+		"internal/events/tally",
 		"internal/period", "internal/store", "internal/store/read", "internal/store/write",
 		"internal/webhook"},
 	"internal/coherence":    {},
 	"internal/durable":      {},
 	"internal/events":       {},
 	"internal/events/query": {"internal/events"},
+	"internal/events/tally": {"internal/events"},
 	"internal/period":       {},
 	"internal/store":        {"internal/store/read", "internal/store/write", "internal/durable"},
 	"internal/store/read":   {},
@@ -71,7 +73,7 @@ var imports = map[string][]string{
 // leaves know nothing of the API, not even its vocabulary.
 var leaves = []string{
 	"internal/check", "internal/store", "internal/coherence", "internal/durable", "internal/rbac",
-	"internal/events", "internal/events/query", "internal/period",
+	"internal/events", "internal/events/query", "internal/events/tally", "internal/period",
 	"internal/ratelimit", "internal/vault", "internal/wildcard", "internal/webhook",
 }
 

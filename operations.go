@@ -140,6 +140,10 @@ const (
 	WhenRerollStrict Condition = "scopes has keys:reroll and the API has strictGrants"
 	// WhenAnalyticsRead is that the session can see verifications.
 	WhenAnalyticsRead Condition = "scopes has analytics:read"
+	// WhenVerifications is that the request is about verifications.
+	WhenVerifications Condition = "kind is verifications"
+	// WhenRatelimits is that the request is about decisions on rate limits.
+	WhenRatelimits Condition = "kind is ratelimits"
 	// WhenOtherWorkspace is that the request is about another workspace.
 	WhenOtherWorkspace Condition = "it is about another workspace"
 )
@@ -405,6 +409,17 @@ func onVerifications() Rule { return on("api.{apiId}.read_analytics", inKeyspace
 // onWebhooks is the permission for an action on whichever webhook.
 func onWebhooks(action string) Rule { return on("webhook.*."+action, "webhooks/*") }
 
+// onDecisions is the permission for the decisions on the limits of a namespace.
+func onDecisions() Rule { return on("ratelimit.{namespaceId}.read_analytics", inNamespace+"/logs") }
+
+// onEvents are the rules for events of the kind that a request names.
+func onEvents() []Rule {
+	either := Rule{AnyOf: slices.Concat(onVerifications().AnyOf, onDecisions().AnyOf)}
+	return []Rule{
+		either, onVerifications().when(WhenVerifications), onDecisions().when(WhenRatelimits),
+	}
+}
+
 // newNamespace is the rule for creating a namespace on the way.
 func newNamespace() Rule {
 	return on("ratelimit.*.create_namespace", "projects/*/ratelimits/namespaces/*").
@@ -666,7 +681,20 @@ var operations = []Operation{
 	},
 	{
 		Name: "analytics.getRatelimits", Effect: EffectReads, Refusals: []int{412, 422},
-		Rules: []Rule{on("ratelimit.{namespaceId}.read_analytics", inNamespace+"/logs")},
+		Rules: []Rule{onDecisions()},
+	},
+
+	{
+		Name: "usage.getTotals", Effect: EffectReads, Refusals: []int{404, 412, 422},
+		Rules: onEvents(),
+	},
+	{
+		Name: "usage.getTimeseries", Effect: EffectReads, Refusals: []int{404, 412, 422},
+		Rules: onEvents(),
+	},
+	{
+		Name: "usage.listEvents", Effect: EffectReads, Paged: true,
+		Refusals: []int{404, 412, 422}, Rules: onEvents(),
 	},
 
 	{
@@ -814,7 +842,7 @@ var operations = []Operation{
 	},
 	{
 		Name: "portal.getVerifications", Effect: EffectReads, Scope: ScopeAnalyticsRead,
-		Bare: true, Refusals: []int{404, 412},
+		Bare: true, Refusals: []int{404, 412, 422},
 		Rules: []Rule{onVerifications()},
 	},
 

@@ -13,11 +13,6 @@ import (
 	"github.com/latchkeyhq/latchkey/internal/engine"
 )
 
-// withoutSuccess are operations that need more than the service to succeed, with the reason.
-var withoutSuccess = map[string]string{
-	"portal.getVerifications": "does not read the recorded events yet",
-}
-
 // TestEveryOperationHasAScript checks that each operation has a script with every required kind of
 // section, and that each script belongs to an operation.
 func TestEveryOperationHasAScript(t *testing.T) {
@@ -46,9 +41,6 @@ func TestEveryOperationHasAScript(t *testing.T) {
 
 func requiredKinds(op *engine.Op) []string {
 	kinds := []string{"success"}
-	if withoutSuccess[op.Name] != "" {
-		kinds = []string{"refused"}
-	}
 	if !op.GET {
 		kinds = append(kinds, "bad request")
 	}

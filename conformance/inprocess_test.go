@@ -93,8 +93,14 @@ func (p inProcess) respond(w http.ResponseWriter, r *http.Request, a *latchkey.A
 		http.Error(w, err.Error(), http.StatusTeapot) // no script expects this status
 	default:
 		w.Header().Set("X-Request-Id", res.RequestID)
-		envelope := map[string]any{"meta": map[string]string{"requestId": res.RequestID}}
-		if res.Data != nil {
+		envelope := map[string]any{}
+		envelope["meta"] = map[string]string{"requestId": res.RequestID}
+		op, _ := latchkey.LookupOperation(a.Operation)
+		switch {
+		case op.Bare:
+			data, _ := json.Marshal(res.Data) // a script misses what can't be written or read
+			_ = json.Unmarshal(data, &envelope)
+		case res.Data != nil:
 			envelope["data"] = res.Data
 		}
 		if res.Pagination != nil {

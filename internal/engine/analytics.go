@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
@@ -25,7 +24,7 @@ import (
 func (e *Engine) GetVerifications(
 	ctx context.Context, who Caller, r *latchkey.AnalyticsRequest,
 ) ([]latchkey.AnalyticsRow, error) {
-	spaces, err := e.keyspacesToRead(ctx, &who)
+	spaces, err := e.spacesToRead(ctx, &who, events.Verifications)
 	if err != nil {
 		return nil, err
 	}
@@ -46,53 +45,66 @@ func (e *Engine) GetVerifications(
 func (e *Engine) GetRatelimits(
 	ctx context.Context, who Caller, r *latchkey.AnalyticsRequest,
 ) ([]latchkey.AnalyticsRow, error) {
-	spaces, err := e.namespacesToRead(ctx, &who)
+	spaces, err := e.spacesToRead(ctx, &who, events.Limits)
 	if err != nil {
 		return nil, err
 	}
 	return e.analyze(ctx, &who, events.Limits, spaces, r.Query)
 }
 
-// keyspacesToRead returns the keyspaces whose events the caller can read, nil for all. It
-// returns an error if it can read none.
-func (e *Engine) keyspacesToRead(ctx context.Context, who *Caller) ([]string, error) {
+// eventSpace is what events are in: the keyspace of an API, or a rate-limit namespace.
+type eventSpace struct {
+	id   string // of the keyspace or namespace
+	on   ids    // for the rules of operations
+	name string // of the API or namespace
+}
+
+// eventSpaces returns the spaces of a kind of events of a workspace, deleted ones too.
+func (e *Engine) eventSpaces(
+	ctx context.Context, workspace string, kind events.Kind,
+) (all []eventSpace, err error) {
+	if kind == events.Verifications {
+		apis, err := e.db.APIKeyspaces(ctx, workspace)
+		for _, api := range apis {
+			on := ids{API: api.ID, Keyspace: api.KeyspaceID}
+			all = append(all, eventSpace{api.KeyspaceID, on, api.Name})
+		}
+		return all, err
+	}
+	namespaces, err := e.db.NamespaceNames(ctx, workspace)
+	for _, n := range namespaces {
+		all = append(all, eventSpace{n.ID, ids{Namespace: n.ID}, n.Name})
+	}
+	return all, err
+}
+
+// spacesToRead returns the spaces whose events the caller can query, nil for all. It returns an
+// error if it can query none.
+func (e *Engine) spacesToRead(
+	ctx context.Context, who *Caller, kind events.Kind,
+) ([]string, error) {
 	if who.permits("", everything) {
 		return nil, nil
 	}
-	apis, err := e.db.APIKeyspaces(ctx, who.WorkspaceID())
+	all, err := e.eventSpaces(ctx, who.WorkspaceID(), kind)
 	if err != nil {
-		return nil, fmt.Errorf("APIs: %w", err)
+		return nil, err
 	}
-	var spaces []string
-	for _, api := range apis {
-		if who.permits("", ids{API: api.ID, Keyspace: api.KeyspaceID}) {
-			spaces = append(spaces, api.KeyspaceID)
+	return who.readable("", all)
+}
+
+// readable returns those of the spaces for which the caller satisfies the rules of its operation
+// under the condition. It returns an error if there are none.
+func (c *Caller) readable(when latchkey.Condition, all []eventSpace) (some []string, err error) {
+	for _, space := range all {
+		if c.permits(when, space.on) {
+			some = append(some, space.id)
 		}
 	}
-	return spaces, who.requireAny(spaces)
-}
-
-// namespacesToRead is keyspacesToRead for namespaces.
-func (e *Engine) namespacesToRead(ctx context.Context, who *Caller) ([]string, error) {
-	if who.permits("", everything) {
-		return nil, nil
+	if len(some) == 0 {
+		return []string{}, c.requireWhen(when, everything)
 	}
-	spaces, err := e.db.NamespaceIDs(ctx, who.WorkspaceID())
-	if err != nil {
-		return nil, fmt.Errorf("namespaces: %w", err)
-	}
-	spaces = slices.DeleteFunc(spaces, func(id string) bool {
-		return !who.permits("", ids{Namespace: id})
-	})
-	return spaces, who.requireAny(spaces)
-}
-
-// requireAny returns the error of a missing permission unless the caller can read some spaces.
-func (c *Caller) requireAny(spaces []string) error {
-	if len(spaces) > 0 {
-		return nil
-	}
-	return c.require(everything)
+	return some, nil
 }
 
 // queryBounds bound a query.
@@ -102,11 +114,7 @@ var queryBounds = query.Bounds{Timeout: 10 * time.Second, Rows: 10_000, Bytes: 4
 func (e *Engine) analyze(
 	ctx context.Context, who *Caller, kind events.Kind, spaces []string, sql string,
 ) ([]latchkey.AnalyticsRow, error) {
-	if e.analytics == nil {
-		return nil, errAnalyticsNotConfigured.with(
-			"This service records no events: it runs with --events off.")
-	}
-	done, err := e.queryQuota.begin(ctx, who.WorkspaceID(), e.now())
+	done, err := e.beginQuery(ctx, who)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +134,19 @@ func (e *Engine) analyze(
 		}
 	}
 	return rows, nil
+}
+
+// beginQuery waits for the turn of a query of events. Done ends it.
+func (e *Engine) beginQuery(ctx context.Context, who *Caller) (done func(), err error) {
+	if e.events == nil {
+		return nil, errAnalyticsNotConfigured.with(
+			"This service records no events: it runs with --events off.")
+	}
+	whose := who.WorkspaceID()
+	if s := who.session(); s.externalID != "" {
+		whose += "/" + s.externalID // an end user can't use up what the workspace has
+	}
+	return e.queryQuota.begin(ctx, whose, e.now())
 }
 
 // queryErrors are the errors of refused queries.
@@ -155,8 +176,12 @@ func queryError(err error) error {
 	case errors.As(err, &refused):
 		return queryErrors[refused.Reason].with("%s.", refused.Message)
 	case errors.Is(err, events.ErrUnavailable):
-		return errors.Join(errAnalyticsUnavailable.with(
-			"The events can't be read now. Try again later."), err)
+		return eventsUnavailable(err)
 	}
 	return fmt.Errorf("query: %w", err)
+}
+
+func eventsUnavailable(err error) error {
+	return errors.Join(errAnalyticsUnavailable.with(
+		"The events can't be read now. Try again later."), err)
 }

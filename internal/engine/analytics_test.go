@@ -2,6 +2,7 @@ package engine
 
 import (
 	"testing"
+	"time"
 
 	"github.com/latchkeyhq/latchkey"
 )
@@ -21,5 +22,20 @@ func TestAnalyticsChecksPermissionFirst(t *testing.T) {
 		}
 		w.refused(w.grant("api.api_other.read_analytics", "ratelimit.rlns_other.read_analytics"),
 			name, question, 403, "insufficient_permissions")
+	}
+}
+
+// Without events the operations on them return 412, to those who can read them only.
+func TestUsageNeedsEvents(t *testing.T) {
+	w := newWorld(t)
+	start := latchkey.Set(latchkey.At(w.now().Add(-time.Hour)))
+	for name, request := range map[string]any{
+		"usage.getTotals":     latchkey.UsageTotalsRequest{Start: start},
+		"usage.getTimeseries": latchkey.UsageTimeseriesRequest{Start: start},
+		"usage.listEvents":    latchkey.ListEventsRequest{},
+	} {
+		w.refused(w.grant("api.*.read_analytics"), name, request, 412, "analytics_not_configured")
+		w.refused(w.grant("ratelimit.*.read_analytics"), name, request, 403,
+			"insufficient_permissions")
 	}
 }

@@ -72,6 +72,10 @@ var Ops = bindAll(map[string]*Op{
 	"analytics.getVerifications": bindData((*Engine).GetVerifications),
 	"analytics.getRatelimits":    bindData((*Engine).GetRatelimits),
 
+	"usage.getTotals":     bindData((*Engine).GetUsageTotals),
+	"usage.getTimeseries": bindData((*Engine).GetUsageTimeseries),
+	"usage.listEvents":    bindPage((*Engine).ListEvents),
+
 	"workspace.getLimits": bindData((*Engine).GetLimits),
 	"workspace.getUsage":  bindData((*Engine).GetUsage),
 

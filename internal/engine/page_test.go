@@ -170,7 +170,7 @@ func TestEveryPageEndsAtItsLimitOrItsBytes(t *testing.T) {
 		strings.Repeat("a", 3<<19), strings.Repeat("b", 5<<20), strings.Repeat("c", 3<<19),
 	}
 	for _, op := range Ops {
-		if !op.paged {
+		if !op.paged || op.Name == "usage.listEvents" { // events are in no table; embedded tests them
 			continue
 		}
 		list, ok := lists[op.Name]

@@ -67,35 +67,3 @@ func (c *Change) requireFewKeys(ctx context.Context, s *portalSession) error {
 	}
 	return errQuotaExceeded.with("You have %d keys already. Ask for old ones to be deleted first.", n)
 }
-
-// GetPortalVerifications counts the verifications of the keys of the session's end
-// user within a time, by key, interval and result. The length of the intervals
-// depends on that of the time.
-//
-// A key that isn't his, or not in the portal's keyspace, returns 404. Without an event
-// store the operation returns 412.
-func (e *Engine) GetPortalVerifications(
-	ctx context.Context, who Caller, r *latchkey.PortalVerificationsRequest,
-) (latchkey.PortalVerifications, error) {
-	s := who.session()
-	if err := who.require(ids{API: s.api, Keyspace: s.keyspace}); err != nil {
-		return latchkey.PortalVerifications{}, err
-	}
-	start, end := r.StartTime.Or(latchkey.Time{}), r.EndTime.Or(latchkey.Time{})
-	if end.UnixMilli() <= start.UnixMilli() {
-		return latchkey.PortalVerifications{}, invalid(latchkey.Fault{
-			Location: "/properties/endTime", Message: "endTime must be after startTime",
-		})
-	}
-	if r.KeyID != "" {
-		row, err := e.db.LiveKey(ctx, r.KeyID, who.WorkspaceID())
-		if err != nil {
-			return latchkey.PortalVerifications{}, orNotFound(err, keyNotFound())
-		}
-		if !s.owns(&row.Key) {
-			return latchkey.PortalVerifications{}, keyNotFound()
-		}
-	}
-	return latchkey.PortalVerifications{}, errAnalyticsNotConfigured.with(
-		"Analytics is not configured on this installation.")
-}

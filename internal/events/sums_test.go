@@ -14,7 +14,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/latchkeyhq/latchkey/internal/events"
-	"github.com/latchkeyhq/latchkey/internal/events/usage"
+	"github.com/latchkeyhq/latchkey/internal/events/tally"
 )
 
 type named events.Subject
@@ -25,7 +25,7 @@ func (n *named) Subject() events.Subject { return events.Subject(*n) }
 type history struct {
 	log    *events.Log
 	now    time.Time
-	events map[events.Kind][]usage.Event
+	events map[events.Kind][]tally.Event
 }
 
 // live fills a log with random events, some of them late, and merges its blocks while time passes.
@@ -33,7 +33,7 @@ func live(t *testing.T, cfg events.Config, r *rand.Rand) *history {
 	t.Helper()
 	h := &history{
 		now:    time.Date(2026, 8, 29, 21, 47, 11, 0, time.UTC),
-		events: map[events.Kind][]usage.Event{},
+		events: map[events.Kind][]tally.Event{},
 	}
 	log, merge := events.Merging(t, cfg, func() time.Time { return h.now })
 	h.log = log
@@ -59,7 +59,7 @@ func live(t *testing.T, cfg events.Config, r *rand.Rand) *history {
 func (h *history) record(r *rand.Rand, request string) {
 	late := []int64{0, 0, int64(time.Minute), int64(40 * time.Hour)}[r.IntN(4)]
 	at := h.now.UnixMilli() - r.Int64N(late/1e6+1)
-	e := usage.Event{At: at, RequestID: request, Latency: r.Int64N(5000)}
+	e := tally.Event{At: at, RequestID: request, Latency: r.Int64N(5000)}
 	e.Subject = events.Subject{
 		Workspace: fmt.Sprint("ws_", r.IntN(2)), Space: fmt.Sprint("s_", r.IntN(2)),
 		Key: fmt.Sprint("k_", r.IntN(4)),
@@ -67,7 +67,7 @@ func (h *history) record(r *rand.Rand, request string) {
 	if r.IntN(2) == 0 {
 		e.Amount, e.Limit, e.Remaining, e.Reset = r.Int64N(5), 10, r.Int64N(10), at+1000
 		passed := r.IntN(2) == 0
-		e.Outcome = map[bool]string{true: usage.Passed, false: usage.Denied}[passed]
+		e.Outcome = map[bool]string{true: tally.Passed, false: tally.Denied}[passed]
 		h.log.Limited(r.Uint32(), &events.Limit{
 			Workspace: e.Subject.Workspace, Namespace: e.Subject.Space,
 			Identifier: e.Subject.Key, RequestID: request, At: at, Latency: uint32(e.Latency),
@@ -98,12 +98,11 @@ func (h *history) record(r *rand.Rand, request string) {
 
 // matching returns the events that a filter selects, in time.
 func (h *history) matching(
-	kind events.Kind, s usage.Scope, f usage.Filter, from, to int64,
-) (some []usage.Event) {
+	kind events.Kind, s tally.Scope, f tally.Filter, from, to int64,
+) (some []tally.Event) {
 	for _, e := range h.events[kind] {
 		if e.At >= from && e.At < to && e.Subject.Workspace == s.Workspace &&
 			(s.Spaces == nil || slices.Contains(s.Spaces, e.Subject.Space)) &&
-			(f.Space == "" || f.Space == e.Subject.Space) &&
 			(f.Key == "" || f.Key == e.Subject.Key) &&
 			(f.Identity == "" || f.Identity == e.Subject.Identity) &&
 			(f.External == "" || f.External == e.Subject.External) &&
@@ -118,13 +117,13 @@ func (h *history) matching(
 func either(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
 
 // filter returns a random filter and scope.
-func filter(r *rand.Rand, kind events.Kind) (s usage.Scope, f usage.Filter) {
+func filter(r *rand.Rand, kind events.Kind) (s tally.Scope, f tally.Filter) {
 	s.Workspace = fmt.Sprint("ws_", r.IntN(2))
 	if r.IntN(3) == 0 {
 		s.Spaces = []string{fmt.Sprint("s_", r.IntN(2))}
 	}
-	f.Space, f.Key = either(r, "", "", "s_0"), either(r, "", "", "k_1", "k_none")
-	f.Outcome = either(r, "", "", usage.Outcomes(kind)[r.IntN(2)])
+	f.Key = either(r, "", "", "k_1", "k_none")
+	f.Outcome = either(r, "", "", tally.Outcomes(kind)[r.IntN(2)])
 	if kind == events.Verifications {
 		f.Identity, f.External = either(r, "", "", "id_1"), either(r, "", "", "user id_1")
 		f.Tag = either(r, "", "", "tag 1")
@@ -157,20 +156,20 @@ func (h *history) bounds(r *rand.Rand, kind events.Kind) []int64 {
 }
 
 // answer is what a question must be answered with.
-func (h *history) answer(q *usage.Question) *usage.Answer {
+func (h *history) answer(q *tally.Question) *tally.Answer {
 	last := len(q.Bounds) - 1
-	a := &usage.Answer{Series: make([]usage.Sum, last)}
-	groups := map[string]*usage.Group{}
+	a := &tally.Answer{Series: make([]tally.Sum, last)}
+	groups := map[string]*tally.Group{}
 	for _, e := range h.matching(q.Kind, q.Scope, q.Filter, q.Bounds[0], q.Bounds[last]) {
 		at, exact := slices.BinarySearch(q.Bounds, e.At)
 		if !exact {
 			at--
 		}
-		one := usage.Sum{Count: 1}
-		if e.Outcome == "VALID" || e.Outcome == usage.Passed {
+		one := tally.Sum{Count: 1}
+		if e.Outcome == "VALID" || e.Outcome == tally.Passed {
 			one.Passed, one.Credits = 1, e.Amount
 		}
-		plus := func(s *usage.Sum) {
+		plus := func(s *tally.Sum) {
 			s.Count, s.Passed, s.Credits = s.Count+1, s.Passed+one.Passed, s.Credits+one.Credits
 		}
 		plus(&a.Total)
@@ -178,7 +177,7 @@ func (h *history) answer(q *usage.Question) *usage.Answer {
 		for _, labels := range combinations(q.By, e) {
 			name := strings.Join(labels, "|")
 			if groups[name] == nil {
-				groups[name] = &usage.Group{Labels: labels, Series: make([]usage.Sum, last)}
+				groups[name] = &tally.Group{Labels: labels, Series: make([]tally.Sum, last)}
 			}
 			plus(&groups[name].Sum)
 			plus(&groups[name].Series[at])
@@ -190,7 +189,7 @@ func (h *history) answer(q *usage.Question) *usage.Answer {
 	if len(q.By) == 0 {
 		a.Groups = nil
 	}
-	slices.SortFunc(a.Groups, func(x, y usage.Group) int {
+	slices.SortFunc(a.Groups, func(x, y tally.Group) int {
 		order := []int{cmp.Compare(y.Sum.Count, x.Sum.Count), cmp.Compare(y.Sum.Credits, x.Sum.Credits)}
 		if q.ByCredits {
 			slices.Reverse(order)
@@ -209,13 +208,13 @@ func (h *history) answer(q *usage.Question) *usage.Answer {
 }
 
 // combinations are the labels of the groups that an event is in.
-func combinations(by []usage.Dimension, e usage.Event) [][]string {
+func combinations(by []tally.Dimension, e tally.Event) [][]string {
 	all := [][]string{{}}
 	for _, d := range by {
-		texts := map[usage.Dimension][]string{
-			usage.BySpace: {e.Subject.Space}, usage.ByKey: {e.Subject.Key},
-			usage.ByIdentity: {e.Subject.Identity}, usage.ByExternal: {e.Subject.External},
-			usage.ByOutcome: {e.Outcome}, usage.ByTag: slices.Compact(slices.Sorted(slices.Values(e.Tags))),
+		texts := map[tally.Dimension][]string{
+			tally.BySpace: {e.Subject.Space}, tally.ByKey: {e.Subject.Key},
+			tally.ByIdentity: {e.Subject.Identity}, tally.ByExternal: {e.Subject.External},
+			tally.ByOutcome: {e.Outcome}, tally.ByTag: slices.Compact(slices.Sorted(slices.Values(e.Tags))),
 		}[d]
 		if len(texts) == 0 {
 			texts = []string{""}
@@ -240,16 +239,16 @@ func TestSumsEqualARecount(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		h := live(t, cfg, r)
 		for range 100 {
-			q := &usage.Question{
+			q := &tally.Question{
 				Kind: events.Kind(r.IntN(2)), InParts: r.IntN(2) == 0,
 				Top: 1 + r.IntN(6), ByCredits: r.IntN(2) == 0, Now: h.now,
 			}
 			q.Bounds = h.bounds(r, q.Kind)
 			q.Scope, q.Filter = filter(r, q.Kind)
 			for _, d := range r.Perm(6)[:r.IntN(3)] {
-				q.By = append(q.By, usage.Dimension(d))
+				q.By = append(q.By, tally.Dimension(d))
 			}
-			got, err := usage.Add(t.Context(), h.log, q)
+			got, err := tally.Add(t.Context(), h.log, q)
 			if err != nil {
 				t.Fatalf("%+v: %v", q, err)
 			}
@@ -292,11 +291,11 @@ func TestSumsNeedWhatIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = usage.Add(t.Context(), log, &usage.Question{
-			Kind: c.kind, Now: now, Top: 1, Scope: usage.Scope{Workspace: "ws_1"},
+		_, err = tally.Add(t.Context(), log, &tally.Question{
+			Kind: c.kind, Now: now, Top: 1, Scope: tally.Scope{Workspace: "ws_1"},
 			Bounds: []int64{from.UnixMilli(), now.UnixMilli()},
 		})
-		var old *usage.OldError
+		var old *tally.OldError
 		if errors.As(err, &old) != c.old || c.old && old.Step != c.needs {
 			t.Errorf("kind %d from %s: %v", c.kind, c.from, err)
 		}
@@ -311,16 +310,16 @@ func TestListsHaveEachEventOnce(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		h := live(t, cfg, r)
 		for range 30 {
-			q := &usage.ListQuestion{
+			q := &tally.ListQuestion{
 				Kind: events.Kind(r.IntN(2)), OldestFirst: r.IntN(2) == 0, Most: 1 + r.IntN(100),
 			}
 			bounds := h.bounds(r, q.Kind)
 			q.From, q.To = bounds[0], bounds[len(bounds)-1]
 			q.Scope, q.Filter = filter(r, q.Kind)
 			want := h.matching(q.Kind, q.Scope, q.Filter, q.From, q.To)
-			var got []usage.Event
+			var got []tally.Event
 			for {
-				page, err := usage.List(t.Context(), h.log, q)
+				page, err := tally.List(t.Context(), h.log, q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -333,7 +332,7 @@ func TestListsHaveEachEventOnce(t *testing.T) {
 				}
 				q.Place = page[q.Most].Place
 			}
-			if !slices.IsSortedFunc(got, func(a, b usage.Event) int {
+			if !slices.IsSortedFunc(got, func(a, b tally.Event) int {
 				if q.OldestFirst {
 					return cmp.Compare(a.At, b.At)
 				}
@@ -348,7 +347,7 @@ func TestListsHaveEachEventOnce(t *testing.T) {
 	})
 }
 
-func counted(all []usage.Event) map[string]int {
+func counted(all []tally.Event) map[string]int {
 	n := map[string]int{}
 	for _, e := range all {
 		e.Place = ""

@@ -59,6 +59,8 @@ var groups = map[string]string{
 	"ratelimit": "Rate limits for any identifier, without a key. " +
 		"Overrides give some identifiers another limit.",
 	"analytics": "SQL queries on the history of keys and rate limits.",
+	"usage": "What happened to keys and rate limits, in sums and one by one: " +
+		"for invoices, charts and questions of customers.",
 	"workspace": "The limits and the usage of the root key's workspace.",
 	"workspaces": "A workspace is a tenant: it can't see or change anything in another " +
 		"workspace. " +

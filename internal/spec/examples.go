@@ -546,6 +546,46 @@ var examples = map[string]example{
 		response: []latchkey.AnalyticsRow{{"identifier": theCustomer, "refused": 12}},
 	},
 
+	"usage.getTotals": {
+		request: latchkey.UsageTotalsRequest{
+			ExternalID: theCustomer, Month: "2026-10", TimeZone: "Europe/Berlin",
+			GroupBy: []string{"outcome"},
+		},
+		response: latchkey.UsageReport{
+			Start: latchkey.AtMilli(1_790_805_600_000), End: latchkey.AtMilli(1_793_487_600_000),
+			Total: latchkey.UsageSum{Count: 48_518, Passed: 48_211, Credits: 96_422},
+			Groups: []latchkey.UsageGroup{
+				{Outcome: "VALID", Count: 48_211, Passed: 48_211, Credits: 96_422},
+				{Outcome: "RATE_LIMITED", Count: 307},
+			},
+			AllGroups: 2,
+		},
+	},
+	"usage.getTimeseries": {
+		request: latchkey.UsageTimeseriesRequest{
+			Kind: latchkey.EventRatelimits, Namespace: "uploads",
+			Start: latchkey.Set(latchkey.AtMilli(1_790_805_600_000)),
+			End:   latchkey.Set(latchkey.AtMilli(1_790_978_400_000)), TimeZone: "Europe/Berlin",
+		},
+		response: latchkey.UsageTimeseries{
+			Start: latchkey.AtMilli(1_790_805_600_000), End: latchkey.AtMilli(1_790_978_400_000),
+			Total: latchkey.UsageSum{Count: 310, Passed: 298, Credits: 298},
+			Data: []latchkey.UsagePoint{
+				{Time: latchkey.AtMilli(1_790_805_600_000), Count: 161, Passed: 149, Credits: 149},
+				{Time: latchkey.AtMilli(1_790_892_000_000), Count: 149, Passed: 149, Credits: 149},
+			},
+			Groups: []latchkey.UsageGroup{},
+		},
+	},
+	"usage.listEvents": {
+		request: latchkey.ListEventsRequest{ExternalID: theCustomer, Outcome: "RATE_LIMITED", Limit: 1},
+		response: []latchkey.Event{{
+			Time: latchkey.AtMilli(1_790_805_723_481), RequestID: "req_4DgzYk2Xc",
+			Outcome: "RATE_LIMITED", APIID: theAPI, KeyID: theKey, IdentityID: theIdentity,
+			ExternalID: theCustomer, Tags: []string{"path=/v1/search"}, LatencyMicros: 41,
+		}},
+	},
+
 	"workspace.getLimits": {
 		request: latchkey.WorkspaceLimitsRequest{},
 		response: latchkey.WorkspaceLimits{

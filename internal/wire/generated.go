@@ -128,6 +128,12 @@ func visit(c *checker, request any) {
 		visitUpdateNamespaceRequest(c, &anObject, v)
 	case *latchkey.AnalyticsRequest:
 		visitAnalyticsRequest(c, &anObject, v)
+	case *latchkey.ListEventsRequest:
+		visitListEventsRequest(c, &anObject, v)
+	case *latchkey.UsageTimeseriesRequest:
+		visitUsageTimeseriesRequest(c, &anObject, v)
+	case *latchkey.UsageTotalsRequest:
+		visitUsageTotalsRequest(c, &anObject, v)
 	case *latchkey.ListWorkspacesRequest:
 		visitListWorkspacesRequest(c, &anObject, v)
 	case *latchkey.CreateWorkspaceRequest:
@@ -1863,6 +1869,236 @@ func visitAnalyticsRequest(c *checker, f *field, v *latchkey.AnalyticsRequest) {
 	c.end(&rulesOfAnalyticsRequest)
 }
 
+var rulesOfListEventsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "kind", enum: []string{"verifications", "ratelimits"}},
+	{kind: aTime, name: "start", size: &bounds{0, 4102444800000}},
+	{kind: aTime, name: "end", size: &bounds{0, 4102444800000}},
+	{kind: aText, name: "order", enum: []string{"newest", "oldest"}},
+	{kind: aWhole, name: "limit", size: &bounds{1, 10000}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+	{kind: aText, name: "apiId", size: &bounds{1, 255}},
+	{kind: aText, name: "keyId", size: &bounds{1, 255}},
+	{kind: aText, name: "identityId", size: &bounds{1, 255}},
+	{kind: aText, name: "externalId", size: &bounds{1, 255}},
+	{kind: aText, name: "namespace", size: &bounds{1, 255}},
+	{kind: aText, name: "identifier", size: &bounds{1, 255}},
+	{kind: aText, name: "tag", size: &bounds{1, 512}},
+	{kind: aText, name: "outcome", enum: []string{"VALID", "RATE_LIMITED", "EXPIRED", "DISABLED", "INSUFFICIENT_PERMISSIONS", "FORBIDDEN", "USAGE_EXCEEDED", "PASSED", "DENIED"}},
+}}
+
+func visitListEventsRequest(c *checker, f *field, v *latchkey.ListEventsRequest) {
+	var at [14]int
+	if !c.object(f, &rulesOfListEventsRequest, at[:]) {
+		return
+	}
+	r := rulesOfListEventsRequest.fields
+	if c.has(&r[0], at[0], v.Kind != "") {
+		text(c, &r[0], &v.Kind)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Start); ok {
+		instant(c, &r[1], &o)
+		keep(c, &v.Start, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.End); ok {
+		instant(c, &r[2], &o)
+		keep(c, &v.End, o)
+	}
+	if c.has(&r[3], at[3], v.Order != "") {
+		text(c, &r[3], &v.Order)
+	}
+	if c.has(&r[4], at[4], v.Limit != 0) {
+		whole(c, &r[4], &v.Limit)
+	}
+	if c.has(&r[5], at[5], v.Cursor != "") {
+		text(c, &r[5], &v.Cursor)
+	}
+	if c.has(&r[6], at[6], v.APIID != "") {
+		text(c, &r[6], &v.APIID)
+	}
+	if c.has(&r[7], at[7], v.KeyID != "") {
+		text(c, &r[7], &v.KeyID)
+	}
+	if c.has(&r[8], at[8], v.IdentityID != "") {
+		text(c, &r[8], &v.IdentityID)
+	}
+	if c.has(&r[9], at[9], v.ExternalID != "") {
+		text(c, &r[9], &v.ExternalID)
+	}
+	if c.has(&r[10], at[10], v.Namespace != "") {
+		text(c, &r[10], &v.Namespace)
+	}
+	if c.has(&r[11], at[11], v.Identifier != "") {
+		text(c, &r[11], &v.Identifier)
+	}
+	if c.has(&r[12], at[12], v.Tag != "") {
+		text(c, &r[12], &v.Tag)
+	}
+	if c.has(&r[13], at[13], v.Outcome != "") {
+		text(c, &r[13], &v.Outcome)
+	}
+	c.end(&rulesOfListEventsRequest)
+}
+
+var rulesOfUsageTimeseriesRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "kind", enum: []string{"verifications", "ratelimits"}},
+	{kind: aTime, name: "start", size: &bounds{0, 4102444800000}},
+	{kind: aTime, name: "end", size: &bounds{0, 4102444800000}},
+	{kind: aText, name: "month", size: &bounds{7, 7}},
+	{kind: aText, name: "interval", enum: []string{"hour", "day", "week", "month"}},
+	{kind: aText, name: "timeZone", size: &bounds{1, 64}},
+	{kind: aList, name: "groupBy", size: &bounds{1, 2}, item: &field{kind: aText, enum: []string{"apiId", "keyId", "identityId", "externalId", "namespaceId", "identifier", "tag", "outcome"}}},
+	{kind: aWhole, name: "top", size: &bounds{1, 100}},
+	{kind: aText, name: "orderBy", enum: []string{"count", "credits"}},
+	{kind: aText, name: "apiId", size: &bounds{1, 255}},
+	{kind: aText, name: "keyId", size: &bounds{1, 255}},
+	{kind: aText, name: "identityId", size: &bounds{1, 255}},
+	{kind: aText, name: "externalId", size: &bounds{1, 255}},
+	{kind: aText, name: "namespace", size: &bounds{1, 255}},
+	{kind: aText, name: "identifier", size: &bounds{1, 255}},
+	{kind: aText, name: "tag", size: &bounds{1, 512}},
+	{kind: aText, name: "outcome", enum: []string{"VALID", "RATE_LIMITED", "EXPIRED", "DISABLED", "INSUFFICIENT_PERMISSIONS", "FORBIDDEN", "USAGE_EXCEEDED", "PASSED", "DENIED"}},
+}}
+
+func visitUsageTimeseriesRequest(c *checker, f *field, v *latchkey.UsageTimeseriesRequest) {
+	var at [17]int
+	if !c.object(f, &rulesOfUsageTimeseriesRequest, at[:]) {
+		return
+	}
+	r := rulesOfUsageTimeseriesRequest.fields
+	if c.has(&r[0], at[0], v.Kind != "") {
+		text(c, &r[0], &v.Kind)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Start); ok {
+		instant(c, &r[1], &o)
+		keep(c, &v.Start, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.End); ok {
+		instant(c, &r[2], &o)
+		keep(c, &v.End, o)
+	}
+	if c.has(&r[3], at[3], v.Month != "") {
+		text(c, &r[3], &v.Month)
+	}
+	if c.has(&r[4], at[4], v.Interval != "") {
+		text(c, &r[4], &v.Interval)
+	}
+	if c.has(&r[5], at[5], v.TimeZone != "") {
+		text(c, &r[5], &v.TimeZone)
+	}
+	if c.has(&r[6], at[6], v.GroupBy != nil) {
+		texts(c, &r[6], &v.GroupBy)
+	}
+	if c.has(&r[7], at[7], v.Top != 0) {
+		whole(c, &r[7], &v.Top)
+	}
+	if c.has(&r[8], at[8], v.OrderBy != "") {
+		text(c, &r[8], &v.OrderBy)
+	}
+	if c.has(&r[9], at[9], v.APIID != "") {
+		text(c, &r[9], &v.APIID)
+	}
+	if c.has(&r[10], at[10], v.KeyID != "") {
+		text(c, &r[10], &v.KeyID)
+	}
+	if c.has(&r[11], at[11], v.IdentityID != "") {
+		text(c, &r[11], &v.IdentityID)
+	}
+	if c.has(&r[12], at[12], v.ExternalID != "") {
+		text(c, &r[12], &v.ExternalID)
+	}
+	if c.has(&r[13], at[13], v.Namespace != "") {
+		text(c, &r[13], &v.Namespace)
+	}
+	if c.has(&r[14], at[14], v.Identifier != "") {
+		text(c, &r[14], &v.Identifier)
+	}
+	if c.has(&r[15], at[15], v.Tag != "") {
+		text(c, &r[15], &v.Tag)
+	}
+	if c.has(&r[16], at[16], v.Outcome != "") {
+		text(c, &r[16], &v.Outcome)
+	}
+	c.end(&rulesOfUsageTimeseriesRequest)
+}
+
+var rulesOfUsageTotalsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "kind", enum: []string{"verifications", "ratelimits"}},
+	{kind: aTime, name: "start", size: &bounds{0, 4102444800000}},
+	{kind: aTime, name: "end", size: &bounds{0, 4102444800000}},
+	{kind: aText, name: "month", size: &bounds{7, 7}},
+	{kind: aText, name: "timeZone", size: &bounds{1, 64}},
+	{kind: aList, name: "groupBy", size: &bounds{1, 2}, item: &field{kind: aText, enum: []string{"apiId", "keyId", "identityId", "externalId", "namespaceId", "identifier", "tag", "outcome"}}},
+	{kind: aWhole, name: "top", size: &bounds{1, 1000}},
+	{kind: aText, name: "orderBy", enum: []string{"count", "credits"}},
+	{kind: aText, name: "apiId", size: &bounds{1, 255}},
+	{kind: aText, name: "keyId", size: &bounds{1, 255}},
+	{kind: aText, name: "identityId", size: &bounds{1, 255}},
+	{kind: aText, name: "externalId", size: &bounds{1, 255}},
+	{kind: aText, name: "namespace", size: &bounds{1, 255}},
+	{kind: aText, name: "identifier", size: &bounds{1, 255}},
+	{kind: aText, name: "tag", size: &bounds{1, 512}},
+	{kind: aText, name: "outcome", enum: []string{"VALID", "RATE_LIMITED", "EXPIRED", "DISABLED", "INSUFFICIENT_PERMISSIONS", "FORBIDDEN", "USAGE_EXCEEDED", "PASSED", "DENIED"}},
+}}
+
+func visitUsageTotalsRequest(c *checker, f *field, v *latchkey.UsageTotalsRequest) {
+	var at [16]int
+	if !c.object(f, &rulesOfUsageTotalsRequest, at[:]) {
+		return
+	}
+	r := rulesOfUsageTotalsRequest.fields
+	if c.has(&r[0], at[0], v.Kind != "") {
+		text(c, &r[0], &v.Kind)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Start); ok {
+		instant(c, &r[1], &o)
+		keep(c, &v.Start, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.End); ok {
+		instant(c, &r[2], &o)
+		keep(c, &v.End, o)
+	}
+	if c.has(&r[3], at[3], v.Month != "") {
+		text(c, &r[3], &v.Month)
+	}
+	if c.has(&r[4], at[4], v.TimeZone != "") {
+		text(c, &r[4], &v.TimeZone)
+	}
+	if c.has(&r[5], at[5], v.GroupBy != nil) {
+		texts(c, &r[5], &v.GroupBy)
+	}
+	if c.has(&r[6], at[6], v.Top != 0) {
+		whole(c, &r[6], &v.Top)
+	}
+	if c.has(&r[7], at[7], v.OrderBy != "") {
+		text(c, &r[7], &v.OrderBy)
+	}
+	if c.has(&r[8], at[8], v.APIID != "") {
+		text(c, &r[8], &v.APIID)
+	}
+	if c.has(&r[9], at[9], v.KeyID != "") {
+		text(c, &r[9], &v.KeyID)
+	}
+	if c.has(&r[10], at[10], v.IdentityID != "") {
+		text(c, &r[10], &v.IdentityID)
+	}
+	if c.has(&r[11], at[11], v.ExternalID != "") {
+		text(c, &r[11], &v.ExternalID)
+	}
+	if c.has(&r[12], at[12], v.Namespace != "") {
+		text(c, &r[12], &v.Namespace)
+	}
+	if c.has(&r[13], at[13], v.Identifier != "") {
+		text(c, &r[13], &v.Identifier)
+	}
+	if c.has(&r[14], at[14], v.Tag != "") {
+		text(c, &r[14], &v.Tag)
+	}
+	if c.has(&r[15], at[15], v.Outcome != "") {
+		text(c, &r[15], &v.Outcome)
+	}
+	c.end(&rulesOfUsageTotalsRequest)
+}
+
 var rulesOfListWorkspacesRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
@@ -2908,6 +3144,12 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendSetOverrideResult(b, &v), true
 	case latchkey.Namespace:
 		return appendNamespace(b, &v), true
+	case latchkey.UsageTimeseries:
+		return appendUsageTimeseries(b, &v), true
+	case latchkey.UsageReport:
+		return appendUsageReport(b, &v), true
+	case []latchkey.Event:
+		return appendList(b, v, appendEvent), true
 	case latchkey.CreatedWorkspace:
 		return appendCreatedWorkspace(b, &v), true
 	case latchkey.Workspace:
@@ -3901,6 +4143,227 @@ func appendSetOverrideResult(b []byte, v *latchkey.SetOverrideResult) []byte {
 	b = append(b, `,"overrideId":`...)
 	b = appendText(b, v.OverrideID)
 
+	return closeObject(b, start)
+}
+
+func appendUsageTimeseries(b []byte, v *latchkey.UsageTimeseries) []byte {
+	start := len(b)
+
+	b = append(b, `,"start":`...)
+	b = appendTime(b, v.Start)
+
+	b = append(b, `,"end":`...)
+	b = appendTime(b, v.End)
+
+	b = append(b, `,"total":`...)
+	b = appendUsageSum(b, &v.Total)
+
+	b = append(b, `,"data":`...)
+	b = appendList(b, v.Data, appendUsagePoint)
+
+	b = append(b, `,"groups":`...)
+	b = appendList(b, v.Groups, appendUsageGroup)
+
+	b = append(b, `,"allGroups":`...)
+	b = appendWhole(b, v.AllGroups)
+
+	b = append(b, `,"dropped":`...)
+	b = appendWhole(b, v.Dropped)
+
+	return closeObject(b, start)
+}
+
+func appendUsageSum(b []byte, v *latchkey.UsageSum) []byte {
+	start := len(b)
+
+	b = append(b, `,"count":`...)
+	b = appendWhole(b, v.Count)
+
+	b = append(b, `,"passed":`...)
+	b = appendWhole(b, v.Passed)
+
+	b = append(b, `,"credits":`...)
+	b = appendWhole(b, v.Credits)
+
+	return closeObject(b, start)
+}
+
+func appendUsagePoint(b []byte, v *latchkey.UsagePoint) []byte {
+	start := len(b)
+
+	b = append(b, `,"time":`...)
+	b = appendTime(b, v.Time)
+
+	b = append(b, `,"count":`...)
+	b = appendWhole(b, v.Count)
+
+	b = append(b, `,"passed":`...)
+	b = appendWhole(b, v.Passed)
+
+	b = append(b, `,"credits":`...)
+	b = appendWhole(b, v.Credits)
+
+	return closeObject(b, start)
+}
+
+func appendUsageGroup(b []byte, v *latchkey.UsageGroup) []byte {
+	start := len(b)
+	if v.APIID != "" {
+		b = append(b, `,"apiId":`...)
+		b = appendText(b, v.APIID)
+	}
+	if v.APIName != "" {
+		b = append(b, `,"apiName":`...)
+		b = appendText(b, v.APIName)
+	}
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+	if v.IdentityID != "" {
+		b = append(b, `,"identityId":`...)
+		b = appendText(b, v.IdentityID)
+	}
+	if v.ExternalID != "" {
+		b = append(b, `,"externalId":`...)
+		b = appendText(b, v.ExternalID)
+	}
+	if v.NamespaceID != "" {
+		b = append(b, `,"namespaceId":`...)
+		b = appendText(b, v.NamespaceID)
+	}
+	if v.NamespaceName != "" {
+		b = append(b, `,"namespaceName":`...)
+		b = appendText(b, v.NamespaceName)
+	}
+	if v.Identifier != "" {
+		b = append(b, `,"identifier":`...)
+		b = appendText(b, v.Identifier)
+	}
+	if v.Tag != "" {
+		b = append(b, `,"tag":`...)
+		b = appendText(b, v.Tag)
+	}
+	if v.Outcome != "" {
+		b = append(b, `,"outcome":`...)
+		b = appendText(b, v.Outcome)
+	}
+
+	b = append(b, `,"count":`...)
+	b = appendWhole(b, v.Count)
+
+	b = append(b, `,"passed":`...)
+	b = appendWhole(b, v.Passed)
+
+	b = append(b, `,"credits":`...)
+	b = appendWhole(b, v.Credits)
+
+	if len(v.Data) > 0 {
+		b = append(b, `,"data":`...)
+		b = appendList(b, v.Data, appendUsagePoint)
+	}
+	return closeObject(b, start)
+}
+
+func appendUsageReport(b []byte, v *latchkey.UsageReport) []byte {
+	start := len(b)
+
+	b = append(b, `,"start":`...)
+	b = appendTime(b, v.Start)
+
+	b = append(b, `,"end":`...)
+	b = appendTime(b, v.End)
+
+	b = append(b, `,"total":`...)
+	b = appendUsageSum(b, &v.Total)
+
+	b = append(b, `,"groups":`...)
+	b = appendList(b, v.Groups, appendUsageGroup)
+
+	b = append(b, `,"allGroups":`...)
+	b = appendWhole(b, v.AllGroups)
+
+	b = append(b, `,"dropped":`...)
+	b = appendWhole(b, v.Dropped)
+
+	return closeObject(b, start)
+}
+
+func appendEvent(b []byte, v *latchkey.Event) []byte {
+	start := len(b)
+
+	b = append(b, `,"time":`...)
+	b = appendTime(b, v.Time)
+
+	b = append(b, `,"requestId":`...)
+	b = appendText(b, v.RequestID)
+
+	b = append(b, `,"outcome":`...)
+	b = appendText(b, v.Outcome)
+
+	if v.APIID != "" {
+		b = append(b, `,"apiId":`...)
+		b = appendText(b, v.APIID)
+	}
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+	if v.IdentityID != "" {
+		b = append(b, `,"identityId":`...)
+		b = appendText(b, v.IdentityID)
+	}
+	if v.ExternalID != "" {
+		b = append(b, `,"externalId":`...)
+		b = appendText(b, v.ExternalID)
+	}
+	if v.NamespaceID != "" {
+		b = append(b, `,"namespaceId":`...)
+		b = appendText(b, v.NamespaceID)
+	}
+	if v.Identifier != "" {
+		b = append(b, `,"identifier":`...)
+		b = appendText(b, v.Identifier)
+	}
+	if v.OverrideID != "" {
+		b = append(b, `,"overrideId":`...)
+		b = appendText(b, v.OverrideID)
+	}
+	if len(v.Tags) > 0 {
+		b = append(b, `,"tags":`...)
+		b = appendTexts(b, v.Tags)
+	}
+
+	b = append(b, `,"credits":`...)
+	b = appendWhole(b, v.Credits)
+
+	b = append(b, `,"latencyMicros":`...)
+	b = appendWhole(b, v.LatencyMicros)
+
+	if !v.Limit.IsZero() {
+		b = append(b, `,"limit":`...)
+		if o, ok := v.Limit.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Remaining.IsZero() {
+		b = append(b, `,"remaining":`...)
+		if o, ok := v.Remaining.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Reset.IsZero() {
+		b = append(b, `,"reset":`...)
+		if o, ok := v.Reset.Get(); ok {
+			b = appendTime(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
 	return closeObject(b, start)
 }
 

@@ -10,12 +10,13 @@ import (
 )
 
 const aPIKeyspaces = `-- name: APIKeyspaces :many
-SELECT id, keyspace_id FROM apis WHERE workspace_id = $1
+SELECT id, keyspace_id, name FROM apis WHERE workspace_id = $1
 `
 
 type APIKeyspacesRow struct {
 	ID         string
 	KeyspaceID string
+	Name       string
 }
 
 // Deleted ones too: what happened to their keys can still be asked for.
@@ -28,7 +29,7 @@ func (q *Queries) APIKeyspaces(ctx context.Context, workspaceID string) ([]APIKe
 	var items []APIKeyspacesRow
 	for rows.Next() {
 		var i APIKeyspacesRow
-		if err := rows.Scan(&i.ID, &i.KeyspaceID); err != nil {
+		if err := rows.Scan(&i.ID, &i.KeyspaceID, &i.Name); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -42,24 +43,29 @@ func (q *Queries) APIKeyspaces(ctx context.Context, workspaceID string) ([]APIKe
 	return items, nil
 }
 
-const namespaceIDs = `-- name: NamespaceIDs :many
-SELECT id FROM namespaces WHERE workspace_id = $1
+const namespaceNames = `-- name: NamespaceNames :many
+SELECT id, name FROM namespaces WHERE workspace_id = $1
 `
 
+type NamespaceNamesRow struct {
+	ID   string
+	Name string
+}
+
 // Deleted ones too: what happened in them can still be asked for.
-func (q *Queries) NamespaceIDs(ctx context.Context, workspaceID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, namespaceIDs, workspaceID)
+func (q *Queries) NamespaceNames(ctx context.Context, workspaceID string) ([]NamespaceNamesRow, error) {
+	rows, err := q.db.QueryContext(ctx, namespaceNames, workspaceID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []NamespaceNamesRow
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var i NamespaceNamesRow
+		if err := rows.Scan(&i.ID, &i.Name); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
 -- name: APIKeyspaces :many
 -- Deleted ones too: what happened to their keys can still be asked for.
-SELECT id, keyspace_id FROM apis WHERE workspace_id = $1;
+SELECT id, keyspace_id, name FROM apis WHERE workspace_id = $1;
 
--- name: NamespaceIDs :many
+-- name: NamespaceNames :many
 -- Deleted ones too: what happened in them can still be asked for.
-SELECT id FROM namespaces WHERE workspace_id = $1;
+SELECT id, name FROM namespaces WHERE workspace_id = $1;

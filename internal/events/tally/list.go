@@ -1,4 +1,4 @@
-package usage
+package tally
 
 import (
 	"cmp"
@@ -43,8 +43,8 @@ type Event struct {
 // ErrPlace is that a place isn't one.
 var ErrPlace = errors.New("not a place in a list of events")
 
-// listPlace is where an event is in the list: among those of equal time and request, it has a number of
-// others before it.
+// listPlace is where an event is in the list. Among those of equal time and request, it has a
+// number of others before it.
 type listPlace struct {
 	at      int64
 	before  int
@@ -60,7 +60,7 @@ func parsePlace(text string) (p listPlace, err error) {
 	if p.at, err = strconv.ParseInt(at, 10, 64); err != nil || !found {
 		return p, ErrPlace
 	}
-	const mostEqual = 10_000
+	const mostEqual = 10_000 // far more than a request decides
 	if p.before, err = strconv.Atoi(before); err != nil || p.before < 0 || p.before > mostEqual {
 		return p, ErrPlace
 	}

@@ -1,6 +1,6 @@
-// Package usage adds up events and lists them, directly from their blocks. Sums are taken from the
+// Package tally adds up events and lists them, directly from their blocks. Sums are taken from the
 // longest steps that fit the time, so a year costs little more than a day.
-package usage
+package tally
 
 import (
 	"context"
@@ -21,8 +21,7 @@ type Scope struct {
 
 // Filter selects events. Empty fields select all.
 type Filter struct {
-	Space, Key, Identity, External, Tag string
-	Outcome                             string
+	Key, Identity, External, Tag, Outcome string
 }
 
 // Dimension is what events can be grouped by.
@@ -97,8 +96,8 @@ func newScope(s Scope, f Filter) *scope {
 func (sc *scope) sees(s *events.Subject) bool {
 	matches := func(wanted, is string) bool { return wanted == "" || wanted == is }
 	return s.Workspace == sc.workspace && (sc.spaces == nil || sc.spaces[s.Space]) &&
-		matches(sc.Space, s.Space) && matches(sc.Key, s.Key) &&
-		matches(sc.Identity, s.Identity) && matches(sc.External, s.External)
+		matches(sc.Key, s.Key) && matches(sc.Identity, s.Identity) &&
+		matches(sc.External, s.External)
 }
 
 // view is what of a block counts.
