@@ -47,7 +47,7 @@ type clock struct{ at time.Time }
 func (c *clock) now() time.Time { return c.at }
 
 // idle opens a log whose background work never runs: the test does it by hand.
-func idle(t *testing.T, cfg Config, c *clock) *Log {
+func idle(t testing.TB, cfg Config, c *clock) *Log {
 	t.Helper()
 	cfg.Now, cfg.Node = c.now, fmt.Sprint("node", rand.Uint64())
 	l, err := Open(cfg)

@@ -11,7 +11,7 @@ import (
 var Each = each
 
 // Merging returns a log whose blocks are merged only by its function.
-func Merging(t *testing.T, cfg Config, now func() time.Time) (*Log, func() error) {
+func Merging(t testing.TB, cfg Config, now func() time.Time) (*Log, func() error) {
 	t.Helper()
 	l := idle(t, cfg, &clock{now()})
 	l.now = now
