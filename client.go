@@ -61,6 +61,7 @@ type Client struct {
 	Ratelimits  Ratelimits  // rate limits that belong to no key, namespaces, overrides
 	Analytics   Analytics   // queries over past verifications and rate limits
 	Usage       Usage       // what happened to keys and rate limits, in sums and one by one
+	System      System      // the service itself; for the operator only
 	Workspaces  Workspaces  // tenants; most operations are for the operator only
 	RootKeys    RootKeys    // keys to the API itself
 	Migrations  Migrations  // imports from other systems
@@ -89,6 +90,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.APIs, c.Keys, c.Identities, c.Permissions = APIs{c}, Keys{c}, Identities{c}, Permissions{c}
 	c.Ratelimits, c.Analytics, c.Workspaces = Ratelimits{c}, Analytics{c}, Workspaces{c}
+	c.System = System{c}
 	c.RootKeys, c.Migrations, c.AuditLogs = RootKeys{c}, Migrations{c}, AuditLogs{c}
 	c.Portals, c.Webhooks, c.Usage = Portals{c}, Webhooks{c}, Usage{c}
 	return c, nil

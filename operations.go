@@ -706,6 +706,11 @@ var operations = []Operation{
 		Rules: []Rule{on("workspace.*.read_usage", "usage")},
 	},
 
+	{
+		Name: "system.getHealth", Effect: EffectReads, BodyOptional: true,
+		Rules: []Rule{needs(Operator)},
+	},
+
 	{Name: "workspaces.createWorkspace", Rules: []Rule{needs(Operator)}},
 	{
 		Name: "workspaces.getWorkspace", Effect: EffectReads, Refusals: []int{404},

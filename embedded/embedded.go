@@ -169,7 +169,8 @@ type Config struct {
 	UI UI
 	// UIApart serves the dashboard by Service.Dashboard only, and not by Handler.
 	UIApart bool
-	// Version is the version of your program that the dashboard shows; none by default.
+	// Version is the version of your program that the dashboard and system.getHealth show; none
+	// by default.
 	Version string
 	// Gates are the gates by name, which is 1 to 64 of a-z, 0-9 and -: each is at the path
 	// /auth/NAME of Handler. By default there are none.
@@ -278,6 +279,15 @@ func openData(ctx context.Context, cfg Config) (*store.DB, error) {
 		store.Options{Folder: cfg.Data, Log: cfg.Log})
 }
 
+// surroundings is what the engine reports of this process.
+func (s *Service) surroundings(cfg Config) engine.Surroundings {
+	around := engine.Surroundings{Version: cfg.Version, Folder: cfg.Data}
+	if cfg.BackupDir != "" {
+		around.LastBackup = func() time.Time { return s.backups.lastBackup() }
+	}
+	return around
+}
+
 // start opens the parts of the service that need the database.
 func (s *Service) start(ctx context.Context, cfg Config) error {
 	adopt, err := cfg.Adopt.adoption()
@@ -293,8 +303,9 @@ func (s *Service) start(ctx context.Context, cfg Config) error {
 		CacheBytes:     cfg.CacheBytes,
 		Adopt:          adopt,
 		AuditRetention: cfg.AuditRetention, AuditExport: cfg.AuditExport,
-		PortalURL: cfg.PortalURL, WebhookNetworks: cfg.WebhookNetworks,
-		Redis: cfg.Redis, Limits: engine.Limits(cfg.Limits),
+		PortalURL: cfg.PortalURL, Around: s.surroundings(cfg),
+		WebhookNetworks: cfg.WebhookNetworks,
+		Redis:           cfg.Redis, Limits: engine.Limits(cfg.Limits),
 		FailMode: engine.FailMode(cfg.FailMode), StaleFor: cfg.StaleFor,
 	})
 	if errors.Is(err, vault.ErrUnknownMaster) { // another node was first to make one

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey/embedded"
+	"github.com/latchkeyhq/latchkey/internal/durable"
 	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
@@ -179,13 +180,13 @@ func (c *doctorCmd) checkClock(_ context.Context, a *app) finding {
 }
 
 func (c *doctorCmd) checkSpace(_ context.Context, a *app) finding {
-	free, err := freeSpace(a.Data)
+	free, _, err := durable.Space(a.Data)
 	if err != nil {
 		return fine("not checked: %v", err)
 	}
-	need := uint64(1 << 30)
+	need := int64(1 << 30)
 	if info, err := os.Stat(filepath.Join(a.Data, "latchkey.db")); err == nil {
-		need = max(need, uint64(info.Size()))
+		need = max(need, info.Size())
 	}
 	const fix = "make room in the file system of the data folder: a full disk makes changes fail"
 	switch {

@@ -145,7 +145,7 @@ func (c *Cache[K, V]) load(ctx context.Context, key K, load Loader[V]) (V, error
 	}
 	if c.source.Clock.shared {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, maxStaleness)
+		ctx, cancel = context.WithTimeout(ctx, MaxStaleness)
 		defer cancel()
 	}
 	v, err := load(ctx, c.source.Clock.Version())

@@ -187,7 +187,7 @@ func (c *Clock) usable(d *Dependencies) bool {
 		return c.current(d)
 	}
 	age, current := c.age(d)
-	return current && age <= maxStaleness && c.floor.Load() <= d.number
+	return current && age <= MaxStaleness && c.floor.Load() <= d.number
 }
 
 // age returns the time since the value was last known to be right, and whether it is

@@ -15,10 +15,10 @@ package coherence
 
 import "time"
 
-// maxStaleness is the maximum time for which a value is used without a reading of
+// MaxStaleness is the maximum time for which a value is used without a reading of
 // the change log, if other processes change the database too. It bounds the time
 // until a change is in force everywhere.
-const maxStaleness = time.Second
+const MaxStaleness = time.Second
 
 // A Source is the database that caches read from.
 type Source struct {

@@ -79,6 +79,8 @@ var Ops = bindAll(map[string]*Op{
 	"workspace.getLimits": bindData((*Engine).GetLimits),
 	"workspace.getUsage":  bindData((*Engine).GetUsage),
 
+	"system.getHealth": bindData((*Engine).GetHealth),
+
 	"workspaces.createWorkspace": bindData((*Engine).CreateWorkspace),
 	"workspaces.getWorkspace":    bindData((*Engine).GetWorkspace),
 	"workspaces.listWorkspaces":  bindPage((*Engine).ListWorkspaces),

@@ -38,6 +38,8 @@ type Config struct {
 	Events *events.Log // records what happens; nil for nothing. The engine does not close it
 	Adopt  *Adoption   // where keys come from that are unknown here; nil for nowhere
 
+	Around Surroundings // what GetHealth reports of the process
+
 	// The page of portals; by default /portal where a caller reaches the service.
 	PortalURL string
 
@@ -79,6 +81,9 @@ type Engine struct {
 	time       func() time.Time
 	log        *slog.Logger
 
+	around         Surroundings
+	startedAt      time.Time
+	limits         Limits
 	auditRetention time.Duration // 0 is for ever
 	auditExport    auditExport
 	portalPage     string // "" for the default
@@ -118,6 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		log:        cfg.Log,
 		metrics:    newMetrics(),
 
+		around: cfg.Around, startedAt: time.Now(), limits: cfg.Limits,
 		auditRetention: cfg.AuditRetention,
 		portalPage:     cfg.PortalURL,
 	}

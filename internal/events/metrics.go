@@ -45,3 +45,22 @@ func (l *Log) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(descWaiting, prometheus.GaugeValue,
 		float64(l.stats.waiting.Load()))
 }
+
+// Numbers are numbers of events since the log was opened.
+type Numbers struct {
+	Written, Dropped int64
+	WaitingBytes     int64 // of blocks that wait for the database
+	FlushFailures    int64
+}
+
+// Numbers returns the numbers of events since the log was opened.
+func (l *Log) Numbers() Numbers {
+	n := Numbers{
+		WaitingBytes: int64(l.stats.waiting.Load()), FlushFailures: int64(l.stats.failures.Load()),
+	}
+	for kind := range kindNames {
+		n.Written += int64(l.stats.written[kind].Load())
+		n.Dropped += int64(l.stats.dropped[kind].Load())
+	}
+	return n
+}

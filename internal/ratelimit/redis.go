@@ -195,6 +195,9 @@ func (r *Redis) Close(context.Context) error {
 	return nil
 }
 
+// Reachable reports whether all shared counters are reachable.
+func (r *Redis) Reachable() bool { return r.breakers.n.Load() == 0 }
+
 var errWorkspaces = errors.New("rate limits: a batch must be of one workspace")
 
 // Take decides the requests as Limiter says. It returns an error only from ctx, and

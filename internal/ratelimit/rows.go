@@ -102,6 +102,9 @@ func (r *Rows) Close(context.Context) error {
 	return nil
 }
 
+// Reachable reports whether the rows are reachable.
+func (r *Rows) Reachable() bool { return !r.metrics.unreachable.Load() }
+
 // Take decides the requests as Limiter says. It returns no error except that of ctx.
 func (r *Rows) Take(ctx context.Context, now int64, requests []Request) ([]Decision, error) {
 	t := &rowsTake{now: max(now, 0), requests: requests, done: make(chan struct{})}

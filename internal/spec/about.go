@@ -62,6 +62,8 @@ var groups = map[string]string{
 	"usage": "What happened to keys and rate limits, in sums and one by one: " +
 		"for invoices, charts and questions of customers.",
 	"workspace": "The limits and the usage of the root key's workspace.",
+	"system": "The service itself, for its operator: whether it is ready, its nodes, database, " +
+		"counters of rate limits, events, disk and backups.",
 	"workspaces": "A workspace is a tenant: it can't see or change anything in another " +
 		"workspace. " +
 		"Only the operator can call these operations.",

@@ -586,6 +586,23 @@ var examples = map[string]example{
 		}},
 	},
 
+	"system.getHealth": {
+		request: latchkey.SystemHealthRequest{},
+		response: latchkey.SystemHealth{
+			Ready: true, Version: "v1.4.0", StartedAt: latchkey.AtMilli(march2),
+			Nodes: []latchkey.SystemNode{
+				{NodeID: "4T7XUQ2NLHZQWJ5C", Self: true, Alive: true},
+				{NodeID: "KM2P6ZB3VOTR7YAE", Alive: true, Silence: latchkey.PerMilli(412)},
+			},
+			Database: latchkey.SystemDatabase{
+				Kind: "postgres", Up: true, Writable: true, Latency: latchkey.PerMilli(1),
+				Lag: latchkey.PerMilli(41), MaxLag: latchkey.PerMilli(1000),
+			},
+			Ratelimits: latchkey.SystemRatelimits{Counter: "redis", Mode: "exact", Reachable: true},
+			Events:     &latchkey.SystemEvents{Written: 48_213, WaitingBytes: 2_048},
+			Disk:       &latchkey.SystemDisk{FreeBytes: 42 << 30, TotalBytes: 64 << 30},
+		},
+	},
 	"workspace.getLimits": {
 		request: latchkey.WorkspaceLimitsRequest{},
 		response: latchkey.WorkspaceLimits{

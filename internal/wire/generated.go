@@ -21,6 +21,8 @@ func visit(c *checker, request any) {
 		visitWhoamiRootKeyRequest(c, &anObject, v)
 	case *latchkey.WorkspaceLimitsRequest:
 		visitWorkspaceLimitsRequest(c, &anObject, v)
+	case *latchkey.SystemHealthRequest:
+		visitSystemHealthRequest(c, &anObject, v)
 	case *latchkey.ListAPIsRequest:
 		visitListAPIsRequest(c, &anObject, v)
 	case *latchkey.ListKeysRequest:
@@ -241,6 +243,16 @@ func visitWorkspaceLimitsRequest(c *checker, f *field, v *latchkey.WorkspaceLimi
 		return
 	}
 	c.end(&rulesOfWorkspaceLimitsRequest)
+}
+
+var rulesOfSystemHealthRequest = object{loose: false, needs: false, fields: []field{}}
+
+func visitSystemHealthRequest(c *checker, f *field, v *latchkey.SystemHealthRequest) {
+	var at [0]int
+	if !c.object(f, &rulesOfSystemHealthRequest, at[:]) {
+		return
+	}
+	c.end(&rulesOfSystemHealthRequest)
 }
 
 var rulesOfListAPIsRequest = object{loose: false, needs: false, fields: []field{
@@ -3084,6 +3096,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendEmpty(b, &v), true
 	case latchkey.WorkspaceLimits:
 		return appendWorkspaceLimits(b, &v), true
+	case latchkey.SystemHealth:
+		return appendSystemHealth(b, &v), true
 	case latchkey.Pagination:
 		return appendPagination(b, &v), true
 	case latchkey.CreatedAPI:
@@ -3295,6 +3309,146 @@ func appendWorkspaceLimit(b []byte, v *latchkey.WorkspaceLimit) []byte {
 		} else {
 			b = append(b, "null"...)
 		}
+	}
+	return closeObject(b, start)
+}
+
+func appendSystemHealth(b []byte, v *latchkey.SystemHealth) []byte {
+	start := len(b)
+
+	b = append(b, `,"ready":`...)
+	b = appendBool(b, v.Ready)
+
+	if v.Reason != "" {
+		b = append(b, `,"reason":`...)
+		b = appendText(b, v.Reason)
+	}
+	if v.Version != "" {
+		b = append(b, `,"version":`...)
+		b = appendText(b, v.Version)
+	}
+
+	b = append(b, `,"startedAt":`...)
+	b = appendTime(b, v.StartedAt)
+
+	b = append(b, `,"nodes":`...)
+	b = appendList(b, v.Nodes, appendSystemNode)
+
+	b = append(b, `,"database":`...)
+	b = appendSystemDatabase(b, &v.Database)
+
+	b = append(b, `,"ratelimits":`...)
+	b = appendSystemRatelimits(b, &v.Ratelimits)
+
+	if v.Events != nil {
+		b = append(b, `,"events":`...)
+		b = appendSystemEvents(b, v.Events)
+	}
+	if v.Disk != nil {
+		b = append(b, `,"disk":`...)
+		b = appendSystemDisk(b, v.Disk)
+	}
+	if v.Backup != nil {
+		b = append(b, `,"backup":`...)
+		b = appendSystemBackup(b, v.Backup)
+	}
+	return closeObject(b, start)
+}
+
+func appendSystemNode(b []byte, v *latchkey.SystemNode) []byte {
+	start := len(b)
+
+	b = append(b, `,"nodeId":`...)
+	b = appendText(b, v.NodeID)
+
+	b = append(b, `,"self":`...)
+	b = appendBool(b, v.Self)
+
+	b = append(b, `,"alive":`...)
+	b = appendBool(b, v.Alive)
+
+	b = append(b, `,"silence":`...)
+	b = appendSpan(b, v.Silence)
+
+	return closeObject(b, start)
+}
+
+func appendSystemDatabase(b []byte, v *latchkey.SystemDatabase) []byte {
+	start := len(b)
+
+	b = append(b, `,"kind":`...)
+	b = appendText(b, v.Kind)
+
+	b = append(b, `,"up":`...)
+	b = appendBool(b, v.Up)
+
+	b = append(b, `,"writable":`...)
+	b = appendBool(b, v.Writable)
+
+	b = append(b, `,"latency":`...)
+	b = appendSpan(b, v.Latency)
+
+	if v.Lag.Milliseconds() != 0 {
+		b = append(b, `,"lag":`...)
+		b = appendSpan(b, v.Lag)
+	}
+	if v.MaxLag.Milliseconds() != 0 {
+		b = append(b, `,"maxLag":`...)
+		b = appendSpan(b, v.MaxLag)
+	}
+	return closeObject(b, start)
+}
+
+func appendSystemRatelimits(b []byte, v *latchkey.SystemRatelimits) []byte {
+	start := len(b)
+
+	b = append(b, `,"counter":`...)
+	b = appendText(b, v.Counter)
+
+	b = append(b, `,"mode":`...)
+	b = appendText(b, v.Mode)
+
+	b = append(b, `,"reachable":`...)
+	b = appendBool(b, v.Reachable)
+
+	return closeObject(b, start)
+}
+
+func appendSystemEvents(b []byte, v *latchkey.SystemEvents) []byte {
+	start := len(b)
+
+	b = append(b, `,"written":`...)
+	b = appendWhole(b, v.Written)
+
+	b = append(b, `,"dropped":`...)
+	b = appendWhole(b, v.Dropped)
+
+	b = append(b, `,"waitingBytes":`...)
+	b = appendWhole(b, v.WaitingBytes)
+
+	b = append(b, `,"flushFailures":`...)
+	b = appendWhole(b, v.FlushFailures)
+
+	return closeObject(b, start)
+}
+
+func appendSystemDisk(b []byte, v *latchkey.SystemDisk) []byte {
+	start := len(b)
+
+	b = append(b, `,"freeBytes":`...)
+	b = appendWhole(b, v.FreeBytes)
+
+	b = append(b, `,"totalBytes":`...)
+	b = appendWhole(b, v.TotalBytes)
+
+	return closeObject(b, start)
+}
+
+func appendSystemBackup(b []byte, v *latchkey.SystemBackup) []byte {
+	start := len(b)
+	if !v.LastAt.IsZero() {
+		b = append(b, `,"lastAt":`...)
+		b = appendTime(b, v.LastAt)
 	}
 	return closeObject(b, start)
 }

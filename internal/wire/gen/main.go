@@ -36,10 +36,12 @@ func wireTypes() (requests, answers []reflect.Type) {
 		reflect.TypeFor[latchkey.LivenessRequest](),
 		reflect.TypeFor[latchkey.WhoamiRootKeyRequest](),
 		reflect.TypeFor[latchkey.WorkspaceLimitsRequest](),
+		reflect.TypeFor[latchkey.SystemHealthRequest](),
 	}
 	answers = []reflect.Type{
 		reflect.TypeFor[latchkey.Liveness](), reflect.TypeFor[latchkey.RootKeyWhoami](),
 		reflect.TypeFor[latchkey.Empty](), reflect.TypeFor[latchkey.WorkspaceLimits](),
+		reflect.TypeFor[latchkey.SystemHealth](),
 		reflect.TypeFor[latchkey.Pagination](),
 	}
 	for group := range reflect.TypeFor[latchkey.Client]().Fields() {
