@@ -24,6 +24,7 @@ var navigation = []group{
 	}},
 	{"Operate", []entry{
 		{"Audit log", "/audit", "scroll-text", "auditLogs.listAuditLogs", "a", ""},
+		{"Webhooks", "/webhooks", "webhook", "webhooks.listWebhooks", "h", ""},
 	}},
 	{"Settings", []entry{
 		{"Root keys", "/root-keys", "lock", "rootKeys.listRootKeys", "t", ""},

@@ -3,15 +3,17 @@ package ui_test
 import (
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkeyhq/latchkey"
 )
 
 var (
-	secretShown = regexp.MustCompile(`data-secret>([^<]+)<`)
+	secretShown = regexp.MustCompile(`data-secret[^>]*>([^<]+)<`)
 	rootKeyPath = regexp.MustCompile(`action="(/root-keys/rk_[A-Za-z0-9]+)"`)
 	sessionPath = regexp.MustCompile(`action="(/settings/sessions/[^"]+/end)"`)
 )
@@ -61,7 +63,10 @@ func TestARootKeyIsShownOnce(t *testing.T) {
 	if a := mine.get("/settings"); a.leads() != "/sign-in" {
 		t.Errorf("its session goes on: %d", a.status)
 	}
-	if a := b.post(page+"/delete", "once", "gone"); a.leads() != "/root-keys" {
+	if a := b.post(page+"/delete", "once", "no", "name", "gateway"); a.status != 422 {
+		t.Errorf("deleted by another name: %d", a.status)
+	}
+	if a := b.post(page+"/delete", "name", "<b>gateway</b>"); a.leads() != "/root-keys" {
 		t.Fatalf("deleting leads to %q with %d", a.leads(), a.status)
 	}
 	if a := b.get(page); a.status != http.StatusNotFound {
@@ -185,6 +190,94 @@ func TestWorkspacesAreChangedByTheOperatorOnly(t *testing.T) {
 		if a := tenant.post(path, "name", "mine", "enabled", "false"); a.status < 400 {
 			t.Errorf("a tenant changes %s: %d", path, a.status)
 		}
+	}
+}
+
+// TestWebhooksAreManaged: the secret is shown once, deliveries are listed, and what the
+// service refuses is said beside the form.
+func TestWebhooksAreManaged(t *testing.T) {
+	w := open(t)
+	b := w.signedIn(w.RootKey)
+	form := []string{"once", "1", "url", "https://example.com/hook", "event", "key.created"}
+	secret := secretShown.FindStringSubmatch(b.post("/webhooks/new", form...).text)
+	if secret == nil {
+		t.Fatal("no secret is shown")
+	}
+	list := b.get("/webhooks").text
+	page := regexp.MustCompile(`href="(/webhooks/[a-z]+_[A-Za-z0-9]+)"`).FindStringSubmatch(list)
+	if page == nil || strings.Contains(list+b.get(page[1]).text, secret[1]) {
+		t.Fatalf("the pages are %v, or they have the secret", page)
+	}
+	if a := b.post(page[1]+"/test", "once", "2"); a.leads() != page[1] {
+		t.Errorf("a test leads to %q with %d", a.leads(), a.status)
+	}
+	if a := b.get(page[1]); !strings.Contains(a.text, "<summary>webhook.test</summary>") {
+		t.Error("the test isn't in the list")
+	}
+	if a := b.post("/webhooks/new", "once", "3", "url", "http://127.0.0.1/"); a.status != 422 ||
+		!strings.Contains(a.text, `value="http://127.0.0.1/"`) {
+		t.Errorf("a wrong URL: %d", a.status)
+	}
+	again := secretShown.FindStringSubmatch(b.post(page[1]+"/secret", "once", "4").text)
+	if again == nil || again[1] == secret[1] {
+		t.Errorf("a new secret: %v", again)
+	}
+	if a := b.post(page[1], "once", "5", "enabled", "false"); a.leads() != page[1] ||
+		!strings.Contains(b.get(page[1]).text, "Disabled") {
+		t.Errorf("disabling leads to %q with %d", a.leads(), a.status)
+	}
+	if a := b.post(page[1]+"/delete", "once", "6"); a.leads() != "/webhooks" {
+		t.Errorf("deleting leads to %q with %d", a.leads(), a.status)
+	}
+}
+
+// TestAllEventsCanBeChosen: the form has those that the API takes.
+func TestAllEventsCanBeChosen(t *testing.T) {
+	field, _ := reflect.TypeFor[latchkey.CreateWebhookRequest]().FieldByName("Events")
+	_, names, _ := strings.Cut(field.Tag.Get("check"), "items.enum=")
+	w := open(t)
+	form := w.signedIn(w.RootKey).get("/webhooks/new").text
+	for name := range strings.SplitSeq(names, "|") {
+		if !strings.Contains(form, `value="`+name+`"`) {
+			t.Errorf("the form doesn't have %q", name)
+		}
+	}
+}
+
+// TestTheAuditLogIsFiltered by its URL, and shows what an update changed.
+func TestTheAuditLogIsFiltered(t *testing.T) {
+	w := open(t)
+	b := w.signedIn(w.RootKey)
+	api, err := w.Client.APIs.Create(t.Context(), latchkey.CreateAPIRequest{Name: "first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := w.Client.Keys.Create(t.Context(), latchkey.CreateKeyRequest{
+		APIID: api.APIID, Name: "before",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Client.Keys.Update(t.Context(), latchkey.UpdateKeyRequest{
+		KeyID: key.KeyID, Name: latchkey.Set("after"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if a := b.get("/audit"); !strings.Contains(a.text, "<del>before</del><ins>after</ins>") {
+		t.Error("the change isn't shown")
+	}
+	for query, want := range map[string]bool{
+		"event=key.create": false, "event=key.update": true, "target=" + key.KeyID: true,
+		"target=" + api.APIID + "x": false, "actor=nobody": false, "q=AFTER": true, "since=1h": true,
+	} {
+		if a := b.get("/audit?" + query); a.status != 200 ||
+			strings.Contains(a.text, "<ins>after</ins>") != want {
+			t.Errorf("%s: %d, the update is shown: %v", query, a.status, !want)
+		}
+	}
+	w.now = w.now.Add(2 * time.Hour)
+	if strings.Contains(b.get("/audit?since=1h").text, "<ins>after</ins>") {
+		t.Error("an old record is shown")
 	}
 }
 

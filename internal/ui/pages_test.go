@@ -33,7 +33,7 @@ var hostile = []string{
 // shop is a service with something of everything, whose texts are hostile.
 type shop struct {
 	*world
-	api, key, rootKeyID, workspace string
+	api, key, rootKeyID, workspace, webhook string
 }
 
 func openShop(t *testing.T) *shop {
@@ -58,6 +58,13 @@ func openShop(t *testing.T) *shop {
 			t.Fatal(err)
 		}
 		s.workspace = workspace.WorkspaceID
+		webhook, err := c.Webhooks.Create(ctx, latchkey.CreateWebhookRequest{
+			URL: "https://example.com/", Description: text, Events: []string{"key.created"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.webhook = webhook.WebhookID
 	}
 	for _, text := range hostile {
 		meta, err := latchkey.MetaOf(map[string]string{text: text})
@@ -80,7 +87,8 @@ func openShop(t *testing.T) *shop {
 func (s *shop) path(pattern string) string {
 	_, path, _ := strings.Cut(pattern, " ")
 	return strings.NewReplacer("{$}", "", "{apiId}", s.api, "{keyId}", s.key,
-		"{rootKeyId}", s.rootKeyID, "{workspaceId}", s.workspace, "{page}", "performance",
+		"{rootKeyId}", s.rootKeyID, "{workspaceId}", s.workspace, "{webhookId}", s.webhook,
+		"{page}", "performance",
 	).Replace(path)
 }
 

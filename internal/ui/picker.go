@@ -34,6 +34,7 @@ var groupsOfPermissions = []struct{ kind, title, text string }{
 	{"ratelimit", "Rate limits", "limits that belong to no key"},
 	{"portal", "Portals", "pages for your end users"},
 	{"root_key", "Root keys", "keys to this API"},
+	{"webhook", "Webhooks", "events for your services"},
 	{"", "Workspace", "what happened, what is used, and moving in"},
 }
 
@@ -83,6 +84,10 @@ var texts = map[string]string{
 	"root_key.delete_root_key":         "Delete root keys. Stops them at once.",
 	"audit_log.read_audit_log":         "See who changed what.",
 	"migration.create_migration":       "Begin to move keys in from another system.",
+	"webhook.create_webhook":           "Create webhooks, and see their secrets once.",
+	"webhook.read_webhook":             "See webhooks and what was sent.",
+	"webhook.update_webhook":           "Change webhooks, make new secrets, send again.",
+	"webhook.delete_webhook":           "Delete webhooks with their logs.",
 	"workspace.read_limits":            "See what the workspace may use.",
 	"workspace.read_usage":             "See what the workspace used.",
 	"portal.create_portal":             "Create portals.",

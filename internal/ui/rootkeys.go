@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -141,14 +142,23 @@ func (v *visit) changeRootKey() error {
 	return v.redirect("/root-keys/"+url.PathEscape(id), done)
 }
 
-// deleteRootKey deletes a root key.
+// deleteRootKey deletes a root key whose name was typed again.
 func (v *visit) deleteRootKey() error {
-	id := v.r.PathValue("rootKeyId")
-	err := v.client.RootKeys.Delete(v.ctx(), latchkey.DeleteRootKeyRequest{RootKeyID: id}, v.once())
+	key, err := v.findRootKey(v.r.PathValue("rootKeyId"))
 	if err != nil {
-		return v.rootKeyRefused(id, err)
+		return err
 	}
-	return v.redirect("/root-keys", "Deleted the root key. It is refused from now on.")
+	name := cmp.Or(key.Name, key.ID)
+	if strings.TrimSpace(v.r.PostFormValue("name")) != strings.TrimSpace(name) {
+		return v.showRootKey(key, &problem{
+			Text: "It was not deleted: the name that you typed is another one.",
+		})
+	}
+	err = v.client.RootKeys.Delete(v.ctx(), latchkey.DeleteRootKeyRequest{RootKeyID: key.ID}, v.once())
+	if err != nil {
+		return v.rootKeyRefused(key.ID, err)
+	}
+	return v.redirect("/root-keys", "Deleted "+name+". It is refused from now on.")
 }
 
 // rootKeyRefused shows a root key again that was not changed.

@@ -117,6 +117,17 @@ var routes = map[string]func(*visit) error{
 
 	"GET /audit": (*visit).auditLog,
 
+	"GET /webhooks":                     (*visit).webhooks,
+	"GET /webhooks/new":                 (*visit).newWebhook,
+	"POST /webhooks/new":                (*visit).createWebhook,
+	"GET /webhooks/{webhookId}":         (*visit).webhook,
+	"POST /webhooks/{webhookId}":        (*visit).changeWebhook,
+	"POST /webhooks/{webhookId}/test":   (*visit).testWebhook,
+	"POST /webhooks/{webhookId}/secret": (*visit).rotateWebhookSecret,
+	"POST /webhooks/{webhookId}/delete": (*visit).deleteWebhook,
+
+	"POST /webhooks/{webhookId}/deliveries/{deliveryId}/resend": (*visit).resendDelivery,
+
 	"GET /root-keys":                     (*visit).rootKeys,
 	"GET /root-keys/new":                 (*visit).newRootKey,
 	"POST /root-keys/new":                (*visit).createRootKey,

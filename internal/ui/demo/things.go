@@ -114,6 +114,14 @@ func (d *demo) keys(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("key %d: %w", i, err)
 		}
+		if i == 3 { // a change to see in the audit log
+			if err := d.Keys.Update(ctx, latchkey.UpdateKeyRequest{
+				KeyID:      made.KeyID,
+				Ratelimits: latchkey.Set([]latchkey.RatelimitRequest{perMinute("requests", 300)}),
+			}); err != nil {
+				return err
+			}
+		}
 		k.key = made.Key
 		d.users = append(d.users, k.user)
 	}
@@ -162,8 +170,14 @@ func (d *demo) rootKeys(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := d.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{
+	if _, err := d.Workspaces.Create(ctx, latchkey.CreateWorkspaceRequest{
 		Name: "Wexholm staging", RequestsPerMinute: latchkey.Set[int64](6000),
+	}); err != nil {
+		return err
+	}
+	_, err := d.Webhooks.Create(ctx, latchkey.CreateWebhookRequest{
+		URL: "https://hooks.example.com/latchkey", Description: "tells support",
+		Events: []string{latchkey.EventKeyCreditsLow, latchkey.EventKeyExpiring},
 	})
 	return err
 }
