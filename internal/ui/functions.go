@@ -24,6 +24,7 @@ var functions = template.FuncMap{
 	"limit":    limit,
 	"plural":   plural,
 	"percent":  percent,
+	"excerpt":  func(meta latchkey.Meta) string { return ellipsis(string(meta), 60) },
 	"has":      slices.Contains[[]string],
 	"list":     func(items ...any) []any { return items },
 	"units":    func() []unitChoice { return unitChoices },
@@ -92,6 +93,14 @@ func percent(part, whole int64) int64 {
 		return 0
 	}
 	return min(100, max(0, int64(float64(part)/float64(whole)*100)))
+}
+
+// ellipsis returns the beginning of a text that is longer than that many bytes.
+func ellipsis(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return clip(text, most) + "…"
 }
 
 // plural returns a number with the word for that many.

@@ -21,6 +21,7 @@ var navigation = []group{
 	{"", []entry{
 		{"Overview", "/", "layout-dashboard", "", "o", "Overview"},
 		{"APIs and keys", "/apis", "key-round", "apis.listApis", "k", "Keys"},
+		{"Identities", "/identities", "users", "identities.listIdentities", "i", "Identities"},
 	}},
 	{"Operate", []entry{
 		{"Audit log", "/audit", "scroll-text", "auditLogs.listAuditLogs", "a", ""},

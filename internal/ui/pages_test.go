@@ -33,7 +33,7 @@ var hostile = []string{
 // shop is a service with something of everything, whose texts are hostile.
 type shop struct {
 	*world
-	api, key, rootKeyID, workspace, webhook string
+	api, key, identity, rootKeyID, workspace, webhook string
 }
 
 func openShop(t *testing.T) *shop {
@@ -80,6 +80,11 @@ func openShop(t *testing.T) *shop {
 		}
 		s.key = key.KeyID
 	}
+	identity, err := c.Identities.Get(ctx, latchkey.GetIdentityRequest{Identity: "user_1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.identity = identity.ID
 	return s
 }
 
@@ -87,7 +92,8 @@ func openShop(t *testing.T) *shop {
 func (s *shop) path(pattern string) string {
 	_, path, _ := strings.Cut(pattern, " ")
 	return strings.NewReplacer("{$}", "", "{apiId}", s.api, "{keyId}", s.key,
-		"{rootKeyId}", s.rootKeyID, "{workspaceId}", s.workspace, "{webhookId}", s.webhook,
+		"{identityId}", s.identity, "{rootKeyId}", s.rootKeyID, "{workspaceId}", s.workspace,
+		"{webhookId}", s.webhook,
 		"{page}", "performance",
 	).Replace(path)
 }

@@ -100,11 +100,25 @@ var routes = map[string]func(*visit) error{
 	"GET /more": (*visit).more,
 
 	"GET /apis":               (*visit).apis,
+	"GET /apis/new":           (*visit).newAPI,
+	"POST /apis/new":          (*visit).createAPI,
 	"GET /apis/{apiId}":       (*visit).keys,
 	"POST /apis/{apiId}/find": (*visit).findKeys,
 
 	"GET /apis/{apiId}/keys/new":  (*visit).newKey,
 	"POST /apis/{apiId}/keys/new": (*visit).createKey,
+
+	"GET /apis/{apiId}/settings":  (*visit).apiSettings,
+	"POST /apis/{apiId}/settings": (*visit).updateAPI,
+	"POST /apis/{apiId}/delete":   (*visit).deleteAPI,
+
+	"GET /identities":                      (*visit).identities,
+	"GET /identities/new":                  (*visit).newIdentity,
+	"POST /identities/new":                 (*visit).createIdentity,
+	"GET /identities/{identityId}":         (*visit).identity,
+	"POST /identities/{identityId}":        (*visit).updateIdentity,
+	"POST /identities/{identityId}/switch": (*visit).switchIdentity,
+	"POST /identities/{identityId}/delete": (*visit).deleteIdentity,
 
 	"GET /keys/{keyId}":          (*visit).key,
 	"GET /keys/{keyId}/edit":     (*visit).editKey,
