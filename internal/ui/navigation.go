@@ -25,7 +25,8 @@ var navigation = []group{
 	}},
 	{"Operate", []entry{
 		{"Audit log", "/audit", "scroll-text", "auditLogs.listAuditLogs", "a", ""},
-		{"Webhooks", "/webhooks", "webhook", "webhooks.listWebhooks", "h", ""},
+		{"Webhooks", "/webhooks", "webhook", "webhooks.listWebhooks", "e", ""},
+		{"Health", "/status", "activity", "system.getHealth", "h", ""},
 	}},
 	{"Settings", []entry{
 		{"Root keys", "/root-keys", "lock", "rootKeys.listRootKeys", "t", ""},

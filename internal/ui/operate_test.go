@@ -231,6 +231,24 @@ func TestWebhooksAreManaged(t *testing.T) {
 	}
 }
 
+// TestHealthIsForTheOperator, and says in words that all is well.
+func TestHealthIsForTheOperator(t *testing.T) {
+	w := open(t)
+	a := w.signedIn(w.RootKey).get("/status")
+	if a.status != http.StatusOK || !strings.Contains(a.text, "SQLite") ||
+		!strings.Contains(a.text, "None lost") {
+		t.Errorf("the operator sees %d %s", a.status, a.text)
+	}
+	if !strings.Contains(a.text, "All well") && !strings.Contains(a.text, "almost full") {
+		t.Errorf("a new service isn't well: %s", a.text)
+	}
+	tenant := w.signedIn(w.rootKey(latchkey.AllPermissions()...).Key)
+	if a := tenant.get("/status"); a.status != http.StatusForbidden ||
+		strings.Contains(tenant.get("/audit").text, `href="/status"`) {
+		t.Errorf("a tenant sees %d", a.status)
+	}
+}
+
 // TestAllEventsCanBeChosen: the form has those that the API takes.
 func TestAllEventsCanBeChosen(t *testing.T) {
 	field, _ := reflect.TypeFor[latchkey.CreateWebhookRequest]().FieldByName("Events")

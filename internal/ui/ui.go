@@ -129,7 +129,8 @@ var routes = map[string]func(*visit) error{
 	"POST /keys/{keyId}/grants":  (*visit).changeGrants,
 	"POST /keys/{keyId}/delete":  (*visit).deleteKey,
 
-	"GET /audit": (*visit).auditLog,
+	"GET /audit":  (*visit).auditLog,
+	"GET /status": (*visit).health,
 
 	"GET /webhooks":                     (*visit).webhooks,
 	"GET /webhooks/new":                 (*visit).newWebhook,
