@@ -207,6 +207,30 @@ def mcp_stopped(visit):
     visit.responds("Latchkey stopped, a valid key", 503, "/mcp", visit.bearer("ownerless"))
 
 
+def receives(visit):
+    """Checks that a receiver takes the events that Latchkey has signed, and nothing else."""
+    visit.responds("without a signature", 401, "/hooks", method="POST")
+    hook = visit.latchkey.call("webhooks.listWebhooks")[0]["id"]
+
+    def waiting():
+        deliveries = visit.latchkey.call("webhooks.listDeliveries", webhookId=hook)
+        return not deliveries or any(d["status"] == "waiting" for d in deliveries)
+
+    deadline = time.monotonic() + TIMEOUT
+    while waiting() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    deliveries = visit.latchkey.call("webhooks.listDeliveries", webhookId=hook)
+    failed = [d for d in deliveries if d["status"] != "delivered"]
+    visit.tally.check(f"{visit.name}: takes every event", deliveries and not failed, f"{deliveries}")
+    log = Path(visit.work, "service.log").read_text()
+    key = visit.keys["good"]["keyId"]
+    visit.tally.check(f"{visit.name}: knows the event", f"key.created {key}" in log, log)
+
+
+def receives_stopped(visit):
+    visit.responds("Latchkey stopped, without a signature", 401, "/hooks", method="POST")
+
+
 def check_retry_after(visit, what, headers):
     wait = headers.get("Retry-After", "")
     visit.tally.check(f"{visit.name}: {what}: Retry-After", wait.isdigit() and 1 <= int(wait) <= 3600, repr(wait))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import checks
 from pages import extract, unmarked
 from programs import TIMEOUT, Latchkey, service
+from tls import TLS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -29,11 +31,12 @@ class Service:
     stopped: Callable[[checks.Visit], None] = checks.guards_stopped
     folder: str = "."
     gates: dict[str, dict] = field(default_factory=dict)  # of Latchkey, for the API of the keys
+    receives: bool = False  # webhooks, at /hooks
 
 
 PAGES = (
     "README.md",
-    *(f"docs/{page}.md" for page in ("python", "typescript", "mcp", "recipes", "rotation", "plans", "concepts", "errors")),
+    *(f"docs/{page}.md" for page in ("python", "typescript", "mcp", "recipes", "rotation", "plans", "concepts", "errors", "webhooks")),
 )
 
 # Programs that print and exit.
@@ -69,6 +72,11 @@ SERVICES = {
         ["node", "built/mcp_app.js"], [checks.mcp], checks.mcp_stopped, gates={"mcp": {"resource": {"resource": checks.MCP_RESOURCE}}}
     ),
     "ratelimit_app.ts": Service(["node", "built/ratelimit_app.js"], [checks.limits], checks.limits_stopped),
+    "webhook_app.go": Service(["./webhook_app"], [checks.receives], checks.receives_stopped, receives=True),
+    "webhook_app.py": Service(
+        [PYTHON, "-m", "flask", "--app", "webhook_app", "run", "--port", "PORT"], [checks.receives], checks.receives_stopped, receives=True
+    ),
+    "webhook_app.ts": Service(["node", "built/webhook_app.js"], [checks.receives], checks.receives_stopped, receives=True),
 }
 
 # Other files of these services.
@@ -127,6 +135,7 @@ class Run:
         self.execute("readme.go: compiles", ["go", "build", "-o", "readme", "readme.go"], self.env)
         (self.work / "recipes_main.go").write_text((HERE / "recipes_main.go").read_text())
         self.execute("recipes.go: compiles", ["go", "build", "-o", "recipes", "recipes.go", "recipes_main.go"], self.env)
+        self.execute("webhook_app.go: compiles", ["go", "build", "-o", "webhook_app", "webhook_app.go"], self.env)
         self.execute("*.ts: types", [str(HERE / "node_modules/.bin/tsc")], self.env)
 
     def execute(self, what, command, env):
@@ -145,12 +154,19 @@ class Run:
         check(self.tally, file, text, output)
 
     def service(self, file, about):
-        with self.latchkey() as latchkey:
+        with self.latchkey() as latchkey, TLS(tempfile.mkdtemp(dir=self.work)) if about.receives else nullcontext() as tls:
             api = latchkey.call("apis.createApi", name="documents")["apiId"]
             if about.gates:
                 latchkey.restart(LATCHKEY_GATES=json.dumps({name: {"api": api, **gate} for name, gate in about.gates.items()}))
+            if about.receives:
+                latchkey.restart(SSL_CERT_FILE=str(tls.certificate), LATCHKEY_WEBHOOK_NETWORKS="127.0.0.0/8")
             env = {**self.env, **latchkey.env, "LATCHKEY_API_ID": api}
+            if about.receives:
+                hook = latchkey.call("webhooks.createWebhook", url=tls.url + "/hooks", events=["key.created"])
+                env["WEBHOOK_SECRET"] = hook["secret"]
             with service(about.command, self.work / about.folder, env) as program:
+                if about.receives:
+                    tls.port = int(program.url.rpartition(":")[2])
                 visit = checks.Visit(self.tally, file, program.url, latchkey, checks.issue_keys(latchkey, api), self.work)
                 for check in about.running:
                     check(visit)

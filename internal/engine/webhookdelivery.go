@@ -22,12 +22,14 @@ const (
 
 	// maxHookWorkers and maxHookWorkersOf are how many webhooks a node sends to at once, in all
 	// and of a workspace.
-	maxHookWorkers   = 32
+	maxHookWorkers   = 64
 	maxHookWorkersOf = 4
 	// deliveriesAtOnce is how many deliveries of a webhook are claimed at once, and
 	// sendsAtOnce how many of them are sent at the same time.
 	deliveriesAtOnce = 16
 	sendsAtOnce      = 4
+	// workerTime is after how long a worker gives its place to another webhook.
+	workerTime = 30 * time.Second
 	// claimTime is after how long a claimed delivery is sent by another node, if the one that
 	// claimed it died: longer than it takes to send all of a claim.
 	claimTime = deliveriesAtOnce/sendsAtOnce*webhook.Timeout + time.Minute
@@ -42,10 +44,9 @@ const (
 
 // hookWorkers are the webhooks that this node sends to at the moment.
 type hookWorkers struct {
-	mu    sync.Mutex
-	busy  map[string]bool
-	of    map[string]int // by workspace
-	after string         // the id of the webhook after which the next look begins
+	mu   sync.Mutex
+	busy map[string]bool
+	of   map[string]int // by workspace
 }
 
 // hookCounts are the counters of webhooks.
@@ -55,17 +56,22 @@ type hookCounts struct {
 	unnoticed                  atomic.Uint64 // events that nobody will be told of at once
 }
 
-// place returns after which webhook the next look begins.
-func (w *hookWorkers) place() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.after
+// lastHook is the id of a webhook.
+type lastHook struct {
+	mu sync.Mutex
+	id string
 }
 
-func (w *hookWorkers) setPlace(after string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.after = after
+func (l *lastHook) get() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.id
+}
+
+func (l *lastHook) set(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.id = id
 }
 
 // enter reports whether a worker can begin with a webhook.
@@ -105,14 +111,13 @@ func (e *Engine) workOnWebhooks(ctx context.Context) error {
 // node. All nodes do; each delivery is claimed by one.
 func (e *Engine) startDeliveries(ctx context.Context) error {
 	w := &e.hooks.workers
-	due, err := e.db.WebhooksDue(ctx, w.place(), e.now(), maxHookWorkers)
+	due, err := e.db.WebhooksDue(ctx, e.hooks.delivered.get(), e.now(), maxHookWorkers)
 	if err != nil {
 		return fmt.Errorf("due webhooks: %w", err)
 	}
+	e.hooks.delivered.set("")
 	if len(due) == maxHookWorkers {
-		w.setPlace(due[len(due)-1].ID)
-	} else {
-		w.setPlace("")
+		e.hooks.delivered.set(due[len(due)-1].ID)
 	}
 	for _, hook := range due {
 		if !w.enter(hook.ID, hook.WorkspaceID) {
@@ -131,8 +136,7 @@ func (e *Engine) startDeliveries(ctx context.Context) error {
 
 // deliverAll sends what is due for a webhook, until nothing is or others have waited for long.
 func (e *Engine) deliverAll(ctx context.Context, hook, workspace string) error {
-	const rounds = 16
-	for range rounds {
+	for begun := time.Now(); time.Since(begun) < workerTime; {
 		sent, err := e.deliverSome(ctx, hook, workspace)
 		if err != nil || sent == 0 || ctx.Err() != nil {
 			return err
@@ -161,7 +165,11 @@ func (e *Engine) deliverSome(ctx context.Context, id, workspace string) (int, er
 		if secrets, err = e.webhookSecrets(ctx, tx, &hook); err != nil {
 			return err
 		}
-		rows, err = tx.DueDeliveries(ctx, id, e.now(), deliveriesAtOnce)
+		most := int64(deliveriesAtOnce)
+		if hook.FailingSince != 0 {
+			most = sendsAtOnce // they can take their whole time, in which others wait
+		}
+		rows, err = tx.DueDeliveries(ctx, id, e.now(), most)
 		if err != nil {
 			return fmt.Errorf("deliveries: %w", err)
 		}

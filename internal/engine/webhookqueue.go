@@ -25,10 +25,14 @@ const auditPage = 100
 
 // collectEvents queues the events of what was changed for the webhooks that wait for them.
 func (e *Engine) collectEvents(ctx context.Context) error {
-	const some = 32
-	behind, err := e.db.WebhooksBehind(ctx, maxWaiting-1, some)
+	const some = 32 // all take turns, however much some are behind
+	behind, err := e.db.WebhooksBehind(ctx, e.hooks.collected.get(), maxWaiting-1, some)
 	if err != nil {
 		return fmt.Errorf("webhooks: %w", err)
+	}
+	e.hooks.collected.set("")
+	if len(behind) == some {
+		e.hooks.collected.set(behind[some-1].ID)
 	}
 	var errs []error
 	for _, hook := range behind {

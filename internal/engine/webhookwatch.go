@@ -35,7 +35,9 @@ type hooks struct {
 	searched atomic.Int64                      // when the last search began, unix ms
 	watches  atomic.Pointer[map[string]*watch] // by workspace; nil while nobody waits
 	workers  hookWorkers
-	counts   hookCounts
+	// the webhooks after which the next looks begin, so that all take turns
+	collected, delivered lastHook
+	counts               hookCounts
 
 	mu      sync.Mutex
 	noticed map[notice]any // what is to be reported, with what is known of it

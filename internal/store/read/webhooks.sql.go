@@ -426,13 +426,13 @@ const webhooksBehind = `-- name: WebhooksBehind :many
 SELECT h.id, h.workspace_id, h.place
 FROM webhooks h
 JOIN workspaces w ON w.id = h.workspace_id
-WHERE h.enabled AND w.enabled AND w.deleted_at = 0
+WHERE h.enabled AND w.enabled AND w.deleted_at = 0 AND h.id > $1
     AND EXISTS (SELECT 1 FROM audit_logs a WHERE a.workspace_id = h.workspace_id AND a.seq > h.place)
     AND NOT EXISTS (
         SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = h.id AND d.next_at <> 0
-        LIMIT 1 OFFSET CAST($1 AS BIGINT))
-ORDER BY h.place
-LIMIT CAST($2 AS BIGINT)
+        LIMIT 1 OFFSET CAST($2 AS BIGINT))
+ORDER BY h.id
+LIMIT CAST($3 AS BIGINT)
 `
 
 type WebhooksBehindRow struct {
@@ -442,9 +442,9 @@ type WebhooksBehindRow struct {
 }
 
 // Some webhooks with records of the audit log that were not looked at, and with room in their
-// queue, those that are behind most first.
-func (q *Queries) WebhooksBehind(ctx context.Context, room int64, most int64) ([]WebhooksBehindRow, error) {
-	rows, err := q.db.QueryContext(ctx, webhooksBehind, room, most)
+// queue, after an id.
+func (q *Queries) WebhooksBehind(ctx context.Context, after string, room int64, most int64) ([]WebhooksBehindRow, error) {
+	rows, err := q.db.QueryContext(ctx, webhooksBehind, after, room, most)
 	if err != nil {
 		return nil, err
 	}
@@ -483,7 +483,7 @@ type WebhooksDueRow struct {
 	WorkspaceID string
 }
 
-// Some webhooks with a delivery that is due, from an id on.
+// Some webhooks with a delivery that is due, after an id.
 func (q *Queries) WebhooksDue(ctx context.Context, after string, now int64, most int64) ([]WebhooksDueRow, error) {
 	rows, err := q.db.QueryContext(ctx, webhooksDue, after, now, most)
 	if err != nil {

@@ -17,16 +17,16 @@ ORDER BY h.id;
 
 -- name: WebhooksBehind :many
 -- Some webhooks with records of the audit log that were not looked at, and with room in their
--- queue, those that are behind most first.
+-- queue, after an id.
 SELECT h.id, h.workspace_id, h.place
 FROM webhooks h
 JOIN workspaces w ON w.id = h.workspace_id
-WHERE h.enabled AND w.enabled AND w.deleted_at = 0
+WHERE h.enabled AND w.enabled AND w.deleted_at = 0 AND h.id > sqlc.arg(after)
     AND EXISTS (SELECT 1 FROM audit_logs a WHERE a.workspace_id = h.workspace_id AND a.seq > h.place)
     AND NOT EXISTS (
         SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = h.id AND d.next_at <> 0
         LIMIT 1 OFFSET CAST(sqlc.arg(room) AS BIGINT))
-ORDER BY h.place
+ORDER BY h.id
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
 -- name: AuditLogsAfter :many
@@ -37,7 +37,7 @@ ORDER BY seq
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
 -- name: WebhooksDue :many
--- Some webhooks with a delivery that is due, from an id on.
+-- Some webhooks with a delivery that is due, after an id.
 SELECT h.id, h.workspace_id
 FROM webhooks h
 JOIN workspaces w ON w.id = h.workspace_id
