@@ -22,6 +22,7 @@ type keyView struct {
 	Problem  *problem
 	RefillIn string
 	Meta     string
+	Now      *latchkey.KeyExplanation // what a verification would find; nil if it can't be asked
 }
 
 // stop is why a key is refused, and what to do.
@@ -46,6 +47,12 @@ func (v *visit) showKey(status int, wrong *problem) error {
 	if keyID.MatchString(key.KeyID) {
 		view.Usage = v.usage(condition(" AND key_id = '"+key.KeyID+"'"), false)
 		view.Recent, view.Failure = v.recent(key.KeyID)
+	}
+	if v.who.can["keys.explainKey"] {
+		now, err := v.client.Keys.Explain(v.ctx(), latchkey.ExplainKeyRequest{KeyID: key.KeyID})
+		if err == nil { // else the page shows the limits without their counts
+			view.Now = &now
+		}
 	}
 	v.write(status, "key", page{
 		Title: view.Name, Section: "/apis", Trail: v.trailOf(&key), Data: view,

@@ -22,6 +22,8 @@ var navigation = []group{
 		{"Overview", "/", "layout-dashboard", "", "o", "Overview"},
 		{"APIs and keys", "/apis", "key-round", "apis.listApis", "k", "Keys"},
 		{"Identities", "/identities", "users", "identities.listIdentities", "i", "Identities"},
+		{"Rate limits", "/limits", "gauge", "ratelimit.listNamespaces", "l", ""},
+		{"Playground", "/playground", "flask-conical", "keys.explainKey", "p", "Try"},
 	}},
 	{"Operate", []entry{
 		{"Audit log", "/audit", "scroll-text", "auditLogs.listAuditLogs", "a", ""},

@@ -33,7 +33,7 @@ var hostile = []string{
 // shop is a service with something of everything, whose texts are hostile.
 type shop struct {
 	*world
-	api, key, identity, rootKeyID, workspace, webhook string
+	api, key, identity, namespace, rootKeyID, workspace, webhook string
 }
 
 func openShop(t *testing.T) *shop {
@@ -85,6 +85,24 @@ func openShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	s.identity = identity.ID
+	for _, text := range hostile {
+		if _, err := c.Ratelimits.Limit(ctx, latchkey.LimitRequest{
+			Namespace: text, Identifier: text, Limit: 1, Duration: latchkey.PerMilli(60_000),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Ratelimits.SetOverride(ctx, latchkey.SetOverrideRequest{
+			Namespace: text, Identifier: text, Limit: latchkey.Int(2),
+			Duration: latchkey.PerMilli(60_000),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spaces, err := c.Ratelimits.ListNamespaces(ctx, latchkey.ListNamespacesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.namespace = spaces.Data[0].ID
 	return s
 }
 
@@ -92,7 +110,8 @@ func openShop(t *testing.T) *shop {
 func (s *shop) path(pattern string) string {
 	_, path, _ := strings.Cut(pattern, " ")
 	return strings.NewReplacer("{$}", "", "{apiId}", s.api, "{keyId}", s.key,
-		"{identityId}", s.identity, "{rootKeyId}", s.rootKeyID, "{workspaceId}", s.workspace,
+		"{identityId}", s.identity, "{namespaceId}", s.namespace,
+		"{rootKeyId}", s.rootKeyID, "{workspaceId}", s.workspace,
 		"{webhookId}", s.webhook,
 		"{page}", "performance",
 	).Replace(path)

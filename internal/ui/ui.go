@@ -120,6 +120,16 @@ var routes = map[string]func(*visit) error{
 	"POST /identities/{identityId}/switch": (*visit).switchIdentity,
 	"POST /identities/{identityId}/delete": (*visit).deleteIdentity,
 
+	"GET /limits":                                 (*visit).namespaces,
+	"GET /limits/{namespaceId}":                   (*visit).namespace,
+	"POST /limits/{namespaceId}":                  (*visit).updateNamespace,
+	"POST /limits/{namespaceId}/test":             (*visit).testLimit,
+	"POST /limits/{namespaceId}/overrides":        (*visit).setOverride,
+	"POST /limits/{namespaceId}/overrides/delete": (*visit).deleteOverride,
+
+	"GET /playground":  (*visit).playground,
+	"POST /playground": (*visit).ask,
+
 	"GET /keys/{keyId}":          (*visit).key,
 	"GET /keys/{keyId}/edit":     (*visit).editKey,
 	"POST /keys/{keyId}/edit":    (*visit).updateKey,
