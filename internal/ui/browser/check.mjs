@@ -72,7 +72,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
 })
 const context = await browser.newContext({ viewport: screens[0].viewport })
-context.setDefaultTimeout(20_000)
+context.setDefaultTimeout(60_000)
 await visit(await context.newPage(), '/sign-in', screens[0])
 await signIn(await context.newPage())
 const session = await context.storageState()
@@ -82,7 +82,7 @@ const only = process.argv.slice(2)
 const paths = only.length ? only : ['/']
 for (const screen of screens) {
   const context = await browser.newContext({ ...screen, storageState: session })
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(60_000)
   const page = await context.newPage()
   const known = new Set(paths.map(kind))
   for (let i = 0; i < paths.length; i++) {

@@ -113,13 +113,14 @@ func (m *Manual) sort() {
 // Page returns the page of that name, or nil.
 func (m *Manual) Page(slug string) *Page { return m.bySlug[slug] }
 
-// wide are the elements that can be wider than a screen, with what lets them be scrolled
-// by themselves. In the rest of the text these characters are escaped.
-var wide = strings.NewReplacer(
+// better replaces elements that can be wider than a screen with what can be scrolled by
+// itself. In the rest of the text these characters are escaped.
+var better = strings.NewReplacer(
 	"<table>", `<div class="scroll" tabindex="0"><table>`, "</table>", "</table></div>",
 	"<pre>", `<pre tabindex="0">`,
+	"<th></th>", "<td></td>", // a heading without a text is none
 )
 
 func html(b *bytes.Buffer) template.HTML {
-	return template.HTML(wide.Replace(b.String())) //nolint:gosec // goldmark escapes HTML
+	return template.HTML(better.Replace(b.String())) //nolint:gosec // goldmark escapes HTML
 }

@@ -11,7 +11,7 @@ import (
 const sample = "# Keys & locks\n\nAll about `keys`.\n\n## Create a key\n\n" +
 	"See [limits](limits.md#per-key), [the code](../keys.go), [home](https://example.com/) " +
 	"and [above](#create-a-key).\n\n<script>alert(1)</script>\n\n[bad](javascript:alert(1))\n\n" +
-	"| a | b |\n|---|---|\n| 1 | rolling doors |\n\n```sh\necho \"<b>\"\n```\n\n" +
+	"| | b |\n|---|--:|\n| 1 | rolling doors |\n\n```sh\necho \"<b>\"\n```\n\n" +
 	"## Create a key\n\nAgain.\n"
 
 func open(t *testing.T) *Manual {
@@ -39,7 +39,7 @@ func TestPagesAreReadAsOnGitHub(t *testing.T) {
 		`<h2 id="create-a-key-1">`, `href="/docs/limits#per-key"`, `href="#create-a-key"`,
 		`href="https://github.com/latchkeyhq/latchkey/blob/main/keys.go"`,
 		`href="https://example.com/"`, `<div class="scroll" tabindex="0"><table>`,
-		`<pre tabindex="0">`, "&lt;b&gt;",
+		`<pre tabindex="0">`, "&lt;b&gt;", "<td></td>", `<th align="right">b</th>`,
 	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %s in %s", want, html)

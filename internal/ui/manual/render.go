@@ -21,9 +21,11 @@ const Prefix = "/docs/"
 // repository is where the files beside the documentation are.
 const repository = "https://github.com/latchkeyhq/latchkey/blob/main/"
 
-// markdown reads what GitHub reads, but for HTML, which it leaves out.
+// markdown reads what GitHub reads, but for HTML, which it leaves out. The policy of pages
+// refuses styles, so cells are aligned by attributes.
 var markdown = goldmark.New(
-	goldmark.WithExtensions(extension.Table, extension.Strikethrough),
+	goldmark.WithExtensions(extension.Strikethrough, extension.NewTable(
+		extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))),
 	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
 )
 
