@@ -247,6 +247,7 @@ func (b *Block) about(wanted func(*Subject) bool) bool {
 // reader reads values and columns. After a failure it returns zeros.
 type reader struct {
 	rest   []byte
+	all    string // what texts are parts of, rest being its end; "" before the first text
 	bad    bool
 	parent *reader // of the column of a block; its failures are the block's
 	empty  bool    // the column has only zeros
@@ -272,6 +273,11 @@ func (r *reader) count(most int) int {
 }
 
 func (r *reader) number() int64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 { // the most usual, and quickly read
+		n := int64(r.rest[0])
+		r.rest = r.rest[1:]
+		return n>>1 ^ -(n & 1)
+	}
 	n, size := binary.Varint(r.rest)
 	if size <= 0 {
 		r.fail()
@@ -287,9 +293,12 @@ func (r *reader) text() string {
 		r.fail()
 		return ""
 	}
-	s := string(r.rest[:n])
+	if r.all == "" {
+		r.all = string(r.rest) // one copy for all texts of the column
+	}
+	at := len(r.all) - len(r.rest)
 	r.rest = r.rest[n:]
-	return s
+	return r.all[at : at+n]
 }
 
 // frame returns the next column's size and its compressed form.

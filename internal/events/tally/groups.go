@@ -3,6 +3,7 @@ package tally
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/latchkeyhq/latchkey/internal/events"
 )
@@ -68,6 +69,7 @@ func (g *groups) label(dimension int, text string) (uint32, error) {
 		return noLabel, ErrTooManyGroups
 	}
 	n = uint32(len(g.texts[dimension]))
+	text = strings.Clone(text) // it is part of a block
 	g.names[dimension][text] = n
 	g.texts[dimension] = append(g.texts[dimension], text)
 	return n, nil

@@ -169,12 +169,28 @@ func (l *lister) block(b *events.Block, from, to int64) {
 		if l.isBefore(&e) || l.full && l.before(&e, &l.last) > 0 {
 			continue
 		}
+		e.own()
 		l.events = append(l.events, e)
 		if len(l.events) >= 4*l.most+1024 {
 			l.cut()
 		}
 	}
 	l.cut()
+}
+
+// own makes the texts of an event its own. They are parts of a block, which would stay in memory.
+func (e *Event) own() {
+	s := &e.Subject
+	for _, text := range []*string{
+		&e.RequestID, &s.Workspace, &s.Space, &s.Key, &s.Identity, &s.External, &s.Override,
+	} {
+		*text = strings.Clone(*text)
+	}
+	tags := make([]string, len(e.Tags))
+	for i := range tags {
+		tags[i] = strings.Clone(e.Tags[i])
+	}
+	e.Tags = tags
 }
 
 // isBefore reports whether an event is before the place.
