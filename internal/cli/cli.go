@@ -45,8 +45,10 @@ type grammar struct {
 	Migrations  struct {
 		Create createMigration `cmd:"" help:"Prepare to import keys from another system; print the migration's id."`
 	} `cmd:"" group:"manage" help:"Keys imported from other systems."`
-	Export exportCmd `cmd:"" group:"manage" help:"Write everything of a workspace but secrets to a file."`
-	Import importCmd `cmd:"" group:"manage" help:"Bring in keys and what belongs to them from a file."`
+	Export exportCmd     `cmd:"" group:"manage" help:"Write everything of a workspace but secrets to a file."`
+	Import importCmd     `cmd:"" group:"manage" help:"Bring in keys and what belongs to them from a file."`
+	Usage  usageCmd      `cmd:"" group:"manage" help:"Add up what happened to keys and rate limits."`
+	Events eventCommands `cmd:"" group:"manage" help:"Single verifications and decisions on rate limits."`
 	Audit  struct {
 		List listAudit `cmd:"" help:"Show who changed what, newest first."`
 	} `cmd:"" group:"manage" help:"The audit log of all changes."`

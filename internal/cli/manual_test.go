@@ -25,9 +25,9 @@ var byHand = []string{
 	"keys.verifyKey", "ratelimit.setOverride", "ratelimit.limit", "workspaces.createWorkspace",
 	"rootKeys.createRootKey", "migrations.createMigration", "auditLogs.listAuditLogs",
 	"ratelimit.multiLimit", "keys.whoami", "apis.listKeys", "keys.migrateKeys",
-	"keys.updateKeys", "keys.exportKeys",
+	"keys.updateKeys", "keys.exportKeys", "keys.explainKey", "system.getHealth",
 	"analytics.getVerifications",
-	"analytics.getRatelimits", "liveness",
+	"analytics.getRatelimits", "usage.getTotals", "usage.getTimeseries", "liveness",
 	// an end user calls them, with a portal session
 	"portal.exchangeCode", "portal.listKeys", "portal.rerollKey", "portal.getVerifications",
 	// other names of operations that have a command

@@ -42,6 +42,7 @@ var tables = map[string]table{
 	"portal.listSessions":         tableOf("EXTERNAL-ID ACTIVE PENDING NEWEST", portalUserRow),
 	"webhooks.listWebhooks":       tableOf("ID URL EVENTS STATE CREATED", webhookRow),
 	"webhooks.listDeliveries":     tableOf(deliveryHeader, deliveryRow),
+	"usage.listEvents":            tableOf(eventHeader, eventRow),
 	"auditLogs.listAuditLogs":     tableOf("TIME EVENT ACTOR NAME ADDRESS WHAT", auditRow),
 }
 
