@@ -40,7 +40,7 @@ func NewSender(networks []netip.Prefix, config *tls.Config) *Sender {
 		Timeout: Timeout,
 		// no Proxy: the addresses that it connects to would not be checked here
 		Transport: &http.Transport{
-			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSClientConfig: config,
+			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSClientConfig: config.Clone(),
 			TLSHandshakeTimeout: connectTimeout, MaxResponseHeaderBytes: maxHeaders,
 			MaxIdleConns: 100, MaxIdleConnsPerHost: 4, MaxConnsPerHost: 8,
 			IdleConnTimeout: 30 * time.Second, DisableCompression: true,
