@@ -85,6 +85,57 @@ type ListAuditLogsRequest struct {
 	Search string `json:"search,omitempty" check:"min=1,max=256"`
 }
 
+// VerifyAuditLogsRequest asks whether the audit log of the workspace is as it was written.
+type VerifyAuditLogsRequest struct {
+	// Cursor is the cursor of the previous response; leave it out to start with the oldest
+	// record.
+	Cursor string `json:"cursor,omitempty" check:"min=1,max=64"`
+	// Head is the head of an earlier check, kept outside of the service: the chain must still
+	// contain it.
+	Head string `json:"head,omitempty" check:"min=1,max=128"`
+}
+
+// AuditVerification is the result of a check of the audit log.
+type AuditVerification struct {
+	// Records is how many records this response checked.
+	Records int64 `json:"records" check:"required"`
+	// Problems are the differences between the records and the chain, at most 100; empty if
+	// everything is as it was written.
+	Problems []AuditProblem `json:"problems" check:"required"`
+	// Unsealed is how many of the newest records are not in the chain yet, at most 1,000. They
+	// can't be checked. Only the last response has them.
+	Unsealed int64 `json:"unsealed,omitempty"`
+	// Head is the end of the chain: keep it for the next check. Only the last response has it.
+	Head string `json:"head,omitempty"`
+	// DroppedBefore is the time up to which records were deleted because of their age.
+	DroppedBefore Time `json:"droppedBefore,omitzero"`
+	// Cursor is where the next request continues; absent in the last response.
+	Cursor string `json:"cursor,omitempty"`
+}
+
+// AuditProblem is a difference between the audit log and its chain.
+type AuditProblem struct {
+	// Kind is the kind of difference.
+	Kind AuditProblemKind `json:"kind" check:"required,enum=edited|removed|added|chain"`
+	// RecordID identifies the record.
+	RecordID string `json:"recordId,omitempty"`
+	// Time is about when the record was written, in unix milliseconds.
+	Time Time `json:"time,omitzero"`
+	// Message says what is wrong, for people.
+	Message string `json:"message" check:"required"`
+}
+
+// AuditProblemKind is a kind of difference between the audit log and its chain.
+type AuditProblemKind string
+
+// The kinds of differences.
+const (
+	AuditRecordEdited  AuditProblemKind = "edited"  // it isn't what was written
+	AuditRecordRemoved AuditProblemKind = "removed" // it was written and is missing
+	AuditRecordAdded   AuditProblemKind = "added"   // it wasn't written
+	AuditChainChanged  AuditProblemKind = "chain"   // the chain itself was changed
+)
+
 // AuditLogs are the operations on the audit log.
 type AuditLogs struct{ c *Client }
 
@@ -104,4 +155,11 @@ func (s AuditLogs) All(
 		next.Cursor = cursor
 		return s.List(ctx, next, opts...)
 	})
+}
+
+// Verify checks a part of the audit log of the workspace: see [AuditVerification].
+func (s AuditLogs) Verify(
+	ctx context.Context, r VerifyAuditLogsRequest, opts ...CallOption,
+) (AuditVerification, error) {
+	return call[AuditVerification](ctx, s.c, "auditLogs.verifyAuditLogs", &r, opts)
 }

@@ -789,6 +789,10 @@ var operations = []Operation{
 		Name: "auditLogs.listAuditLogs", Effect: EffectReads, Paged: true,
 		Rules: []Rule{needs("audit_log.*.read_audit_log")},
 	},
+	{
+		Name: "auditLogs.verifyAuditLogs", Effect: EffectReads,
+		Rules: []Rule{needs("audit_log.*.read_audit_log")},
+	},
 
 	{
 		Name: "portal.createPortal", Refusals: []int{404, 409},

@@ -50,7 +50,8 @@ type grammar struct {
 	Usage  usageCmd      `cmd:"" group:"manage" help:"Add up what happened to keys and rate limits."`
 	Events eventCommands `cmd:"" group:"manage" help:"Single verifications and decisions on rate limits."`
 	Audit  struct {
-		List listAudit `cmd:"" help:"Show who changed what, newest first."`
+		List   listAudit   `cmd:"" help:"Show who changed what, newest first."`
+		Verify verifyAudit `cmd:"" help:"Check that no record was edited, removed or added."`
 	} `cmd:"" group:"manage" help:"The audit log of all changes."`
 
 	Login    loginCmd        `cmd:"" group:"local" help:"Save the URL of a service with a root key for it."`

@@ -108,7 +108,8 @@ var Ops = bindAll(map[string]*Op{
 
 	"migrations.createMigration": bindData((*Engine).CreateMigration),
 
-	"auditLogs.listAuditLogs": bindPage((*Engine).ListAuditLogs),
+	"auditLogs.listAuditLogs":   bindPage((*Engine).ListAuditLogs),
+	"auditLogs.verifyAuditLogs": bindData((*Engine).VerifyAuditLogs),
 
 	"portal.createPortal": bindData((*Engine).CreatePortal),
 	"portal.getPortal":    bindData((*Engine).GetPortal).masking(portalNotFound),

@@ -127,8 +127,8 @@ func (e *Engine) replaceDataKeys(ctx context.Context) error {
 	counts := map[string]int64{}
 	var total int64
 	for _, key := range retired {
-		under := sealedUnder(key)
-		if _, counted := counts[under]; counted || ownerOfDataKey(key) == recordsOwner {
+		under, owner := sealedUnder(key), ownerOfDataKey(key)
+		if _, counted := counts[under]; counted || owner == recordsOwner || owner == auditOwner {
 			continue
 		}
 		if counts[under], err = e.db.SealedCount(ctx, under); err != nil {
@@ -149,6 +149,7 @@ func (e *Engine) replaceDataKeys(ctx context.Context) error {
 	)
 	for _, key := range retired {
 		switch {
+		case ownerOfDataKey(key) == auditOwner: // the codes of old blocks need it
 		case ownerOfDataKey(key) == recordsOwner:
 			errs = append(errs, e.deleteDataKey(ctx, key, recordsLast))
 		case counts[sealedUnder(key)] == 0:

@@ -86,6 +86,7 @@ type Engine struct {
 	limits         Limits
 	auditRetention time.Duration // 0 is for ever
 	auditExport    auditExport
+	chain          auditChain
 	portalPage     string // "" for the default
 
 	recordsKey    atomic.Pointer[dataKey] // of new idempotency records

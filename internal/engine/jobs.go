@@ -37,10 +37,15 @@ func (e *Engine) startJobs() {
 	e.every(ctx, hookInterval, "send webhooks", e.workOnWebhooks)
 	e.every(ctx, time.Minute, "search for webhook events", e.searchIfDue)
 	e.every(ctx, time.Hour, "drop webhook deliveries", e.dropDeliveries)
+	e.every(ctx, auditSealInterval, "seal audit records", e.sealAudit)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}
 }
+
+// auditSealInterval is how long a record of the audit log is at most unsealed, if there are not
+// many.
+const auditSealInterval = time.Second
 
 func (e *Engine) every(
 	ctx context.Context, interval time.Duration, job string, run func(context.Context) error,
@@ -176,10 +181,18 @@ func (c *Change) deleteKeys(ctx context.Context, keys []read.Key) error {
 }
 
 // dropAuditRecords deletes the audit records of all workspaces that are older than the
-// retention, the oldest first. With an export, only what it has on disk is deleted.
+// retention, the oldest first. With an export, only what it has on disk is deleted. Records
+// that aren't sealed stay.
 func (e *Engine) dropAuditRecords(ctx context.Context) error {
+	if err := e.sealAudit(ctx); err != nil {
+		return err
+	}
+	head, err := e.auditHead(ctx, e.db.AuditHead, serviceHead)
+	if err != nil {
+		return err
+	}
 	// a record is never before the microsecond of its time in the log
-	before := (e.now() - e.auditRetention.Milliseconds()) * 1000
+	before := min((e.now()-e.auditRetention.Milliseconds())*1000, head.LastSeq+1)
 	return deleteAll(func() (int64, error) {
 		rows, err := e.db.OldestAuditLogs(ctx, before, chunk)
 		if err != nil || len(rows) == 0 {
@@ -188,12 +201,7 @@ func (e *Engine) dropAuditRecords(ctx context.Context) error {
 		if err := e.auditExport.save(rows); err != nil {
 			return 0, err
 		}
-		last := rows[len(rows)-1].Seq
-		var dropped int64
-		err = e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			dropped, err = tx.DropAuditLogs(ctx, last)
-			return err
-		})
+		dropped, err := e.dropSealed(ctx, rows[len(rows)-1].Seq)
 		if err == nil {
 			e.auditDropped.Add(uint64(dropped))
 		}

@@ -62,6 +62,12 @@ var (
 		"Changes that were refused because of a quota of their workspace.", "quota")
 	descDropped = desc("audit_records_dropped_total",
 		"Audit records that this node deleted because they were older than the retention.")
+	descSealed = desc("audit_sealed_timestamp_seconds",
+		"Time of the last record of the audit log that is in its hash chain, in Unix time.")
+	descUnsealed = desc("audit_unsealed_records",
+		"Records of the audit log that the job of the hash chain found on its last run, at most 250.")
+	descBreaks = desc("audit_chain_breaks_total",
+		"How often this node found that the hash chain of the audit log was changed or is an older one.")
 	descReseal = desc("reseal_pending",
 		"Recoverable keys that are still encrypted under a replaced data key.")
 	descRefused = desc("refusals_total", "Refused requests by reason.", "reason")
@@ -125,6 +131,9 @@ func (e *Engine) Collect(ch chan<- prometheus.Metric) {
 		count(descExceeded, float64(e.exceeded[i+1].Load()), q.name)
 	}
 	count(descDropped, float64(e.auditDropped.Load()))
+	gauge(descSealed, float64(e.chain.sealed.Load())/1e6)
+	gauge(descUnsealed, float64(e.chain.unsealed.Load()))
+	count(descBreaks, float64(e.chain.breaks.Load()))
 	gauge(descReseal, float64(e.resealPending.Load()))
 	gauge(descOutage, boolGauge(!e.source.Breaker.Open()))
 	e.collectPool(count, gauge)

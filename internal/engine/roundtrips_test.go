@@ -22,6 +22,7 @@ func TestChangesTakeAConstantNumberOfRoundTrips(t *testing.T) {
 	w := &world{t: t, at: start}
 	w.where = strings.Replace(where, u.Host, counter.Addr, 1) + "&default_query_exec_mode=exec"
 	w.setUp()
+	w.withoutJobs()
 	const most = 40
 	texts := func(kind string, n int) []string {
 		all := make([]string, n)

@@ -801,6 +801,16 @@ var examples = map[string]example{
 		},
 		response: latchkey.Empty{},
 	},
+	"auditLogs.verifyAuditLogs": {
+		request: latchkey.VerifyAuditLogsRequest{Head: "41:9f86d081884c7d659a2feaa0c55ad015"},
+		response: latchkey.AuditVerification{
+			Records: 9120, Problems: []latchkey.AuditProblem{{
+				Kind: latchkey.AuditRecordEdited, RecordID: "log_7rY2kXe4V",
+				Time: latchkey.AtMilli(march2), Message: "The record was edited or moved.",
+			}},
+			Head: "43:60303ae22b998861bce3b28f33eec1be",
+		},
+	},
 	"portal.createPortal": {
 		request: latchkey.CreatePortalRequest{
 			Slug: "tideline", DisplayName: "Tideline", KeyspaceID: theKeyspace,

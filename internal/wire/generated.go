@@ -170,6 +170,8 @@ func visit(c *checker, request any) {
 		visitCreateMigrationRequest(c, &anObject, v)
 	case *latchkey.ListAuditLogsRequest:
 		visitListAuditLogsRequest(c, &anObject, v)
+	case *latchkey.VerifyAuditLogsRequest:
+		visitVerifyAuditLogsRequest(c, &anObject, v)
 	case *latchkey.ListPortalKeysRequest:
 		visitListPortalKeysRequest(c, &anObject, v)
 	case *latchkey.ListPortalSessionsRequest:
@@ -2597,6 +2599,26 @@ func visitListAuditLogsRequest(c *checker, f *field, v *latchkey.ListAuditLogsRe
 	c.end(&rulesOfListAuditLogsRequest)
 }
 
+var rulesOfVerifyAuditLogsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "cursor", size: &bounds{1, 64}},
+	{kind: aText, name: "head", size: &bounds{1, 128}},
+}}
+
+func visitVerifyAuditLogsRequest(c *checker, f *field, v *latchkey.VerifyAuditLogsRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfVerifyAuditLogsRequest, at[:]) {
+		return
+	}
+	r := rulesOfVerifyAuditLogsRequest.fields
+	if c.has(&r[0], at[0], v.Cursor != "") {
+		text(c, &r[0], &v.Cursor)
+	}
+	if c.has(&r[1], at[1], v.Head != "") {
+		text(c, &r[1], &v.Head)
+	}
+	c.end(&rulesOfVerifyAuditLogsRequest)
+}
+
 var rulesOfListPortalKeysRequest = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
 	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
@@ -3184,6 +3206,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendCreatedMigration(b, &v), true
 	case []latchkey.AuditLog:
 		return appendList(b, v, appendAuditLog), true
+	case latchkey.AuditVerification:
+		return appendAuditVerification(b, &v), true
 	case latchkey.CreatedPortal:
 		return appendCreatedPortal(b, &v), true
 	case latchkey.CreatedPortalSession:
@@ -4912,6 +4936,55 @@ func appendAuditChange(b []byte, v *latchkey.AuditChange) []byte {
 		b = append(b, `,"after":`...)
 		b = appendText(b, v.After)
 	}
+	return closeObject(b, start)
+}
+
+func appendAuditVerification(b []byte, v *latchkey.AuditVerification) []byte {
+	start := len(b)
+
+	b = append(b, `,"records":`...)
+	b = appendWhole(b, v.Records)
+
+	b = append(b, `,"problems":`...)
+	b = appendList(b, v.Problems, appendAuditProblem)
+
+	if v.Unsealed != 0 {
+		b = append(b, `,"unsealed":`...)
+		b = appendWhole(b, v.Unsealed)
+	}
+	if v.Head != "" {
+		b = append(b, `,"head":`...)
+		b = appendText(b, v.Head)
+	}
+	if !v.DroppedBefore.IsZero() {
+		b = append(b, `,"droppedBefore":`...)
+		b = appendTime(b, v.DroppedBefore)
+	}
+	if v.Cursor != "" {
+		b = append(b, `,"cursor":`...)
+		b = appendText(b, v.Cursor)
+	}
+	return closeObject(b, start)
+}
+
+func appendAuditProblem(b []byte, v *latchkey.AuditProblem) []byte {
+	start := len(b)
+
+	b = append(b, `,"kind":`...)
+	b = appendText(b, v.Kind)
+
+	if v.RecordID != "" {
+		b = append(b, `,"recordId":`...)
+		b = appendText(b, v.RecordID)
+	}
+	if !v.Time.IsZero() {
+		b = append(b, `,"time":`...)
+		b = appendTime(b, v.Time)
+	}
+
+	b = append(b, `,"message":`...)
+	b = appendText(b, v.Message)
+
 	return closeObject(b, start)
 }
 

@@ -9,6 +9,120 @@ import (
 	"context"
 )
 
+const auditBlocks = `-- name: AuditBlocks :many
+SELECT workspace_id, number, after_seq, last_seq, records, previous, data_key, code FROM audit_blocks
+WHERE workspace_id = $1 AND number >= $2
+ORDER BY number LIMIT CAST($3 AS BIGINT)
+`
+
+func (q *Queries) AuditBlocks(ctx context.Context, workspaceID string, fromNumber int64, most int64) ([]AuditBlock, error) {
+	rows, err := q.db.QueryContext(ctx, auditBlocks, workspaceID, fromNumber, most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditBlock
+	for rows.Next() {
+		var i AuditBlock
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.Number,
+			&i.AfterSeq,
+			&i.LastSeq,
+			&i.Records,
+			&i.Previous,
+			&i.DataKey,
+			&i.Code,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const auditHead = `-- name: AuditHead :one
+SELECT workspace_id, number, last_seq, dropped_seq, block, data_key, code FROM audit_heads WHERE workspace_id = $1
+`
+
+func (q *Queries) AuditHead(ctx context.Context, workspaceID string) (AuditHead, error) {
+	row := q.db.QueryRowContext(ctx, auditHead, workspaceID)
+	var i AuditHead
+	err := row.Scan(
+		&i.WorkspaceID,
+		&i.Number,
+		&i.LastSeq,
+		&i.DroppedSeq,
+		&i.Block,
+		&i.DataKey,
+		&i.Code,
+	)
+	return i, err
+}
+
+const auditLogsBetween = `-- name: AuditLogsBetween :many
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
+WHERE workspace_id = $1 AND seq > $2 AND seq <= $3
+ORDER BY seq LIMIT CAST($4 AS BIGINT)
+`
+
+type AuditLogsBetweenParams struct {
+	WorkspaceID string
+	After       int64
+	Last        int64
+	Most        int64
+}
+
+// Of a workspace, after a place and up to another one, the oldest first.
+func (q *Queries) AuditLogsBetween(ctx context.Context, arg AuditLogsBetweenParams) ([]AuditLog, error) {
+	rows, err := q.db.QueryContext(ctx, auditLogsBetween,
+		arg.WorkspaceID,
+		arg.After,
+		arg.Last,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditLog
+	for rows.Next() {
+		var i AuditLog
+		if err := rows.Scan(
+			&i.Seq,
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Time,
+			&i.Event,
+			&i.Description,
+			&i.ActorType,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Targets,
+			&i.RemoteIP,
+			&i.UserAgent,
+			&i.CorrelationID,
+			&i.Changes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const auditLogsOfActor = `-- name: AuditLogsOfActor :many
 SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
 WHERE workspace_id = $1 AND actor_id = $2 AND seq <= $3 AND seq >= $4
@@ -146,6 +260,71 @@ func (q *Queries) AuditLogsPage(ctx context.Context, arg AuditLogsPageParams) ([
 		arg.ToSeq,
 		arg.Most,
 	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditLog
+	for rows.Next() {
+		var i AuditLog
+		if err := rows.Scan(
+			&i.Seq,
+			&i.ID,
+			&i.WorkspaceID,
+			&i.Time,
+			&i.Event,
+			&i.Description,
+			&i.ActorType,
+			&i.ActorID,
+			&i.ActorName,
+			&i.Targets,
+			&i.RemoteIP,
+			&i.UserAgent,
+			&i.CorrelationID,
+			&i.Changes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countAuditBlocks = `-- name: CountAuditBlocks :one
+SELECT COUNT(*) FROM audit_blocks
+`
+
+func (q *Queries) CountAuditBlocks(ctx context.Context) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countAuditBlocks)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countAuditBlocksUpTo = `-- name: CountAuditBlocksUpTo :one
+SELECT COUNT(*) FROM audit_blocks WHERE last_seq <= $1
+`
+
+func (q *Queries) CountAuditBlocksUpTo(ctx context.Context, lastSeq int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countAuditBlocksUpTo, lastSeq)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const nextAuditLogs = `-- name: NextAuditLogs :many
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs WHERE seq > $1 ORDER BY seq LIMIT CAST($2 AS BIGINT)
+`
+
+// Of all workspaces, the oldest first.
+func (q *Queries) NextAuditLogs(ctx context.Context, after int64, most int64) ([]AuditLog, error) {
+	rows, err := q.db.QueryContext(ctx, nextAuditLogs, after, most)
 	if err != nil {
 		return nil, err
 	}

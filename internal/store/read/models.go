@@ -24,6 +24,27 @@ type API struct {
 	StrictGrants     bool
 }
 
+type AuditBlock struct {
+	WorkspaceID string
+	Number      int64
+	AfterSeq    int64
+	LastSeq     int64
+	Records     []byte
+	Previous    []byte
+	DataKey     string
+	Code        []byte
+}
+
+type AuditHead struct {
+	WorkspaceID string
+	Number      int64
+	LastSeq     int64
+	DroppedSeq  int64
+	Block       []byte
+	DataKey     string
+	Code        []byte
+}
+
 type AuditLog struct {
 	Seq           int64
 	ID            string

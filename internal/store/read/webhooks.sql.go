@@ -57,7 +57,7 @@ func (q *Queries) ActiveWebhooks(ctx context.Context) ([]ActiveWebhooksRow, erro
 }
 
 const auditLogsAfter = `-- name: AuditLogsAfter :many
-SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id FROM audit_logs
+SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
 WHERE workspace_id = $1 AND seq > $2
 ORDER BY seq
 LIMIT CAST($3 AS BIGINT)
@@ -87,6 +87,7 @@ func (q *Queries) AuditLogsAfter(ctx context.Context, workspaceID string, place 
 			&i.RemoteIP,
 			&i.UserAgent,
 			&i.CorrelationID,
+			&i.Changes,
 		); err != nil {
 			return nil, err
 		}

@@ -9,6 +9,16 @@ import (
 	"context"
 )
 
+const dropAuditBlocks = `-- name: DropAuditBlocks :exec
+DELETE FROM audit_blocks WHERE last_seq <= $1
+`
+
+// The blocks whose records are all up to a place.
+func (q *Queries) DropAuditBlocks(ctx context.Context, lastSeq int64) error {
+	_, err := q.db.ExecContext(ctx, dropAuditBlocks, lastSeq)
+	return err
+}
+
 const dropAuditLogs = `-- name: DropAuditLogs :execrows
 DELETE FROM audit_logs WHERE seq <= $1
 `
@@ -20,6 +30,36 @@ func (q *Queries) DropAuditLogs(ctx context.Context, seq int64) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected()
+}
+
+const insertAuditBlock = `-- name: InsertAuditBlock :exec
+INSERT INTO audit_blocks (workspace_id, number, after_seq, last_seq, records, previous, data_key, code)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+`
+
+type InsertAuditBlockParams struct {
+	WorkspaceID string
+	Number      int64
+	AfterSeq    int64
+	LastSeq     int64
+	Records     []byte
+	Previous    []byte
+	DataKey     string
+	Code        []byte
+}
+
+func (q *Queries) InsertAuditBlock(ctx context.Context, arg InsertAuditBlockParams) error {
+	_, err := q.db.ExecContext(ctx, insertAuditBlock,
+		arg.WorkspaceID,
+		arg.Number,
+		arg.AfterSeq,
+		arg.LastSeq,
+		arg.Records,
+		arg.Previous,
+		arg.DataKey,
+		arg.Code,
+	)
+	return err
 }
 
 const insertAuditLog = `-- name: InsertAuditLog :exec
@@ -61,6 +101,36 @@ func (q *Queries) InsertAuditLog(ctx context.Context, arg InsertAuditLogParams) 
 		arg.UserAgent,
 		arg.CorrelationID,
 		arg.Changes,
+	)
+	return err
+}
+
+const setAuditHead = `-- name: SetAuditHead :exec
+INSERT INTO audit_heads (workspace_id, number, last_seq, dropped_seq, block, data_key, code)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (workspace_id) DO UPDATE SET number = excluded.number, last_seq = excluded.last_seq,
+    dropped_seq = excluded.dropped_seq, block = excluded.block, data_key = excluded.data_key, code = excluded.code
+`
+
+type SetAuditHeadParams struct {
+	WorkspaceID string
+	Number      int64
+	LastSeq     int64
+	DroppedSeq  int64
+	Block       []byte
+	DataKey     string
+	Code        []byte
+}
+
+func (q *Queries) SetAuditHead(ctx context.Context, arg SetAuditHeadParams) error {
+	_, err := q.db.ExecContext(ctx, setAuditHead,
+		arg.WorkspaceID,
+		arg.Number,
+		arg.LastSeq,
+		arg.DroppedSeq,
+		arg.Block,
+		arg.DataKey,
+		arg.Code,
 	)
 	return err
 }
