@@ -22,6 +22,7 @@ var navigation = []group{
 		{"Overview", "/", "layout-dashboard", "", "o", "Overview"},
 		{"APIs and keys", "/apis", "key-round", "apis.listApis", "k", "Keys"},
 		{"Identities", "/identities", "users", "identities.listIdentities", "i", "Identities"},
+		{"Roles and permissions", "/access", "shield-check", "permissions.listRoles", "r", ""},
 		{"Rate limits", "/limits", "gauge", "ratelimit.listNamespaces", "l", ""},
 		{"Playground", "/playground", "flask-conical", "keys.explainKey", "p", "Try"},
 	}},

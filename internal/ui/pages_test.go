@@ -86,6 +86,11 @@ func openShop(t *testing.T) *shop {
 	}
 	s.identity = identity.ID
 	for _, text := range hostile {
+		if _, err := c.Permissions.CreateRole(ctx, latchkey.CreateRoleRequest{
+			Name: text, Description: text, Permissions: []string{"docs.read"},
+		}); err != nil {
+			t.Fatal(err)
+		}
 		if _, err := c.Ratelimits.Limit(ctx, latchkey.LimitRequest{
 			Namespace: text, Identifier: text, Limit: 1, Duration: latchkey.PerMilli(60_000),
 		}); err != nil {

@@ -127,6 +127,12 @@ var routes = map[string]func(*visit) error{
 	"POST /limits/{namespaceId}/overrides":        (*visit).setOverride,
 	"POST /limits/{namespaceId}/overrides/delete": (*visit).deleteOverride,
 
+	"GET /access":              (*visit).access,
+	"POST /access":             (*visit).saveAccess,
+	"POST /access/roles":       (*visit).createRole,
+	"POST /access/permissions": (*visit).createPermission,
+	"POST /access/delete":      (*visit).deleteAccess,
+
 	"GET /playground":  (*visit).playground,
 	"POST /playground": (*visit).ask,
 
