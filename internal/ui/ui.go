@@ -97,7 +97,8 @@ var routes = map[string]func(*visit) error{
 	"GET /{$}":       (*visit).overview,
 	"POST /sign-out": (*visit).signOut,
 
-	"GET /more": (*visit).more,
+	"GET /more":  (*visit).more,
+	"POST /find": (*visit).findAnything,
 
 	"GET /apis":               (*visit).apis,
 	"GET /apis/new":           (*visit).newAPI,
