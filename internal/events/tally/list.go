@@ -67,7 +67,8 @@ func parsePlace(text string) (p listPlace, err error) {
 	return p, nil
 }
 
-// List returns events in the order of a question, the most and one more at most. Its errors are
+// List returns events in the order of a question, the most and one more at most, or fewer if their
+// texts have more than MaxListBytes. Its errors are
 // ErrPlace, ErrUnavailable, or of the context.
 func List(ctx context.Context, log *events.Log, q *ListQuestion) ([]Event, error) {
 	l := &lister{q: q, scope: newScope(q.Scope, q.Filter), most: q.Most + 1}
@@ -91,6 +92,7 @@ type lister struct {
 	place  *listPlace
 	most   int
 	events []Event
+	bytes  int // of their texts
 	// full says that the last event is the last one of enough; later ones aren't needed.
 	full bool
 	last Event
@@ -170,8 +172,9 @@ func (l *lister) block(b *events.Block, from, to int64) {
 			continue
 		}
 		e.own()
+		l.bytes += e.size()
 		l.events = append(l.events, e)
-		if len(l.events) >= 4*l.most+1024 {
+		if len(l.events) >= 4*l.most+1024 || l.bytes > 2*MaxListBytes {
 			l.cut()
 		}
 	}
@@ -202,15 +205,40 @@ func (l *lister) isBefore(e *Event) bool {
 	return l.q.OldestFirst && c < 0 || !l.q.OldestFirst && c > 0
 }
 
+// MaxListBytes is from how many bytes of texts on a list ends, at the latest.
+const MaxListBytes = 8 << 20
+
+// size is how many bytes the texts have that differ from event to event.
+func (e *Event) size() int {
+	n := len(e.RequestID) + len(e.Subject.Key) + len(e.Subject.External)
+	for _, tag := range e.Tags {
+		n += len(tag)
+	}
+	return n
+}
+
 // cut keeps no more events than are needed.
 func (l *lister) cut() {
-	if len(l.events) < l.most {
+	if len(l.events) < l.most && l.bytes <= MaxListBytes {
 		return
 	}
 	slices.SortStableFunc(l.events, func(a, b Event) int { return l.before(&a, &b) })
-	clear(l.events[l.most:])
-	l.events = l.events[:l.most]
-	l.full, l.last = true, l.events[l.most-1]
+	keep, least := 0, 2 // those before the place, one that is listed, and the next one
+	if l.place != nil {
+		least += l.place.before
+	}
+	for l.bytes = 0; keep < min(l.most, len(l.events)); keep++ {
+		if keep >= least && l.bytes > MaxListBytes {
+			break
+		}
+		if keep >= least-2 { // those before the place aren't listed
+			l.bytes += l.events[keep].size()
+		}
+	}
+	l.full = l.full || keep < len(l.events) || keep == l.most
+	clear(l.events[keep:])
+	l.events = l.events[:keep]
+	l.last = l.events[keep-1]
 }
 
 // page returns the events with their places.

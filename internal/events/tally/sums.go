@@ -256,9 +256,12 @@ func (g *groups) top(q *Question) []Group {
 		first, second = second, first
 	}
 	slices.SortFunc(all, func(i, j int) int {
-		return cmp.Or(cmp.Compare(first(&g.sums[j]), first(&g.sums[i])),
-			cmp.Compare(second(&g.sums[j]), second(&g.sums[i])),
-			slices.CompareFunc(g.labels(i), g.labels(j), strings.Compare))
+		c := cmp.Or(cmp.Compare(first(&g.sums[j]), first(&g.sums[i])),
+			cmp.Compare(second(&g.sums[j]), second(&g.sums[i])))
+		for d := 0; d < len(g.by) && c == 0; d++ {
+			c = strings.Compare(g.texts[d][g.at[i][d]], g.texts[d][g.at[j][d]])
+		}
+		return c
 	})
 	top := make([]Group, 0, min(q.Top, len(all)))
 	for _, i := range all[:min(q.Top, len(all))] {
