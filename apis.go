@@ -36,6 +36,8 @@ type APISettings struct {
 	// StrictGrants makes every operation that grants permissions or roles to keys need the
 	// permissions for it.
 	StrictGrants bool `json:"strictGrants" check:"required"`
+	// SelfService is what the holders of its keys can do with them; absent for nothing.
+	SelfService []string `json:"selfService,omitempty"`
 }
 
 // CreateAPIRequest asks for a new API.
@@ -108,6 +110,10 @@ type UpdateAPIRequest struct {
 	// reroll a key then also needs update_key. Without it, create_key or update_key is enough to
 	// grant anything in the workspace.
 	StrictGrants Opt[bool] `json:"strictGrants,omitzero"`
+	// SelfService is what the holders of its keys can do with them, with no root key:
+	// "getKey", "rerollKey" and "revokeKey" are the operations self.getKey, self.rerollKey and
+	// self.revokeKey, and "keyId" shows them the ids of their keys. Null or empty for nothing.
+	SelfService Opt[[]string] `json:"selfService,omitzero" check:"null,max=10,items.enum=getKey|rerollKey|revokeKey|keyId"`
 }
 
 // APIs are the operations on APIs.

@@ -103,10 +103,10 @@ func fetch[T, R any](
 func (c *Client) send(ctx context.Context, a *Attempt, opts []CallOption) (Answer, error) {
 	o := c.defaults.with(opts)
 	if a.PortalSession = o.portalSession; a.PortalSession == "" {
-		// One root key for all attempts, because the service stores responses to
-		// idempotent requests by root key.
+		// One key for all attempts, because the service stores responses to idempotent
+		// requests by it.
 		var err error
-		if a.RootKey, err = c.currentRootKey(ctx); err != nil {
+		if a.RootKey, err = c.keyFor(ctx, o); err != nil {
 			return Answer{}, fmt.Errorf("latchkey: %s: root key: %w", a.Operation, err)
 		}
 	}

@@ -16,6 +16,7 @@ type callOptions struct {
 	idempotencyKey string
 	response       *ResponseInfo
 	portalSession  string
+	key            string // of its holder, instead of the root key
 }
 
 // with returns a copy of the options with changes. All calls share the original.
@@ -73,6 +74,11 @@ func WithIdempotencyKey(key string) CallOption {
 // the cookie [PortalSessionCookie], for the operations that an end user calls.
 func WithPortalSession(accessToken string) CallOption {
 	return func(o *callOptions) { o.portalSession = accessToken }
+}
+
+// WithKey sends an API key instead of the root key, for the operations of [Self].
+func WithKey(key string) CallOption {
+	return func(o *callOptions) { o.key = key }
 }
 
 // ResponseInfo describes the response of a call: see [WithResponse].

@@ -68,6 +68,7 @@ type Client struct {
 	AuditLogs   AuditLogs   // the record of all changes
 	Portals     Portals     // pages for your end users, and their sessions
 	Webhooks    Webhooks    // where events are sent
+	Self        Self        // what the holder of a key can do with it
 
 	transport   Transport
 	rootKey     atomic.Pointer[rootKey] // nil to ask askRootKey
@@ -92,7 +93,7 @@ func New(cfg Config) (*Client, error) {
 	c.Ratelimits, c.Analytics, c.Workspaces = Ratelimits{c}, Analytics{c}, Workspaces{c}
 	c.System = System{c}
 	c.RootKeys, c.Migrations, c.AuditLogs = RootKeys{c}, Migrations{c}, AuditLogs{c}
-	c.Portals, c.Webhooks, c.Usage = Portals{c}, Webhooks{c}, Usage{c}
+	c.Portals, c.Webhooks, c.Usage, c.Self = Portals{c}, Webhooks{c}, Usage{c}, Self{c}
 	return c, nil
 }
 
@@ -189,6 +190,14 @@ type rootKey struct {
 // of Config.RootKey or Config.RootKeyFunc. If it has characters that no root key
 // has, these calls fail without being sent.
 func (c *Client) SetRootKey(text string) { c.rootKey.Store(&rootKey{text, CheckRootKey(text)}) }
+
+// keyFor returns what a call authenticates with: the key of WithKey, or the root key.
+func (c *Client) keyFor(ctx context.Context, o *callOptions) (string, error) {
+	if o.key != "" {
+		return o.key, CheckRootKey(o.key)
+	}
+	return c.currentRootKey(ctx)
+}
 
 // currentRootKey returns the root key to call with. One that can't be sent is an
 // error here, because net/http would refuse it in words that are less clear.

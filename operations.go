@@ -22,6 +22,9 @@ type Operation struct {
 	// with a portal session instead of a root key, and its rules are about the root key that
 	// created the session. It is "" for operations that a root key calls.
 	Scope string
+	// Holder operations are called with an API key in place of a root key, by whoever has it,
+	// and are about that key alone. An API offers none of them until it says so.
+	Holder bool
 	// Paged operations respond with one page of a list.
 	Paged bool
 	// Bare says that the response has the members of its data beside meta, not below data.
@@ -75,7 +78,7 @@ func (op *Operation) MaxBody() int64 {
 		return 0
 	case op.maxBody > 0:
 		return op.maxBody
-	case op.Public || op.Scope != "":
+	case op.Public || op.Scope != "" || op.Holder:
 		return maxOpenBody
 	case op.Effect == EffectWrites:
 		return maxLongBody
@@ -890,6 +893,10 @@ var operations = []Operation{
 		Name: "webhooks.resendDelivery", Refusals: []int{404, 412},
 		Rules: []Rule{onWebhooks("update_webhook")},
 	},
+
+	{Name: "self.getKey", Effect: EffectReads, Holder: true, BodyOptional: true},
+	{Name: "self.rerollKey", Holder: true, Refusals: []int{412}},
+	{Name: "self.revokeKey", Holder: true, BodyOptional: true},
 
 	{Name: "liveness", Effect: EffectReads, Public: true, GET: true},
 }

@@ -25,7 +25,8 @@ type Attempt struct {
 	// Request is a pointer to the request type of the operation. With Client.Call
 	// it is the value that the caller gave, which encodes as JSON.
 	Request any
-	// RootKey authenticates the caller; "" for a call without a root key.
+	// RootKey authenticates the caller; "" for a call without a root key. In a call of its
+	// holder it is an API key.
 	RootKey string
 	// PortalSession is the access token of a portal session, which authenticates the
 	// caller instead of a root key; "" for none.

@@ -73,7 +73,7 @@ func Scripts() (map[string][]*Section, error) {
 func instantiate(every []*Section, operation string, own []*Section) []*Section {
 	op, _ := latchkey.LookupOperation(operation)
 	i := slices.IndexFunc(own, func(s *Section) bool { return s.Kind == "unauthorized" })
-	if i < 0 || op != nil && op.Scope != "" {
+	if i < 0 || op != nil && (op.Scope != "" || op.Holder) {
 		return nil
 	}
 	request := slices.IndexFunc(own[i].steps, func(s *step) bool { return s.word == "POST" })

@@ -32,6 +32,7 @@ type updateAPI struct {
 	IPWhitelist        []string `name:"ip-whitelist" json:"ipWhitelist,omitempty" placeholder:"CIDR" help:"Addresses that keys can be used from."`
 	StoreEncryptedKeys *bool    `negatable:"" json:"storeEncryptedKeys,omitempty" help:"Permit recoverable keys."`
 	StrictGrants       *bool    `negatable:"" json:"strictGrants,omitempty" help:"Granting permissions and roles to keys needs permissions of its own."`
+	SelfService        []string `json:"selfService,omitempty" placeholder:"OFFER" help:"What holders of keys can do with them: getKey, rerollKey, revokeKey, keyId."`
 	Clearing
 }
 

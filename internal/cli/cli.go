@@ -39,6 +39,7 @@ type grammar struct {
 	Overrides   overrideCommands   `cmd:"" group:"manage" help:"Other limits for some identifiers of a namespace."`
 	Namespaces  namespaceCommands  `cmd:"" group:"manage" help:"Rate-limit namespaces."`
 	RootKeys    rootKeyCommands    `cmd:"" group:"manage" help:"Root keys, which authenticate API requests."`
+	Self        selfCommands       `cmd:"" group:"manage" help:"What the holder of a key can do with it, without a root key."`
 	Portals     portalCommands     `cmd:"" group:"manage" help:"Pages on which end users manage their own keys, and their sessions."`
 	Webhooks    webhookCommands    `cmd:"" group:"manage" help:"Where events are sent."`
 	Workspaces  workspaceCommands  `cmd:"" group:"manage" help:"Tenants, isolated from one another."`
@@ -193,10 +194,15 @@ func (a *app) clientFor(op *latchkey.Operation) (*latchkey.Client, error) {
 	if !op.Public {
 		return a.client()
 	}
+	return a.clientWith("")
+}
+
+// clientWith returns a client that sends a key in place of a root key, or none.
+func (a *app) clientWith(key string) (*latchkey.Client, error) {
 	if err := a.chooseTarget(); err != nil {
 		return nil, err
 	}
 	cfg := a.config()
-	cfg.RootKeyFunc = func(context.Context) (string, error) { return "", nil }
+	cfg.RootKeyFunc = func(context.Context) (string, error) { return key, nil }
 	return latchkey.New(cfg)
 }

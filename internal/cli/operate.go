@@ -52,6 +52,9 @@ type resolver interface {
 func (a *app) operate(ctx context.Context, node *kong.Node) error {
 	op, _ := latchkey.LookupOperation(node.Tag.Get("op"))
 	client, err := a.clientFor(op)
+	if held := part[HolderKey](node.Target); held != nil {
+		client, err = a.clientWith(held.Key)
+	}
 	if err != nil {
 		return err
 	}

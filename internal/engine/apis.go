@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -110,7 +111,8 @@ func (e *Engine) ListAPIs(
 // created afterwards. With an IP list, the keys of the API verify only for
 // these addresses and CIDR blocks, which are stored in their shortest form.
 // With strictGrants, every operation that grants permissions or roles to keys
-// needs the permissions for that.
+// needs the permissions for that. With selfService, whoever has a key of the API
+// can call the named operations with it, with no root key.
 //
 // The root key needs api.*.update_api, or api.<apiId>.update_api for this API.
 // An unknown API returns 404. An entry of the IP list that is neither an
@@ -138,7 +140,7 @@ func (e *Engine) UpdateAPI(
 			ID: row.ID, DefaultPrefix: row.DefaultPrefix, DefaultBytes: row.DefaultBytes,
 			IPWhitelist:    row.IPWhitelist,
 			StoreEncrypted: row.StoreEncrypted, DeleteProtection: row.DeleteProtection,
-			StrictGrants: row.StrictGrants,
+			StrictGrants: row.StrictGrants, SelfService: row.SelfService,
 		})
 		if err != nil {
 			return latchkey.APISettings{}, err
@@ -163,6 +165,10 @@ func applySettings(row *read.API, r *latchkey.UpdateAPIRequest, whitelist string
 	if !r.IPWhitelist.IsZero() {
 		row.IPWhitelist = whitelist
 	}
+	if !r.SelfService.IsZero() {
+		offers := slices.Sorted(slices.Values(r.SelfService.Or(nil)))
+		row.SelfService = strings.Join(slices.Compact(offers), " ")
+	}
 }
 
 func settingsOf(row read.API) latchkey.APISettings {
@@ -172,6 +178,9 @@ func settingsOf(row read.API) latchkey.APISettings {
 		DeleteProtection: row.DeleteProtection,
 		DefaultPrefix:    row.DefaultPrefix, DefaultBytes: int(row.DefaultBytes),
 		StoreEncryptedKeys: row.StoreEncrypted, StrictGrants: row.StrictGrants,
+	}
+	if row.SelfService != "" {
+		s.SelfService = strings.Fields(row.SelfService)
 	}
 	if row.IPWhitelist != "" {
 		s.IPWhitelist = strings.Split(row.IPWhitelist, ",")

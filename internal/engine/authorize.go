@@ -372,9 +372,9 @@ func (c *Caller) recheck(checks []authCheck) error {
 }
 
 // callable reports whether a root key with the grants can call the operation, and
-// for which ids. It calls none of the operations of portal sessions.
+// for which ids. It calls none of the operations of portal sessions and of holders of keys.
 func (op *Op) callable(grants *rbac.Grants) (latchkey.CallableFor, bool) {
-	if op.Scope != "" {
+	if op.Scope != "" || op.Holder {
 		return "", false
 	}
 	ids := latchkey.CallableForAll

@@ -209,7 +209,7 @@ func (r *repeater) refusedBy(held []string, op *Op) {
 // longer exist.
 func TestReplayedResponsesNeedThePermissions(t *testing.T) {
 	for _, op := range Ops {
-		if !op.SavesResponse() {
+		if !op.SavesResponse() || op.Holder { // a holder has no permissions
 			continue
 		}
 		t.Run(op.Name, func(t *testing.T) {

@@ -137,6 +137,10 @@ var Ops = bindAll(map[string]*Op{
 	"webhooks.listDeliveries": bindPage((*Engine).ListWebhookDeliveries),
 	"webhooks.resendDelivery": bindEmpty((*Engine).ResendWebhookDelivery),
 
+	"self.getKey":    bindData((*Engine).GetSelfKey),
+	"self.rerollKey": bindData((*Engine).RerollSelfKey).revoking(),
+	"self.revokeKey": bindEmpty((*Engine).RevokeSelfKey).revoking(),
+
 	"liveness": bindData((*Engine).Liveness),
 })
 

@@ -58,12 +58,14 @@ type Trace struct {
 
 // Caller is the caller of an operation: a root key and its request. The caller of
 // a public operation has a root key without permissions, and that of an operation of
-// portal sessions the permissions of the root key that created the session.
+// portal sessions the permissions of the root key that created the session. The holder of
+// a key has no permissions: the key's API says what it can do with the key.
 type Caller struct {
 	Request
 	root  *rootKey
-	token string // the root key's text, which encrypts saved responses
-	op    *Op    // the called operation; nil for changes by the service itself
+	token string       // the root key's text, which encrypts saved responses
+	key   *keySnapshot // the key whose holder calls; nil for other callers
+	op    *Op          // the called operation; nil for changes by the service itself
 
 	lane        store.Lane    // of its changes
 	requestHash string        // hash of operation and body, for idempotency
@@ -96,6 +98,7 @@ type rootKey struct {
 	used              atomic.Bool      // since the last use was saved
 	counter           *usageCounter    // nil to count for the workspace
 	session           *portalSession   // nil unless it is a portal session that calls
+	holder            *keyHolder       // nil unless it is the holder of a key that calls
 }
 
 // system is the actor of changes by the service itself.
@@ -110,6 +113,8 @@ func (r *rootKey) actorType() string {
 		return system
 	case r.session != nil:
 		return "portalEndUser"
+	case r.holder != nil:
+		return "keyHolder"
 	}
 	return "rootkey"
 }

@@ -76,12 +76,16 @@ func (c *Change) requireEncryptedStorage(api read.API) error {
 		return err
 	}
 	if !api.StoreEncrypted {
-		return errPrecondition.with(
-			"The API does not store encrypted keys. To create recoverable keys, turn " +
-				"storeEncryptedKeys on with apis.updateApi.",
-		)
+		return noEncryptedStorage()
 	}
 	return nil
+}
+
+func noEncryptedStorage() *latchkey.Error {
+	return errPrecondition.with(
+		"The API does not store encrypted keys. To create recoverable keys, turn " +
+			"storeEncryptedKeys on with apis.updateApi.",
+	)
 }
 
 // createKey stores the key of a request with its identity, limits, permissions
@@ -482,13 +486,18 @@ func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKe
 		if err != nil {
 			return err
 		}
-		c.invalidate(r.KeyID)
-		c.audit(keyDeleted, keyTarget(&row.Key), target("api", row.Key.APIID, ""))
-		if err := c.count(ctx, quotaKeys, -1); err != nil {
-			return err
-		}
-		return c.deleteKey(ctx, &row.Key, r.Permanent)
+		return c.removeKey(ctx, &row.Key, r.Permanent)
 	})
+}
+
+// removeKey deletes a key that is not deleted, with all that a change has beside it.
+func (c *Change) removeKey(ctx context.Context, k *read.Key, permanent bool) error {
+	c.invalidate(k.ID)
+	c.audit(keyDeleted, keyTarget(k), target("api", k.APIID, ""))
+	if err := c.count(ctx, quotaKeys, -1); err != nil {
+		return err
+	}
+	return c.deleteKey(ctx, k, permanent)
 }
 
 // deleteKey marks a key as deleted or, if permanent, deletes it with its rows in

@@ -28,9 +28,12 @@ func (e *Engine) checkQuota(ctx context.Context, who *Caller) (*Quota, error) {
 	case 0:
 		return nil, errTooManyRequests.with("This workspace's request limit is 0.")
 	}
-	now, identifier := e.now(), who.WorkspaceID()
-	if who.root.session != nil {
-		identifier = who.root.id // an end user must not use up the limit of the workspace
+	now, identifier, whose := e.now(), who.WorkspaceID(), "workspace"
+	switch { // an end user must not use up the limit of the workspace
+	case who.root.session != nil:
+		identifier = who.root.id
+	case who.root.holder != nil:
+		identifier, whose = who.root.holder.family, "key"
 	}
 	d, err := e.limiter.TakeOne(ctx, now, ratelimit.Request{
 		Key: ratelimit.Key{
@@ -48,8 +51,8 @@ func (e *Engine) checkQuota(ctx context.Context, who *Caller) (*Quota, error) {
 	if d.Passed {
 		return quota, nil
 	}
-	exceeded := errTooManyRequests.with("This workspace has used its %d requests per minute.",
-		limit)
+	exceeded := errTooManyRequests.with("This %s has used its %d requests per minute.",
+		whose, limit)
 	exceeded.RetryAfter = cmp.Or(time.Duration(d.Wait)*time.Millisecond, quota.Reset)
 	return quota, exceeded
 }

@@ -73,6 +73,8 @@ func (e *Engine) refuse(ctx context.Context, who *Caller, reason int) {
 	case who.root == nil || who.root.id == "":
 	case who.root.session != nil:
 		line = append(line, slog.String("portalSession", who.root.id))
+	case who.root.holder != nil:
+		line = append(line, slog.String("key", who.root.id))
 	default:
 		line = append(line, slog.String("rootKey", who.root.id))
 	}

@@ -41,11 +41,27 @@ func (e *Engine) rerollKey(
 			return latchkey.CreatedKey{}, err
 		}
 	}
-	old := &row.Key
-	recoverable, err := c.isSealed(ctx, row)
+	recoverable, err := c.isSealed(ctx, row.Key.ID)
 	if err != nil {
 		return latchkey.CreatedKey{}, err
 	}
+	if recoverable {
+		err := c.requireEncryptedStorage(read.API{
+			ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted,
+		})
+		if err != nil {
+			return latchkey.CreatedKey{}, err
+		}
+	}
+	return e.replaceKey(ctx, c, row, grace, recoverable)
+}
+
+// replaceKey creates the key that replaces another one, which ends after the grace period.
+func (e *Engine) replaceKey(
+	ctx context.Context, c *Change, row read.LiveKeyRow, grace latchkey.Opt[latchkey.Duration],
+	recoverable bool,
+) (latchkey.CreatedKey, error) {
+	old := &row.Key
 	s := newSecret(rerollPrefix(old.Start, row.DefaultPrefix), bytesOr(row.DefaultBytes))
 	id, err := c.copyKey(ctx, row.Key, s)
 	if err != nil {
@@ -79,19 +95,14 @@ func (c *Change) endPlaintext(ctx context.Context, id string, end int64) error {
 	return c.tx.EndSealedKey(ctx, id, end)
 }
 
-// isSealed reports whether the key is recoverable, and returns an error if it
-// is and the caller cannot create another recoverable key.
-func (c *Change) isSealed(ctx context.Context, row read.LiveKeyRow) (bool, error) {
-	if _, err := c.tx.SealedKey(ctx, row.Key.ID); errors.Is(err, store.ErrNotFound) {
+// isSealed reports whether a key is recoverable.
+func (c *Change) isSealed(ctx context.Context, id string) (bool, error) {
+	_, err := c.tx.SealedKey(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
-	} else if err != nil {
+	}
+	if err != nil {
 		return false, fmt.Errorf("sealed key: %w", err)
-	}
-	api := read.API{
-		ID: row.Key.APIID, KeyspaceID: row.KeyspaceID, StoreEncrypted: row.StoreEncrypted,
-	}
-	if err := c.requireEncryptedStorage(api); err != nil {
-		return false, err
 	}
 	return true, nil
 }

@@ -64,7 +64,7 @@ func (e *Engine) Serve(ctx context.Context, op *Op, call *Call) (Response, error
 		e.refuseCaller(ctx, &call.Caller, err)
 		return Response{}, err
 	}
-	if op.Scope == "" {
+	if op.Scope == "" && !op.Holder {
 		e.used.noteRoot(call.root)
 	}
 	return e.run(ctx, op, &call.Caller, request)
@@ -93,13 +93,16 @@ func (op *Op) read(call *Call) (any, []latchkey.Fault) {
 	return op.Decode(call.Body)
 }
 
-// authenticateCall looks up the root key of a call, or its portal session if the operation
-// is one of those, and sets it as the caller's.
+// authenticateCall looks up the root key of a call, or its portal session or key if the
+// operation is one of those, and sets it as the caller's.
 func (e *Engine) authenticateCall(ctx context.Context, op *Op, call *Call) error {
 	var err error
-	if op.Scope != "" {
+	switch {
+	case op.Scope != "":
 		err = e.authenticateSession(ctx, op, call)
-	} else {
+	case op.Holder:
+		err = e.authenticateHolder(ctx, op, call)
+	default:
 		err = e.findCaller(ctx, call)
 	}
 	if err != nil {

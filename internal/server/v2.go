@@ -74,9 +74,12 @@ func (x *exchange) checkSecurity() error {
 	case x.op.Public || x.op.Scope == "" && authorized:
 		return nil
 	case x.op.Scope == "":
+		fix := "send the header Authorization: Bearer <root key>"
+		if x.op.Holder {
+			fix = "send the header Authorization: Bearer <the key>"
+		}
 		return engine.Invalid(latchkey.Fault{
-			Location: "security", Message: "the Authorization header is missing",
-			Fix: "send the header Authorization: Bearer <root key>",
+			Location: "security", Message: "the Authorization header is missing", Fix: fix,
 		})
 	case authorized:
 		return engine.Invalid(latchkey.Fault{

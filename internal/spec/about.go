@@ -76,6 +76,8 @@ var groups = map[string]string{
 		"that take a portal session.",
 	"webhooks": "A webhook is a URL to which events of the workspace are sent, signed as the " +
 		"Standard Webhooks specification says.",
+	"self": "What the holder of an API key can do with it, without a root key: see what is left, " +
+		"replace it, revoke it. An API offers none of it until you say so.",
 	"auditLogs": "Who changed what, when and from where.",
 	"liveness":  "Reports whether the service is running.",
 }
@@ -83,6 +85,11 @@ var groups = map[string]string{
 var bearer = securityScheme{
 	Type: "http", Scheme: "bearer",
 	Description: "A root key. The first one is printed when the service starts for the first time.",
+}
+
+var holderKey = securityScheme{
+	Type: "http", Scheme: "bearer",
+	Description: "An API key, of whoever has it, in place of a root key.",
 }
 
 var cookie = securityScheme{

@@ -31,6 +31,10 @@ var errorDocs = []errorDoc{
 			"value(s), beginning with: name must have at least 3 characters"},
 	{401, "Unauthorized", "The root key does not exist.",
 		"unkey/authentication/key_not_found", "Unauthorized", "This root key does not exist."},
+	{401, "HolderNotFound", "The key does not exist, or its API offers nothing to the holders of " +
+		"its keys.",
+		"unkey/authentication/key_not_found", "Unauthorized",
+		"This key does not exist, or its API offers nothing to the holders of its keys."},
 	{401, "SessionNotFound", "The portal session or its code does not exist, or it has ended.",
 		"unkey/authentication/portal_session_not_found", "Unauthorized",
 		"This portal session does not exist, or it has ended. Open the portal again."},
@@ -145,9 +149,9 @@ const problemJSON = "application/problem+json"
 // problem+json for the 429 of most operations and for all errors of some, json for all others.
 func (w *writer) errorResponse(op *engine.Op, status int) any {
 	for _, e := range errorDocs {
-		session := op.Public || op.Scope != ""
 		if e.status != status || e.name == "Conflict" && !slices.Contains(op.Refusals, status) ||
-			e.name == "Unauthorized" && session {
+			e.name == "Unauthorized" && (op.Public || op.Scope != "" || op.Holder) ||
+			e.name == "HolderNotFound" && !op.Holder {
 			continue
 		}
 		if op.Problems {

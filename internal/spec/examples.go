@@ -206,6 +206,28 @@ var examples = map[string]example{
 		response: settings,
 	},
 
+	"self.getKey": {
+		request: latchkey.SelfKeyRequest{},
+		response: latchkey.SelfKey{
+			Name: "Harbor office", Start: "tide_1a2b", Enabled: true,
+			Credits: &monthly,
+			Ratelimits: []latchkey.SelfRatelimit{{
+				Name: "requests", Limit: 100, Duration: latchkey.PerMilli(60_000), Remaining: 93,
+				Reset: latchkey.AtMilli(april1), AutoApply: true,
+			}},
+			Permissions: []string{"alerts.send"},
+		},
+	},
+	"self.rerollKey": {
+		request: latchkey.SelfRerollKeyRequest{Expiration: latchkey.PerMilli(3_600_000)},
+		response: latchkey.SelfRerolledKey{
+			Key: theSecret, OldExpires: latchkey.AtMilli(april1),
+		},
+	},
+	"self.revokeKey": {
+		request: latchkey.SelfRevokeKeyRequest{}, response: latchkey.Empty{},
+	},
+
 	"keys.createKey": {
 		request: latchkey.CreateKeyRequest{
 			APIID: theAPI, Prefix: "tide", Name: "Harbor office", ExternalID: theCustomer,

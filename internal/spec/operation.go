@@ -22,6 +22,8 @@ func (w *writer) operation(op *engine.Op) *operation {
 		o.Security = &[]security{}
 	case op.Scope != "":
 		o.Security = &[]security{{"portalSession": {}}}
+	case op.Holder:
+		o.Security = &[]security{{"key": {}}}
 	}
 	if op.GET {
 		return o

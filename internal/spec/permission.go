@@ -13,6 +13,9 @@ func permission(op *engine.Op) string {
 	switch {
 	case op.Public:
 		return "**Permission**: None. The operation needs no root key."
+	case op.Holder:
+		return "**Permission**: The key that the request is about, as the bearer token in place of " +
+			"a root key. Its API must offer the operation in `selfService` (apis.updateApi)."
 	case len(op.Rules) == 0:
 		return "**Permission**: None. Every root key can call the operation."
 	}

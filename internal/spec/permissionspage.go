@@ -21,7 +21,7 @@ func PermissionsPage() string {
 	b.WriteString("\n## What each operation needs\n")
 	var last string
 	for _, op := range engine.Ops {
-		if op.Public || op.Scope != "" {
+		if op.Public || op.Scope != "" || op.Holder {
 			continue
 		}
 		if name := group(op); name != last {

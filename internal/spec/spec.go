@@ -69,11 +69,13 @@ func (w *writer) document() *document {
 		Tags:     w.tags(),
 		Paths:    w.paths(),
 		Components: components{
-			Schemas:         w.schemas,
-			Responses:       w.errorResponses(),
-			Parameters:      map[string]parameter{"IdempotencyKey": idempotencyKey},
-			Headers:         headers,
-			SecuritySchemes: map[string]securityScheme{"bearer": bearer, "portalSession": cookie},
+			Schemas:    w.schemas,
+			Responses:  w.errorResponses(),
+			Parameters: map[string]parameter{"IdempotencyKey": idempotencyKey},
+			Headers:    headers,
+			SecuritySchemes: map[string]securityScheme{
+				"bearer": bearer, "portalSession": cookie, "key": holderKey,
+			},
 		},
 	}
 }

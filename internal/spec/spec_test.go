@@ -136,7 +136,8 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 		if doc.Tags.Get(o.Tags[0]) == nil {
 			t.Errorf("%s is in %v, which isn't a group", op.Name, o.Tags)
 		}
-		if (o.RequestBody == nil) != op.GET || (o.Security != nil) != (op.Public || op.Scope != "") {
+		if (o.RequestBody == nil) != op.GET || (o.Security != nil) !=
+			(op.Public || op.Scope != "" || op.Holder) {
 			t.Errorf("%s: body or security is wrong: GET %v, public %v", op.Name, op.GET, op.Public)
 		}
 		if hasKey := len(o.Parameters) == 1; hasKey != op.SavesResponse() {

@@ -23,6 +23,10 @@ func visit(c *checker, request any) {
 		visitWorkspaceLimitsRequest(c, &anObject, v)
 	case *latchkey.SystemHealthRequest:
 		visitSystemHealthRequest(c, &anObject, v)
+	case *latchkey.SelfKeyRequest:
+		visitSelfKeyRequest(c, &anObject, v)
+	case *latchkey.SelfRevokeKeyRequest:
+		visitSelfRevokeKeyRequest(c, &anObject, v)
 	case *latchkey.ListAPIsRequest:
 		visitListAPIsRequest(c, &anObject, v)
 	case *latchkey.ListKeysRequest:
@@ -210,6 +214,8 @@ func visit(c *checker, request any) {
 		visitSendTestWebhookRequest(c, &anObject, v)
 	case *latchkey.UpdateWebhookRequest:
 		visitUpdateWebhookRequest(c, &anObject, v)
+	case *latchkey.SelfRerollKeyRequest:
+		visitSelfRerollKeyRequest(c, &anObject, v)
 	default:
 		panic(fmt.Sprintf("wire: %T is no pointer to a request type", request))
 	}
@@ -255,6 +261,26 @@ func visitSystemHealthRequest(c *checker, f *field, v *latchkey.SystemHealthRequ
 		return
 	}
 	c.end(&rulesOfSystemHealthRequest)
+}
+
+var rulesOfSelfKeyRequest = object{loose: false, needs: false, fields: []field{}}
+
+func visitSelfKeyRequest(c *checker, f *field, v *latchkey.SelfKeyRequest) {
+	var at [0]int
+	if !c.object(f, &rulesOfSelfKeyRequest, at[:]) {
+		return
+	}
+	c.end(&rulesOfSelfKeyRequest)
+}
+
+var rulesOfSelfRevokeKeyRequest = object{loose: false, needs: false, fields: []field{}}
+
+func visitSelfRevokeKeyRequest(c *checker, f *field, v *latchkey.SelfRevokeKeyRequest) {
+	var at [0]int
+	if !c.object(f, &rulesOfSelfRevokeKeyRequest, at[:]) {
+		return
+	}
+	c.end(&rulesOfSelfRevokeKeyRequest)
 }
 
 var rulesOfListAPIsRequest = object{loose: false, needs: false, fields: []field{
@@ -373,10 +399,11 @@ var rulesOfUpdateAPIRequest = object{loose: false, needs: false, fields: []field
 	{kind: aList, name: "ipWhitelist", null: true, size: &bounds{noMin, 100}, item: &field{kind: aText, size: &bounds{2, 64}}},
 	{kind: aBool, name: "storeEncryptedKeys"},
 	{kind: aBool, name: "strictGrants"},
+	{kind: aList, name: "selfService", null: true, size: &bounds{noMin, 10}, item: &field{kind: aText, enum: []string{"getKey", "rerollKey", "revokeKey", "keyId"}}},
 }}
 
 func visitUpdateAPIRequest(c *checker, f *field, v *latchkey.UpdateAPIRequest) {
-	var at [7]int
+	var at [8]int
 	if !c.object(f, &rulesOfUpdateAPIRequest, at[:]) {
 		return
 	}
@@ -407,6 +434,10 @@ func visitUpdateAPIRequest(c *checker, f *field, v *latchkey.UpdateAPIRequest) {
 	if o, ok := hasSome(c, &r[6], at[6], &v.StrictGrants); ok {
 		boolean(c, &r[6], &o)
 		keep(c, &v.StrictGrants, o)
+	}
+	if o, ok := hasSome(c, &r[7], at[7], &v.SelfService); ok {
+		texts(c, &r[7], &o)
+		keep(c, &v.SelfService, o)
 	}
 	c.end(&rulesOfUpdateAPIRequest)
 }
@@ -3107,6 +3138,22 @@ func visitUpdateWebhookRequest(c *checker, f *field, v *latchkey.UpdateWebhookRe
 	c.end(&rulesOfUpdateWebhookRequest)
 }
 
+var rulesOfSelfRerollKeyRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aSpan, name: "expiration", required: true, size: &bounds{60000, 31536000000}},
+}}
+
+func visitSelfRerollKeyRequest(c *checker, f *field, v *latchkey.SelfRerollKeyRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfSelfRerollKeyRequest, at[:]) {
+		return
+	}
+	r := rulesOfSelfRerollKeyRequest.fields
+	if c.has(&r[0], at[0], v.Expiration.Milliseconds() != 0) {
+		span(c, &r[0], &v.Expiration)
+	}
+	c.end(&rulesOfSelfRerollKeyRequest)
+}
+
 // appendAnswer appends an answer of any type.
 func appendAnswer(b []byte, answer any) ([]byte, bool) {
 	switch v := answer.(type) {
@@ -3120,6 +3167,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendWorkspaceLimits(b, &v), true
 	case latchkey.SystemHealth:
 		return appendSystemHealth(b, &v), true
+	case latchkey.SelfKey:
+		return appendSelfKey(b, &v), true
 	case latchkey.Pagination:
 		return appendPagination(b, &v), true
 	case latchkey.CreatedAPI:
@@ -3234,6 +3283,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendRotatedWebhookSecret(b, &v), true
 	case latchkey.SentTestWebhook:
 		return appendSentTestWebhook(b, &v), true
+	case latchkey.SelfRerolledKey:
+		return appendSelfRerolledKey(b, &v), true
 	}
 	return b, false
 }
@@ -3477,6 +3528,103 @@ func appendSystemBackup(b []byte, v *latchkey.SystemBackup) []byte {
 	return closeObject(b, start)
 }
 
+func appendSelfKey(b []byte, v *latchkey.SelfKey) []byte {
+	start := len(b)
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+	if v.Name != "" {
+		b = append(b, `,"name":`...)
+		b = appendText(b, v.Name)
+	}
+
+	b = append(b, `,"start":`...)
+	b = appendText(b, v.Start)
+
+	b = append(b, `,"enabled":`...)
+	b = appendBool(b, v.Enabled)
+
+	if !v.Expires.IsZero() {
+		b = append(b, `,"expires":`...)
+		b = appendTime(b, v.Expires)
+	}
+	if v.Credits != nil {
+		b = append(b, `,"credits":`...)
+		b = appendCredits(b, v.Credits)
+	}
+	if len(v.Ratelimits) > 0 {
+		b = append(b, `,"ratelimits":`...)
+		b = appendList(b, v.Ratelimits, appendSelfRatelimit)
+	}
+	if len(v.Permissions) > 0 {
+		b = append(b, `,"permissions":`...)
+		b = appendTexts(b, v.Permissions)
+	}
+	if len(v.Roles) > 0 {
+		b = append(b, `,"roles":`...)
+		b = appendTexts(b, v.Roles)
+	}
+	return closeObject(b, start)
+}
+
+func appendCredits(b []byte, v *latchkey.Credits) []byte {
+	start := len(b)
+	if !v.Remaining.IsZero() {
+		b = append(b, `,"remaining":`...)
+		if o, ok := v.Remaining.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if v.Refill != nil {
+		b = append(b, `,"refill":`...)
+		b = appendRefill(b, v.Refill)
+	}
+	return closeObject(b, start)
+}
+
+func appendRefill(b []byte, v *latchkey.Refill) []byte {
+	start := len(b)
+
+	b = append(b, `,"interval":`...)
+	b = appendText(b, v.Interval)
+
+	b = append(b, `,"amount":`...)
+	b = appendWhole(b, v.Amount)
+
+	if v.RefillDay != 0 {
+		b = append(b, `,"refillDay":`...)
+		b = appendWhole(b, v.RefillDay)
+	}
+	return closeObject(b, start)
+}
+
+func appendSelfRatelimit(b []byte, v *latchkey.SelfRatelimit) []byte {
+	start := len(b)
+
+	b = append(b, `,"name":`...)
+	b = appendText(b, v.Name)
+
+	b = append(b, `,"limit":`...)
+	b = appendWhole(b, v.Limit)
+
+	b = append(b, `,"duration":`...)
+	b = appendSpan(b, v.Duration)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	b = append(b, `,"reset":`...)
+	b = appendTime(b, v.Reset)
+
+	b = append(b, `,"autoApply":`...)
+	b = appendBool(b, v.AutoApply)
+
+	return closeObject(b, start)
+}
+
 func appendPagination(b []byte, v *latchkey.Pagination) []byte {
 	start := len(b)
 	if v.Cursor != "" {
@@ -3548,6 +3696,10 @@ func appendAPISettings(b []byte, v *latchkey.APISettings) []byte {
 	b = append(b, `,"strictGrants":`...)
 	b = appendBool(b, v.StrictGrants)
 
+	if len(v.SelfService) > 0 {
+		b = append(b, `,"selfService":`...)
+		b = appendTexts(b, v.SelfService)
+	}
 	return closeObject(b, start)
 }
 
@@ -3635,39 +3787,6 @@ func appendPermissionGrant(b []byte, v *latchkey.PermissionGrant) []byte {
 	if len(v.Roles) > 0 {
 		b = append(b, `,"roles":`...)
 		b = appendTexts(b, v.Roles)
-	}
-	return closeObject(b, start)
-}
-
-func appendCredits(b []byte, v *latchkey.Credits) []byte {
-	start := len(b)
-	if !v.Remaining.IsZero() {
-		b = append(b, `,"remaining":`...)
-		if o, ok := v.Remaining.Get(); ok {
-			b = appendWhole(b, o)
-		} else {
-			b = append(b, "null"...)
-		}
-	}
-	if v.Refill != nil {
-		b = append(b, `,"refill":`...)
-		b = appendRefill(b, v.Refill)
-	}
-	return closeObject(b, start)
-}
-
-func appendRefill(b []byte, v *latchkey.Refill) []byte {
-	start := len(b)
-
-	b = append(b, `,"interval":`...)
-	b = appendText(b, v.Interval)
-
-	b = append(b, `,"amount":`...)
-	b = appendWhole(b, v.Amount)
-
-	if v.RefillDay != 0 {
-		b = append(b, `,"refillDay":`...)
-		b = appendWhole(b, v.RefillDay)
 	}
 	return closeObject(b, start)
 }
@@ -5284,6 +5403,22 @@ func appendSentTestWebhook(b []byte, v *latchkey.SentTestWebhook) []byte {
 
 	b = append(b, `,"deliveryId":`...)
 	b = appendText(b, v.DeliveryID)
+
+	return closeObject(b, start)
+}
+
+func appendSelfRerolledKey(b []byte, v *latchkey.SelfRerolledKey) []byte {
+	start := len(b)
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+
+	b = append(b, `,"key":`...)
+	b = appendText(b, v.Key)
+
+	b = append(b, `,"oldExpires":`...)
+	b = appendTime(b, v.OldExpires)
 
 	return closeObject(b, start)
 }

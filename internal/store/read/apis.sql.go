@@ -11,7 +11,7 @@ import (
 )
 
 const aPIByID = `-- name: APIByID :one
-SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis WHERE id = $1 AND deleted_at = 0
+SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants, self_service FROM apis WHERE id = $1 AND deleted_at = 0
 `
 
 // An API of any workspace that is not deleted.
@@ -32,12 +32,13 @@ func (q *Queries) APIByID(ctx context.Context, id string) (API, error) {
 		&i.CreatedAt,
 		&i.DeletedAt,
 		&i.StrictGrants,
+		&i.SelfService,
 	)
 	return i, err
 }
 
 const aPIsPage = `-- name: APIsPage :many
-SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis
+SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants, self_service FROM apis
 WHERE workspace_id = $1 AND id >= $2 AND deleted_at = 0
     AND search LIKE CAST($3 AS TEXT) ESCAPE '!'
 ORDER BY id
@@ -80,6 +81,7 @@ func (q *Queries) APIsPage(ctx context.Context, arg APIsPageParams) ([]API, erro
 			&i.CreatedAt,
 			&i.DeletedAt,
 			&i.StrictGrants,
+			&i.SelfService,
 		); err != nil {
 			return nil, err
 		}
@@ -116,7 +118,7 @@ func (q *Queries) GateAPI(ctx context.Context, id string) (GateAPIRow, error) {
 }
 
 const liveAPI = `-- name: LiveAPI :one
-SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis WHERE id = $1 AND workspace_id = $2 AND deleted_at = 0
+SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants, self_service FROM apis WHERE id = $1 AND workspace_id = $2 AND deleted_at = 0
 `
 
 // An API that is not deleted.
@@ -137,6 +139,7 @@ func (q *Queries) LiveAPI(ctx context.Context, iD string, workspaceID string) (A
 		&i.CreatedAt,
 		&i.DeletedAt,
 		&i.StrictGrants,
+		&i.SelfService,
 	)
 	return i, err
 }

@@ -22,6 +22,21 @@ func (q *Queries) Balance(ctx context.Context, id string) (int64, error) {
 	return remaining, err
 }
 
+const countFamily = `-- name: CountFamily :one
+SELECT COUNT(*) FROM (
+    SELECT 1 AS one FROM keys
+    WHERE family = $1 AND family <> '' AND deleted_at = 0
+    LIMIT CAST($2 AS BIGINT)) AS counted
+`
+
+// How many keys of a family are not deleted, up to a bound.
+func (q *Queries) CountFamily(ctx context.Context, family string, most int64) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countFamily, family, most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const keyBalance = `-- name: KeyBalance :one
 SELECT b.remaining FROM keys k
 LEFT JOIN balances b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END

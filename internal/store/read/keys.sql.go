@@ -25,6 +25,70 @@ func (q *Queries) CountKeysOfIdentity(ctx context.Context, identityID string, aP
 	return count, err
 }
 
+const holdersByHash = `-- name: HoldersByHash :many
+SELECT k.id, k.name, k.family, k.workspace_id, k.api_id, k.enabled, k.expires, a.self_service,
+    COALESCE(i.enabled, TRUE) AS identity_enabled,
+    w.enabled AS workspace_enabled, w.requests_per_minute, w.quotas
+FROM keys k
+JOIN apis a ON a.id = k.api_id
+JOIN workspaces w ON w.id = k.workspace_id
+LEFT JOIN identities i ON i.id = k.identity_id
+WHERE k.hash = $1 AND k.deleted_at = 0 AND a.deleted_at = 0 AND w.deleted_at = 0
+LIMIT 2
+`
+
+type HoldersByHashRow struct {
+	ID                string
+	Name              string
+	Family            string
+	WorkspaceID       string
+	APIID             string
+	Enabled           bool
+	Expires           sql.NullInt64
+	SelfService       string
+	IdentityEnabled   bool
+	WorkspaceEnabled  bool
+	RequestsPerMinute sql.NullInt64
+	Quotas            string
+}
+
+// The keys of that hash in any workspace, with all that decides what their holders can do.
+func (q *Queries) HoldersByHash(ctx context.Context, hash string) ([]HoldersByHashRow, error) {
+	rows, err := q.db.QueryContext(ctx, holdersByHash, hash)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HoldersByHashRow
+	for rows.Next() {
+		var i HoldersByHashRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Family,
+			&i.WorkspaceID,
+			&i.APIID,
+			&i.Enabled,
+			&i.Expires,
+			&i.SelfService,
+			&i.IdentityEnabled,
+			&i.WorkspaceEnabled,
+			&i.RequestsPerMinute,
+			&i.Quotas,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const keyByHash = `-- name: KeyByHash :one
 SELECT k.id, k.workspace_id, k.api_id, k.identity_id, k.hash, k.migration_id, k.start, k.name, k.meta, k.enabled, k.expires, k.created_at, k.updated_at, k.last_used_at, k.deleted_at, k.family, a.keyspace_id, a.ip_whitelist, a.deleted_at AS api_deleted_at,
     w.enabled AS workspace_enabled, w.deleted_at AS workspace_deleted_at,

@@ -22,6 +22,7 @@ type API struct {
 	CreatedAt        int64
 	DeletedAt        int64
 	StrictGrants     bool
+	SelfService      string
 }
 
 type AuditBlock struct {

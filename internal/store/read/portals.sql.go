@@ -10,7 +10,7 @@ import (
 )
 
 const aPIOfKeyspace = `-- name: APIOfKeyspace :one
-SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants FROM apis WHERE keyspace_id = $1 AND workspace_id = $2 AND deleted_at = 0
+SELECT id, workspace_id, keyspace_id, name, search, default_prefix, default_bytes, ip_whitelist, store_encrypted, delete_protection, created_at, deleted_at, strict_grants, self_service FROM apis WHERE keyspace_id = $1 AND workspace_id = $2 AND deleted_at = 0
 `
 
 // The API that is not deleted.
@@ -31,12 +31,13 @@ func (q *Queries) APIOfKeyspace(ctx context.Context, keyspaceID string, workspac
 		&i.CreatedAt,
 		&i.DeletedAt,
 		&i.StrictGrants,
+		&i.SelfService,
 	)
 	return i, err
 }
 
 const portal = `-- name: Portal :one
-SELECT p.id, p.workspace_id, p.api_id, p.slug, p.display_name, p.enabled, p.logo_url, p.primary_color, p.epoch, p.created_at, p.updated_at, a.id, a.workspace_id, a.keyspace_id, a.name, a.search, a.default_prefix, a.default_bytes, a.ip_whitelist, a.store_encrypted, a.delete_protection, a.created_at, a.deleted_at, a.strict_grants
+SELECT p.id, p.workspace_id, p.api_id, p.slug, p.display_name, p.enabled, p.logo_url, p.primary_color, p.epoch, p.created_at, p.updated_at, a.id, a.workspace_id, a.keyspace_id, a.name, a.search, a.default_prefix, a.default_bytes, a.ip_whitelist, a.store_encrypted, a.delete_protection, a.created_at, a.deleted_at, a.strict_grants, a.self_service
 FROM portals p
 JOIN apis a ON a.id = p.api_id
 WHERE p.workspace_id = $1 AND a.deleted_at = 0
@@ -79,6 +80,7 @@ func (q *Queries) Portal(ctx context.Context, workspaceID string, name string) (
 		&i.API.CreatedAt,
 		&i.API.DeletedAt,
 		&i.API.StrictGrants,
+		&i.API.SelfService,
 	)
 	return i, err
 }
@@ -107,7 +109,7 @@ func (q *Queries) PortalOfAPI(ctx context.Context, apiID string) (Portal, error)
 }
 
 const portalOfKeyspace = `-- name: PortalOfKeyspace :one
-SELECT p.id, p.workspace_id, p.api_id, p.slug, p.display_name, p.enabled, p.logo_url, p.primary_color, p.epoch, p.created_at, p.updated_at, a.id, a.workspace_id, a.keyspace_id, a.name, a.search, a.default_prefix, a.default_bytes, a.ip_whitelist, a.store_encrypted, a.delete_protection, a.created_at, a.deleted_at, a.strict_grants
+SELECT p.id, p.workspace_id, p.api_id, p.slug, p.display_name, p.enabled, p.logo_url, p.primary_color, p.epoch, p.created_at, p.updated_at, a.id, a.workspace_id, a.keyspace_id, a.name, a.search, a.default_prefix, a.default_bytes, a.ip_whitelist, a.store_encrypted, a.delete_protection, a.created_at, a.deleted_at, a.strict_grants, a.self_service
 FROM apis a
 JOIN portals p ON p.api_id = a.id
 WHERE a.keyspace_id = $1 AND a.workspace_id = $2 AND a.deleted_at = 0
@@ -146,6 +148,7 @@ func (q *Queries) PortalOfKeyspace(ctx context.Context, keyspaceID string, works
 		&i.API.CreatedAt,
 		&i.API.DeletedAt,
 		&i.API.StrictGrants,
+		&i.API.SelfService,
 	)
 	return i, err
 }

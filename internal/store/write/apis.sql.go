@@ -45,7 +45,7 @@ func (q *Queries) MarkAPIDeleted(ctx context.Context, iD string, deletedAt int64
 
 const updateAPI = `-- name: UpdateAPI :exec
 UPDATE apis SET default_prefix = $2, default_bytes = $3, ip_whitelist = $4, store_encrypted = $5, delete_protection = $6,
-    strict_grants = $7 WHERE id = $1
+    strict_grants = $7, self_service = $8 WHERE id = $1
 `
 
 type UpdateAPIParams struct {
@@ -56,6 +56,7 @@ type UpdateAPIParams struct {
 	StoreEncrypted   bool
 	DeleteProtection bool
 	StrictGrants     bool
+	SelfService      string
 }
 
 func (q *Queries) UpdateAPI(ctx context.Context, arg UpdateAPIParams) error {
@@ -67,6 +68,7 @@ func (q *Queries) UpdateAPI(ctx context.Context, arg UpdateAPIParams) error {
 		arg.StoreEncrypted,
 		arg.DeleteProtection,
 		arg.StrictGrants,
+		arg.SelfService,
 	)
 	return err
 }

@@ -37,11 +37,13 @@ func wireTypes() (requests, answers []reflect.Type) {
 		reflect.TypeFor[latchkey.WhoamiRootKeyRequest](),
 		reflect.TypeFor[latchkey.WorkspaceLimitsRequest](),
 		reflect.TypeFor[latchkey.SystemHealthRequest](),
+		reflect.TypeFor[latchkey.SelfKeyRequest](), reflect.TypeFor[latchkey.SelfRevokeKeyRequest](),
 	}
 	answers = []reflect.Type{
 		reflect.TypeFor[latchkey.Liveness](), reflect.TypeFor[latchkey.RootKeyWhoami](),
 		reflect.TypeFor[latchkey.Empty](), reflect.TypeFor[latchkey.WorkspaceLimits](),
 		reflect.TypeFor[latchkey.SystemHealth](),
+		reflect.TypeFor[latchkey.SelfKey](),
 		reflect.TypeFor[latchkey.Pagination](),
 	}
 	for group := range reflect.TypeFor[latchkey.Client]().Fields() {

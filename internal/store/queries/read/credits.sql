@@ -13,6 +13,13 @@ WHERE k.id = $1 AND k.deleted_at = 0;
 SELECT id FROM keys WHERE family = sqlc.arg(family) AND family <> '' AND id <> sqlc.arg(id) AND deleted_at = 0
 LIMIT 1;
 
+-- name: CountFamily :one
+-- How many keys of a family are not deleted, up to a bound.
+SELECT COUNT(*) FROM (
+    SELECT 1 AS one FROM keys
+    WHERE family = sqlc.arg(family) AND family <> '' AND deleted_at = 0
+    LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS counted;
+
 -- name: RefillsDue :many
 SELECT sqlc.embed(b), COALESCE(k.name, '') AS key_name FROM balances b
 LEFT JOIN keys k ON k.id = b.id

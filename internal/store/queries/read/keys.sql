@@ -27,6 +27,18 @@ LIMIT 2;
 -- A key, deleted or not.
 SELECT * FROM keys WHERE id = $1 AND workspace_id = $2;
 
+-- name: HoldersByHash :many
+-- The keys of that hash in any workspace, with all that decides what their holders can do.
+SELECT k.id, k.name, k.family, k.workspace_id, k.api_id, k.enabled, k.expires, a.self_service,
+    COALESCE(i.enabled, TRUE) AS identity_enabled,
+    w.enabled AS workspace_enabled, w.requests_per_minute, w.quotas
+FROM keys k
+JOIN apis a ON a.id = k.api_id
+JOIN workspaces w ON w.id = k.workspace_id
+LEFT JOIN identities i ON i.id = k.identity_id
+WHERE k.hash = $1 AND k.deleted_at = 0 AND a.deleted_at = 0 AND w.deleted_at = 0
+LIMIT 2;
+
 -- name: LiveKey :one
 -- A key that can be managed: neither it nor its API is deleted.
 SELECT sqlc.embed(k), a.keyspace_id, a.store_encrypted, a.strict_grants, a.default_prefix,

@@ -3,7 +3,7 @@ INSERT INTO apis (id, workspace_id, keyspace_id, name, search, created_at) VALUE
 
 -- name: UpdateAPI :exec
 UPDATE apis SET default_prefix = $2, default_bytes = $3, ip_whitelist = $4, store_encrypted = $5, delete_protection = $6,
-    strict_grants = $7 WHERE id = $1;
+    strict_grants = $7, self_service = $8 WHERE id = $1;
 
 -- name: MarkAPIDeleted :exec
 UPDATE apis SET deleted_at = $2 WHERE id = $1;
