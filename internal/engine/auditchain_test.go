@@ -93,16 +93,9 @@ func TestEveryTamperingOfTheAuditLogIsFound(t *testing.T) {
 	if w.db.Shared() {
 		rounds = 100
 	}
-	db := w.raw()
-	defer db.Close()
-	if !w.db.Shared() {
-		db.SetMaxOpenConns(1)
-		if _, err := db.ExecContext(t.Context(), "PRAGMA synchronous = OFF"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tampering := &tampering{t: t, db: db, workspace: mine, other: other.WorkspaceID(),
-		rand: rand.New(rand.NewPCG(1, 2))}
+	tampering := w.tampering()
+	tampering.workspace, tampering.other = mine, other.WorkspaceID()
+	tampering.rand = rand.New(rand.NewPCG(1, 2))
 	tampering.copy()
 	for round := range rounds {
 		what, seq := tampering.once(round)
@@ -121,10 +114,26 @@ func TestEveryTamperingOfTheAuditLogIsFound(t *testing.T) {
 
 // tampering changes the tables of the audit log and puts them back.
 type tampering struct {
-	t                *testing.T
+	t                testing.TB
 	db               *sql.DB
 	rand             *rand.Rand
 	workspace, other string
+}
+
+// tampering opens the database without the store. On SQLite its writes don't wait for the disk.
+func (w *world) tampering() *tampering {
+	w.t.Helper()
+	x := &tampering{t: w.t, db: w.raw()}
+	w.t.Cleanup(func() {
+		if err := x.db.Close(); err != nil {
+			w.t.Error(err)
+		}
+	})
+	if !w.db.Shared() {
+		x.db.SetMaxOpenConns(1)
+		x.exec("PRAGMA synchronous = OFF")
+	}
+	return x
 }
 
 var chainTables = []string{"audit_logs", "audit_blocks", "audit_heads"}
@@ -278,9 +287,7 @@ func TestAKeptHeadShowsAnOlderDatabase(t *testing.T) {
 	w := newWorld(t)
 	w.withoutJobs()
 	w.seal()
-	db := w.raw()
-	defer db.Close()
-	x := &tampering{t: t, db: db}
+	x := w.tampering()
 	x.copy()
 	w.advance(time.Hour)
 	w.record(w.who.WorkspaceID(), 10)
@@ -328,9 +335,7 @@ func TestDroppedAuditRecordsAreExplained(t *testing.T) {
 	if v.DroppedBefore.IsZero() || v.Records == 0 {
 		t.Fatalf("%+v: nothing was dropped, or everything", v)
 	}
-	db := w.raw()
-	defer db.Close()
-	x := &tampering{t: t, db: db}
+	x := w.tampering()
 	x.copy()
 	x.exec("DELETE FROM audit_logs WHERE seq = (SELECT MIN(seq) FROM audit_logs "+
 		"WHERE workspace_id = $1)", w.who.WorkspaceID())
@@ -347,6 +352,28 @@ func TestDroppedAuditRecordsAreExplained(t *testing.T) {
 	w.seal()
 	if v := w.wantWhole(w.who, v.Head); v.Records != 3 {
 		t.Errorf("%d records, want 3 after all others were dropped", v.Records)
+	}
+}
+
+// Blocks keep the data key that they were made with when data keys are replaced.
+func TestChainsOutliveTheirDataKeys(t *testing.T) {
+	w := newWorld(t)
+	w.withoutJobs()
+	for range 3 {
+		w.record(w.who.WorkspaceID(), 3)
+		w.seal()
+		err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return tx.RetireDataKeys(ctx, w.now().UnixMilli())
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.advance(100 * time.Hour)
+		if err := w.replaceDataKeys(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.chain.signers.Clear() // as after a restart
+		w.wantWhole(w.who, "")
 	}
 }
 
@@ -409,9 +436,7 @@ func TestForgedHeadsAreNotContinued(t *testing.T) {
 	w := newWorld(t)
 	w.withoutJobs()
 	w.seal()
-	db := w.raw()
-	defer db.Close()
-	x := &tampering{t: t, db: db}
+	x := w.tampering()
 	x.copy()
 	for _, text := range []string{
 		"UPDATE audit_heads SET last_seq = 0 WHERE workspace_id = ''",
