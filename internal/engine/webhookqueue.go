@@ -95,7 +95,7 @@ func (e *Engine) collectFor(
 
 // webhookEventsOf returns the events of consecutive records of the audit log. The records that a
 // change has of a key are one event, of which the first says the type.
-func webhookEventsOf(logs []read.AuditLog) (events []latchkey.WebhookEvent) {
+func webhookEventsOf(logs []read.AuditLogsAfterRow) (events []latchkey.WebhookEvent) {
 	type subject struct {
 		correlation, id string
 		time            int64
@@ -115,7 +115,7 @@ func webhookEventsOf(logs []read.AuditLog) (events []latchkey.WebhookEvent) {
 
 // webhookEventOf returns the event of a record of the audit log, and the id of what it is about. An
 // event without type is none.
-func webhookEventOf(log *read.AuditLog) (event latchkey.WebhookEvent, id string) {
+func webhookEventOf(log *read.AuditLogsAfterRow) (event latchkey.WebhookEvent, id string) {
 	var targets []latchkey.AuditTarget
 	if err := json.Unmarshal([]byte(log.Targets), &targets); err != nil {
 		return event, "" // the log was damaged, and nothing can be reported of the record
@@ -155,7 +155,7 @@ var rootKeyEvents = map[string]string{
 
 // typeOfKeyEvent returns the type of the event of a record about a key. Refills on schedule
 // are none.
-func typeOfKeyEvent(log *read.AuditLog) string {
+func typeOfKeyEvent(log *read.AuditLogsAfterRow) string {
 	switch log.Event {
 	case "key.create":
 		return latchkey.EventKeyCreated

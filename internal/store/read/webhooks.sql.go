@@ -57,37 +57,42 @@ func (q *Queries) ActiveWebhooks(ctx context.Context) ([]ActiveWebhooksRow, erro
 }
 
 const auditLogsAfter = `-- name: AuditLogsAfter :many
-SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
+SELECT seq, workspace_id, time, event, actor_type, actor_id, targets, correlation_id FROM audit_logs
 WHERE workspace_id = $1 AND seq > $2
 ORDER BY seq
 LIMIT CAST($3 AS BIGINT)
 `
 
-// Of a workspace, oldest first.
-func (q *Queries) AuditLogsAfter(ctx context.Context, workspaceID string, place int64, most int64) ([]AuditLog, error) {
+type AuditLogsAfterRow struct {
+	Seq           int64
+	WorkspaceID   string
+	Time          int64
+	Event         string
+	ActorType     string
+	ActorID       string
+	Targets       string
+	CorrelationID string
+}
+
+// What webhooks need of the audit log of a workspace, oldest first.
+func (q *Queries) AuditLogsAfter(ctx context.Context, workspaceID string, place int64, most int64) ([]AuditLogsAfterRow, error) {
 	rows, err := q.db.QueryContext(ctx, auditLogsAfter, workspaceID, place, most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []AuditLog
+	var items []AuditLogsAfterRow
 	for rows.Next() {
-		var i AuditLog
+		var i AuditLogsAfterRow
 		if err := rows.Scan(
 			&i.Seq,
-			&i.ID,
 			&i.WorkspaceID,
 			&i.Time,
 			&i.Event,
-			&i.Description,
 			&i.ActorType,
 			&i.ActorID,
-			&i.ActorName,
 			&i.Targets,
-			&i.RemoteIP,
-			&i.UserAgent,
 			&i.CorrelationID,
-			&i.Changes,
 		); err != nil {
 			return nil, err
 		}

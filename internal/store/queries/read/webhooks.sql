@@ -30,8 +30,8 @@ ORDER BY h.id
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
 
 -- name: AuditLogsAfter :many
--- Of a workspace, oldest first.
-SELECT * FROM audit_logs
+-- What webhooks need of the audit log of a workspace, oldest first.
+SELECT seq, workspace_id, time, event, actor_type, actor_id, targets, correlation_id FROM audit_logs
 WHERE workspace_id = sqlc.arg(workspace_id) AND seq > sqlc.arg(place)
 ORDER BY seq
 LIMIT CAST(sqlc.arg(most) AS BIGINT);
