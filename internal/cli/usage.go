@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -215,7 +216,8 @@ func (t *usageTable) print(a *app) error {
 	if len(total) > 0 {
 		total[0] = "total"
 	}
-	rows := append(t.rows, append(total, sums(t.total.Count, t.total.Passed, t.total.Credits)...))
+	sum := slices.Concat(total, sums(t.total.Count, t.total.Passed, t.total.Credits))
+	rows := slices.Concat(t.rows, [][]string{sum})
 	return printList(a, rows, strings.Join(t.header, " "), func(row []string) []string { return row })
 }
 
