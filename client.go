@@ -69,6 +69,7 @@ type Client struct {
 	Portals     Portals     // pages for your end users, and their sessions
 	Webhooks    Webhooks    // where events are sent
 	Self        Self        // what the holder of a key can do with it
+	Budgets     Budgets     // amounts that calls share, reservations, and statements
 
 	transport   Transport
 	rootKey     atomic.Pointer[rootKey] // nil to ask askRootKey
@@ -94,6 +95,7 @@ func New(cfg Config) (*Client, error) {
 	c.System = System{c}
 	c.RootKeys, c.Migrations, c.AuditLogs = RootKeys{c}, Migrations{c}, AuditLogs{c}
 	c.Portals, c.Webhooks, c.Usage, c.Self = Portals{c}, Webhooks{c}, Usage{c}, Self{c}
+	c.Budgets = Budgets{c}
 	return c, nil
 }
 

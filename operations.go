@@ -149,6 +149,8 @@ const (
 	WhenRatelimits Condition = "kind is ratelimits"
 	// WhenOtherWorkspace is that the request is about another workspace.
 	WhenOtherWorkspace Condition = "it is about another workspace"
+	// WhenBudgetsReserved is that budgets.reserve made the reservation.
+	WhenBudgetsReserved Condition = "budgets.reserve made the reservation"
 )
 
 // Operator is the permission of the operator's root key. It includes every
@@ -395,6 +397,20 @@ func onPortal(action string) Rule {
 // onPortalSessions is the permission for the sessions of a portal.
 func onPortalSessions() Rule {
 	return on("portal.{portalId}.create_portal_session", inPortals+"{portalId}/sessions/*").masked()
+}
+
+// onBudgets is the permission for an action on whichever budget.
+func onBudgets(action string) Rule { return needs("budget.*." + action) }
+
+// onBudget is the permission for an action on one budget.
+func onBudget(action string) Rule { return needs("budget.{budgetId}." + action) }
+
+// onReservation are the permissions for ending or extending a reservation: who can verify the
+// key can settle what its verification reserved.
+func onReservation() []Rule {
+	settles := onBudget("spend_budget")
+	settles.AnyOf = append(settles.AnyOf, onKey("verify_key").AnyOf...)
+	return []Rule{settles, onBudget("spend_budget").when(WhenBudgetsReserved)}
 }
 
 // onKeyList is the permission for listing the keys of an API.
@@ -892,6 +908,71 @@ var operations = []Operation{
 	{
 		Name: "webhooks.resendDelivery", Refusals: []int{404, 412},
 		Rules: []Rule{onWebhooks("update_webhook")},
+	},
+	{
+		Name: "budgets.createBudget", Refusals: []int{409},
+		Rules: []Rule{onBudgets("create_budget")},
+	},
+	{
+		Name: "budgets.getBudget", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onBudget("read_budget")},
+	},
+	{
+		Name: "budgets.listBudgets", Effect: EffectReads, Paged: true,
+		Rules: []Rule{onBudget("read_budget")},
+	},
+	{
+		Name: "budgets.updateBudget", Refusals: []int{404, 409},
+		Rules: []Rule{onBudget("update_budget")},
+	},
+	{
+		Name: "budgets.deleteBudget", Refusals: []int{404},
+		Rules: []Rule{onBudget("delete_budget")},
+	},
+	{
+		Name: "budgets.grant", Refusals: []int{404}, Rules: []Rule{onBudget("update_budget")},
+	},
+	{
+		Name: "budgets.attach", Refusals: []int{404}, Rules: []Rule{onBudget("update_budget")},
+	},
+	{
+		Name: "budgets.detach", Refusals: []int{404}, Rules: []Rule{onBudget("update_budget")},
+	},
+	{
+		Name: "budgets.listAttachments", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{onBudget("read_budget")},
+	},
+	{
+		Name: "budgets.spend", Effect: EffectCounts, Refusals: []int{404},
+		Rules: []Rule{onBudget("spend_budget")},
+	},
+	{
+		Name: "budgets.reserve", Effect: EffectCounts, Refusals: []int{404},
+		Rules: []Rule{onBudget("spend_budget")},
+	},
+	{
+		Name: "budgets.settle", Effect: EffectCounts, Refusals: []int{404, 409},
+		Rules: onReservation(),
+	},
+	{
+		Name: "budgets.release", Effect: EffectCounts, Refusals: []int{404, 409},
+		Rules: onReservation(),
+	},
+	{
+		Name: "budgets.extend", Effect: EffectCounts, Refusals: []int{404, 409},
+		Rules: onReservation(),
+	},
+	{
+		Name: "budgets.getReservation", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onBudget("read_budget")},
+	},
+	{
+		Name: "budgets.listReservations", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{onBudget("read_budget")},
+	},
+	{
+		Name: "budgets.listEntries", Effect: EffectReads, Paged: true, Refusals: []int{404},
+		Rules: []Rule{onBudget("read_budget")},
 	},
 
 	{Name: "self.getKey", Effect: EffectReads, Holder: true, BodyOptional: true},

@@ -25,6 +25,11 @@ type VerifyKeyRequest struct {
 	// Keyspaces are ids of keyspaces. A key of another keyspace is NOT_FOUND; without the list it can
 	// be of any.
 	Keyspaces []string `json:"keyspaces,omitempty" check:"min=1,max=5,items.min=1,items.max=100"`
+	// Budgets says what the call costs of budgets that are attached to the key or its identity.
+	// Attached ones with autoApply that it doesn't name cost 1.
+	Budgets []BudgetCost `json:"budgets,omitempty" check:"max=8"`
+	// Reserve reserves what the call costs, credits included, instead of spending it.
+	Reserve *VerifyKeyReserve `json:"reserve,omitempty"`
 }
 
 // PermissionQuery is a condition on the permissions of a key: slugs joined by AND and
@@ -90,6 +95,11 @@ type Verification struct {
 	// exceeded limits have room, or until the refill. It is absent if that never happens
 	// or is unknown.
 	RetryAfter Duration `json:"retryAfter,omitzero"`
+	// Budgets are the budgets that the call costs something of, after the call.
+	Budgets []BudgetState `json:"budgets,omitempty"`
+	// Reservation is what the call reserved, to be settled with budgets.settle; absent if it reserved
+	// nothing.
+	Reservation *NewReservation `json:"reservation,omitempty"`
 }
 
 // detach copies what a verification in process shares with the cache of the

@@ -46,6 +46,10 @@ type Quotas struct {
 	PortalSessions Opt[int64] `json:"portalSessions,omitzero" check:"null,min=0"`
 	// Webhooks is the number of webhooks; 20 by default.
 	Webhooks Opt[int64] `json:"webhooks,omitzero" check:"null,min=0"`
+	// Budgets is the number of budgets; 10,000 by default.
+	Budgets Opt[int64] `json:"budgets,omitzero" check:"null,min=0"`
+	// Reservations is the number of open reservations; 1,000,000 by default.
+	Reservations Opt[int64] `json:"reservations,omitzero" check:"null,min=0"`
 }
 
 // CreateWorkspaceRequest asks for a new, empty workspace.

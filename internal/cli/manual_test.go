@@ -30,6 +30,11 @@ var byHand = []string{
 	"analytics.getRatelimits", "usage.getTotals", "usage.getTimeseries", "liveness",
 	// an end user calls them, with a portal session
 	"portal.exchangeCode", "portal.listKeys", "portal.rerollKey", "portal.getVerifications",
+	"budgets.createBudget", "budgets.getBudget", "budgets.listBudgets", "budgets.updateBudget",
+	"budgets.deleteBudget", "budgets.grant", "budgets.attach", "budgets.detach",
+	"budgets.listAttachments", "budgets.spend", "budgets.reserve", "budgets.settle",
+	"budgets.release", "budgets.extend", "budgets.getReservation", "budgets.listReservations",
+	"budgets.listEntries",
 	// other names of operations that have a command
 	"rootKeys.createKey", "rootKeys.listKeys", "rootKeys.updateKey", "rootKeys.deleteKey",
 }

@@ -72,6 +72,12 @@ const (
 	webhookTested
 	webhookResent
 	webhookDisabled
+	budgetCreated
+	budgetUpdated
+	budgetDeleted
+	budgetGranted
+	budgetAttached
+	budgetDetached
 )
 
 // events has all events of the audit log: the name of the event, its
@@ -180,6 +186,12 @@ var auditEvents = [...]struct {
 	webhookResent: {"webhook.resend", "Sent event %[2]s to webhook %[1]s again",
 		"webhook webhookDelivery"},
 	webhookDisabled: {"webhook.disable", "Disabled webhook %[1]s", "webhook"},
+	budgetCreated:   {"budget.create", "Created budget %[1]s", "budget"},
+	budgetUpdated:   {"budget.update", "Changed budget %[1]s", "budget"},
+	budgetDeleted:   {"budget.delete", "Deleted budget %[1]s", "budget"},
+	budgetGranted:   {"budget.grant", "Changed the balance of budget %[1]s", "budget"},
+	budgetAttached:  {"budget.attach", "Attached budget %[1]s to %[2]s", "budget key|identity"},
+	budgetDetached:  {"budget.detach", "Detached budget %[1]s from %[2]s", "budget key|identity"},
 }
 
 // audit adds a record to the audit records of the change, which are written

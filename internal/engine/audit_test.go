@@ -115,6 +115,13 @@ func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 	w.newSession(w.who, portal, "user_2")
 	run("portal.revokeSession", `{"portal":%q,"externalId":"user_2"}`, portal)
 
+	budget := w.prepaid("tokens", 5)
+	run("budgets.updateBudget", `{"budget":%q,"unit":"tokens"}`, budget)
+	run("budgets.attach", `{"budget":%q,"keyId":%q}`, budget, key.KeyID)
+	run("budgets.detach", `{"budget":%q,"keyId":%q}`, budget, key.KeyID)
+	run("budgets.attach", `{"budget":%q,"externalId":"user_3"}`, budget)
+	run("budgets.deleteBudget", `{"budget":%q}`, budget)
+
 	hook := w.newWebhook(w.who, "https://hooks.invalid/", latchkey.EventKeyCreated)
 	run("webhooks.updateWebhook", `{"webhookId":%q,"expiringDays":3}`, hook)
 	run("webhooks.rotateSecret", `{"webhookId":%q}`, hook)

@@ -21,6 +21,7 @@ type ids struct {
 	Identity  string `json:"identityId,omitzero"`
 	RootKey   string `json:"rootKeyId,omitzero"`
 	Portal    string `json:"portalId,omitzero"`
+	Budget    string `json:"budgetId,omitzero"`
 }
 
 // named returns the id of that name. The names are checked when the table of
@@ -43,6 +44,8 @@ func (on *ids) named(name string) (id string, known bool) {
 		return on.RootKey, true
 	case "portalId":
 		return on.Portal, true
+	case "budgetId":
+		return on.Budget, true
 	}
 	return "", false
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -18,7 +19,7 @@ import (
 type things struct {
 	api, key, secret, role, permission, identity, namespace, migration, workspace, rootKey string
 	webhook, delivery                                                                      string
-	portal, otherKeyspace                                                                  string
+	portal, otherKeyspace, reservation                                                     string
 }
 
 func (w *world) newThings() things {
@@ -54,6 +55,7 @@ func (w *world) newThings() things {
 	x.delivery = must[latchkey.SentTestWebhook](w, w.who, "webhooks.sendTest",
 		latchkey.SendTestWebhookRequest{WebhookID: x.webhook}).DeliveryID
 	x.otherKeyspace = w.keyspace(w.newAPI())
+	x.reservation = w.reserve(time.Hour, costOf(w.prepaid("a budget", 9), 1)...).Reservation.ID
 	return x
 }
 
@@ -125,6 +127,17 @@ func (x things) requests() map[string]object {
 		},
 		"rootKeys.deleteRootKey":     {"rootKeyId": x.rootKey},
 		"migrations.createMigration": {"algorithm": "sha256"},
+		"budgets.createBudget":       {"name": "another budget"},
+		"budgets.updateBudget":       {"budget": "a budget", "unit": "tokens"},
+		"budgets.deleteBudget":       {"budget": "a budget"},
+		"budgets.grant":              {"budget": "a budget", "amount": 5},
+		"budgets.attach":             key(object{"budget": "a budget"}),
+		"budgets.detach":             key(object{"budget": "a budget"}),
+		"budgets.spend":              {"budgets": []object{{"budget": "a budget"}}},
+		"budgets.reserve":            {"budgets": []object{{"budget": "a budget"}}, "ttl": 1000},
+		"budgets.settle":             {"reservationId": x.reservation},
+		"budgets.release":            {"reservationId": x.reservation},
+		"budgets.extend":             {"reservationId": x.reservation, "ttl": 1000},
 		"webhooks.createWebhook": {
 			"url": "https://hooks.invalid/", "events": []string{"key.created"},
 		},

@@ -75,6 +75,7 @@ type Engine struct {
 	queries    *rbac.Parser
 	used       usage
 	misses     *misses
+	zones      sync.Map // *time.Location by name, for budgets
 	adopter    *adopter // nil if unknown keys are not adopted
 	refusals   *refusals
 	hooks      hooks

@@ -118,6 +118,12 @@ var (
 	errPermissionExists   = existsKind("permission")
 	errRoleExists         = existsKind("role")
 	errPortalExists       = existsKind("portal")
+	errBudgetNotFound     = notFoundKind("budget")
+	errBudgetExists       = existsKind("budget")
+	errReservationUnknown = notFoundKind("reservation")
+	errReservationSettled = errorKind{
+		http.StatusConflict, "Conflicting Resource", "unkey/data/reservation_settled",
+	}
 )
 
 func notFoundKind(noun string) errorKind {

@@ -16,11 +16,12 @@ type storedGrants struct {
 	roleIDs            []string
 	limits             []latchkey.Ratelimit // the key's own, in name order
 	shared             []latchkey.Ratelimit // its identity's, in name order
+	budgets            []attachedBudget     // the key's and its identity's, in order of their ids
 }
 
 // loadGrants reads the grants of a key.
 func (e *Engine) loadGrants(ctx context.Context, key *read.Key) (*storedGrants, error) {
-	rows, err := e.db.KeyGrants(ctx, key.ID, key.IdentityID)
+	rows, err := e.db.KeyGrants(ctx, key.ID, key.IdentityID, balanceID(key))
 	if err != nil {
 		return nil, fmt.Errorf("key %s: grants: %w", key.ID, err)
 	}
@@ -69,6 +70,8 @@ func storedGrantsOf(keyID string, rows []read.KeyGrantsRow) *storedGrants {
 		case row.Kind == "role":
 			h.roles = append(h.roles, row.Name)
 			h.roleIDs = append(h.roleIDs, row.ID)
+		case row.Kind == "budget":
+			h.addBudget(attachedBudget{row.ID, row.Name, row.AutoApply})
 		case row.OwnerID == keyID:
 			h.limits = append(h.limits, limitOf(row))
 		default:
@@ -81,6 +84,17 @@ func storedGrantsOf(keyID string, rows []read.KeyGrantsRow) *storedGrants {
 	slices.SortFunc(h.limits, byLimitName)
 	slices.SortFunc(h.shared, byLimitName)
 	return h
+}
+
+// addBudget adds a budget. One that both the key and its identity have is there once.
+func (h *storedGrants) addBudget(b attachedBudget) {
+	at, known := slices.BinarySearchFunc(h.budgets, b,
+		func(a, b attachedBudget) int { return strings.Compare(a.id, b.id) })
+	if known {
+		h.budgets[at].autoApply = h.budgets[at].autoApply || b.autoApply
+		return
+	}
+	h.budgets = slices.Insert(h.budgets, at, b)
 }
 
 func limitOf(row read.KeyGrantsRow) latchkey.Ratelimit {

@@ -219,6 +219,9 @@ func (e *Engine) DeleteIdentity(
 		if err := c.count(ctx, quotaIdentities, -1); err != nil {
 			return err
 		}
+		if err := c.tx.DetachOwner(ctx, row.ID); err != nil {
+			return fmt.Errorf("budgets of the identity: %w", err)
+		}
 		return c.tx.DeleteIdentity(ctx, row.ID)
 	})
 }

@@ -38,6 +38,9 @@ func (e *Engine) startJobs() {
 	e.every(ctx, time.Minute, "search for webhook events", e.searchIfDue)
 	e.every(ctx, time.Hour, "drop webhook deliveries", e.dropDeliveries)
 	e.every(ctx, auditSealInterval, "seal audit records", e.sealAudit)
+	e.every(ctx, 10*time.Second, "expire reservations", e.expireReservations)
+	e.every(ctx, time.Hour, "drop ended reservations", e.dropReservations)
+	e.every(ctx, time.Hour, "drop budget statements", e.dropStatements)
 	if e.auditRetention > 0 {
 		e.every(ctx, time.Hour, "drop audit records", e.dropAuditRecords)
 	}

@@ -518,6 +518,9 @@ func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) err
 		if err := c.tx.DeleteBalance(ctx, balanceID(k)); err != nil {
 			return err
 		}
+		if err := c.tx.DetachOwner(ctx, balanceID(k)); err != nil {
+			return err
+		}
 	}
 	if permanent {
 		return c.eraseKey(ctx, k)

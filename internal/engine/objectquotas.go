@@ -22,6 +22,8 @@ const (
 	quotaAPIs
 	quotaPortalSessions
 	quotaWebhooks
+	quotaBudgets
+	quotaReservations
 )
 
 // quotas has the name of each quota in requests and in the table of counts, what is
@@ -49,6 +51,10 @@ var quotas = [...]struct {
 		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.PortalSessions }},
 	quotaWebhooks: {"webhooks", "webhooks", 20,
 		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.Webhooks }},
+	quotaBudgets: {"budgets", "budgets", 10_000,
+		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.Budgets }},
+	quotaReservations: {"reservations", "open reservations", 1_000_000,
+		func(q *latchkey.Quotas) *latchkey.Opt[int64] { return &q.Reservations }},
 }
 
 // storedQuotas parses the quotas of a workspace as stored. Those that are not set have no

@@ -53,6 +53,13 @@ type grants struct {
 	identity           *latchkey.Identity
 	identityMeta       unique.Handle[string] // keeps the copy that the identity's keys share
 	limits             []effectiveLimit
+	budgets            []attachedBudget // in order of their ids
+}
+
+// attachedBudget is a budget that verifications can spend from.
+type attachedBudget struct {
+	id, name  string
+	autoApply bool
 }
 
 // noGrants is shared by all keys without grants or limits.
@@ -82,10 +89,10 @@ func (k *keySnapshot) Unknown() bool { return k.id == "" }
 // weighKey estimates the bytes of a cached key, including the cache's entry. A
 // test compares it with the runtime's heap.
 func weighKey(_ keyRef, k *keySnapshot) uint32 {
-	const base, belonging, text, limit, identity = 290, 190, 20, 100, 110
+	const base, belonging, text, limit, identity, budget = 290, 220, 20, 100, 110, 80
 	n := base + len(k.meta) + len(k.name)
 	if b := k.grants; b != nil && b != noGrants {
-		n += belonging + limit*len(b.limits)
+		n += belonging + limit*len(b.limits) + budget*len(b.budgets)
 		for _, s := range b.permissions {
 			n += 2*text + len(s)
 		}
@@ -141,6 +148,9 @@ func (e *Engine) newSnapshot(
 	if key.Family != "" {
 		on = append(on, key.Family)
 	}
+	for _, budget := range stored.budgets {
+		on = append(on, budget.id)
+	}
 	k := &keySnapshot{
 		Dependencies: asOf.DependsOn(on...),
 		keyLocation:  e.locations.intern(keyLocation{key.APIID, row.KeyspaceID, key.WorkspaceID}),
@@ -170,13 +180,14 @@ func newGrants(row *read.KeyByHashRow, stored *storedGrants) (*grants, error) {
 		&row.Key, owner{row.ExternalID, meta, row.IdentityEnabled}, stored,
 	)
 	if allowedIPs == nil && limits == nil && identity == nil && stored.permissions == nil &&
-		stored.roles == nil {
+		stored.roles == nil && stored.budgets == nil {
 		return noGrants, nil
 	}
 	return &grants{
 		permissions: stored.permissions, roles: stored.roles,
 		permissionSet: rbac.Hold(stored.permissions),
 		allowedIPs:    allowedIPs, identity: identity, identityMeta: identityMeta, limits: limits,
+		budgets: stored.budgets,
 	}, nil
 }
 

@@ -21,9 +21,11 @@ import (
 // (DISABLED) and not expired (EXPIRED); the request comes from an allowed address
 // (FORBIDDEN); the key satisfies the permission query
 // (INSUFFICIENT_PERMISSIONS); the rate limits are not exceeded (RATE_LIMITED);
-// the balance covers the cost (USAGE_EXCEEDED). Only VALID spends credits, and
-// only VALID and USAGE_EXCEEDED count in the rate limits. The new balance is on
+// the balance and every budget cover the cost (USAGE_EXCEEDED). Only VALID spends, and
+// only VALID and USAGE_EXCEEDED count in the rate limits. The new balances are on
 // disk before the response is sent.
+//
+// Budgets of the request that are not attached to the key or its identity return 412.
 func (e *Engine) VerifyKey(
 	ctx context.Context, who Caller, r *latchkey.VerifyKeyRequest,
 ) (v latchkey.Verification, err error) {
@@ -99,21 +101,126 @@ func (e *Engine) verify(
 	if err := e.refillIfDue(ctx, key); err != nil {
 		return err
 	}
+	t, err := key.takingOf(r)
+	if err != nil {
+		return err
+	}
 	if who.requestHash != "" {
-		obs.replayed, err = e.chargeOnce(ctx, who, key, limits, cost(r), v)
+		obs.replayed, err = e.chargeOnce(ctx, who, key, limits, cost(r), t, v)
 		return err
 	}
 	if err := e.count(ctx, now, key, limits, v); err != nil {
 		return err
 	}
-	return e.charge(ctx, e.credits, key, cost(r), v)
+	if t == nil || v.Code == latchkey.RateLimited {
+		return e.charge(ctx, e.credits, key, cost(r), v)
+	}
+	return e.chargeNow(ctx, *who, t, v)
 }
 
-// chargeOnce counts limits and spends credits for a request with an
+// takingOf returns what a verification takes of budgets and, if it reserves, of credits; nil if
+// it spends credits at most.
+func (k *keySnapshot) takingOf(r *latchkey.VerifyKeyRequest) (*taking, error) {
+	costs, err := k.budgetsFor(r.Budgets)
+	if err != nil || len(costs) == 0 && r.Reserve == nil {
+		return nil, err
+	}
+	t := &taking{key: k, costs: costs, credits: cost(r)}
+	if r.Reserve != nil {
+		t.ttl = r.Reserve.TTL.Milliseconds()
+	}
+	return t, nil
+}
+
+// chargeNow charges what a request without an Idempotency-Key costs of budgets.
+func (e *Engine) chargeNow(
+	ctx context.Context, who Caller, t *taking, v *latchkey.Verification,
+) (err error) {
+	who.lane = store.Spends
+	described := *v
+	*v, err = change(ctx, e, who,
+		func(ctx context.Context, c *Change) (latchkey.Verification, error) {
+			v := described
+			err := e.chargeBudgets(ctx, c, *t, &v)
+			return v, err
+		})
+	return err
+}
+
+// chargeBudgets spends or reserves what a verification costs of budgets and credits, unless a
+// rate limit was exceeded, and completes the response.
+func (e *Engine) chargeBudgets(
+	ctx context.Context, c *Change, t taking, v *latchkey.Verification,
+) error {
+	if v.Code == latchkey.RateLimited {
+		return e.showBalance(ctx, t.key, v)
+	}
+	cost := t.credits
+	if !t.key.limited {
+		t.credits = 0
+	} else {
+		t.spendCredits = func(ctx context.Context) (bool, error) {
+			err := e.spend(ctx, txCredits{c.tx}, t.key, cost, v)
+			return v.Code == latchkey.Valid, err
+		}
+	}
+	return e.keep(ctx, c, func(ctx context.Context, l *ledger) error {
+		result, err := l.take(ctx, &t)
+		if err != nil {
+			return err
+		}
+		if v.Code == latchkey.NotFound { // deleted at this very moment
+			return nil
+		}
+		v.Budgets, v.Reservation = result.States, result.Reservation
+		v.Valid = result.Success
+		if !result.Success && v.Code == latchkey.Valid {
+			v.Code = latchkey.UsageExceeded
+			return e.showBalance(ctx, t.key, v)
+		}
+		return nil
+	})
+}
+
+// budgetsFor returns what a verification costs of budgets, in order of their ids: attached ones
+// with autoApply, and those of the request.
+func (k *keySnapshot) budgetsFor(asked []latchkey.BudgetCost) ([]budgetCost, error) {
+	if len(k.budgets) == 0 && len(asked) == 0 {
+		return nil, nil
+	}
+	named := map[string]int64{}
+	for _, a := range asked {
+		at := slices.IndexFunc(k.budgets, func(b attachedBudget) bool { return b.id == a.Budget })
+		if at < 0 {
+			at = slices.IndexFunc(k.budgets,
+				func(b attachedBudget) bool { return b.name == a.Budget })
+		}
+		if at < 0 {
+			return nil, errPrecondition.with("The key and its identity have no budget %q. Attach "+
+				"it with budgets.attach.", a.Budget)
+		}
+		id := k.budgets[at].id
+		if _, twice := named[id]; twice {
+			return nil, namedTwice(a.Budget)
+		}
+		named[id] = a.Cost.Or(1)
+	}
+	var costs []budgetCost
+	for _, b := range k.budgets {
+		if cost, is := named[b.id]; is {
+			costs = append(costs, budgetCost{b.id, cost})
+		} else if b.autoApply {
+			costs = append(costs, budgetCost{b.id, 1})
+		}
+	}
+	return costs, nil
+}
+
+// chargeOnce counts limits and spends credits and budgets for a request with an
 // Idempotency-Key, and reports whether the response is a replayed one.
 func (e *Engine) chargeOnce(
 	ctx context.Context, who *Caller, key *keySnapshot, limits []checkedLimit, cost int64,
-	v *latchkey.Verification,
+	t *taking, v *latchkey.Verification,
 ) (replayed bool, err error) {
 	now, described := e.now(), *v
 	copied := append([]checkedLimit(nil), limits...) // keeps the caller's slice on its stack
@@ -131,7 +238,12 @@ func (e *Engine) chargeOnce(
 		if err != nil {
 			return latchkey.Verification{}, err
 		}
-		if err := e.charge(ctx, txCredits{c.tx}, key, cost, &v); err != nil {
+		if t == nil {
+			err = e.charge(ctx, txCredits{c.tx}, key, cost, &v)
+		} else {
+			err = e.chargeBudgets(ctx, c, *t, &v)
+		}
+		if err != nil {
 			return latchkey.Verification{}, err
 		}
 		return v, nil

@@ -78,6 +78,10 @@ var groups = map[string]string{
 		"Standard Webhooks specification says.",
 	"self": "What the holder of an API key can do with it, without a root key: see what is left, " +
 		"replace it, revoke it. An API offers none of it until you say so.",
+	"budgets": "A budget is an amount that calls share: an allowance for each period, " +
+		"a prepaid balance, or both. A call spends from it, or reserves what it may cost " +
+		"and settles what it did. " +
+		"Attach budgets to keys and identities, so that keys.verifyKey spends from them too.",
 	"auditLogs": "Who changed what, when and from where.",
 	"liveness":  "Reports whether the service is running.",
 }

@@ -46,7 +46,8 @@ var errorDocs = []errorDoc{
 		"that it " +
 		"does.",
 		"unkey/data/key_not_found", "Not Found", "There is no key with this id."},
-	{409, "Conflict", "The name is taken, or the `Idempotency-Key` was used for another request.",
+	{409, "Conflict", "The name is taken, the reservation has ended with another amount, or the " +
+		"`Idempotency-Key` was used for another request.",
 		"unkey/data/identity_already_exists", "Conflicting Resource",
 		"An identity with this external id exists already in this workspace."},
 	{409, "KeyReused", "The `Idempotency-Key` was used for another request.",

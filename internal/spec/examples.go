@@ -17,6 +17,11 @@ type example struct {
 	cursor   string // of the next page, or ""
 }
 
+// tokens is an amount of the budget.
+func tokens(n int64) []latchkey.BudgetCost {
+	return []latchkey.BudgetCost{{Budget: theBudget, Cost: latchkey.Set(n)}}
+}
+
 // envelope is the whole response of an operation.
 func (e example) envelope(op *engine.Op) any {
 	all := object{{"meta", exampleMeta}}
@@ -72,6 +77,8 @@ const (
 	theCode          = "pst_8fJk2LmQ4rTx6VbY9cZnD3gH5sW7pA1eK"
 	theAccess        = "pat_6hNq3RwE8tYu2PzX5vCm9KbL4dS7gF1jM"
 	theHash          = "u5bUVZ+VwAx3cQlYYRGCCn1yQK3zPW4zIuNzWkYYSZo="
+	theBudget        = "bud_5wT8nKx3L"
+	theReservation   = "res_9zH4pQb7V"
 
 	march2 = 1772443800000 // 2026-03-02 09:30 UTC
 	march9 = 1773048600000 // a week later
@@ -131,6 +138,26 @@ var (
 		IPWhitelist: []string{"203.0.113.0/24"},
 	}
 
+	budget = latchkey.Budget{
+		ID: theBudget, Name: "harbor tokens", Unit: "tokens",
+		Allowance: latchkey.Set[int64](1000000),
+		Period: latchkey.Set(latchkey.BudgetPeriod{
+			Every: latchkey.EveryMonth, TimeZone: "Europe/Berlin",
+		}),
+		Remaining: 876000, Reserved: 4000, Open: 1, Spent: 120000,
+		Reset: latchkey.AtMilli(april1 - 120*minute), Overshoot: latchkey.ChargeOvershoot,
+		OnExpiry: latchkey.ReleaseOnExpiry, MaxOpen: latchkey.Null[int64](),
+		Thresholds: []int64{80, 100}, Enabled: true, CreatedAt: latchkey.AtMilli(march2),
+	}
+	budgetStates = []latchkey.BudgetState{{
+		ID: theBudget, Name: "harbor tokens", Unit: "tokens", Remaining: 876000, Reserved: 4000,
+		Allowance: latchkey.Set[int64](1000000), Reset: latchkey.AtMilli(april1 - 120*minute),
+	}}
+	reserved = latchkey.Reservation{
+		ID: theReservation, State: latchkey.ReservationOpen, KeyID: theKey,
+		Budgets:   []latchkey.ReservedAmount{{ID: theBudget, Name: "harbor tokens", Reserved: 4000}},
+		CreatedAt: latchkey.AtMilli(march2), Expires: latchkey.AtMilli(march2 + 2*minute),
+	}
 	portal = latchkey.Portal{
 		ID: thePortal, Slug: "tideline", DisplayName: "Tideline", Enabled: true,
 		CreatedAt: latchkey.AtMilli(march2), KeyspaceID: theKeyspace,
@@ -832,6 +859,100 @@ var examples = map[string]example{
 			}},
 			Head: "43:60303ae22b998861bce3b28f33eec1be",
 		},
+	},
+	"budgets.createBudget": {
+		request: latchkey.CreateBudgetRequest{
+			Name: "harbor tokens", Unit: "tokens", Allowance: latchkey.Set[int64](1000000),
+			Period: latchkey.Set(latchkey.BudgetPeriod{
+				Every: latchkey.EveryMonth, TimeZone: "Europe/Berlin",
+			}),
+			Thresholds: []int64{80, 100},
+		},
+		response: latchkey.CreatedBudget{BudgetID: theBudget},
+	},
+	"budgets.getBudget": {
+		request: latchkey.GetBudgetRequest{Budget: "harbor tokens"}, response: budget,
+	},
+	"budgets.listBudgets": {
+		request: latchkey.ListBudgetsRequest{Search: "harbor"}, response: []latchkey.Budget{budget},
+	},
+	"budgets.updateBudget": {
+		request: latchkey.UpdateBudgetRequest{
+			Budget: theBudget, Allowance: latchkey.Set[int64](2000000),
+			MaxOpen: latchkey.Set[int64](20),
+		},
+		response: latchkey.Empty{},
+	},
+	"budgets.deleteBudget": {
+		request: latchkey.DeleteBudgetRequest{Budget: theBudget}, response: latchkey.Empty{},
+	},
+	"budgets.grant": {
+		request: latchkey.GrantBudgetRequest{
+			Budget: theBudget, Amount: latchkey.Set[int64](500000), Note: "invoice 2026-117",
+		},
+		response: latchkey.GrantedBudget{Balance: 500000, Remaining: 1380000},
+	},
+	"budgets.attach": {
+		request:  latchkey.AttachBudgetRequest{Budget: theBudget, ExternalID: theCustomer},
+		response: latchkey.Empty{},
+	},
+	"budgets.detach": {
+		request:  latchkey.DetachBudgetRequest{Budget: theBudget, ExternalID: theCustomer},
+		response: latchkey.Empty{},
+	},
+	"budgets.listAttachments": {
+		request: latchkey.ListBudgetAttachmentsRequest{Budget: theBudget},
+		response: []latchkey.BudgetAttachment{
+			{KeyID: theKey}, {ExternalID: theCustomer, AutoApply: true},
+		},
+	},
+	"budgets.spend": {
+		request:  latchkey.SpendBudgetsRequest{Budgets: tokens(1200)},
+		response: latchkey.SpentBudgets{Success: true, Budgets: budgetStates},
+	},
+	"budgets.reserve": {
+		request: latchkey.ReserveBudgetsRequest{
+			Budgets: tokens(4000), TTL: latchkey.PerMilli(2 * minute),
+		},
+		response: latchkey.ReservedBudgets{
+			Success: true, Budgets: budgetStates, Reservation: &latchkey.NewReservation{
+				ID: theReservation, Expires: latchkey.AtMilli(march2 + 2*minute),
+			},
+		},
+	},
+	"budgets.settle": {
+		request: latchkey.SettleReservationRequest{
+			ReservationID: theReservation, Cost: latchkey.Set[int64](1830),
+		},
+		response: latchkey.SettledReservation{Budgets: budgetStates, Charged: tokens(1830)},
+	},
+	"budgets.release": {
+		request:  latchkey.ReleaseReservationRequest{ReservationID: theReservation},
+		response: latchkey.SettledReservation{Budgets: budgetStates, Charged: tokens(0)},
+	},
+	"budgets.extend": {
+		request: latchkey.ExtendReservationRequest{
+			ReservationID: theReservation, TTL: latchkey.PerMilli(2 * minute),
+		},
+		response: latchkey.ExtendedReservation{Expires: latchkey.AtMilli(march2 + 3*minute)},
+	},
+	"budgets.getReservation": {
+		request: latchkey.GetReservationRequest{ReservationID: theReservation}, response: reserved,
+	},
+	"budgets.listReservations": {
+		request: latchkey.ListReservationsRequest{
+			Budget: theBudget, State: latchkey.ReservationOpen,
+		},
+		response: []latchkey.Reservation{reserved},
+	},
+	"budgets.listEntries": {
+		request: latchkey.ListBudgetEntriesRequest{
+			Budget: theBudget, From: latchkey.AtMilli(march2), Per: latchkey.PerDay, ByKey: true,
+		},
+		response: []latchkey.BudgetEntry{{
+			Time: latchkey.AtMilli(march2 - march2%day), Kind: latchkey.BudgetSettle, KeyID: theKey,
+			Count: 217, Amount: 118400,
+		}},
 	},
 	"portal.createPortal": {
 		request: latchkey.CreatePortalRequest{

@@ -63,12 +63,13 @@ func valueAtRandom(rt *rapid.T, c field, i int) any {
 // here. Tables that belong to one installation are not copied.
 func TestEveryTableIsCopiedOrNamed(t *testing.T) {
 	copied := []string{
-		"adoptions", "answers", "apis", "audit_blocks", "audit_heads", "audit_logs",
-		"balances", "browser_sessions", "cell_blocks",
+		"adoptions", "answers", "apis", "audit_blocks", "audit_heads", "audit_logs", "balances",
+		"browser_sessions", "budget_attachments", "budget_crossings", "budget_entries",
+		"budgets", "cell_blocks",
 		"cells", "counts", "data_keys", "identities", "key_migrations", "key_permissions",
 		"key_roles", "keys", "limits",
 		"namespaces", "overrides", "permissions", "portal_sessions", "portals",
-		"role_permissions", "roles", "root_keys",
+		"reservation_parts", "reservations", "role_permissions", "roles", "root_keys",
 		"sealed_keys", "settings", "webhook_deliveries", "webhook_marks", "webhooks", "workspaces",
 	}
 	left := []string{"changes", "heads", "nodes", "schema_migrations"}

@@ -151,7 +151,7 @@ func (db *DB) spendOnce(workspace string) (more bool) {
 	var all []*spend
 	var ran bool
 	var failed error // in the spends themselves
-	turn := Turn{workspace, spends}
+	turn := Turn{workspace, Spends}
 	err := db.UpdateFor(context.Background(), turn, func(ctx context.Context, tx *Tx) error {
 		if !ran { // if it runs again, it makes the same spends
 			all, more = db.spends.dequeueAndClose(workspace)

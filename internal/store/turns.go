@@ -24,7 +24,7 @@ type Lane uint8
 const (
 	Ordinary Lane = iota // zero: waits for its workspace's turn
 	Urgent               // revocations: served before the others
-	spends               // spends of credits, which are small and many
+	Spends               // of credits and budgets, which are small and many
 	bulk                 // ordinary ones of workspaces that made heavy ones a moment ago
 	lanes
 )
@@ -38,7 +38,7 @@ const (
 )
 
 // byUrgency are the lanes in the order in which they are served; bulk is the last.
-var byUrgency = [lanes]Lane{Urgent, spends, Ordinary, bulk}
+var byUrgency = [lanes]Lane{Urgent, Spends, Ordinary, bulk}
 
 // turns decides whose change is next: the most urgent lane's, in which workspaces
 // take turns, and each has its changes made in order of arrival. The zero value is

@@ -15,7 +15,7 @@ import (
 // and no lane waits for ever behind a flood of the ones before it.
 func TestTurnsAreFair(t *testing.T) {
 	longest := [lanes]int{
-		Urgent: 1, spends: 2*maxStreak + 1, Ordinary: 2*(maxStreak+1)*(maxStreak+1) - 1,
+		Urgent: 1, Spends: 2*maxStreak + 1, Ordinary: 2*(maxStreak+1)*(maxStreak+1) - 1,
 		bulk: (maxStreak+1)*(maxStreak+1)*(maxStreak+1) - 1,
 	}
 	rapid.Check(t, func(t *rapid.T) {

@@ -38,6 +38,10 @@ func appendTexts[S ~string](b []byte, list []S) []byte {
 	return appendList(b, list, func(b []byte, s *S) []byte { return appendText(b, *s) })
 }
 
+func appendWholes[N int | int64](b []byte, list []N) []byte {
+	return appendList(b, list, func(b []byte, n *N) []byte { return appendWhole(b, *n) })
+}
+
 func appendBool(b []byte, v bool) []byte { return strconv.AppendBool(b, v) }
 
 func appendWhole[N int | int64](b []byte, n N) []byte { return strconv.AppendInt(b, int64(n), 10) }

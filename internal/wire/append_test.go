@@ -63,6 +63,9 @@ func drawAnswer(t *rapid.T, v reflect.Value) {
 		// without < and the like, which Opt.MarshalJSON writes in another spelling
 		*field = drawOpt(t, rapid.StringMatching(`[a-z0-9é"\\ ]{0,9}`))
 		return
+	case *latchkey.Opt[latchkey.BudgetPeriod]:
+		*field = drawOpt(t, rapid.Just(latchkey.BudgetPeriod{Every: latchkey.EveryMonth, Anchor: 2}))
+		return
 	case *latchkey.Opt[latchkey.Time]:
 		*field = drawOpt(t, rapid.Map(rapid.Int64Range(-1, 4102444800000), latchkey.AtMilli))
 		return

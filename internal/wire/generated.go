@@ -216,6 +216,40 @@ func visit(c *checker, request any) {
 		visitUpdateWebhookRequest(c, &anObject, v)
 	case *latchkey.SelfRerollKeyRequest:
 		visitSelfRerollKeyRequest(c, &anObject, v)
+	case *latchkey.ListBudgetsRequest:
+		visitListBudgetsRequest(c, &anObject, v)
+	case *latchkey.AttachBudgetRequest:
+		visitAttachBudgetRequest(c, &anObject, v)
+	case *latchkey.CreateBudgetRequest:
+		visitCreateBudgetRequest(c, &anObject, v)
+	case *latchkey.DeleteBudgetRequest:
+		visitDeleteBudgetRequest(c, &anObject, v)
+	case *latchkey.DetachBudgetRequest:
+		visitDetachBudgetRequest(c, &anObject, v)
+	case *latchkey.ExtendReservationRequest:
+		visitExtendReservationRequest(c, &anObject, v)
+	case *latchkey.GetBudgetRequest:
+		visitGetBudgetRequest(c, &anObject, v)
+	case *latchkey.GetReservationRequest:
+		visitGetReservationRequest(c, &anObject, v)
+	case *latchkey.GrantBudgetRequest:
+		visitGrantBudgetRequest(c, &anObject, v)
+	case *latchkey.ListBudgetAttachmentsRequest:
+		visitListBudgetAttachmentsRequest(c, &anObject, v)
+	case *latchkey.ListBudgetEntriesRequest:
+		visitListBudgetEntriesRequest(c, &anObject, v)
+	case *latchkey.ListReservationsRequest:
+		visitListReservationsRequest(c, &anObject, v)
+	case *latchkey.ReleaseReservationRequest:
+		visitReleaseReservationRequest(c, &anObject, v)
+	case *latchkey.ReserveBudgetsRequest:
+		visitReserveBudgetsRequest(c, &anObject, v)
+	case *latchkey.SettleReservationRequest:
+		visitSettleReservationRequest(c, &anObject, v)
+	case *latchkey.SpendBudgetsRequest:
+		visitSpendBudgetsRequest(c, &anObject, v)
+	case *latchkey.UpdateBudgetRequest:
+		visitUpdateBudgetRequest(c, &anObject, v)
 	default:
 		panic(fmt.Sprintf("wire: %T is no pointer to a request type", request))
 	}
@@ -1284,10 +1318,12 @@ var rulesOfVerifyKeyRequest = object{loose: false, needs: false, fields: []field
 	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
 	{kind: aText, name: "migrationId", size: &bounds{noMin, 256}},
 	{kind: aList, name: "keyspaces", size: &bounds{1, 5}, item: &field{kind: aText, size: &bounds{1, 100}}},
+	{kind: aList, name: "budgets", size: &bounds{noMin, 8}, item: &field{kind: aStruct}},
+	{kind: aStruct, name: "reserve"},
 }}
 
 func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
-	var at [7]int
+	var at [9]int
 	if !c.object(f, &rulesOfVerifyKeyRequest, at[:]) {
 		return
 	}
@@ -1317,7 +1353,54 @@ func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
 	if c.has(&r[6], at[6], v.Keyspaces != nil) {
 		texts(c, &r[6], &v.Keyspaces)
 	}
+	if c.has(&r[7], at[7], v.Budgets != nil) {
+		if openList(c, &r[7], &v.Budgets) {
+			for c.nextItem(len(v.Budgets)) {
+				visitBudgetCost(c, r[7].item, item(c, &v.Budgets))
+			}
+		}
+	}
+	if c.has(&r[8], at[8], v.Reserve != nil) {
+		visitVerifyKeyReserve(c, &r[8], pointee(c, &v.Reserve))
+	}
 	c.end(&rulesOfVerifyKeyRequest)
+}
+
+var rulesOfBudgetCost = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aWhole, name: "cost", size: &bounds{0, 9007199254740991}},
+}}
+
+func visitBudgetCost(c *checker, f *field, v *latchkey.BudgetCost) {
+	var at [2]int
+	if !c.object(f, &rulesOfBudgetCost, at[:]) {
+		return
+	}
+	r := rulesOfBudgetCost.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Cost); ok {
+		whole(c, &r[1], &o)
+		keep(c, &v.Cost, o)
+	}
+	c.end(&rulesOfBudgetCost)
+}
+
+var rulesOfVerifyKeyReserve = object{loose: false, needs: false, fields: []field{
+	{kind: aSpan, name: "ttl", required: true, size: &bounds{1000, 86400000}},
+}}
+
+func visitVerifyKeyReserve(c *checker, f *field, v *latchkey.VerifyKeyReserve) {
+	var at [1]int
+	if !c.object(f, &rulesOfVerifyKeyReserve, at[:]) {
+		return
+	}
+	r := rulesOfVerifyKeyReserve.fields
+	if c.has(&r[0], at[0], v.TTL.Milliseconds() != 0) {
+		span(c, &r[0], &v.TTL)
+	}
+	c.end(&rulesOfVerifyKeyReserve)
 }
 
 var rulesOfWhoamiRequest = object{loose: false, needs: false, fields: []field{
@@ -2303,10 +2386,12 @@ var rulesOfQuotas = object{loose: false, needs: false, fields: []field{
 	{kind: aWhole, name: "apis", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "portalSessions", null: true, size: &bounds{0, noMax}},
 	{kind: aWhole, name: "webhooks", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "budgets", null: true, size: &bounds{0, noMax}},
+	{kind: aWhole, name: "reservations", null: true, size: &bounds{0, noMax}},
 }}
 
 func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
-	var at [9]int
+	var at [11]int
 	if !c.object(f, &rulesOfQuotas, at[:]) {
 		return
 	}
@@ -2346,6 +2431,14 @@ func visitQuotas(c *checker, f *field, v *latchkey.Quotas) {
 	if o, ok := hasSome(c, &r[8], at[8], &v.Webhooks); ok {
 		whole(c, &r[8], &o)
 		keep(c, &v.Webhooks, o)
+	}
+	if o, ok := hasSome(c, &r[9], at[9], &v.Budgets); ok {
+		whole(c, &r[9], &o)
+		keep(c, &v.Budgets, o)
+	}
+	if o, ok := hasSome(c, &r[10], at[10], &v.Reservations); ok {
+		whole(c, &r[10], &o)
+		keep(c, &v.Reservations, o)
 	}
 	c.end(&rulesOfQuotas)
 }
@@ -3154,6 +3247,513 @@ func visitSelfRerollKeyRequest(c *checker, f *field, v *latchkey.SelfRerollKeyRe
 	c.end(&rulesOfSelfRerollKeyRequest)
 }
 
+var rulesOfListBudgetsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+	{kind: aText, name: "search", size: &bounds{noMin, 256}},
+}}
+
+func visitListBudgetsRequest(c *checker, f *field, v *latchkey.ListBudgetsRequest) {
+	var at [3]int
+	if !c.object(f, &rulesOfListBudgetsRequest, at[:]) {
+		return
+	}
+	r := rulesOfListBudgetsRequest.fields
+	if c.has(&r[0], at[0], v.Limit != 0) {
+		whole(c, &r[0], &v.Limit)
+	}
+	if c.has(&r[1], at[1], v.Cursor != "") {
+		text(c, &r[1], &v.Cursor)
+	}
+	if c.has(&r[2], at[2], v.Search != "") {
+		text(c, &r[2], &v.Search)
+	}
+	c.end(&rulesOfListBudgetsRequest)
+}
+
+var rulesOfAttachBudgetRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aText, name: "keyId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "externalId", size: &bounds{1, 255}, pattern: check.Patterns["externalId"]},
+	{kind: aBool, name: "autoApply"},
+}}
+
+func visitAttachBudgetRequest(c *checker, f *field, v *latchkey.AttachBudgetRequest) {
+	var at [4]int
+	if !c.object(f, &rulesOfAttachBudgetRequest, at[:]) {
+		return
+	}
+	r := rulesOfAttachBudgetRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if c.has(&r[1], at[1], v.KeyID != "") {
+		text(c, &r[1], &v.KeyID)
+	}
+	if c.has(&r[2], at[2], v.ExternalID != "") {
+		text(c, &r[2], &v.ExternalID)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.AutoApply); ok {
+		boolean(c, &r[3], &o)
+		keep(c, &v.AutoApply, o)
+	}
+	c.end(&rulesOfAttachBudgetRequest)
+}
+
+var rulesOfCreateBudgetRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "name", required: true, size: &bounds{1, 255}},
+	{kind: aText, name: "unit", size: &bounds{noMin, 32}},
+	{kind: aWhole, name: "allowance", null: true, size: &bounds{0, 9007199254740991}},
+	{kind: aStruct, name: "period", null: true},
+	{kind: aText, name: "overshoot", enum: []string{"charge", "clamp"}},
+	{kind: aText, name: "onExpiry", enum: []string{"release", "charge"}},
+	{kind: aWhole, name: "maxOpen", null: true, size: &bounds{0, 1000000}},
+	{kind: aList, name: "thresholds", size: &bounds{noMin, 5}, item: &field{kind: aWhole, size: &bounds{1, 100}}},
+	{kind: aBool, name: "enabled"},
+	{kind: aMeta, name: "meta", size: &bounds{noMin, 100}},
+}}
+
+func visitCreateBudgetRequest(c *checker, f *field, v *latchkey.CreateBudgetRequest) {
+	var at [10]int
+	if !c.object(f, &rulesOfCreateBudgetRequest, at[:]) {
+		return
+	}
+	r := rulesOfCreateBudgetRequest.fields
+	if c.has(&r[0], at[0], v.Name != "") {
+		text(c, &r[0], &v.Name)
+	}
+	if c.has(&r[1], at[1], v.Unit != "") {
+		text(c, &r[1], &v.Unit)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Allowance); ok {
+		whole(c, &r[2], &o)
+		keep(c, &v.Allowance, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Period); ok {
+		visitBudgetPeriod(c, &r[3], &o)
+		keep(c, &v.Period, o)
+	}
+	if c.has(&r[4], at[4], v.Overshoot != "") {
+		text(c, &r[4], &v.Overshoot)
+	}
+	if c.has(&r[5], at[5], v.OnExpiry != "") {
+		text(c, &r[5], &v.OnExpiry)
+	}
+	if o, ok := hasSome(c, &r[6], at[6], &v.MaxOpen); ok {
+		whole(c, &r[6], &o)
+		keep(c, &v.MaxOpen, o)
+	}
+	if c.has(&r[7], at[7], v.Thresholds != nil) {
+		wholes(c, &r[7], &v.Thresholds)
+	}
+	if o, ok := hasSome(c, &r[8], at[8], &v.Enabled); ok {
+		boolean(c, &r[8], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if c.has(&r[9], at[9], v.Meta != "") {
+		meta(c, &r[9], &v.Meta)
+	}
+	c.end(&rulesOfCreateBudgetRequest)
+}
+
+var rulesOfBudgetPeriod = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "every", required: true, enum: []string{"hour", "day", "week", "month"}},
+	{kind: aText, name: "timeZone", size: &bounds{1, 64}},
+	{kind: aWhole, name: "anchor", size: &bounds{1, 31}},
+}}
+
+func visitBudgetPeriod(c *checker, f *field, v *latchkey.BudgetPeriod) {
+	var at [3]int
+	if !c.object(f, &rulesOfBudgetPeriod, at[:]) {
+		return
+	}
+	r := rulesOfBudgetPeriod.fields
+	if c.has(&r[0], at[0], v.Every != "") {
+		text(c, &r[0], &v.Every)
+	}
+	if c.has(&r[1], at[1], v.TimeZone != "") {
+		text(c, &r[1], &v.TimeZone)
+	}
+	if c.has(&r[2], at[2], v.Anchor != 0) {
+		whole(c, &r[2], &v.Anchor)
+	}
+	c.end(&rulesOfBudgetPeriod)
+}
+
+var rulesOfDeleteBudgetRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+}}
+
+func visitDeleteBudgetRequest(c *checker, f *field, v *latchkey.DeleteBudgetRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfDeleteBudgetRequest, at[:]) {
+		return
+	}
+	r := rulesOfDeleteBudgetRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	c.end(&rulesOfDeleteBudgetRequest)
+}
+
+var rulesOfDetachBudgetRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aText, name: "keyId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "externalId", size: &bounds{1, 255}, pattern: check.Patterns["externalId"]},
+}}
+
+func visitDetachBudgetRequest(c *checker, f *field, v *latchkey.DetachBudgetRequest) {
+	var at [3]int
+	if !c.object(f, &rulesOfDetachBudgetRequest, at[:]) {
+		return
+	}
+	r := rulesOfDetachBudgetRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if c.has(&r[1], at[1], v.KeyID != "") {
+		text(c, &r[1], &v.KeyID)
+	}
+	if c.has(&r[2], at[2], v.ExternalID != "") {
+		text(c, &r[2], &v.ExternalID)
+	}
+	c.end(&rulesOfDetachBudgetRequest)
+}
+
+var rulesOfExtendReservationRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "reservationId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aSpan, name: "ttl", required: true, size: &bounds{1000, 86400000}},
+}}
+
+func visitExtendReservationRequest(c *checker, f *field, v *latchkey.ExtendReservationRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfExtendReservationRequest, at[:]) {
+		return
+	}
+	r := rulesOfExtendReservationRequest.fields
+	if c.has(&r[0], at[0], v.ReservationID != "") {
+		text(c, &r[0], &v.ReservationID)
+	}
+	if c.has(&r[1], at[1], v.TTL.Milliseconds() != 0) {
+		span(c, &r[1], &v.TTL)
+	}
+	c.end(&rulesOfExtendReservationRequest)
+}
+
+var rulesOfGetBudgetRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+}}
+
+func visitGetBudgetRequest(c *checker, f *field, v *latchkey.GetBudgetRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfGetBudgetRequest, at[:]) {
+		return
+	}
+	r := rulesOfGetBudgetRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	c.end(&rulesOfGetBudgetRequest)
+}
+
+var rulesOfGetReservationRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "reservationId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitGetReservationRequest(c *checker, f *field, v *latchkey.GetReservationRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfGetReservationRequest, at[:]) {
+		return
+	}
+	r := rulesOfGetReservationRequest.fields
+	if c.has(&r[0], at[0], v.ReservationID != "") {
+		text(c, &r[0], &v.ReservationID)
+	}
+	c.end(&rulesOfGetReservationRequest)
+}
+
+var rulesOfGrantBudgetRequest = object{loose: false, needs: true, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aWhole, name: "amount", required: true, needed: true, size: &bounds{-9007199254740991, 9007199254740991}},
+	{kind: aText, name: "note", size: &bounds{noMin, 255}},
+}}
+
+func visitGrantBudgetRequest(c *checker, f *field, v *latchkey.GrantBudgetRequest) {
+	var at [3]int
+	if !v.Amount.IsZero() {
+		at[1] = given
+	}
+	if !c.object(f, &rulesOfGrantBudgetRequest, at[:]) {
+		return
+	}
+	r := rulesOfGrantBudgetRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Amount); ok {
+		whole(c, &r[1], &o)
+		keep(c, &v.Amount, o)
+	}
+	if c.has(&r[2], at[2], v.Note != "") {
+		text(c, &r[2], &v.Note)
+	}
+	c.end(&rulesOfGrantBudgetRequest)
+}
+
+var rulesOfListBudgetAttachmentsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitListBudgetAttachmentsRequest(c *checker, f *field, v *latchkey.ListBudgetAttachmentsRequest) {
+	var at [3]int
+	if !c.object(f, &rulesOfListBudgetAttachmentsRequest, at[:]) {
+		return
+	}
+	r := rulesOfListBudgetAttachmentsRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if c.has(&r[1], at[1], v.Limit != 0) {
+		whole(c, &r[1], &v.Limit)
+	}
+	if c.has(&r[2], at[2], v.Cursor != "") {
+		text(c, &r[2], &v.Cursor)
+	}
+	c.end(&rulesOfListBudgetAttachmentsRequest)
+}
+
+var rulesOfListBudgetEntriesRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aTime, name: "from", size: &bounds{0, noMax}},
+	{kind: aTime, name: "to", size: &bounds{0, noMax}},
+	{kind: aText, name: "per", enum: []string{"hour", "day", "month"}},
+	{kind: aBool, name: "byKey"},
+	{kind: aWhole, name: "limit", size: &bounds{1, 1000}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitListBudgetEntriesRequest(c *checker, f *field, v *latchkey.ListBudgetEntriesRequest) {
+	var at [7]int
+	if !c.object(f, &rulesOfListBudgetEntriesRequest, at[:]) {
+		return
+	}
+	r := rulesOfListBudgetEntriesRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if c.has(&r[1], at[1], !v.From.IsZero()) {
+		instant(c, &r[1], &v.From)
+	}
+	if c.has(&r[2], at[2], !v.To.IsZero()) {
+		instant(c, &r[2], &v.To)
+	}
+	if c.has(&r[3], at[3], v.Per != "") {
+		text(c, &r[3], &v.Per)
+	}
+	if c.has(&r[4], at[4], v.ByKey) {
+		boolean(c, &r[4], &v.ByKey)
+	}
+	if c.has(&r[5], at[5], v.Limit != 0) {
+		whole(c, &r[5], &v.Limit)
+	}
+	if c.has(&r[6], at[6], v.Cursor != "") {
+		text(c, &r[6], &v.Cursor)
+	}
+	c.end(&rulesOfListBudgetEntriesRequest)
+}
+
+var rulesOfListReservationsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", size: &bounds{1, 255}},
+	{kind: aText, name: "keyId", size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aText, name: "state", enum: []string{"open", "settled", "released", "expired"}},
+	{kind: aWhole, name: "limit", size: &bounds{1, 100}},
+	{kind: aText, name: "cursor", size: &bounds{noMin, 1024}},
+}}
+
+func visitListReservationsRequest(c *checker, f *field, v *latchkey.ListReservationsRequest) {
+	var at [5]int
+	if !c.object(f, &rulesOfListReservationsRequest, at[:]) {
+		return
+	}
+	r := rulesOfListReservationsRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if c.has(&r[1], at[1], v.KeyID != "") {
+		text(c, &r[1], &v.KeyID)
+	}
+	if c.has(&r[2], at[2], v.State != "") {
+		text(c, &r[2], &v.State)
+	}
+	if c.has(&r[3], at[3], v.Limit != 0) {
+		whole(c, &r[3], &v.Limit)
+	}
+	if c.has(&r[4], at[4], v.Cursor != "") {
+		text(c, &r[4], &v.Cursor)
+	}
+	c.end(&rulesOfListReservationsRequest)
+}
+
+var rulesOfReleaseReservationRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "reservationId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitReleaseReservationRequest(c *checker, f *field, v *latchkey.ReleaseReservationRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfReleaseReservationRequest, at[:]) {
+		return
+	}
+	r := rulesOfReleaseReservationRequest.fields
+	if c.has(&r[0], at[0], v.ReservationID != "") {
+		text(c, &r[0], &v.ReservationID)
+	}
+	c.end(&rulesOfReleaseReservationRequest)
+}
+
+var rulesOfReserveBudgetsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aList, name: "budgets", required: true, size: &bounds{1, 8}, item: &field{kind: aStruct}},
+	{kind: aSpan, name: "ttl", required: true, size: &bounds{1000, 86400000}},
+}}
+
+func visitReserveBudgetsRequest(c *checker, f *field, v *latchkey.ReserveBudgetsRequest) {
+	var at [2]int
+	if !c.object(f, &rulesOfReserveBudgetsRequest, at[:]) {
+		return
+	}
+	r := rulesOfReserveBudgetsRequest.fields
+	if c.has(&r[0], at[0], v.Budgets != nil) {
+		if openList(c, &r[0], &v.Budgets) {
+			for c.nextItem(len(v.Budgets)) {
+				visitBudgetCost(c, r[0].item, item(c, &v.Budgets))
+			}
+		}
+	}
+	if c.has(&r[1], at[1], v.TTL.Milliseconds() != 0) {
+		span(c, &r[1], &v.TTL)
+	}
+	c.end(&rulesOfReserveBudgetsRequest)
+}
+
+var rulesOfSettleReservationRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "reservationId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+	{kind: aWhole, name: "cost", size: &bounds{0, 9007199254740991}},
+	{kind: aList, name: "budgets", size: &bounds{noMin, 16}, item: &field{kind: aStruct}},
+	{kind: aWhole, name: "credits", size: &bounds{0, 1000000000000}},
+}}
+
+func visitSettleReservationRequest(c *checker, f *field, v *latchkey.SettleReservationRequest) {
+	var at [4]int
+	if !c.object(f, &rulesOfSettleReservationRequest, at[:]) {
+		return
+	}
+	r := rulesOfSettleReservationRequest.fields
+	if c.has(&r[0], at[0], v.ReservationID != "") {
+		text(c, &r[0], &v.ReservationID)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Cost); ok {
+		whole(c, &r[1], &o)
+		keep(c, &v.Cost, o)
+	}
+	if c.has(&r[2], at[2], v.Budgets != nil) {
+		if openList(c, &r[2], &v.Budgets) {
+			for c.nextItem(len(v.Budgets)) {
+				visitBudgetCost(c, r[2].item, item(c, &v.Budgets))
+			}
+		}
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Credits); ok {
+		whole(c, &r[3], &o)
+		keep(c, &v.Credits, o)
+	}
+	c.end(&rulesOfSettleReservationRequest)
+}
+
+var rulesOfSpendBudgetsRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aList, name: "budgets", required: true, size: &bounds{1, 8}, item: &field{kind: aStruct}},
+}}
+
+func visitSpendBudgetsRequest(c *checker, f *field, v *latchkey.SpendBudgetsRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfSpendBudgetsRequest, at[:]) {
+		return
+	}
+	r := rulesOfSpendBudgetsRequest.fields
+	if c.has(&r[0], at[0], v.Budgets != nil) {
+		if openList(c, &r[0], &v.Budgets) {
+			for c.nextItem(len(v.Budgets)) {
+				visitBudgetCost(c, r[0].item, item(c, &v.Budgets))
+			}
+		}
+	}
+	c.end(&rulesOfSpendBudgetsRequest)
+}
+
+var rulesOfUpdateBudgetRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aText, name: "name", size: &bounds{1, 255}},
+	{kind: aText, name: "unit", null: true, size: &bounds{noMin, 32}},
+	{kind: aWhole, name: "allowance", null: true, size: &bounds{0, 9007199254740991}},
+	{kind: aStruct, name: "period", null: true},
+	{kind: aText, name: "overshoot", enum: []string{"charge", "clamp"}},
+	{kind: aText, name: "onExpiry", enum: []string{"release", "charge"}},
+	{kind: aWhole, name: "maxOpen", null: true, size: &bounds{0, 1000000}},
+	{kind: aList, name: "thresholds", null: true, size: &bounds{noMin, 5}, item: &field{kind: aWhole, size: &bounds{1, 100}}},
+	{kind: aBool, name: "enabled"},
+	{kind: aMeta, name: "meta", null: true, size: &bounds{noMin, 100}},
+}}
+
+func visitUpdateBudgetRequest(c *checker, f *field, v *latchkey.UpdateBudgetRequest) {
+	var at [11]int
+	if !c.object(f, &rulesOfUpdateBudgetRequest, at[:]) {
+		return
+	}
+	r := rulesOfUpdateBudgetRequest.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Name); ok {
+		text(c, &r[1], &o)
+		keep(c, &v.Name, o)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Unit); ok {
+		text(c, &r[2], &o)
+		keep(c, &v.Unit, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Allowance); ok {
+		whole(c, &r[3], &o)
+		keep(c, &v.Allowance, o)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.Period); ok {
+		visitBudgetPeriod(c, &r[4], &o)
+		keep(c, &v.Period, o)
+	}
+	if c.has(&r[5], at[5], v.Overshoot != "") {
+		text(c, &r[5], &v.Overshoot)
+	}
+	if c.has(&r[6], at[6], v.OnExpiry != "") {
+		text(c, &r[6], &v.OnExpiry)
+	}
+	if o, ok := hasSome(c, &r[7], at[7], &v.MaxOpen); ok {
+		whole(c, &r[7], &o)
+		keep(c, &v.MaxOpen, o)
+	}
+	if o, ok := hasSome(c, &r[8], at[8], &v.Thresholds); ok {
+		wholes(c, &r[8], &o)
+		keep(c, &v.Thresholds, o)
+	}
+	if o, ok := hasSome(c, &r[9], at[9], &v.Enabled); ok {
+		boolean(c, &r[9], &o)
+		keep(c, &v.Enabled, o)
+	}
+	if o, ok := hasSome(c, &r[10], at[10], &v.Meta); ok {
+		meta(c, &r[10], &o)
+		keep(c, &v.Meta, o)
+	}
+	c.end(&rulesOfUpdateBudgetRequest)
+}
+
 // appendAnswer appends an answer of any type.
 func appendAnswer(b []byte, answer any) ([]byte, bool) {
 	switch v := answer.(type) {
@@ -3285,6 +3885,30 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendSentTestWebhook(b, &v), true
 	case latchkey.SelfRerolledKey:
 		return appendSelfRerolledKey(b, &v), true
+	case latchkey.CreatedBudget:
+		return appendCreatedBudget(b, &v), true
+	case latchkey.ExtendedReservation:
+		return appendExtendedReservation(b, &v), true
+	case latchkey.Budget:
+		return appendBudget(b, &v), true
+	case latchkey.Reservation:
+		return appendReservation(b, &v), true
+	case latchkey.GrantedBudget:
+		return appendGrantedBudget(b, &v), true
+	case []latchkey.Budget:
+		return appendList(b, v, appendBudget), true
+	case []latchkey.BudgetAttachment:
+		return appendList(b, v, appendBudgetAttachment), true
+	case []latchkey.BudgetEntry:
+		return appendList(b, v, appendBudgetEntry), true
+	case []latchkey.Reservation:
+		return appendList(b, v, appendReservation), true
+	case latchkey.SettledReservation:
+		return appendSettledReservation(b, &v), true
+	case latchkey.ReservedBudgets:
+		return appendReservedBudgets(b, &v), true
+	case latchkey.SpentBudgets:
+		return appendSpentBudgets(b, &v), true
 	}
 	return b, false
 }
@@ -4254,6 +4878,14 @@ func appendVerification(b []byte, v *latchkey.Verification) []byte {
 		b = append(b, `,"retryAfter":`...)
 		b = appendSpan(b, v.RetryAfter)
 	}
+	if len(v.Budgets) > 0 {
+		b = append(b, `,"budgets":`...)
+		b = appendList(b, v.Budgets, appendBudgetState)
+	}
+	if v.Reservation != nil {
+		b = append(b, `,"reservation":`...)
+		b = appendNewReservation(b, v.Reservation)
+	}
 	return closeObject(b, start)
 }
 
@@ -4288,6 +4920,55 @@ func appendRatelimitState(b []byte, v *latchkey.RatelimitState) []byte {
 
 	b = append(b, `,"autoApply":`...)
 	b = appendBool(b, v.AutoApply)
+
+	return closeObject(b, start)
+}
+
+func appendBudgetState(b []byte, v *latchkey.BudgetState) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"name":`...)
+	b = appendText(b, v.Name)
+
+	b = append(b, `,"unit":`...)
+	b = appendText(b, v.Unit)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	b = append(b, `,"reserved":`...)
+	b = appendWhole(b, v.Reserved)
+
+	if !v.Allowance.IsZero() {
+		b = append(b, `,"allowance":`...)
+		if o, ok := v.Allowance.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Reset.IsZero() {
+		b = append(b, `,"reset":`...)
+		b = appendTime(b, v.Reset)
+	}
+
+	b = append(b, `,"exceeded":`...)
+	b = appendBool(b, v.Exceeded)
+
+	return closeObject(b, start)
+}
+
+func appendNewReservation(b []byte, v *latchkey.NewReservation) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"expires":`...)
+	b = appendTime(b, v.Expires)
 
 	return closeObject(b, start)
 }
@@ -4772,6 +5453,22 @@ func appendQuotas(b []byte, v *latchkey.Quotas) []byte {
 	if !v.Webhooks.IsZero() {
 		b = append(b, `,"webhooks":`...)
 		if o, ok := v.Webhooks.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Budgets.IsZero() {
+		b = append(b, `,"budgets":`...)
+		if o, ok := v.Budgets.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Reservations.IsZero() {
+		b = append(b, `,"reservations":`...)
+		if o, ok := v.Reservations.Get(); ok {
 			b = appendWhole(b, o)
 		} else {
 			b = append(b, "null"...)
@@ -5419,6 +6116,308 @@ func appendSelfRerolledKey(b []byte, v *latchkey.SelfRerolledKey) []byte {
 
 	b = append(b, `,"oldExpires":`...)
 	b = appendTime(b, v.OldExpires)
+
+	return closeObject(b, start)
+}
+
+func appendCreatedBudget(b []byte, v *latchkey.CreatedBudget) []byte {
+	start := len(b)
+
+	b = append(b, `,"budgetId":`...)
+	b = appendText(b, v.BudgetID)
+
+	return closeObject(b, start)
+}
+
+func appendExtendedReservation(b []byte, v *latchkey.ExtendedReservation) []byte {
+	start := len(b)
+
+	b = append(b, `,"expires":`...)
+	b = appendTime(b, v.Expires)
+
+	return closeObject(b, start)
+}
+
+func appendBudget(b []byte, v *latchkey.Budget) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"name":`...)
+	b = appendText(b, v.Name)
+
+	b = append(b, `,"unit":`...)
+	b = appendText(b, v.Unit)
+
+	if !v.Allowance.IsZero() {
+		b = append(b, `,"allowance":`...)
+		if o, ok := v.Allowance.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Period.IsZero() {
+		b = append(b, `,"period":`...)
+		if o, ok := v.Period.Get(); ok {
+			b = appendBudgetPeriod(b, &o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+
+	b = append(b, `,"balance":`...)
+	b = appendWhole(b, v.Balance)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	b = append(b, `,"reserved":`...)
+	b = appendWhole(b, v.Reserved)
+
+	b = append(b, `,"open":`...)
+	b = appendWhole(b, v.Open)
+
+	b = append(b, `,"spent":`...)
+	b = appendWhole(b, v.Spent)
+
+	if !v.Reset.IsZero() {
+		b = append(b, `,"reset":`...)
+		b = appendTime(b, v.Reset)
+	}
+
+	b = append(b, `,"overshoot":`...)
+	b = appendText(b, v.Overshoot)
+
+	b = append(b, `,"onExpiry":`...)
+	b = appendText(b, v.OnExpiry)
+
+	if !v.MaxOpen.IsZero() {
+		b = append(b, `,"maxOpen":`...)
+		if o, ok := v.MaxOpen.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+
+	b = append(b, `,"thresholds":`...)
+	b = appendWholes(b, v.Thresholds)
+
+	b = append(b, `,"enabled":`...)
+	b = appendBool(b, v.Enabled)
+
+	if v.Meta != "" {
+		b = append(b, `,"meta":`...)
+		b = appendMeta(b, v.Meta)
+	}
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	if !v.UpdatedAt.IsZero() {
+		b = append(b, `,"updatedAt":`...)
+		b = appendTime(b, v.UpdatedAt)
+	}
+	return closeObject(b, start)
+}
+
+func appendBudgetPeriod(b []byte, v *latchkey.BudgetPeriod) []byte {
+	start := len(b)
+
+	b = append(b, `,"every":`...)
+	b = appendText(b, v.Every)
+
+	if v.TimeZone != "" {
+		b = append(b, `,"timeZone":`...)
+		b = appendText(b, v.TimeZone)
+	}
+	if v.Anchor != 0 {
+		b = append(b, `,"anchor":`...)
+		b = appendWhole(b, v.Anchor)
+	}
+	return closeObject(b, start)
+}
+
+func appendReservation(b []byte, v *latchkey.Reservation) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"state":`...)
+	b = appendText(b, v.State)
+
+	b = append(b, `,"budgets":`...)
+	b = appendList(b, v.Budgets, appendReservedAmount)
+
+	if !v.Credits.IsZero() {
+		b = append(b, `,"credits":`...)
+		if o, ok := v.Credits.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+
+	b = append(b, `,"createdAt":`...)
+	b = appendTime(b, v.CreatedAt)
+
+	b = append(b, `,"expires":`...)
+	b = appendTime(b, v.Expires)
+
+	if !v.EndedAt.IsZero() {
+		b = append(b, `,"endedAt":`...)
+		b = appendTime(b, v.EndedAt)
+	}
+	return closeObject(b, start)
+}
+
+func appendReservedAmount(b []byte, v *latchkey.ReservedAmount) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"name":`...)
+	b = appendText(b, v.Name)
+
+	b = append(b, `,"reserved":`...)
+	b = appendWhole(b, v.Reserved)
+
+	if !v.Charged.IsZero() {
+		b = append(b, `,"charged":`...)
+		if o, ok := v.Charged.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	return closeObject(b, start)
+}
+
+func appendGrantedBudget(b []byte, v *latchkey.GrantedBudget) []byte {
+	start := len(b)
+
+	b = append(b, `,"balance":`...)
+	b = appendWhole(b, v.Balance)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	return closeObject(b, start)
+}
+
+func appendBudgetAttachment(b []byte, v *latchkey.BudgetAttachment) []byte {
+	start := len(b)
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+	if v.ExternalID != "" {
+		b = append(b, `,"externalId":`...)
+		b = appendText(b, v.ExternalID)
+	}
+
+	b = append(b, `,"autoApply":`...)
+	b = appendBool(b, v.AutoApply)
+
+	return closeObject(b, start)
+}
+
+func appendBudgetEntry(b []byte, v *latchkey.BudgetEntry) []byte {
+	start := len(b)
+
+	b = append(b, `,"time":`...)
+	b = appendTime(b, v.Time)
+
+	b = append(b, `,"kind":`...)
+	b = appendText(b, v.Kind)
+
+	if v.KeyID != "" {
+		b = append(b, `,"keyId":`...)
+		b = appendText(b, v.KeyID)
+	}
+
+	b = append(b, `,"count":`...)
+	b = appendWhole(b, v.Count)
+
+	b = append(b, `,"amount":`...)
+	b = appendWhole(b, v.Amount)
+
+	return closeObject(b, start)
+}
+
+func appendSettledReservation(b []byte, v *latchkey.SettledReservation) []byte {
+	start := len(b)
+
+	b = append(b, `,"budgets":`...)
+	b = appendList(b, v.Budgets, appendBudgetState)
+
+	b = append(b, `,"charged":`...)
+	b = appendList(b, v.Charged, appendBudgetCost)
+
+	if !v.Credits.IsZero() {
+		b = append(b, `,"credits":`...)
+		if o, ok := v.Credits.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+
+	b = append(b, `,"late":`...)
+	b = appendBool(b, v.Late)
+
+	return closeObject(b, start)
+}
+
+func appendBudgetCost(b []byte, v *latchkey.BudgetCost) []byte {
+	start := len(b)
+
+	b = append(b, `,"budget":`...)
+	b = appendText(b, v.Budget)
+
+	if !v.Cost.IsZero() {
+		b = append(b, `,"cost":`...)
+		if o, ok := v.Cost.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	return closeObject(b, start)
+}
+
+func appendReservedBudgets(b []byte, v *latchkey.ReservedBudgets) []byte {
+	start := len(b)
+
+	b = append(b, `,"success":`...)
+	b = appendBool(b, v.Success)
+
+	b = append(b, `,"budgets":`...)
+	b = appendList(b, v.Budgets, appendBudgetState)
+
+	if v.Reservation != nil {
+		b = append(b, `,"reservation":`...)
+		b = appendNewReservation(b, v.Reservation)
+	}
+	return closeObject(b, start)
+}
+
+func appendSpentBudgets(b []byte, v *latchkey.SpentBudgets) []byte {
+	start := len(b)
+
+	b = append(b, `,"success":`...)
+	b = appendBool(b, v.Success)
+
+	b = append(b, `,"budgets":`...)
+	b = appendList(b, v.Budgets, appendBudgetState)
 
 	return closeObject(b, start)
 }

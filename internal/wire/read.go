@@ -160,6 +160,15 @@ func texts[S ~string](c *checker, f *field, list *[]S) {
 	}
 }
 
+// wholes visits a list of whole numbers.
+func wholes[N int | int64](c *checker, f *field, list *[]N) {
+	if openList(c, f, list) {
+		for c.nextItem(len(*list)) {
+			whole(c, f.item, item(c, list))
+		}
+	}
+}
+
 // text visits a string.
 func text[S ~string](c *checker, f *field, s *S) {
 	if c.reading {

@@ -65,7 +65,7 @@ func (q *Queries) OtherOfFamily(ctx context.Context, family string, iD string) (
 }
 
 const refillsDue = `-- name: RefillsDue :many
-SELECT b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, COALESCE(k.name, '') AS key_name FROM balances b
+SELECT b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed, COALESCE(k.name, '') AS key_name FROM balances b
 LEFT JOIN keys k ON k.id = b.id
 WHERE b.refill_interval <> '' AND b.refill_at <= $1
 ORDER BY b.refill_at
@@ -94,6 +94,17 @@ func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([
 			&i.Balance.RefillAmount,
 			&i.Balance.RefillDay,
 			&i.Balance.RefillAt,
+			&i.Balance.Used,
+			&i.Balance.Spent,
+			&i.Balance.Reserved,
+			&i.Balance.Held,
+			&i.Balance.Open,
+			&i.Balance.PeriodStart,
+			&i.Balance.PeriodEnd,
+			&i.Balance.NextExpiry,
+			&i.Balance.Granted,
+			&i.Balance.GrantedAt,
+			&i.Balance.Crossed,
 			&i.KeyName,
 		); err != nil {
 			return nil, err

@@ -183,6 +183,10 @@ UNION ALL
 SELECT 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply, l.algorithm
 FROM limits l
 WHERE l.owner_id = $1 OR l.owner_id = $2
+UNION ALL
+SELECT 'budget', g.id, g.name, a.owner_id, 0, 0, a.auto_apply, ''
+FROM budget_attachments a JOIN budgets g ON g.id = a.budget_id
+WHERE a.owner_id = $3 OR a.owner_id = $2
 `
 
 type KeyGrantsRow struct {
@@ -197,9 +201,9 @@ type KeyGrantsRow struct {
 }
 
 // What a key holds: direct permissions, roles, the roles' permissions, and the
-// rate limits of the key and of its identity.
-func (q *Queries) KeyGrants(ctx context.Context, keyID string, identityID string) ([]KeyGrantsRow, error) {
-	rows, err := q.db.QueryContext(ctx, keyGrants, keyID, identityID)
+// rate limits and budgets of the key and of its identity.
+func (q *Queries) KeyGrants(ctx context.Context, keyID string, identityID string, family string) ([]KeyGrantsRow, error) {
+	rows, err := q.db.QueryContext(ctx, keyGrants, keyID, identityID, family)
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,17 @@ type Balance struct {
 	RefillAmount   int64
 	RefillDay      int64
 	RefillAt       int64
+	Used           int64
+	Spent          int64
+	Reserved       int64
+	Held           int64
+	Open           int64
+	PeriodStart    int64
+	PeriodEnd      int64
+	NextExpiry     int64
+	Granted        int64
+	GrantedAt      int64
+	Crossed        int64
 }
 
 type BrowserSession struct {
@@ -82,6 +93,34 @@ type BrowserSession struct {
 	CreatedAt int64
 	UsedAt    int64
 	ExpiresAt int64
+}
+
+type Budget struct {
+	ID          string
+	WorkspaceID string
+	Name        string
+	Search      string
+	Unit        string
+	Allowance   sql.NullInt64
+	Every       string
+	TimeZone    string
+	Anchor      int64
+	Overshoot   string
+	OnExpiry    string
+	MaxOpen     sql.NullInt64
+	Thresholds  string
+	Enabled     bool
+	Meta        string
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
+type BudgetCrossing struct {
+	BudgetID    string
+	Since       int64
+	Percent     int64
+	WorkspaceID string
+	Time        int64
 }
 
 type Cell struct {
@@ -217,6 +256,36 @@ type PortalSession struct {
 	Active      bool
 	CreatedAt   int64
 	ExpiresAt   int64
+}
+
+type Reservation struct {
+	ID             string
+	WorkspaceID    string
+	KeyID          string
+	APIID          string
+	KeyspaceID     string
+	BalanceID      string
+	Credits        int64
+	CreditsAsked   int64
+	CreditsCharged int64
+	State          string
+	Late           bool
+	CreatedAt      int64
+	ExpiresAt      int64
+	EndedAt        int64
+}
+
+type ReservationPart struct {
+	ReservationID string
+	BudgetID      string
+	WorkspaceID   string
+	Amount        int64
+	Prepaid       int64
+	PeriodStart   int64
+	EntryAt       int64
+	Asked         int64
+	Charged       int64
+	ExpiresAt     int64
 }
 
 type Role struct {

@@ -26,6 +26,7 @@ var (
 	span    = &kind{"aSpan", "span", "appendSpan", "%s.Milliseconds() != 0"}
 	meta    = &kind{"aMeta", "meta", "appendMeta", `%s != ""`}
 	list    = &kind{"aList", "texts", "appendTexts", "%s != nil"}
+	wholes  = &kind{"aList", "wholes", "appendWholes", "%s != nil"}
 	object  = &kind{"aStruct", "", "", "%s != nil"}
 )
 

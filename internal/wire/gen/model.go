@@ -189,8 +189,13 @@ func (m *model) readType(f *field, t reflect.Type) (err error) {
 	case t.Kind() == reflect.Slice:
 		f.Kind, f.Item = list, &field{}
 		err = m.readType(f.Item, t.Elem())
-		if of := f.Item; err == nil && (of.Opt || of.Ptr || of.Kind != text && of.Kind != object) {
-			err = fmt.Errorf("a list holds strings or structs, not %s", t.Elem())
+		of := f.Item
+		switch {
+		case err != nil:
+		case of.Opt || of.Ptr || of.Kind != text && of.Kind != object && of.Kind != whole:
+			err = fmt.Errorf("a list holds strings, whole numbers or structs, not %s", t.Elem())
+		case of.Kind == whole:
+			f.Kind = wholes
 		}
 	case t.Kind() == reflect.Struct && !readsItself(t):
 		f.Kind = object
@@ -216,7 +221,7 @@ func (f *field) fit() error {
 		return errors.New("min and max are not for a bool or a struct")
 	case (r.Pattern != "" || r.Enum != nil) && f.Kind != text:
 		return errors.New("pattern and enum are for strings")
-	case r.Items != nil && f.Kind != list:
+	case r.Items != nil && f.Kind != list && f.Kind != wholes:
 		return errors.New("items rules are for a list")
 	}
 	return nil

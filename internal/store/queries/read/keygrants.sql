@@ -1,6 +1,6 @@
 -- name: KeyGrants :many
 -- What a key holds: direct permissions, roles, the roles' permissions, and the
--- rate limits of the key and of its identity.
+-- rate limits and budgets of the key and of its identity.
 SELECT 'permission' AS kind, p.id, p.slug AS name, '' AS owner_id,
     CAST(0 AS BIGINT) AS amount, CAST(0 AS BIGINT) AS duration, FALSE AS auto_apply, '' AS algorithm
 FROM key_permissions kp JOIN permissions p ON p.id = kp.permission_id
@@ -16,7 +16,11 @@ WHERE kr.key_id = sqlc.arg(key_id)
 UNION ALL
 SELECT 'limit', l.id, l.name, l.owner_id, l.amount, l.duration, l.auto_apply, l.algorithm
 FROM limits l
-WHERE l.owner_id = sqlc.arg(key_id) OR l.owner_id = sqlc.arg(identity_id);
+WHERE l.owner_id = sqlc.arg(key_id) OR l.owner_id = sqlc.arg(identity_id)
+UNION ALL
+SELECT 'budget', g.id, g.name, a.owner_id, 0, 0, a.auto_apply, ''
+FROM budget_attachments a JOIN budgets g ON g.id = a.budget_id
+WHERE a.owner_id = sqlc.arg(family) OR a.owner_id = sqlc.arg(identity_id);
 
 -- name: GrantsOfPage :many
 -- What the keys of a page hold, in the words of KeyGrants: of the keys of an API from one id to
