@@ -233,7 +233,8 @@ type ListBudgetAttachmentsRequest struct {
 
 // BudgetAttachment is a key or an identity that has a budget.
 type BudgetAttachment struct {
-	// KeyID is the key; absent for an identity. Of keys that were rerolled it is the newest.
+	// KeyID is the key; absent for an identity. Of keys that were rerolled it is the newest. A
+	// deleted key is here as long as its record exists.
 	KeyID string `json:"keyId,omitempty"`
 	// ExternalID is your name for the identity; absent for a key.
 	ExternalID string `json:"externalId,omitempty"`

@@ -164,6 +164,12 @@ type DeleteKeyRequest struct {
 	Permanent bool `json:"permanent,omitempty" check:"default=false"`
 }
 
+// RestoreKeyRequest asks to undo the deletion of a key.
+type RestoreKeyRequest struct {
+	// KeyID is the deleted key.
+	KeyID string `json:"keyId" check:"required,min=3,max=255,pattern=id"`
+}
+
 // FindKeysRequest asks for one page of the keys of the workspace that satisfy all filters.
 // Absent filters select all keys.
 type FindKeysRequest struct {
@@ -268,4 +274,9 @@ func (s Keys) Update(ctx context.Context, r UpdateKeyRequest, opts ...CallOption
 // Delete deletes a key. It stops verifying at once.
 func (s Keys) Delete(ctx context.Context, r DeleteKeyRequest, opts ...CallOption) error {
 	return do(ctx, s.c, "keys.deleteKey", &r, opts)
+}
+
+// Restore brings back a key that was deleted in the last 30 days, but not permanently.
+func (s Keys) Restore(ctx context.Context, r RestoreKeyRequest, opts ...CallOption) error {
+	return do(ctx, s.c, "keys.restoreKey", &r, opts)
 }

@@ -512,6 +512,10 @@ var operations = []Operation{
 	},
 	{Name: "keys.deleteKey", Refusals: []int{404}, Rules: []Rule{onKey("delete_key")}},
 	{
+		Name: "keys.restoreKey", Refusals: []int{404, 412},
+		Rules: []Rule{onNewKeys(), onKey("update_key")},
+	},
+	{
 		Name: "keys.verifyKey", Effect: EffectCounts, Refusals: []int{412},
 		Rules: []Rule{onKey("verify_key").masked()},
 	},

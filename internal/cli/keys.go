@@ -36,7 +36,8 @@ type keyCommands struct {
 		Key       string `arg:"" name:"key-id" json:"keyId" help:"The key's id."`
 		Permanent bool   `json:"permanent,omitempty" help:"Erase its record, too."`
 		Confirmed
-	} `cmd:"" aliases:"delete" op:"keys.deleteKey" confirm:"Key {keyId} will stop working, and there is no way back (latchkey keys disable has one)." done:"Revoked key {keyId}. It no longer works." help:"Delete a key; it stops working at once."`
+	} `cmd:"" aliases:"delete" op:"keys.deleteKey" confirm:"Key {keyId} will stop working. Without --permanent, latchkey keys restore undoes it for 30 days." done:"Revoked key {keyId}. It no longer works." help:"Delete a key; it stops working at once."`
+	Restore     oneKey `cmd:"" op:"keys.restoreKey" done:"Restored key {keyId}. It works again." help:"Undo the deletion of a key, for 30 days."`
 	Permissions struct {
 		Add    keyPermissions    `cmd:"" op:"keys.addPermissions" done:"Key {keyId} has the permissions." help:"Add permissions."`
 		Remove keyPermissions    `cmd:"" op:"keys.removePermissions" done:"Key {keyId} doesn't have the permissions." help:"Remove permissions."`

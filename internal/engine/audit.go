@@ -33,6 +33,7 @@ const (
 	keyRerolled
 	keyMigrated
 	keyDeleted
+	keyRestored
 	keyDecrypted
 	keysExported
 	keyPermissionConnected
@@ -108,6 +109,7 @@ var auditEvents = [...]struct {
 	keyRerolled:       {"key.reroll", "Made the key %[1]s in place of %[2]s", "key key api"},
 	keyMigrated:       {"key.update", "Completed the migration of the key %[1]s", "key"},
 	keyDeleted:        {"key.delete", "Deleted the key %[1]s", "key api"},
+	keyRestored:       {"key.restore", "Restored the deleted key %[1]s", "key api"},
 	keysExported:      {"key.export", "Exported keys of the API %[1]s", "api"},
 	keyDecrypted:      {"key.decrypt", "Decrypted keys of the API %[1]s", "api key+"},
 

@@ -132,6 +132,7 @@ func TestEveryEventIsAuditedAsDeclared(t *testing.T) {
 	run("webhooks.deleteWebhook", `{"webhookId":%q}`, hook)
 
 	run("keys.deleteKey", `{"keyId":%q}`, key.KeyID)
+	run("keys.restoreKey", `{"keyId":%q}`, key.KeyID)
 	run("apis.deleteApi", `{"apiId":%q}`, api)
 
 	logs := append(w.auditLogs(w.who.WorkspaceID()), w.auditLogs(workspace)...)

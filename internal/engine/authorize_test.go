@@ -19,7 +19,7 @@ import (
 type things struct {
 	api, key, secret, role, permission, identity, namespace, migration, workspace, rootKey string
 	webhook, delivery                                                                      string
-	portal, otherKeyspace, reservation                                                     string
+	portal, otherKeyspace, reservation, deleted                                            string
 }
 
 func (w *world) newThings() things {
@@ -56,6 +56,8 @@ func (w *world) newThings() things {
 		latchkey.SendTestWebhookRequest{WebhookID: x.webhook}).DeliveryID
 	x.otherKeyspace = w.keyspace(w.newAPI())
 	x.reservation = w.reserve(time.Hour, costOf(w.prepaid("a budget", 9), 1)...).Reservation.ID
+	x.deleted = w.newKey(latchkey.CreateKeyRequest{APIID: x.api}).KeyID
+	must[latchkey.Empty](w, w.who, "keys.deleteKey", object{"keyId": x.deleted})
 	return x
 }
 
@@ -78,6 +80,7 @@ func (x things) requests() map[string]object {
 		"keys.updateKeys":        {"filter": object{"apiId": x.api}, "enabled": true},
 		"keys.updateKey":         key(object{"permissions": slugs, "roles": roles}),
 		"keys.deleteKey":         key(object{"permanent": true}),
+		"keys.restoreKey":        {"keyId": x.deleted},
 		"keys.verifyKey":         {"key": x.secret},
 		"keys.rerollKey":         key(object{"expiration": 0}),
 		"keys.updateCredits":     key(object{"operation": "increment", "value": 1}),

@@ -28,6 +28,7 @@ var Ops = bindAll(map[string]*Op{
 	"keys.updateKey":         bindEmpty((*Engine).UpdateKey).revokingWhen(restricts),
 	"keys.updateKeys":        bindData((*Engine).UpdateKeys).revokingWhen(restrictsMany),
 	"keys.deleteKey":         bindEmpty((*Engine).DeleteKey).revoking(),
+	"keys.restoreKey":        bindEmpty((*Engine).RestoreKey),
 	"keys.verifyKey":         bindData((*Engine).VerifyKey).masking(keyNotFound),
 	"keys.explainKey":        bindData((*Engine).ExplainKey).masking(keyNotFound),
 	"keys.rerollKey":         bindData((*Engine).RerollKey).revoking(),

@@ -150,7 +150,8 @@ func (x *explanation) find(ctx context.Context) error {
 		x.add(verdict{check: latchkey.CheckExists, detail: "The key exists."})
 	case key.deleted:
 		x.add(verdict{latchkey.CheckExists, latchkey.NotFound,
-			"The key, its API or its workspace is deleted.", "Create a new key."})
+			"The key, its API or its workspace is deleted.",
+			"A key that was deleted in the last 30 days can be restored with keys.restoreKey."})
 	default:
 		x.add(verdict{latchkey.CheckExists, latchkey.NotFound,
 			"The key is of the keyspace " + key.keyspace + ", which the request doesn't list.",

@@ -477,9 +477,9 @@ func (e *Engine) UpdateKey(ctx context.Context, who Caller, r *latchkey.UpdateKe
 }
 
 // DeleteKey deletes a key, which fails from its next verification on. The
-// record of the key stays in the database, unreachable; with permanent it is
-// removed with all its links. The identity, the roles and the permissions
-// always stay.
+// record of the key stays in the database for 90 days, of which keys.restoreKey can undo
+// the deletion for 30; with permanent it is removed at once, with all its links. The identity,
+// the roles and the permissions always stay.
 func (e *Engine) DeleteKey(ctx context.Context, who Caller, r *latchkey.DeleteKeyRequest) error {
 	return e.change(ctx, who, func(ctx context.Context, c *Change) error {
 		row, err := c.managedKey(ctx, r.KeyID)
@@ -502,7 +502,8 @@ func (c *Change) removeKey(ctx context.Context, k *read.Key, permanent bool) err
 
 // deleteKey marks a key as deleted or, if permanent, deletes it with its rows in
 // other tables. Its plaintext and saved responses with its secret are deleted in
-// either case. The balance of its family stays until its last key is deleted.
+// either case. The balance and the budgets of its family stay until the row of its last key
+// is deleted; the balance isn't refilled while all of them are marked.
 func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) error {
 	if err := c.tx.DropAnswersAbout(ctx, k.ID); err != nil {
 		return err
@@ -510,17 +511,8 @@ func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) err
 	if err := c.tx.DeleteSealedKey(ctx, k.ID); err != nil {
 		return err
 	}
-	last, err := c.isLastOfFamily(ctx, k)
-	if err != nil {
+	if err := c.releaseBalance(ctx, k, permanent); err != nil {
 		return err
-	}
-	if last {
-		if err := c.tx.DeleteBalance(ctx, balanceID(k)); err != nil {
-			return err
-		}
-		if err := c.tx.DetachOwner(ctx, balanceID(k)); err != nil {
-			return err
-		}
 	}
 	if permanent {
 		return c.eraseKey(ctx, k)
@@ -528,12 +520,38 @@ func (c *Change) deleteKey(ctx context.Context, k *read.Key, permanent bool) err
 	return c.tx.MarkKeyDeleted(ctx, k.ID, c.now)
 }
 
-// isLastOfFamily reports whether no other key uses the balance of a key.
-func (c *Change) isLastOfFamily(ctx context.Context, k *read.Key) (bool, error) {
+// releaseBalance ends the use of a balance by a key: nothing changes if another key has it,
+// its refills stop if all other keys are marked as deleted, and it is deleted with the row of
+// the last one, whose budgets are detached.
+func (c *Change) releaseBalance(ctx context.Context, k *read.Key, permanent bool) error {
+	last, err := isLast(ctx, k, c.tx.OtherOfFamily)
+	if err != nil || !last {
+		return err
+	}
+	if permanent {
+		only, err := isLast(ctx, k, c.tx.RowOfFamily)
+		if err != nil {
+			return err
+		}
+		if only {
+			if err := c.tx.DetachOwner(ctx, balanceID(k)); err != nil {
+				return err
+			}
+			return c.tx.DeleteBalance(ctx, balanceID(k))
+		}
+	}
+	return c.tx.PauseRefills(ctx, balanceID(k))
+}
+
+// isLast reports whether a query finds no other key of a key's family.
+func isLast(
+	ctx context.Context, k *read.Key,
+	other func(ctx context.Context, family, id string) (string, error),
+) (bool, error) {
 	if k.Family == "" {
 		return true, nil
 	}
-	_, err := c.tx.OtherOfFamily(ctx, k.Family, k.ID)
+	_, err := other(ctx, k.Family, k.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return true, nil
 	}

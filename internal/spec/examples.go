@@ -347,6 +347,10 @@ var examples = map[string]example{
 		},
 		response: latchkey.UpdatedKeys{Updated: 12},
 	},
+	"keys.restoreKey": {
+		request:  latchkey.RestoreKeyRequest{KeyID: theKey},
+		response: latchkey.Empty{},
+	},
 	"keys.verifyKey": {
 		request: latchkey.VerifyKeyRequest{
 			Key: theSecret, Tags: []string{"path=/v1/forecasts"},

@@ -63,6 +63,8 @@ func visit(c *checker, request any) {
 		visitRemoveRolesRequest(c, &anObject, v)
 	case *latchkey.RerollKeyRequest:
 		visitRerollKeyRequest(c, &anObject, v)
+	case *latchkey.RestoreKeyRequest:
+		visitRestoreKeyRequest(c, &anObject, v)
 	case *latchkey.SetPermissionsRequest:
 		visitSetPermissionsRequest(c, &anObject, v)
 	case *latchkey.SetRolesRequest:
@@ -1056,6 +1058,22 @@ func visitRerollKeyRequest(c *checker, f *field, v *latchkey.RerollKeyRequest) {
 		keep(c, &v.Expiration, o)
 	}
 	c.end(&rulesOfRerollKeyRequest)
+}
+
+var rulesOfRestoreKeyRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "keyId", required: true, size: &bounds{3, 255}, pattern: check.Patterns["id"]},
+}}
+
+func visitRestoreKeyRequest(c *checker, f *field, v *latchkey.RestoreKeyRequest) {
+	var at [1]int
+	if !c.object(f, &rulesOfRestoreKeyRequest, at[:]) {
+		return
+	}
+	r := rulesOfRestoreKeyRequest.fields
+	if c.has(&r[0], at[0], v.KeyID != "") {
+		text(c, &r[0], &v.KeyID)
+	}
+	c.end(&rulesOfRestoreKeyRequest)
 }
 
 var rulesOfSetPermissionsRequest = object{loose: false, needs: false, fields: []field{

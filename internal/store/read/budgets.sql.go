@@ -22,8 +22,8 @@ func (q *Queries) Attached(ctx context.Context, budgetID string, ownerID string)
 
 const attachmentsPage = `-- name: AttachmentsPage :many
 SELECT a.owner_id, a.auto_apply, COALESCE(i.external_id, '') AS external_id,
-    CAST(COALESCE((SELECT k.id FROM keys k WHERE (k.id = a.owner_id OR k.family = a.owner_id AND k.family <> '') AND k.deleted_at = 0
-        ORDER BY k.created_at DESC, k.id DESC LIMIT 1), '') AS TEXT) AS key_id
+    CAST(COALESCE((SELECT k.id FROM keys k WHERE k.id = a.owner_id OR k.family = a.owner_id AND k.family <> ''
+        ORDER BY CASE WHEN k.deleted_at = 0 THEN 0 ELSE 1 END, k.created_at DESC, k.id DESC LIMIT 1), '') AS TEXT) AS key_id
 FROM budget_attachments a
 LEFT JOIN identities i ON i.id = a.owner_id
 WHERE a.budget_id = $1 AND a.owner_id >= $2
@@ -38,7 +38,7 @@ type AttachmentsPageRow struct {
 	KeyID      string
 }
 
-// The keys and identities that have a budget, from an id on. A key is the newest of its family.
+// The keys and identities that have a budget, from an id on. A key is the newest of its family, a deleted one if all are.
 func (q *Queries) AttachmentsPage(ctx context.Context, budgetID string, fromID string, most int64) ([]AttachmentsPageRow, error) {
 	rows, err := q.db.QueryContext(ctx, attachmentsPage, budgetID, fromID, most)
 	if err != nil {

@@ -119,3 +119,16 @@ func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([
 	}
 	return items, nil
 }
+
+const rowOfFamily = `-- name: RowOfFamily :one
+SELECT id FROM keys WHERE family = $1 AND family <> '' AND id <> $2
+LIMIT 1
+`
+
+// Another key of a family, deleted or not.
+func (q *Queries) RowOfFamily(ctx context.Context, family string, iD string) (string, error) {
+	row := q.db.QueryRowContext(ctx, rowOfFamily, family, iD)
+	var id string
+	err := row.Scan(&id)
+	return id, err
+}

@@ -61,6 +61,16 @@ func (q *Queries) InsertBalance(ctx context.Context, arg InsertBalanceParams) er
 	return err
 }
 
+const pauseRefills = `-- name: PauseRefills :exec
+UPDATE balances SET refill_at = 9223372036854775807 WHERE id = $1 AND refill_interval <> ''
+`
+
+// Stops the refills of a balance whose keys are all deleted, until one is restored.
+func (q *Queries) PauseRefills(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, pauseRefills, id)
+	return err
+}
+
 const refill = `-- name: Refill :execrows
 UPDATE balances SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = $1
 WHERE id = $2 AND refill_at = $3 AND refill_interval <> ''

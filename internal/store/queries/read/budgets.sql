@@ -28,10 +28,10 @@ SELECT COUNT(*) FROM budget_attachments WHERE owner_id = $1;
 SELECT auto_apply FROM budget_attachments WHERE budget_id = $1 AND owner_id = $2;
 
 -- name: AttachmentsPage :many
--- The keys and identities that have a budget, from an id on. A key is the newest of its family.
+-- The keys and identities that have a budget, from an id on. A key is the newest of its family, a deleted one if all are.
 SELECT a.owner_id, a.auto_apply, COALESCE(i.external_id, '') AS external_id,
-    CAST(COALESCE((SELECT k.id FROM keys k WHERE (k.id = a.owner_id OR k.family = a.owner_id AND k.family <> '') AND k.deleted_at = 0
-        ORDER BY k.created_at DESC, k.id DESC LIMIT 1), '') AS TEXT) AS key_id
+    CAST(COALESCE((SELECT k.id FROM keys k WHERE k.id = a.owner_id OR k.family = a.owner_id AND k.family <> ''
+        ORDER BY CASE WHEN k.deleted_at = 0 THEN 0 ELSE 1 END, k.created_at DESC, k.id DESC LIMIT 1), '') AS TEXT) AS key_id
 FROM budget_attachments a
 LEFT JOIN identities i ON i.id = a.owner_id
 WHERE a.budget_id = sqlc.arg(budget_id) AND a.owner_id >= sqlc.arg(from_id)

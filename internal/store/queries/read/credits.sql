@@ -20,6 +20,11 @@ SELECT COUNT(*) FROM (
     WHERE family = sqlc.arg(family) AND family <> '' AND deleted_at = 0
     LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS counted;
 
+-- name: RowOfFamily :one
+-- Another key of a family, deleted or not.
+SELECT id FROM keys WHERE family = sqlc.arg(family) AND family <> '' AND id <> sqlc.arg(id)
+LIMIT 1;
+
 -- name: RefillsDue :many
 SELECT sqlc.embed(b), COALESCE(k.name, '') AS key_name FROM balances b
 LEFT JOIN keys k ON k.id = b.id

@@ -15,6 +15,10 @@ UPDATE balances SET refill_interval = $2, refill_amount = $3, refill_day = $4, r
 INSERT INTO balances (id, workspace_id, remaining) VALUES ($1, $2, $3)
 ON CONFLICT (id) DO UPDATE SET remaining = excluded.remaining;
 
+-- name: PauseRefills :exec
+-- Stops the refills of a balance whose keys are all deleted, until one is restored.
+UPDATE balances SET refill_at = 9223372036854775807 WHERE id = $1 AND refill_interval <> '';
+
 -- name: AddBalance :one
 -- Adds to a balance if the sum still fits 64 bits; no row otherwise.
 UPDATE balances SET remaining = remaining + CAST(sqlc.arg(amount) AS BIGINT)
