@@ -678,6 +678,10 @@ var operations = []Operation{
 			inNamespace+"/overrides/{overrideId}#read").masked()},
 	},
 	{
+		Name: "ratelimit.explainOverride", Effect: EffectReads, Refusals: []int{404},
+		Rules: []Rule{onOverrides("read_override"), onNamespace("limit")},
+	},
+	{
 		Name: "ratelimit.listOverrides", Effect: EffectReads, Paged: true, Refusals: []int{404},
 		Rules: []Rule{onOverrides("read_override")},
 	},

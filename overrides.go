@@ -49,6 +49,56 @@ type GetOverrideRequest struct {
 	Identifier string `json:"identifier" check:"required,min=1,max=512"`
 }
 
+// ExplainOverrideRequest asks which overrides match an identifier, which one applies, and how
+// much is used.
+type ExplainOverrideRequest struct {
+	// Namespace is the namespace's name or id.
+	Namespace string `json:"namespace" check:"required,min=1,max=512"`
+	// Identifier is what is limited.
+	Identifier string `json:"identifier" check:"required,min=1,max=512"`
+	// Limit is the limit that calls send, which applies without an override. Send it with duration.
+	Limit Opt[int64] `json:"limit,omitzero" check:"min=1"`
+	// Duration is the duration that calls send, in milliseconds.
+	Duration Opt[Duration] `json:"duration,omitzero" check:"min=1000,max=2592000000"`
+	// Cost is how much a call would use.
+	Cost Opt[int64] `json:"cost,omitzero" check:"min=0,default=1"`
+	// Algorithm is the algorithm that calls send.
+	Algorithm Algorithm `json:"algorithm,omitempty" check:"enum=sliding_window|token_bucket"`
+}
+
+// OverrideExplanation is the response to [ExplainOverrideRequest].
+type OverrideExplanation struct {
+	// Summary says in a sentence what applies.
+	Summary string `json:"summary" check:"required"`
+	// Overrides are the overrides that match the identifier, at most 100: first the one that applies,
+	// then the others in the order in which they would.
+	Overrides []Override `json:"overrides" check:"required"`
+	// State is the limit as it is now; absent if neither an override nor the request has one.
+	State *OverrideState `json:"state,omitempty"`
+}
+
+// OverrideState is a rate limit as it is now. Nothing was counted.
+type OverrideState struct {
+	// Success reports whether a call would pass.
+	Success bool `json:"success" check:"required"`
+	// Limit is the limit that applies.
+	Limit int64 `json:"limit" check:"required"`
+	// Duration is the length of the window in milliseconds.
+	Duration Duration `json:"duration" check:"required"`
+	// Algorithm is how calls count.
+	Algorithm Algorithm `json:"algorithm" check:"required,enum=sliding_window|token_bucket"`
+	// Used is how much is used, at most the limit.
+	Used int64 `json:"used" check:"required"`
+	// Remaining is how much is left before the call.
+	Remaining int64 `json:"remaining" check:"required"`
+	// Reset is the end of the current window, or when the token bucket is full again, in
+	// unix milliseconds.
+	Reset Time `json:"reset" check:"required"`
+	// RetryAfter is how long to wait until the call fits, in milliseconds; absent if it fits, and if
+	// it never will.
+	RetryAfter Duration `json:"retryAfter,omitzero"`
+}
+
 // DeleteOverrideRequest asks to delete one override.
 type DeleteOverrideRequest struct {
 	// Namespace is the namespace's name or id.
@@ -79,6 +129,14 @@ func (s Ratelimits) GetOverride(
 	ctx context.Context, r GetOverrideRequest, opts ...CallOption,
 ) (Override, error) {
 	return call[Override](ctx, s.c, "ratelimit.getOverride", &r, opts)
+}
+
+// ExplainOverride says which overrides match an identifier, which one applies, and how much
+// is used. It counts nothing.
+func (s Ratelimits) ExplainOverride(
+	ctx context.Context, r ExplainOverrideRequest, opts ...CallOption,
+) (OverrideExplanation, error) {
+	return call[OverrideExplanation](ctx, s.c, "ratelimit.explainOverride", &r, opts)
 }
 
 // ListOverrides reads one page of the overrides of a namespace.

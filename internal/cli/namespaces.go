@@ -50,6 +50,10 @@ type overrideCommands struct {
 		Namespace  string `arg:"" json:"namespace" complete:"ratelimit.listNamespaces name" help:"Name or id of the namespace."`
 		Identifier string `arg:"" json:"identifier" help:"An identifier, or the text of a pattern."`
 	} `cmd:"" op:"ratelimit.getOverride" help:"Show the override that applies to an identifier."`
+	Explain struct {
+		Namespace  string `arg:"" json:"namespace" complete:"ratelimit.listNamespaces name" help:"Name or id of the namespace."`
+		Identifier string `arg:"" json:"identifier" help:"What is limited: a user, an address."`
+	} `cmd:"" op:"ratelimit.explainOverride" help:"Show the overrides that match an identifier, which one applies, and how much is used."`
 	Delete struct {
 		Namespace  string `arg:"" json:"namespace" complete:"ratelimit.listNamespaces name" help:"Name or id of the namespace."`
 		Identifier string `arg:"" json:"identifier" help:"Identifier or pattern, exactly as it was set."`

@@ -64,6 +64,7 @@ var Ops = bindAll(map[string]*Op{
 	"ratelimit.multiLimit":      bindData((*Engine).MultiLimit),
 	"ratelimit.setOverride":     bindData((*Engine).SetOverride),
 	"ratelimit.getOverride":     bindData((*Engine).GetOverride).masking(overrideNotFound),
+	"ratelimit.explainOverride": bindData((*Engine).ExplainOverride),
 	"ratelimit.listOverrides":   bindPage((*Engine).ListOverrides),
 	"ratelimit.deleteOverride":  bindEmpty((*Engine).DeleteOverride),
 	"ratelimit.listNamespaces":  bindPage((*Engine).ListNamespaces),

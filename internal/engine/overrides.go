@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/ratelimit"
 	"github.com/latchkeyhq/latchkey/internal/store"
 	"github.com/latchkeyhq/latchkey/internal/store/read"
 	"github.com/latchkeyhq/latchkey/internal/store/write"
@@ -120,11 +121,15 @@ func (e *Engine) GetOverride(
 	if err := who.require(ids{Namespace: space.id, Override: o.ID}); err != nil {
 		return latchkey.Override{}, err
 	}
+	return overrideShown(&o), nil
+}
+
+func overrideShown(o *ratelimit.Override) latchkey.Override {
 	return latchkey.Override{
 		OverrideID: o.ID, Identifier: o.Pattern, Limit: o.Limit,
 		Duration:  latchkey.PerMilli(o.Duration),
 		Algorithm: latchkey.Algorithm(o.Algorithm),
-	}, nil
+	}
 }
 
 // ListOverrides returns one page of the overrides of a namespace, in the order

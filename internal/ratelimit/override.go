@@ -49,6 +49,23 @@ func bySpecificity(a, b Override) int {
 	)
 }
 
+// Matching returns the overrides that match an identifier, at most so many: first the one
+// that [Overrides.Resolve] returns, then the others in the order in which it would.
+func (o *Overrides) Matching(identifier string, most int) []Override {
+	var all []Override
+	exact, found := o.exact[identifier]
+	if found {
+		all = append(all, exact)
+	}
+	for _, override := range o.patterns {
+		if len(all) < most && override.Pattern != exact.Pattern &&
+			wildcard.Match(override.Pattern, identifier) {
+			all = append(all, override)
+		}
+	}
+	return all
+}
+
 // Resolve returns the override for an identifier, and whether there is one. A
 // Pattern equal to the identifier comes first; then, of those that match, the one
 // with the most literal characters; then the one that sorts first. It does not

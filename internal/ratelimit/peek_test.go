@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/latchkeyhq/latchkey/internal/testenv"
+	"github.com/latchkeyhq/latchkey/internal/wildcard"
 	"pgregory.net/rapid"
 )
 
@@ -67,4 +68,35 @@ func TestPeekAsksWhereANodeIsNotSure(t *testing.T) {
 	if decisions[0].Passed {
 		t.Errorf("a node that has not heard of another's calls: %+v", decisions[0])
 	}
+}
+
+// TestMatchingBeginsWithTheOverrideThatApplies for random patterns, and has each that
+// matches once.
+func TestMatchingBeginsWithTheOverrideThatApplies(t *testing.T) {
+	pattern := rapid.StringMatching(`[ab*]{1,4}`)
+	rapid.Check(t, func(rt *rapid.T) {
+		var list []Override
+		for i, text := range rapid.SliceOfDistinct(pattern, rapid.ID[string]).Draw(rt, "patterns") {
+			list = append(list, Override{ID: string(rune('a' + i)), Pattern: text})
+		}
+		o := NewOverrides(list)
+		identifier := pattern.Draw(rt, "identifier")
+		matching := o.Matching(identifier, len(list))
+		applies, found := o.Resolve(identifier)
+		if found != (len(matching) > 0) || found && matching[0] != applies {
+			rt.Fatalf("%+v applies, %+v match", applies, matching)
+		}
+		seen := map[string]bool{}
+		for _, m := range matching {
+			if seen[m.Pattern] || m.Pattern != identifier && !wildcard.Match(m.Pattern, identifier) {
+				rt.Fatalf("%q twice, or it doesn't match %q", m.Pattern, identifier)
+			}
+			seen[m.Pattern] = true
+		}
+		for _, other := range list {
+			if !seen[other.Pattern] && wildcard.Match(other.Pattern, identifier) {
+				rt.Fatalf("%q matches %q too", other.Pattern, identifier)
+			}
+		}
+	})
 }

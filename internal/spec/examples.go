@@ -556,6 +556,18 @@ var examples = map[string]example{
 		request:  latchkey.GetOverrideRequest{Namespace: "uploads", Identifier: theCustomer},
 		response: uploads,
 	},
+	"ratelimit.explainOverride": {
+		request: latchkey.ExplainOverrideRequest{Namespace: "uploads", Identifier: theCustomer},
+		response: latchkey.OverrideExplanation{
+			Summary:   "The override of harbor_* applies: 487 of 500 left.",
+			Overrides: []latchkey.Override{uploads},
+			State: &latchkey.OverrideState{
+				Success: true, Limit: uploads.Limit, Duration: uploads.Duration,
+				Algorithm: latchkey.SlidingWindow, Used: 13, Remaining: uploads.Limit - 13,
+				Reset: latchkey.AtMilli(april1),
+			},
+		},
+	},
 	"ratelimit.listOverrides": {
 		request:  latchkey.ListOverridesRequest{Namespace: theNamespace},
 		response: []latchkey.Override{uploads},

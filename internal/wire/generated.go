@@ -119,6 +119,8 @@ func visit(c *checker, request any) {
 		visitDeleteNamespaceRequest(c, &anObject, v)
 	case *latchkey.DeleteOverrideRequest:
 		visitDeleteOverrideRequest(c, &anObject, v)
+	case *latchkey.ExplainOverrideRequest:
+		visitExplainOverrideRequest(c, &anObject, v)
 	case *latchkey.GetOverrideRequest:
 		visitGetOverrideRequest(c, &anObject, v)
 	case *latchkey.LimitRequest:
@@ -1879,6 +1881,45 @@ func visitDeleteOverrideRequest(c *checker, f *field, v *latchkey.DeleteOverride
 		text(c, &r[1], &v.Identifier)
 	}
 	c.end(&rulesOfDeleteOverrideRequest)
+}
+
+var rulesOfExplainOverrideRequest = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "namespace", required: true, size: &bounds{1, 512}},
+	{kind: aText, name: "identifier", required: true, size: &bounds{1, 512}},
+	{kind: aWhole, name: "limit", size: &bounds{1, noMax}},
+	{kind: aSpan, name: "duration", size: &bounds{1000, 2592000000}},
+	{kind: aWhole, name: "cost", size: &bounds{0, noMax}},
+	{kind: aText, name: "algorithm", enum: []string{"sliding_window", "token_bucket"}},
+}}
+
+func visitExplainOverrideRequest(c *checker, f *field, v *latchkey.ExplainOverrideRequest) {
+	var at [6]int
+	if !c.object(f, &rulesOfExplainOverrideRequest, at[:]) {
+		return
+	}
+	r := rulesOfExplainOverrideRequest.fields
+	if c.has(&r[0], at[0], v.Namespace != "") {
+		text(c, &r[0], &v.Namespace)
+	}
+	if c.has(&r[1], at[1], v.Identifier != "") {
+		text(c, &r[1], &v.Identifier)
+	}
+	if o, ok := hasSome(c, &r[2], at[2], &v.Limit); ok {
+		whole(c, &r[2], &o)
+		keep(c, &v.Limit, o)
+	}
+	if o, ok := hasSome(c, &r[3], at[3], &v.Duration); ok {
+		span(c, &r[3], &o)
+		keep(c, &v.Duration, o)
+	}
+	if o, ok := hasSome(c, &r[4], at[4], &v.Cost); ok {
+		whole(c, &r[4], &o)
+		keep(c, &v.Cost, o)
+	}
+	if c.has(&r[5], at[5], v.Algorithm != "") {
+		text(c, &r[5], &v.Algorithm)
+	}
+	c.end(&rulesOfExplainOverrideRequest)
 }
 
 var rulesOfGetOverrideRequest = object{loose: false, needs: false, fields: []field{
@@ -3833,6 +3874,8 @@ func appendAnswer(b []byte, answer any) ([]byte, bool) {
 		return appendPermission(b, &v), true
 	case latchkey.Role:
 		return appendRole(b, &v), true
+	case latchkey.OverrideExplanation:
+		return appendOverrideExplanation(b, &v), true
 	case latchkey.Override:
 		return appendOverride(b, &v), true
 	case latchkey.LimitResult:
@@ -5018,6 +5061,22 @@ func appendCreatedRole(b []byte, v *latchkey.CreatedRole) []byte {
 	return closeObject(b, start)
 }
 
+func appendOverrideExplanation(b []byte, v *latchkey.OverrideExplanation) []byte {
+	start := len(b)
+
+	b = append(b, `,"summary":`...)
+	b = appendText(b, v.Summary)
+
+	b = append(b, `,"overrides":`...)
+	b = appendList(b, v.Overrides, appendOverride)
+
+	if v.State != nil {
+		b = append(b, `,"state":`...)
+		b = appendOverrideState(b, v.State)
+	}
+	return closeObject(b, start)
+}
+
 func appendOverride(b []byte, v *latchkey.Override) []byte {
 	start := len(b)
 
@@ -5036,6 +5095,37 @@ func appendOverride(b []byte, v *latchkey.Override) []byte {
 	if v.Algorithm != "" {
 		b = append(b, `,"algorithm":`...)
 		b = appendText(b, v.Algorithm)
+	}
+	return closeObject(b, start)
+}
+
+func appendOverrideState(b []byte, v *latchkey.OverrideState) []byte {
+	start := len(b)
+
+	b = append(b, `,"success":`...)
+	b = appendBool(b, v.Success)
+
+	b = append(b, `,"limit":`...)
+	b = appendWhole(b, v.Limit)
+
+	b = append(b, `,"duration":`...)
+	b = appendSpan(b, v.Duration)
+
+	b = append(b, `,"algorithm":`...)
+	b = appendText(b, v.Algorithm)
+
+	b = append(b, `,"used":`...)
+	b = appendWhole(b, v.Used)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	b = append(b, `,"reset":`...)
+	b = appendTime(b, v.Reset)
+
+	if v.RetryAfter.Milliseconds() != 0 {
+		b = append(b, `,"retryAfter":`...)
+		b = appendSpan(b, v.RetryAfter)
 	}
 	return closeObject(b, start)
 }
