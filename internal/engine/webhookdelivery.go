@@ -246,7 +246,8 @@ func (e *Engine) send(
 	return o
 }
 
-// saveOutcomes stores the outcomes of attempts, and what they say about the webhook.
+// saveOutcomes stores the outcomes of attempts, and what they say about the webhook, unless it
+// has another URL since.
 func (e *Engine) saveOutcomes(
 	ctx context.Context, hook *read.Webhook, outcomes []outcome,
 ) error {
@@ -257,8 +258,9 @@ func (e *Engine) saveOutcomes(
 				return err
 			}
 		}
+		disabled = false
 		row, err := c.tx.Webhook(ctx, hook.ID, hook.WorkspaceID)
-		if errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) || err == nil && row.URL != hook.URL {
 			return nil
 		}
 		if err != nil {

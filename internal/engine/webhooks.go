@@ -111,9 +111,12 @@ func (e *Engine) UpdateWebhook(
 		if err != nil {
 			return latchkey.Webhook{}, err
 		}
-		enabled := row.Enabled
+		enabled, url := row.Enabled, row.URL
 		if err := e.applyWebhook(&row, r); err != nil {
 			return latchkey.Webhook{}, err
+		}
+		if row.URL != url {
+			row.FailingSince = 0
 		}
 		if row.Enabled && !enabled {
 			row.DisabledReason, row.FailingSince, row.Place = "", 0, c.tx.NextAudit(c.now)

@@ -37,7 +37,15 @@ func (w *world) newWebhook(who Caller, url string, events ...string) string {
 // disableWebhook lets the receiver of a webhook of the operator's workspace be gone.
 func (w *world) disableWebhook(id string) {
 	w.t.Helper()
-	err := w.saveOutcomes(w.t.Context(), &read.Webhook{ID: id, WorkspaceID: w.who.WorkspaceID()},
+	w.gone(id, must[latchkey.Webhook](w, w.who, "webhooks.getWebhook",
+		latchkey.GetWebhookRequest{WebhookID: id}).URL)
+}
+
+// gone lets a webhook find the receiver at a URL gone.
+func (w *world) gone(id, url string) {
+	w.t.Helper()
+	hook := &read.Webhook{ID: id, WorkspaceID: w.who.WorkspaceID(), URL: url}
+	err := w.saveOutcomes(w.t.Context(), hook,
 		[]outcome{{write.SetDeliveredParams{Status: http.StatusGone}, true}})
 	if err != nil {
 		w.t.Fatal(err)
@@ -488,9 +496,9 @@ func TestDeadWebhooksAreDisabled(t *testing.T) {
 	}
 	test := func(hook string) {
 		t.Helper()
+		sent := len(r.all())
 		must[latchkey.SentTestWebhook](w, w.who, "webhooks.sendTest",
 			latchkey.SendTestWebhookRequest{WebhookID: hook})
-		sent := len(r.all())
 		w.until("it is sent", func() bool { return len(r.all()) > sent })
 		w.until("the outcome is stored", func() bool {
 			return w.number("SELECT COUNT(*) FROM webhook_deliveries "+
@@ -535,6 +543,35 @@ func TestDeadWebhooksAreDisabled(t *testing.T) {
 	w.until("it is disabled", func() bool { return !state(gone).Enabled })
 	if got := state(gone); !strings.Contains(got.DisabledReason, "410") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestANewURLBeginsAnew: what became of the receiver before says nothing about it.
+func TestANewURLBeginsAnew(t *testing.T) {
+	w := newWorld(t)
+	const before, after = "https://before.invalid/", "https://after.invalid/"
+	hook := w.newWebhook(w.who, before, latchkey.EventKeyCreated)
+	w.exec("UPDATE webhooks SET failing_since = 1 WHERE id = $1", hook)
+	set := func(r latchkey.UpdateWebhookRequest) latchkey.Webhook {
+		t.Helper()
+		r.WebhookID = hook
+		return must[latchkey.Webhook](w, w.who, "webhooks.updateWebhook", r)
+	}
+	same := set(latchkey.UpdateWebhookRequest{Description: latchkey.Set("x")})
+	if same.FailingSince.IsZero() {
+		t.Errorf("with the same URL: %+v", same)
+	}
+	set(latchkey.UpdateWebhookRequest{URL: latchkey.Set(after)})
+	w.gone(hook, before)
+	got := must[latchkey.Webhook](w, w.who, "webhooks.getWebhook",
+		latchkey.GetWebhookRequest{WebhookID: hook})
+	if !got.Enabled || !got.FailingSince.IsZero() {
+		t.Errorf("with another URL: %+v", got)
+	}
+	w.gone(hook, after)
+	if got := must[latchkey.Webhook](w, w.who, "webhooks.getWebhook",
+		latchkey.GetWebhookRequest{WebhookID: hook}); got.Enabled {
+		t.Errorf("when that is gone: %+v", got)
 	}
 }
 

@@ -42,7 +42,7 @@ func NewSender(networks []netip.Prefix, config *tls.Config) *Sender {
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSClientConfig: config.Clone(),
 			TLSHandshakeTimeout: connectTimeout, MaxResponseHeaderBytes: maxHeaders,
-			MaxIdleConns: 100, MaxIdleConnsPerHost: 4, MaxConnsPerHost: 8,
+			MaxIdleConns: 100, MaxIdleConnsPerHost: 4,
 			IdleConnTimeout: 30 * time.Second, DisableCompression: true,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -218,6 +219,28 @@ func TestFailuresAreNamedWithoutTheURL(t *testing.T) {
 	if _, err := s.Send(ctx, Message{ID: "evt", URL: server.URL}, time.Now()); err == nil {
 		t.Error("sent after the end")
 	}
+}
+
+// TestReceiversOfAHostDontWait: those who share a host can't hold up each other.
+func TestReceiversOfAHostDontWait(t *testing.T) {
+	const sends = 16
+	var arrived sync.WaitGroup
+	arrived.Add(sends)
+	server, config := receiver(t, func(http.ResponseWriter, *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+	})
+	s := NewSender(loopback, config)
+	defer s.Close()
+	var wait sync.WaitGroup
+	for range sends {
+		wait.Go(func() {
+			if _, err := s.Send(t.Context(), Message{ID: "evt", URL: server.URL}, time.Now()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
 }
 
 func TestDelaysGrowAndEnd(t *testing.T) {
