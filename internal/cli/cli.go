@@ -38,6 +38,7 @@ type grammar struct {
 	Limits      limitCommands      `cmd:"" group:"manage" help:"Rate limits that belong to no key."`
 	Overrides   overrideCommands   `cmd:"" group:"manage" help:"Other limits for some identifiers of a namespace."`
 	Namespaces  namespaceCommands  `cmd:"" group:"manage" help:"Rate-limit namespaces."`
+	Budgets     budgetCommands     `cmd:"" group:"manage" help:"Budgets that keys, owners of keys and calls without a key share."`
 	RootKeys    rootKeyCommands    `cmd:"" group:"manage" help:"Root keys, which authenticate API requests."`
 	Self        selfCommands       `cmd:"" group:"manage" help:"What the holder of a key can do with it, without a root key."`
 	Portals     portalCommands     `cmd:"" group:"manage" help:"Pages on which end users manage their own keys, and their sessions."`
@@ -87,8 +88,9 @@ func (grammar) Help() string {
     latchkey root-keys create --name ci 'api.*.verify_key'
     latchkey call keys.verifyKey '{"key":"sk_…"}'
 
-Exit status: 0 success, 1 failure or a "no" (keys verify, limits check), 2 wrong command line,
-3 not found, 4 not signed in or not permitted, 5 the service can't be reached or is unavailable.
+Exit status: 0 success, 1 failure or a "no" (keys verify, limits check, budgets spend and reserve),
+2 wrong command line, 3 not found, 4 not signed in or not permitted, 5 the service can't be reached
+or is unavailable.
 With --json, an error is one JSON object on standard error.`
 }
 

@@ -111,7 +111,7 @@ func describeList(data json.RawMessage, name string) (lines []line, err error) {
 }
 
 // times are the fields that are unix milliseconds.
-var times = []string{"createdAt", "updatedAt", "lastUsedAt", "expires", "time", "reset"}
+var times = []string{"createdAt", "updatedAt", "lastUsedAt", "endedAt", "expires", "time", "reset"}
 
 // scalar writes a value for people.
 func scalar(data json.RawMessage, name string) string {

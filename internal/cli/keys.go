@@ -241,6 +241,8 @@ type verifyKey struct {
 	Permissions string   `placeholder:"QUERY" help:"What it must be allowed to do, for example 'docs.read AND docs.write'."`
 	Cost        *int64   `placeholder:"N" help:"Credits that the check spends (default: 1); 0 spends none."`
 	Limits      []string `name:"limit" placeholder:"NAME" help:"Limit to check besides those that always apply; repeatable."`
+	Budgets     []cost   `name:"budget" complete:"budgets.listBudgets name" placeholder:"BUDGET=N" help:"What it costs of a budget of the key, such as research=500; repeatable."`
+	Reserve     grace    `placeholder:"TIME" help:"Reserve for this long what it costs, instead of spending it; 1s to 24h."`
 	Tags        []string `name:"tag" placeholder:"TAG" help:"Tag of the verification's event; repeatable."`
 }
 
@@ -259,7 +261,10 @@ func (c *verifyKey) Run(ctx context.Context, a *app, client *latchkey.Client) er
 	if c.Cost != nil {
 		request.Credits = &latchkey.VerifyKeyCredits{Cost: latchkey.Set(*c.Cost)}
 	}
-	request.Ratelimits = limitsNamed(c.Limits)
+	request.Ratelimits, request.Budgets = limitsNamed(c.Limits), costs(c.Budgets)
+	if c.Reserve > 0 {
+		request.Reserve = &latchkey.VerifyKeyReserve{TTL: latchkey.Per(time.Duration(c.Reserve))}
+	}
 	v, err := client.Keys.Verify(ctx, request)
 	if err != nil {
 		return err

@@ -24,17 +24,14 @@ func TestCommittedManualIsCurrent(t *testing.T) {
 var byHand = []string{
 	"keys.verifyKey", "ratelimit.setOverride", "ratelimit.limit", "workspaces.createWorkspace",
 	"rootKeys.createRootKey", "migrations.createMigration", "auditLogs.listAuditLogs",
+	"auditLogs.verifyAuditLogs",
 	"ratelimit.multiLimit", "keys.whoami", "apis.listKeys", "keys.migrateKeys",
 	"keys.updateKeys", "keys.exportKeys", "keys.explainKey", "system.getHealth",
 	"analytics.getVerifications",
 	"analytics.getRatelimits", "usage.getTotals", "usage.getTimeseries", "liveness",
 	// an end user calls them, with a portal session
 	"portal.exchangeCode", "portal.listKeys", "portal.rerollKey", "portal.getVerifications",
-	"budgets.createBudget", "budgets.getBudget", "budgets.listBudgets", "budgets.updateBudget",
-	"budgets.deleteBudget", "budgets.grant", "budgets.attach", "budgets.detach",
-	"budgets.listAttachments", "budgets.spend", "budgets.reserve", "budgets.settle",
-	"budgets.release", "budgets.extend", "budgets.getReservation", "budgets.listReservations",
-	"budgets.listEntries",
+	"budgets.spend", "budgets.reserve", "budgets.listEntries",
 	// other names of operations that have a command
 	"rootKeys.createKey", "rootKeys.listKeys", "rootKeys.updateKey", "rootKeys.deleteKey",
 }
@@ -160,6 +157,24 @@ func TestHumanValues(t *testing.T) {
 		"10":              "", "10/": "", "/s": "", "10/-5m": "", "x/s": "", "10/999999y": "",
 	} {
 		same(t, text, want, new(limit))
+	}
+	for text, want := range map[string]string{
+		"hour": `{"every":"hour"}`, "month": `{"every":"month"}`, "week@7": `{"every":"week","anchor":7}`,
+		"month@31": `{"every":"month","anchor":31}`,
+		"year":     "", "day@1": "", "month@0": "", "month@": "", "month@100": "", "": "",
+	} {
+		same(t, text, want, new(every))
+	}
+	for text, want := range map[string]string{
+		"team=5k": `{"budget":"team","cost":5000}`, "team": `{"budget":"team"}`,
+		"a=b=0": `{"budget":"a=b","cost":0}`, "team=": "", "team=-1": "", "=5": "", "team=many": "",
+	} {
+		same(t, text, want, new(cost))
+	}
+	for text, want := range map[string]string{
+		"5m": "5000000", "-5k": "-5000", "0": "0", "--5": "", "1.5": "", "": "",
+	} {
+		same(t, text, want, new(whole))
 	}
 	for text, want := range map[string]string{
 		"24h": "86400000", "7d": "604800000", "0": "0", "1h30m": "5400000", "soon": "", "-1h": "",

@@ -273,3 +273,64 @@ func (a *amount) UnmarshalText(text []byte) error {
 	*a = amount(n)
 	return err
 }
+
+// whole is a whole number that can be left out, with k and m for thousands and millions.
+type whole struct{ latchkey.Opt[int64] }
+
+// UnmarshalText reads 1000, 5k or -5k.
+func (w *whole) UnmarshalText(text []byte) error {
+	digits, negative := strings.CutPrefix(string(text), "-")
+	n, err := parseCount(digits)
+	if negative {
+		n = -n
+	}
+	w.Opt = latchkey.Set(n)
+	return err
+}
+
+var periodText = regexp.MustCompile(`^(?:(hour|day)|(week|month)(?:@([1-9][0-9]?))?)$`)
+
+// every is the period of a budget. Its zero value is left out.
+type every struct {
+	latchkey.Opt[latchkey.BudgetPeriod]
+}
+
+// UnmarshalText reads hour, day, week@1 or month@15.
+func (e *every) UnmarshalText(text []byte) error {
+	parts := periodText.FindStringSubmatch(string(text))
+	if parts == nil {
+		return fmt.Errorf("%q is not a period like hour, day, week@1 or month@15", text)
+	}
+	p := latchkey.BudgetPeriod{Every: latchkey.BudgetEvery(parts[1] + parts[2])}
+	if parts[3] != "" {
+		p.Anchor, _ = strconv.Atoi(parts[3]) // it has digits only
+	}
+	e.Opt = latchkey.Set(p)
+	return nil
+}
+
+// cost is an amount of a budget.
+type cost latchkey.BudgetCost
+
+// UnmarshalText reads team=500, or team for 1.
+func (c *cost) UnmarshalText(text []byte) error {
+	c.Budget = string(text)
+	at := strings.LastIndexByte(c.Budget, '=')
+	if at < 0 {
+		return nil
+	}
+	n, err := parseCount(c.Budget[at+1:])
+	if err != nil || at == 0 {
+		return fmt.Errorf("%q is not a cost like team=500, or team for 1", text)
+	}
+	c.Budget, c.Cost = c.Budget[:at], latchkey.Set(n)
+	return nil
+}
+
+// costs are amounts of budgets as requests have them.
+func costs(flags []cost) (all []latchkey.BudgetCost) {
+	for _, c := range flags {
+		all = append(all, latchkey.BudgetCost(c))
+	}
+	return all
+}
