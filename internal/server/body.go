@@ -63,10 +63,7 @@ func (x *exchange) readLongBody(call *engine.Call, limit int64) error {
 	}
 	x.taken = taken{workspace, size}
 	x.body.Grow(int(size) - x.body.Len() + bytes.MinRead)
-	paced := &pacedReader{
-		body: x.r.Body, connection: http.NewResponseController(x.w), begun: time.Now(),
-	}
-	more, err := x.readUpTo(limit, paced)
+	more, err := x.readUpTo(limit, x.paced())
 	if more {
 		return bodyTooLarge(limit)
 	}
@@ -95,6 +92,13 @@ type pacedReader struct {
 	connection *http.ResponseController
 	begun      time.Time
 	received   int64
+}
+
+// paced returns a reader of the body of the request that must keep arriving.
+func (x *exchange) paced() *pacedReader {
+	return &pacedReader{
+		body: x.r.Body, connection: http.NewResponseController(x.w), begun: time.Now(),
+	}
 }
 
 func (p *pacedReader) Read(to []byte) (int, error) {

@@ -1,6 +1,9 @@
 package server
 
-import "net/http"
+import (
+	"io"
+	"net/http"
+)
 
 // Pages are pages for people, at paths that the API doesn't have.
 type Pages interface {
@@ -37,7 +40,32 @@ func (x *exchange) page() {
 		u.Scheme = "https"
 	}
 	r.URL, r.RemoteAddr = &u, x.remoteIP()
+	r.Body = &pageBody{x.r.Body, x}
 	x.Pages.ServeHTTP(&statusWriter{x.w, &x.status}, r)
+}
+
+// pageBody is the body of a request for a page.
+type pageBody struct {
+	io.ReadCloser
+	x *exchange
+}
+
+// Take takes memory for a body of at most that many bytes, as long bodies of the API do, and
+// reports whether there is enough. From then on the body must keep arriving.
+func (b *pageBody) Take(workspace string, most int64) bool {
+	size := b.x.r.ContentLength
+	if size < 0 {
+		size = most // nobody knows how long it will be
+	}
+	if !b.x.bodies.take(workspace, size) {
+		return false
+	}
+	b.x.taken = taken{workspace, size}
+	b.ReadCloser = struct {
+		io.Reader
+		io.Closer
+	}{b.x.paced(), b.ReadCloser}
+	return true
 }
 
 // statusWriter notes the status of a response.

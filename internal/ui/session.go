@@ -195,7 +195,11 @@ func (u *UI) find(r *http.Request) (Session, string, error) {
 	if secret == nil {
 		return Session{}, "", ErrNoSession
 	}
-	s, err := u.Sessions.Get(r.Context(), sessionID(secret))
+	var s Session
+	err := u.unknown.lookUp(r.Context(), network(r.RemoteAddr), u.Now(), func() (err error) {
+		s, err = u.Sessions.Get(r.Context(), sessionID(secret))
+		return err
+	})
 	if err != nil {
 		return Session{}, "", err
 	}

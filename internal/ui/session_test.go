@@ -232,6 +232,27 @@ func TestTriesAreLimited(t *testing.T) {
 	w.signedIn(w.RootKey)
 }
 
+// TestLongFormsAreForWhoIsSignedIn: of others the dashboard reads little.
+func TestLongFormsAreForWhoIsSignedIn(t *testing.T) {
+	w := open(t)
+	long := strings.Repeat("x", 100<<10)
+	for _, path := range []string{"/sign-in", "/look"} {
+		a := w.browser().post(path, "rootKey", long)
+		if a.status != http.StatusBadRequest || !strings.Contains(a.text, "16 KB") {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+	b := w.signedIn(w.RootKey)
+	a := b.post("/apis/new", "name", long)
+	if !strings.Contains(a.text, "Name") || strings.Contains(a.text, "could not be read") {
+		t.Errorf("/apis/new: %d %s", a.status, a.text)
+	}
+	a = b.post("/apis/new", "name", strings.Repeat(long, 13))
+	if a.status != http.StatusBadRequest || !strings.Contains(a.text, "could not be read") {
+		t.Errorf("/apis/new: %d", a.status)
+	}
+}
+
 // TestTheWelcomeLinkWorksOnce, and only at the first start.
 func TestTheWelcomeLinkWorksOnce(t *testing.T) {
 	w := open(t)

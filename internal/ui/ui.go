@@ -12,6 +12,7 @@ package ui
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"html/template"
 	"log/slog"
@@ -50,6 +51,7 @@ type UI struct {
 	origins *http.CrossOriginProtection
 	pages   map[string]*template.Template
 	tries   *tries
+	unknown *unknown
 	welcome welcome
 }
 
@@ -57,7 +59,7 @@ type UI struct {
 func New(cfg Config) (*UI, error) {
 	u := &UI{
 		Config: cfg, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(),
-		tries: newTries(), welcome: newWelcome(cfg.FirstKey),
+		tries: newTries(), unknown: newUnknown(), welcome: newWelcome(cfg.FirstKey),
 	}
 	if u.Log == nil {
 		u.Log = slog.Default()
@@ -73,7 +75,9 @@ func New(cfg Config) (*UI, error) {
 	u.mux.Handle(assets.Prefix, assets.Handler())
 	for pattern, page := range open {
 		u.mux.HandleFunc(pattern, u.guard(func(w http.ResponseWriter, r *http.Request) {
-			page(u, w, r)
+			if u.readForm(w, r, "") {
+				page(u, w, r)
+			}
 		}))
 	}
 	for pattern, page := range routes {
@@ -196,10 +200,15 @@ var policy = []string{strings.Join([]string{
 	"frame-ancestors 'none'",
 }, "; ")}
 
-// maxForm is the size of the largest form: 1 MiB of metadata and everything else.
-const maxForm = 1<<20 + 256<<10
+const (
+	// openForm is the size of the largest form that is read of anybody.
+	openForm = 16 << 10
+	// maxForm is the size of the largest form: 1 MiB of metadata and everything else. It is
+	// read only of browsers that are signed in.
+	maxForm = 1<<20 + 256<<10
+)
 
-// guard refuses what another site sent, bounds the body, and sets the headers of every page.
+// guard refuses what another site sent, and sets the headers of every page.
 func (u *UI) guard(page http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -213,12 +222,44 @@ func (u *UI) guard(page http.HandlerFunc) http.HandlerFunc {
 				"Nothing was changed. Open the page here and send it again.")
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := r.ParseForm(); err != nil {
-			u.plain(w, r, http.StatusBadRequest, "The form could not be read",
-				"Nothing was changed. A form can have 1.25 MB.")
-			return
-		}
 		page(w, r)
 	}
 }
+
+// LongBody is a body of a request that needs memory which requests share.
+type LongBody interface {
+	// Take takes memory for a body of at most that many bytes on behalf of a workspace, until
+	// the request ends, and reports whether there is enough.
+	Take(workspace string, most int64) bool
+}
+
+// readForm reads the form of a request that belongs to a workspace, "" if nobody is signed in.
+// It answers itself, and returns false, if the form is too long or can't be read.
+func (u *UI) readForm(w http.ResponseWriter, r *http.Request, workspace string) bool {
+	most := int64(openForm)
+	if workspace != "" && r.Method == http.MethodPost {
+		most = maxForm
+		long := r.ContentLength < 0 || openForm < r.ContentLength && r.ContentLength <= maxForm
+		if body, shared := r.Body.(LongBody); shared && long && !body.Take(workspace, most) {
+			w.Header().Set("Connection", "close")
+			w.Header().Set("Retry-After", "1")
+			u.plain(w, r, http.StatusServiceUnavailable, "Too many long forms are in progress",
+				"Nothing was changed. Send it again.")
+			return false
+		}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, most)
+	err := errTooLong
+	if r.ContentLength <= most {
+		err = r.ParseForm()
+	}
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		u.plain(w, r, http.StatusBadRequest, "The form could not be read",
+			fmt.Sprintf("Nothing was changed. This form can have %d KB.", most>>10))
+	}
+	return err == nil
+}
+
+// errTooLong is the error of a form that isn't read, because it says that it is too long.
+var errTooLong = errors.New("ui: the form is too long")

@@ -58,6 +58,9 @@ func (u *UI) visit(w http.ResponseWriter, r *http.Request, page func(*visit) err
 		v.fail(err)
 		return
 	}
+	if !u.readForm(w, r, v.who.WorkspaceID) {
+		return
+	}
 	if err := page(v); err != nil {
 		v.fail(err)
 	}
