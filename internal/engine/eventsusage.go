@@ -200,8 +200,9 @@ func (e *Engine) queryEvents(
 			Fix: "Leave it out to start with the first event.",
 		})
 	case errors.Is(err, tally.ErrTooManyGroups):
-		return heavyQuery("query_memory_limit_exceeded").with("The events have more than %d groups. "+
-			"Select fewer events, or group by another field.", tally.MaxGroups)
+		return heavyQuery("query_memory_limit_exceeded").with("The events have more than %d groups, "+
+			"or their names more than %d MiB. Select fewer events, or group by another field.",
+			tally.MaxGroups, tally.MaxLabelBytes>>20)
 	case limited.Err() != nil && ctx.Err() == nil:
 		return heavyQuery("query_execution_timeout").with("The events can't be read within %v. Ask "+
 			"for a shorter time.", queryTimeout)

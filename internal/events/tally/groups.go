@@ -20,6 +20,7 @@ type groups struct {
 	by    []Dimension
 	names [most]map[string]uint32 // the number of each label
 	texts [most][]string          // the labels by number
+	bytes int                     // of the labels
 	index map[place]uint32        // of sums
 	at    []place
 	sums  []Sum
@@ -65,13 +66,14 @@ func (g *groups) label(dimension int, text string) (uint32, error) {
 		return n, nil
 	case g.series != nil:
 		return noLabel, nil
-	case len(g.texts[dimension]) >= MaxGroups:
+	case len(g.texts[dimension]) >= MaxGroups, g.bytes+len(text) > MaxLabelBytes:
 		return noLabel, ErrTooManyGroups
 	}
 	n = uint32(len(g.texts[dimension]))
 	text = strings.Clone(text) // it is part of a block
 	g.names[dimension][text] = n
 	g.texts[dimension] = append(g.texts[dimension], text)
+	g.bytes += len(text)
 	return n, nil
 }
 

@@ -53,14 +53,17 @@ func Outcomes(kind events.Kind) []string {
 }
 
 var (
-	// ErrTooManyGroups is that the events have more groups than can be added up.
+	// ErrTooManyGroups is that the events have more groups than can be added up, or longer labels.
 	ErrTooManyGroups = errors.New("too many groups")
 	// ErrUnavailable is that the events can't be read now.
 	ErrUnavailable = events.ErrUnavailable
 )
 
-// MaxGroups bounds the groups of a question, and so its memory.
-const MaxGroups = 500_000
+// The bounds of the groups of a question, and so of its memory.
+const (
+	MaxGroups     = 500_000
+	MaxLabelBytes = 64 << 20 // of all different labels together
+)
 
 // OldError is that a time isn't kept any more.
 type OldError struct {
