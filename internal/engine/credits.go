@@ -59,7 +59,6 @@ func (e *Engine) spend(
 		left, err := from.Spend(ctx, key.workspace, key.family, cost)
 		if err == nil {
 			v.Credits = latchkey.Set(left)
-			e.hooks.noticeSpent(key, left, cost)
 			return nil
 		}
 		if !errors.Is(err, store.ErrNotFound) {

@@ -215,7 +215,8 @@ func (e *Engine) settleReservation(
 	ctx context.Context, who Caller, r *latchkey.SettleReservationRequest,
 ) (latchkey.SettledReservation, error) {
 	who.lane = store.Spends
-	return change(ctx, e, who, func(
+	var charged *reservation // nil if the response is an earlier one
+	done, err := change(ctx, e, who, func(
 		ctx context.Context, c *Change,
 	) (done latchkey.SettledReservation, err error) {
 		err = e.keep(ctx, c, func(ctx context.Context, l *ledger) error {
@@ -229,11 +230,16 @@ func (e *Engine) settleReservation(
 			if err := l.settleAs(ctx, res); err != nil {
 				return err
 			}
+			charged = res
 			done, err = l.settled(ctx, res)
 			return err
 		})
 		return done, err
 	})
+	if err == nil && charged != nil {
+		e.hooks.noticeCharged(charged)
+	}
+	return done, err
 }
 
 // reservation is a reservation in a change, and what a settlement asks for.

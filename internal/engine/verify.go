@@ -35,8 +35,8 @@ func (e *Engine) VerifyKey(
 	}
 	obs.code = v.Code
 	e.observe(&who, &obs, r)
-	if v.Code == latchkey.RateLimited && !obs.replayed {
-		e.hooks.noticeExceeded(obs.key, v.Ratelimits, obs.at)
+	if !obs.replayed {
+		e.hooks.noticeVerified(&obs, &v, cost(r))
 	}
 	return v, nil
 }

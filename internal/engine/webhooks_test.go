@@ -380,6 +380,37 @@ func TestLowCreditsAreReportedOnce(t *testing.T) {
 	want(3, "when nobody noticed")
 }
 
+// TestReservedCreditsAreNoticed: what a settlement takes beyond them too, and nothing that was
+// taken back.
+func TestReservedCreditsAreNoticed(t *testing.T) {
+	w := newWorld(t)
+	r := receive(t, w)
+	hook := w.newWebhook(w.who, r.url, latchkey.EventKeyCreditsLow)
+	w.mustRun(w.workOnWebhooks)
+	key := w.newKey(latchkey.CreateKeyRequest{Credits: limitedTo(5)})
+	reserve := func(cost int64) latchkey.VerifyKeyRequest {
+		return latchkey.VerifyKeyRequest{
+			Key: key.Key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(cost)},
+			Reserve: &latchkey.VerifyKeyReserve{TTL: latchkey.Per(time.Minute)},
+		}
+	}
+	full, root := w.who, *w.who.root
+	root.quotas = &latchkey.Quotas{Reservations: latchkey.Set[int64](0)}
+	full.root = &root
+	w.refused(full, "keys.verifyKey", reserve(5), 403, "workspace_quota_exceeded")
+	if len(w.hooks.take()) != 0 {
+		t.Error("noticed what was not committed")
+	}
+	v := must[latchkey.Verification](w, w.who, "keys.verifyKey", reserve(3))
+	must[latchkey.SettledReservation](w, w.who, "budgets.settle", latchkey.SettleReservationRequest{
+		ReservationID: v.Reservation.ID, Credits: latchkey.Set[int64](9),
+	})
+	w.settled(hook)
+	if got := r.all(); len(got) != 1 || got[0].event.Data.KeyID != key.KeyID {
+		t.Errorf("%d events", len(got))
+	}
+}
+
 // TestRefillsBeginAPeriod: a key that is low again after a refill is reported again.
 func TestRefillsBeginAPeriod(t *testing.T) {
 	w := newWorld(t)

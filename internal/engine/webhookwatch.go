@@ -110,6 +110,27 @@ func (h *hooks) noticeCredits(workspace, key string) {
 	h.notice(notice{event: latchkey.EventKeyCreditsLow, workspace: workspace, subject: key}, nil)
 }
 
+// noticeVerified notices what a verification has exceeded or spent. It is called after the commit:
+// before it, the job could look at the balance too early.
+func (h *hooks) noticeVerified(obs *observation, v *latchkey.Verification, cost int64) {
+	switch v.Code {
+	case latchkey.RateLimited:
+		h.noticeExceeded(obs.key, v.Ratelimits, obs.at)
+	case latchkey.Valid:
+		if left, limited := v.Credits.Get(); limited {
+			h.noticeSpent(obs.key, left, cost)
+		}
+	}
+}
+
+// noticeCharged notices that a settlement has taken credits of a key.
+func (h *hooks) noticeCharged(res *reservation) {
+	watch := h.watch(res.WorkspaceID)
+	if watch != nil && len(watch.thresholds) > 0 && res.CreditsCharged > 0 {
+		h.noticeCredits(res.WorkspaceID, res.KeyID)
+	}
+}
+
 // noticeSpent notices a spend that has taken a balance to a threshold or below.
 func (h *hooks) noticeSpent(key *keySnapshot, left, cost int64) {
 	watch := h.watch(key.workspace)
