@@ -118,15 +118,15 @@ func insert[K comparable, V any](m map[K]V, key K, v V, most int) {
 }
 
 // counts reports whether a request has an effect: it spends credits, uses a limit,
-// or adds tags.
+// reserves, or adds tags.
 func counts(r latchkey.VerifyKeyRequest) bool {
-	return r.Credits != nil || len(r.Ratelimits) > 0 || len(r.Tags) > 0
+	return r.Credits != nil || r.Reserve != nil || len(r.Ratelimits) > 0 || len(r.Tags) > 0
 }
 
-// countless reports whether the key has neither a balance nor limits that this
-// verification has counted.
+// countless reports whether the key has neither a balance nor budgets nor limits that
+// this verification has counted.
 func countless(v latchkey.Verification) bool {
-	return v.Credits.IsZero() && len(v.Ratelimits) == 0
+	return v.Credits.IsZero() && len(v.Budgets) == 0 && len(v.Ratelimits) == 0
 }
 
 // clone copies what handlers could change for each other.

@@ -11,7 +11,8 @@ import (
 	"github.com/latchkeyhq/latchkey"
 )
 
-// Check verifies a key. It returns nil if the key passes: then the verification is
+// Check verifies a key. With [Guard.Reserve], the caller ends the reservation, which
+// [Guard.Begin] does too. It returns nil if the key passes: then the verification is
 // valid, unless the policy is [FailOpen] and the service is unreachable, which
 // leaves the zero Verification. A [*Denied] says that the key is not valid. Any
 // other error says that it could not be verified; its text can quote the service.
@@ -42,9 +43,10 @@ func (g *Guard) CheckRequest(r *http.Request) (latchkey.Verification, error) {
 func (g *Guard) verify(ctx context.Context, key string) (latchkey.Verification, error) {
 	r := g.ask
 	r.Key = key
-	if g.onError.open {
-		// A caller that can make the verification fail gets in, so neither its
-		// deadline nor its disconnecting ends it; the timeout of the verifier does.
+	if g.onError.open || r.Reserve != nil {
+		// A caller that can make the verification fail gets in, or leaves behind a
+		// reservation that nobody knows, so neither its deadline nor its disconnecting
+		// ends it; the timeout of the verifier does.
 		ctx = context.WithoutCancel(ctx)
 	}
 	if g.cache == nil || counts(r) {

@@ -94,6 +94,11 @@ func (d *Denied) Error() string {
 }
 
 func (d *Denied) denial() denial {
+	if d.Verification.Code == latchkey.UsageExceeded &&
+		slices.ContainsFunc(d.Verification.Budgets,
+			func(b latchkey.BudgetState) bool { return b.Exceeded }) {
+		return denial{http.StatusPaymentRequired, "a budget of the API key is used up"}
+	}
 	if known, ok := denials[d.Verification.Code]; ok {
 		return known
 	}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"time"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/protect"
@@ -102,6 +104,34 @@ func ExampleGuard_Limits() {
 
 	get(search.Handler(http.HandlerFunc(hello)), "/search", "sk_ada")
 	// Output: 200 hello ada
+}
+
+// What a call to a language model costs is known at its end. The guard reserves the most it can
+// cost, and the handler settles what was used.
+func ExampleGuard_Reserve() {
+	service := &clockwork{}
+	client := struct{ Keys, Budgets *clockwork }{service, service} // a latchkey.Client
+	complete := func(w http.ResponseWriter, _ *http.Request) int64 {
+		io.WriteString(w, "Hello!")
+		return 12
+	}
+	guard := protect.New(protect.Config{Verifier: client.Keys, Budgets: client.Budgets})
+	chat := func(w http.ResponseWriter, r *http.Request) {
+		used := complete(w, r) // tokens
+		if reservation, ok := protect.ReservationFromContext(r.Context()); ok {
+			if err := reservation.Settle(r.Context(), used); err != nil {
+				log.Print(err) // tried once more when the handler returns
+			}
+		}
+	}
+	most := latchkey.BudgetCost{Budget: "tokens", Cost: latchkey.Int(4000)}
+	handler := guard.Reserve(time.Minute, most).Handler(http.HandlerFunc(chat))
+
+	get(handler, "/chat", "sk_ada")
+	fmt.Println("settled", service.settled)
+	// Output:
+	// 200 Hello!
+	// settled [12]
 }
 
 // Handler is a function from handler to handler: what chi and many other routers

@@ -31,7 +31,9 @@ func Protect[In, Out any](
 		if err != nil {
 			return h.refuse(ctx, in, err)
 		}
-		return handle(NewContext(ctx, v), in, v)
+		ctx, end := g.Begin(ctx, v)
+		defer end()
+		return handle(ctx, in, v)
 	}
 }
 

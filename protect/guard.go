@@ -32,6 +32,8 @@ type Config struct {
 	OnError ErrorPolicy
 	// Cache caches verifications for a short time; by default none.
 	Cache Cache
+	// Budgets settles, extends and releases what Guard.Reserve reserves; needed for that only.
+	Budgets Budgets
 	// Resource is announced in responses with status 401, for clients that look for it, such as
 	// those of the Model Context Protocol. The function Metadata serves it. By default there is
 	// none.
@@ -43,8 +45,8 @@ type Config struct {
 // A cached key that is deleted, disabled or loses permissions can pass until TTL
 // ends, and the analytics of the service don't have the verifications from the
 // cache. A valid key is never cached beyond its expiry, and only if nothing is
-// counted: keys with credits or rate limits, and guards with a cost, limits or tags,
-// are always verified by the service.
+// counted: keys with credits, budgets or rate limits, and guards with a cost, limits or
+// tags, or that reserve, are always verified by the service.
 //
 // A key that doesn't exist is cached for TTL, but at most for 5 seconds: if it is
 // imported right after it was denied, it stays denied for that long. Nothing else is
@@ -57,11 +59,12 @@ type Cache struct {
 	Max int
 }
 
-// Guard requires valid keys. [Guard.Require], [Guard.Cost], [Guard.Limits] and
-// [Guard.Tags] return guards that check more and don't change the original, so
-// one guard serves all routes. It is safe for concurrent use.
+// Guard requires valid keys. [Guard.Require], [Guard.Cost], [Guard.Reserve],
+// [Guard.Limits] and [Guard.Tags] return guards that check more and don't change the
+// original, so one guard serves all routes. It is safe for concurrent use.
 type Guard struct {
 	verifier Verifier
+	budgets  Budgets // nil if not configured
 	extract  Extractor
 	onDenied func(http.ResponseWriter, *http.Request, *Denied)
 	onError  ErrorPolicy
@@ -81,6 +84,7 @@ func New(cfg Config) *Guard {
 	}
 	return &Guard{
 		verifier: cfg.Verifier,
+		budgets:  cfg.Budgets,
 		extract:  cfg.Extract,
 		onDenied: cfg.OnDenied,
 		onError:  cfg.OnError,

@@ -25,7 +25,9 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 			return
 		}
 		latchkey.SetRateLimitHeader(w.Header(), v.Ratelimits, 0)
-		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), v)))
+		ctx, end := g.Begin(r.Context(), v)
+		defer end()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -108,8 +110,7 @@ func (w *witness) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // contextKey is the key of the verification in a context.
 type contextKey struct{}
 
-// NewContext returns a context with v, for [FromContext]. It is for adapters and
-// for tests of handlers.
+// NewContext returns a context with v, for [FromContext]. It is for tests of handlers.
 func NewContext(ctx context.Context, v latchkey.Verification) context.Context {
 	return context.WithValue(ctx, contextKey{}, v)
 }

@@ -41,7 +41,9 @@ func New(g *protect.Guard) fiber.Handler {
 		left := http.Header{}
 		latchkey.SetRateLimitHeader(left, v.Ratelimits, 0)
 		setHeader(c, left)
-		c.SetContext(protect.NewContext(c.Context(), v))
+		ctx, end := g.Begin(c.Context(), v)
+		defer end()
+		c.SetContext(ctx)
 		return c.Next()
 	}
 }

@@ -55,10 +55,11 @@ func Unary(g *protect.Guard) grpc.UnaryServerInterceptor {
 	return func(
 		ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler,
 	) (any, error) {
-		ctx, err := check(ctx, g, info.FullMethod)
+		ctx, end, err := check(ctx, g, info.FullMethod)
 		if err != nil {
 			return nil, err
 		}
+		defer end()
 		return next(ctx, req)
 	}
 }
@@ -69,10 +70,11 @@ func Stream(g *protect.Guard) grpc.StreamServerInterceptor {
 	return func(
 		srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler,
 	) error {
-		ctx, err := check(stream.Context(), g, info.FullMethod)
+		ctx, end, err := check(stream.Context(), g, info.FullMethod)
 		if err != nil {
 			return err
 		}
+		defer end()
 		return next(srv, verified{stream, ctx})
 	}
 }
@@ -86,13 +88,17 @@ type verified struct {
 // Context implements grpc.ServerStream.
 func (s verified) Context() context.Context { return s.ctx }
 
-// check returns the context for a call that may pass, or the status of its refusal.
-func check(ctx context.Context, g *protect.Guard, method string) (context.Context, error) {
+// check returns the context for a call that may pass and a function to call at its end, or
+// the status of its refusal.
+func check(
+	ctx context.Context, g *protect.Guard, method string,
+) (context.Context, func(), error) {
 	v, err := g.CheckRequest(request(ctx, method))
 	if err != nil {
-		return nil, refusal(g.Refuse(ctx, err))
+		return nil, nil, refusal(g.Refuse(ctx, err))
 	}
-	return protect.NewContext(ctx, v), nil
+	ctx, end := g.Begin(ctx, v)
+	return ctx, end, nil
 }
 
 // request is what extractors see: the method as path, metadata as header. Messages are
