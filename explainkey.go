@@ -15,6 +15,11 @@ type ExplainKeyRequest struct {
 	Credits *VerifyKeyCredits `json:"credits,omitempty"`
 	// Ratelimits are limits to check in addition to those that apply automatically.
 	Ratelimits []VerifyKeyRatelimit `json:"ratelimits,omitempty" check:"max=50"`
+	// Budgets says what the call would cost of budgets that are attached to the key or its identity.
+	// Attached ones with autoApply that it doesn't name cost 1.
+	Budgets []BudgetCost `json:"budgets,omitempty" check:"max=8"`
+	// Reserve asks about a call that reserves what it costs, instead of spending it.
+	Reserve *VerifyKeyReserve `json:"reserve,omitempty"`
 	// Keyspaces are ids of keyspaces. A key of another keyspace is NOT_FOUND; without the list it can
 	// be of any.
 	Keyspaces []string `json:"keyspaces,omitempty" check:"min=1,max=5,items.min=1,items.max=100"`
@@ -55,6 +60,8 @@ type KeyExplanation struct {
 	Ratelimits []ExplainedRatelimit `json:"ratelimits,omitempty"`
 	// Credits is the balance; absent for a key without a limit.
 	Credits *ExplainedCredits `json:"credits,omitempty"`
+	// Budgets are the budgets that the call costs something of, as they are now.
+	Budgets []ExplainedBudget `json:"budgets,omitempty"`
 	// Cache is what the node that responded had in memory.
 	Cache *ExplainedCache `json:"cache,omitempty"`
 }
@@ -62,7 +69,7 @@ type KeyExplanation struct {
 // KeyCheck is a check that keys.verifyKey makes.
 type KeyCheck struct {
 	// Check is what is checked.
-	Check KeyCheckName `json:"check" check:"required,enum=exists|workspace|enabled|expires|address|permissions|ratelimits|credits"`
+	Check KeyCheckName `json:"check" check:"required,enum=exists|workspace|enabled|expires|address|permissions|ratelimits|credits|budgets"`
 	// Passed reports whether the check passes.
 	Passed bool `json:"passed" check:"required"`
 	// Decides marks the first check that fails. Its code is that of the verification.
@@ -89,6 +96,7 @@ const (
 	CheckPermissions KeyCheckName = "permissions"
 	CheckRatelimits  KeyCheckName = "ratelimits"
 	CheckCredits     KeyCheckName = "credits"
+	CheckBudgets     KeyCheckName = "budgets"
 )
 
 // ExplainedPermission is a permission of a query.
@@ -166,6 +174,28 @@ type ExplainedCredits struct {
 	RefillAmount int64 `json:"refillAmount,omitempty"`
 	// RefillAt is when the next refill is, in unix milliseconds; absent without refills.
 	RefillAt Time `json:"refillAt,omitzero"`
+}
+
+// ExplainedBudget is a budget before the call. Nothing was spent or reserved.
+type ExplainedBudget struct {
+	// ID identifies the budget.
+	ID string `json:"id" check:"required"`
+	// Name is its name.
+	Name string `json:"name" check:"required"`
+	// Unit is a label for its amounts; "" for none.
+	Unit string `json:"unit" check:"required"`
+	// Exceeded reports whether the budget would refuse the call.
+	Exceeded bool `json:"exceeded" check:"required"`
+	// Cost is what the call would spend or reserve.
+	Cost int64 `json:"cost" check:"required"`
+	// Remaining is what can be spent or reserved before the call.
+	Remaining int64 `json:"remaining" check:"required"`
+	// Reserved is what open reservations have taken from Remaining.
+	Reserved int64 `json:"reserved" check:"required"`
+	// Allowance is what each period brings; null for nothing.
+	Allowance Opt[int64] `json:"allowance,omitzero" check:"required,null"`
+	// Reset is the end of this period, in unix milliseconds; absent without a period.
+	Reset Time `json:"reset,omitzero"`
 }
 
 // ExplainedCache is what the node that responded had in memory of a key when it was asked.

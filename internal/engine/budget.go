@@ -99,6 +99,19 @@ func (b *budget) settle(p budgetPart, used int64) (charged int64) {
 	return b.correct(p, p.amount, 0, used)
 }
 
+// hasExpired reports whether reservations of the budget have expired that are still open.
+func (b *budget) hasExpired(now int64) bool {
+	return b.at.NextExpiry != 0 && b.at.NextExpiry <= now
+}
+
+// usedOnExpiry returns what counts as used of an amount whose reservation expires.
+func (b *budget) usedOnExpiry(amount int64) int64 {
+	if b.OnExpiry == string(latchkey.ChargeOnExpiry) {
+		return amount
+	}
+	return 0
+}
+
 // isCurrent reports whether a part was admitted in the period that is under way.
 func (b *budget) isCurrent(p budgetPart) bool { return p.periodStart == b.at.PeriodStart }
 

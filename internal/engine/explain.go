@@ -20,7 +20,7 @@ import (
 
 // ExplainKey says what keys.verifyKey would respond at this moment, and why: each check in
 // its order with the values that were compared, the first one that fails, and what to do.
-// It counts no limit, spends no credits, and is no use of the key.
+// It counts no limit, spends nothing of credits and budgets, and is no use of the key.
 //
 // The key is named by its id or by its secret. A key id that is unknown, or a key that the
 // root key can't verify and read, is 404 by its id, and NOT_FOUND by its secret, as in
@@ -90,10 +90,7 @@ func (x *explanation) explain(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := x.checkLimits(ctx); err != nil {
-			return err
-		}
-		if err := x.checkCredits(ctx); err != nil {
+		if err := x.checkUse(ctx); err != nil {
 			return err
 		}
 	}
@@ -101,6 +98,22 @@ func (x *explanation) explain(ctx context.Context) error {
 		x.Valid, x.Code, x.Summary = true, latchkey.Valid, "The key is valid: it passes all checks."
 	}
 	return nil
+}
+
+// checkUse makes the checks of what the call would use up.
+func (x *explanation) checkUse(ctx context.Context) error {
+	reached := x.Code == ""
+	if err := x.checkLimits(ctx); err != nil {
+		return err
+	}
+	costs, err := x.key.budgetsFor(x.r.Budgets)
+	if err != nil && reached { // else verification doesn't come as far
+		return err
+	}
+	if err := x.checkCredits(ctx); err != nil {
+		return err
+	}
+	return x.checkBudgets(ctx, costs)
 }
 
 // verdict is the outcome of a check.

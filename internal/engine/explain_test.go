@@ -34,8 +34,20 @@ func TestExplanationHasTheCodeOfTheVerification(t *testing.T) {
 	must[latchkey.Identity](w, w.who, "identities.updateIdentity", object{
 		"identity": "off", "enabled": false,
 	})
+	budgets := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		key := w.newKey(drawExplainedKey(rt, w, apis, slugs))
+		for range rapid.IntRange(0, 2).Draw(rt, "budgets") {
+			budgets++
+			r := drawBudget(rt, fmt.Sprint("budget ", budgets))
+			w.newBudget(r)
+			if n := rapid.Int64Range(-1, 3).Draw(rt, "granted"); n != 0 {
+				must[latchkey.GrantedBudget](w, w.who, "budgets.grant",
+					latchkey.GrantBudgetRequest{Budget: r.Name, Amount: latchkey.Set(n)})
+			}
+			w.attach(latchkey.AttachBudgetRequest{Budget: r.Name, KeyID: key.KeyID,
+				AutoApply: latchkey.Set(rapid.Bool().Draw(rt, "applied"))})
+		}
 		if rapid.Bool().Draw(rt, "rerolled") {
 			key = w.reroll(key.KeyID, time.Hour)
 		}
@@ -45,9 +57,26 @@ func TestExplanationHasTheCodeOfTheVerification(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(rt, "calls") {
 			hours := rapid.SampledFrom([]int{0, 0, 0, 1, 25, 800}).Draw(rt, "hours")
 			w.advance(time.Duration(hours) * time.Hour)
-			explainAndVerify(rt, w, key, keyspace, slugs)
+			explainAndVerify(rt, w, key, keyspace, slugs, fmt.Sprint("budget ", budgets))
 		}
 	})
+}
+
+func drawBudget(rt *rapid.T, name string) latchkey.CreateBudgetRequest {
+	r := latchkey.CreateBudgetRequest{
+		Name: name, Enabled: latchkey.Set(rapid.IntRange(0, 9).Draw(rt, "on") > 0),
+		OnExpiry: rapid.SampledFrom([]latchkey.BudgetExpiry{
+			"", latchkey.ChargeOnExpiry,
+		}).Draw(rt, "on expiry"),
+	}
+	if rapid.Bool().Draw(rt, "allowance") {
+		r.Allowance = latchkey.Set(rapid.Int64Range(0, 4).Draw(rt, "allowed"))
+		r.Period = latchkey.Set(latchkey.BudgetPeriod{Every: latchkey.EveryDay})
+	}
+	if rapid.Bool().Draw(rt, "bounded") {
+		r.MaxOpen = latchkey.Set(rapid.Int64Range(0, 2).Draw(rt, "open"))
+	}
+	return r
 }
 
 func drawExplainedKey(
@@ -87,6 +116,7 @@ func drawExplainedKey(
 // explainAndVerify compares an explanation by secret, one by id, and the verification.
 func explainAndVerify(
 	rt *rapid.T, w *world, key latchkey.CreatedKey, keyspace string, slugs []string,
+	budget string,
 ) {
 	r := latchkey.ExplainKeyRequest{Key: key.Key}
 	if rapid.Bool().Draw(rt, "asks") {
@@ -110,6 +140,12 @@ func explainAndVerify(
 			r.Ratelimits[0].Duration = latchkey.Set(latchkey.Per(time.Minute))
 		}
 	}
+	if rapid.IntRange(0, 3).Draw(rt, "names") == 0 {
+		r.Budgets = costOf(budget, rapid.Int64Range(0, 4).Draw(rt, "of budget"))
+	}
+	if rapid.Bool().Draw(rt, "reserves") {
+		r.Reserve = &latchkey.VerifyKeyReserve{TTL: latchkey.Per(30 * time.Minute)}
+	}
 	if rapid.IntRange(0, 4).Draw(rt, "keyspaces") == 0 {
 		r.Keyspaces = []string{keyspace}
 	}
@@ -122,7 +158,7 @@ func explainAndVerify(
 	}
 	verified, refusal := w.do(caller, "keys.verifyKey", latchkey.VerifyKeyRequest{
 		Key: key.Key, Permissions: r.Permissions, Credits: r.Credits, Ratelimits: r.Ratelimits,
-		Keyspaces: r.Keyspaces,
+		Keyspaces: r.Keyspaces, Budgets: r.Budgets, Reserve: r.Reserve,
 	})
 	if (err == nil) != (refusal == nil) {
 		rt.Fatalf("explained: %v, verified: %v", err, refusal)
@@ -149,7 +185,7 @@ func explainAndVerify(
 	x = must[latchkey.KeyExplanation](w, w.who, "keys.explainKey", r)
 	again, err := w.do(caller, "keys.verifyKey", latchkey.VerifyKeyRequest{
 		Key: key.Key, Permissions: r.Permissions, Credits: r.Credits, Ratelimits: r.Ratelimits,
-		Keyspaces: r.Keyspaces,
+		Keyspaces: r.Keyspaces, Budgets: r.Budgets, Reserve: r.Reserve,
 	})
 	if err != nil {
 		rt.Fatal(err)
@@ -159,11 +195,20 @@ func explainAndVerify(
 	}
 }
 
-// checkStates compares the balance and the limits before a call with those after it.
+// checkStates compares the balance, the budgets and the limits before a call with those after it.
 func checkStates(rt *rapid.T, x *latchkey.KeyExplanation, v *latchkey.Verification) {
 	if x.Credits != nil && v.Code == latchkey.Valid {
 		if left := v.Credits.Or(-1); left != x.Credits.Remaining-x.Credits.Cost {
 			rt.Fatalf("%+v explained, %d left after the call", x.Credits, left)
+		}
+	}
+	for i, s := range v.Budgets {
+		b := x.Budgets[i]
+		if v.Valid {
+			b.Remaining -= b.Cost
+		}
+		if s.ID != b.ID || s.Exceeded != b.Exceeded || s.Remaining != b.Remaining {
+			rt.Fatalf("explained %+v\nverified %+v", b, s)
 		}
 	}
 	for i, s := range v.Ratelimits {

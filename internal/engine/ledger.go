@@ -121,13 +121,15 @@ func (l *ledger) named(ctx context.Context, name string) (*budget, error) {
 	return l.add(row)
 }
 
+// mostExpired is how many expired reservations of a budget one call ends.
+const mostExpired = 32
+
 // expireDue ends the reservations of a budget that have expired, as many as one change can.
 func (l *ledger) expireDue(ctx context.Context, b *budget) error {
-	const most = 32
-	if b.at.NextExpiry == 0 || b.at.NextExpiry > l.now {
+	if !b.hasExpired(l.now) {
 		return nil
 	}
-	due, err := l.tx.ExpiredOfBudget(ctx, b.ID, l.now, most)
+	due, err := l.tx.ExpiredOfBudget(ctx, b.ID, l.now, mostExpired)
 	if err != nil {
 		return fmt.Errorf("expired reservations: %w", err)
 	}

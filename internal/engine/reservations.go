@@ -415,8 +415,8 @@ func (l *ledger) end(
 			return err
 		}
 		if b != nil {
-			if expires && b.OnExpiry == string(latchkey.ChargeOnExpiry) {
-				res.used[i] = p.Amount
+			if expires {
+				res.used[i] = b.usedOnExpiry(p.Amount)
 			}
 			p.Charged = b.settle(partOf(p), res.used[i])
 			l.enter(b, p.EntryAt, kind, res.KeyID, p.Charged)

@@ -699,12 +699,14 @@ var rulesOfExplainKeyRequest = object{loose: false, needs: false, fields: []fiel
 	{kind: aText, name: "permissions", size: &bounds{1, 1000}},
 	{kind: aStruct, name: "credits"},
 	{kind: aList, name: "ratelimits", size: &bounds{noMin, 50}, item: &field{kind: aStruct}},
+	{kind: aList, name: "budgets", size: &bounds{noMin, 8}, item: &field{kind: aStruct}},
+	{kind: aStruct, name: "reserve"},
 	{kind: aList, name: "keyspaces", size: &bounds{1, 5}, item: &field{kind: aText, size: &bounds{1, 100}}},
 	{kind: aText, name: "ip", size: &bounds{2, 64}},
 }}
 
 func visitExplainKeyRequest(c *checker, f *field, v *latchkey.ExplainKeyRequest) {
-	var at [7]int
+	var at [9]int
 	if !c.object(f, &rulesOfExplainKeyRequest, at[:]) {
 		return
 	}
@@ -728,11 +730,21 @@ func visitExplainKeyRequest(c *checker, f *field, v *latchkey.ExplainKeyRequest)
 			}
 		}
 	}
-	if c.has(&r[5], at[5], v.Keyspaces != nil) {
-		texts(c, &r[5], &v.Keyspaces)
+	if c.has(&r[5], at[5], v.Budgets != nil) {
+		if openList(c, &r[5], &v.Budgets) {
+			for c.nextItem(len(v.Budgets)) {
+				visitBudgetCost(c, r[5].item, item(c, &v.Budgets))
+			}
+		}
 	}
-	if c.has(&r[6], at[6], v.IP != "") {
-		text(c, &r[6], &v.IP)
+	if c.has(&r[6], at[6], v.Reserve != nil) {
+		visitVerifyKeyReserve(c, &r[6], pointee(c, &v.Reserve))
+	}
+	if c.has(&r[7], at[7], v.Keyspaces != nil) {
+		texts(c, &r[7], &v.Keyspaces)
+	}
+	if c.has(&r[8], at[8], v.IP != "") {
+		text(c, &r[8], &v.IP)
 	}
 	c.end(&rulesOfExplainKeyRequest)
 }
@@ -790,6 +802,43 @@ func visitVerifyKeyRatelimit(c *checker, f *field, v *latchkey.VerifyKeyRatelimi
 		text(c, &r[4], &v.Algorithm)
 	}
 	c.end(&rulesOfVerifyKeyRatelimit)
+}
+
+var rulesOfBudgetCost = object{loose: false, needs: false, fields: []field{
+	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
+	{kind: aWhole, name: "cost", size: &bounds{0, 9007199254740991}},
+}}
+
+func visitBudgetCost(c *checker, f *field, v *latchkey.BudgetCost) {
+	var at [2]int
+	if !c.object(f, &rulesOfBudgetCost, at[:]) {
+		return
+	}
+	r := rulesOfBudgetCost.fields
+	if c.has(&r[0], at[0], v.Budget != "") {
+		text(c, &r[0], &v.Budget)
+	}
+	if o, ok := hasSome(c, &r[1], at[1], &v.Cost); ok {
+		whole(c, &r[1], &o)
+		keep(c, &v.Cost, o)
+	}
+	c.end(&rulesOfBudgetCost)
+}
+
+var rulesOfVerifyKeyReserve = object{loose: false, needs: false, fields: []field{
+	{kind: aSpan, name: "ttl", required: true, size: &bounds{1000, 86400000}},
+}}
+
+func visitVerifyKeyReserve(c *checker, f *field, v *latchkey.VerifyKeyReserve) {
+	var at [1]int
+	if !c.object(f, &rulesOfVerifyKeyReserve, at[:]) {
+		return
+	}
+	r := rulesOfVerifyKeyReserve.fields
+	if c.has(&r[0], at[0], v.TTL.Milliseconds() != 0) {
+		span(c, &r[0], &v.TTL)
+	}
+	c.end(&rulesOfVerifyKeyReserve)
 }
 
 var rulesOfExportKeysRequest = object{loose: false, needs: false, fields: []field{
@@ -1384,43 +1433,6 @@ func visitVerifyKeyRequest(c *checker, f *field, v *latchkey.VerifyKeyRequest) {
 		visitVerifyKeyReserve(c, &r[8], pointee(c, &v.Reserve))
 	}
 	c.end(&rulesOfVerifyKeyRequest)
-}
-
-var rulesOfBudgetCost = object{loose: false, needs: false, fields: []field{
-	{kind: aText, name: "budget", required: true, size: &bounds{1, 255}},
-	{kind: aWhole, name: "cost", size: &bounds{0, 9007199254740991}},
-}}
-
-func visitBudgetCost(c *checker, f *field, v *latchkey.BudgetCost) {
-	var at [2]int
-	if !c.object(f, &rulesOfBudgetCost, at[:]) {
-		return
-	}
-	r := rulesOfBudgetCost.fields
-	if c.has(&r[0], at[0], v.Budget != "") {
-		text(c, &r[0], &v.Budget)
-	}
-	if o, ok := hasSome(c, &r[1], at[1], &v.Cost); ok {
-		whole(c, &r[1], &o)
-		keep(c, &v.Cost, o)
-	}
-	c.end(&rulesOfBudgetCost)
-}
-
-var rulesOfVerifyKeyReserve = object{loose: false, needs: false, fields: []field{
-	{kind: aSpan, name: "ttl", required: true, size: &bounds{1000, 86400000}},
-}}
-
-func visitVerifyKeyReserve(c *checker, f *field, v *latchkey.VerifyKeyReserve) {
-	var at [1]int
-	if !c.object(f, &rulesOfVerifyKeyReserve, at[:]) {
-		return
-	}
-	r := rulesOfVerifyKeyReserve.fields
-	if c.has(&r[0], at[0], v.TTL.Milliseconds() != 0) {
-		span(c, &r[0], &v.TTL)
-	}
-	c.end(&rulesOfVerifyKeyReserve)
 }
 
 var rulesOfWhoamiRequest = object{loose: false, needs: false, fields: []field{
@@ -4632,6 +4644,10 @@ func appendKeyExplanation(b []byte, v *latchkey.KeyExplanation) []byte {
 		b = append(b, `,"credits":`...)
 		b = appendExplainedCredits(b, v.Credits)
 	}
+	if len(v.Budgets) > 0 {
+		b = append(b, `,"budgets":`...)
+		b = appendList(b, v.Budgets, appendExplainedBudget)
+	}
 	if v.Cache != nil {
 		b = append(b, `,"cache":`...)
 		b = appendExplainedCache(b, v.Cache)
@@ -4747,6 +4763,45 @@ func appendExplainedCredits(b []byte, v *latchkey.ExplainedCredits) []byte {
 	if !v.RefillAt.IsZero() {
 		b = append(b, `,"refillAt":`...)
 		b = appendTime(b, v.RefillAt)
+	}
+	return closeObject(b, start)
+}
+
+func appendExplainedBudget(b []byte, v *latchkey.ExplainedBudget) []byte {
+	start := len(b)
+
+	b = append(b, `,"id":`...)
+	b = appendText(b, v.ID)
+
+	b = append(b, `,"name":`...)
+	b = appendText(b, v.Name)
+
+	b = append(b, `,"unit":`...)
+	b = appendText(b, v.Unit)
+
+	b = append(b, `,"exceeded":`...)
+	b = appendBool(b, v.Exceeded)
+
+	b = append(b, `,"cost":`...)
+	b = appendWhole(b, v.Cost)
+
+	b = append(b, `,"remaining":`...)
+	b = appendWhole(b, v.Remaining)
+
+	b = append(b, `,"reserved":`...)
+	b = appendWhole(b, v.Reserved)
+
+	if !v.Allowance.IsZero() {
+		b = append(b, `,"allowance":`...)
+		if o, ok := v.Allowance.Get(); ok {
+			b = appendWhole(b, o)
+		} else {
+			b = append(b, "null"...)
+		}
+	}
+	if !v.Reset.IsZero() {
+		b = append(b, `,"reset":`...)
+		b = appendTime(b, v.Reset)
 	}
 	return closeObject(b, start)
 }
