@@ -36,7 +36,7 @@ class Service:
 
 PAGES = (
     "README.md",
-    *(f"docs/{page}.md" for page in ("python", "typescript", "mcp", "recipes", "rotation", "plans", "concepts", "errors", "webhooks")),
+    *(f"docs/{page}.md" for page in ("python", "typescript", "mcp", "recipes", "rotation", "plans", "budgets", "concepts", "errors", "webhooks")),
 )
 
 # Programs that print and exit.
@@ -49,6 +49,7 @@ SCRIPTS = {
     "recipes.sh": ["bash", "-u", "recipes.sh"],
     "rotation.sh": ["bash", "-u", "rotation.sh"],
     "plans.sh": ["bash", "-u", "plans.sh"],
+    "budgets.sh": ["bash", "-u", "budgets.sh"],
     "recipes.go": ["./recipes"],
 }
 
