@@ -236,6 +236,11 @@ func (e *Engine) send(
 		o.Status, o.Error = row.Status, row.Error
 		return o
 	}
+	var address *webhook.AddressError
+	if errors.As(err, &address) && hook.FailingSince == 0 {
+		e.log.Warn("a webhook leads to an address that is not on the public internet",
+			"webhook", hook.ID, "address", address.Addr)
+	}
 	o.Error, o.failed = clip(clean(err.Error()), maxDeliveryError), true
 	if wait, more := webhook.Delay(int(o.Attempts)); more {
 		o.NextAt = now + wait.Milliseconds()

@@ -55,11 +55,12 @@ func public(addr netip.Addr) bool {
 // AddressError is the error of a receiver at an address that messages aren't sent to.
 type AddressError struct{ Addr netip.Addr }
 
-// Error names the address, and how the operator permits it.
-func (e *AddressError) Error() string {
-	return fmt.Sprintf("the address %s is not on the public internet; the operator can permit "+
-		"its network with --webhook-networks", e.Addr)
-}
+const notPublic = "not on the public internet; the operator can permit its network with " +
+	"--webhook-networks"
+
+// Error says how the operator permits the address. It doesn't name it: what a name leads to
+// inside a network is not for whoever has the webhook.
+func (e *AddressError) Error() string { return "the receiver is " + notPublic }
 
 // control is the hook of [net.Dialer] that refuses an address right before the connection is
 // made, so it doesn't matter what a name resolved to before.

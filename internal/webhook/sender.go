@@ -69,7 +69,10 @@ func (s *Sender) CheckURL(text string) error {
 	if err != nil {
 		return nil // a name: what it resolves to counts when it is called
 	}
-	return s.permit(addr)
+	if s.permit(addr) != nil {
+		return errors.New("is " + notPublic)
+	}
+	return nil
 }
 
 // Message is what is sent.
@@ -116,11 +119,15 @@ func (s *Sender) Send(ctx context.Context, m Message, now time.Time) (status int
 		response.StatusCode)
 }
 
-// reason returns an error without the URL, which can have a secret of the receiver.
+// reason returns an error for whoever has the webhook. It has neither the URL, which can have
+// a secret of the receiver, nor an address that its name leads to, nor what the receiver sent
+// in place of a response.
 func reason(err error) error {
 	var failed *url.Error
 	var address *AddressError
 	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var network *net.OpError
 	switch {
 	case errors.As(err, &address):
 		return address
@@ -128,10 +135,14 @@ func reason(err error) error {
 		return errors.New("the host of the URL can't be resolved")
 	case errors.As(err, &failed) && failed.Timeout():
 		return fmt.Errorf("no response within %v", Timeout)
-	case errors.As(err, &failed):
-		return failed.Err
+	case errors.As(err, &certificate):
+		return certificate
+	case errors.As(err, &network) && network.Op == "dial":
+		return errors.New("the receiver refuses connections or can't be reached")
+	case errors.As(err, &network) && network.Op == "remote error": // an alert of TLS
+		return fmt.Errorf("the receiver refuses the connection: %w", network.Err)
 	}
-	return err
+	return errors.New("the receiver ended the connection, or what it sent is no response of HTTPS")
 }
 
 // delays are the times between attempts.

@@ -168,6 +168,9 @@ func TestRefusedAddressesAreNotConnectedTo(t *testing.T) {
 		if err == nil || status != 0 || reached {
 			t.Errorf("%s: status %d, %v", url, status, err)
 		}
+		if strings.Contains(err.Error(), "127.0") || strings.Contains(err.Error(), "::1") {
+			t.Errorf("%s: %v names the address", url, err)
+		}
 		var address *AddressError
 		if url == server.URL && !errors.As(err, &address) {
 			t.Errorf("%s: %v", url, err)
@@ -192,6 +195,10 @@ func TestFailuresAreNamedWithoutTheURL(t *testing.T) {
 			t.Error("a response of 1 GB was read")
 		case "/headers":
 			w.Header().Set("x", strings.Repeat("x", 1<<20))
+		case "/other":
+			conn, _, _ := http.NewResponseController(w).Hijack()
+			_, _ = conn.Write([]byte("SSH-2.0 geheim\r\n\r\n"))
+			conn.Close()
 		}
 	})
 	s := NewSender(loopback, config)
@@ -204,13 +211,18 @@ func TestFailuresAreNamedWithoutTheURL(t *testing.T) {
 	}{
 		server.URL + "/redirects?token=geheim": {308, "redirects"},
 		server.URL + "/long?token=geheim":      {418, "418"},
-		server.URL + "/headers?token=geheim":   {0, ""},
-		gone.URL + "/?token=geheim":            {0, "refused"},
+		server.URL + "/headers?token=geheim":   {0, "no response"},
+		server.URL + "/other?token=geheim":     {0, "no response"},
+		gone.URL + "/?token=geheim":            {0, "refuses"},
 		"https://name.invalid/?token=geheim":   {0, ""},
+		strings.Replace(server.URL, "127.0.0.1", "localhost", 1) + "/?token=geheim": {
+			0, "certificate"},
 	} {
 		status, err := s.Send(t.Context(), Message{ID: "evt", URL: url}, time.Now())
 		if err == nil || status != want.status || !strings.Contains(err.Error(), want.text) ||
-			strings.Contains(err.Error(), "geheim") {
+			strings.Contains(err.Error(), "geheim") ||
+			!strings.Contains(err.Error(), "certificate") &&
+				strings.Contains(err.Error(), "127.0.0.1") {
 			t.Errorf("%s: %d, %v", url, status, err)
 		}
 	}
