@@ -37,7 +37,7 @@ func (e *Engine) collectEvents(ctx context.Context) error {
 	var errs []error
 	for _, hook := range behind {
 		logs, err := e.db.AuditLogsAfter(ctx, hook.WorkspaceID, hook.Place, auditPage)
-		if err == nil && len(logs) > 0 {
+		if logs = wholeChanges(logs); err == nil && len(logs) > 0 {
 			err = e.collectFor(ctx, hook, webhookEventsOf(logs), logs[len(logs)-1].Seq)
 		}
 		errs = append(errs, err)
@@ -91,6 +91,22 @@ func (e *Engine) collectFor(
 		e.hooks.noticeCredits(at.WorkspaceID, key)
 	}
 	return nil
+}
+
+// wholeChanges returns the records of a page without those of a last change that may go on after
+// it, unless there are no others: the records that a change has of a key are looked at together.
+func wholeChanges(page []read.AuditLogsAfterRow) []read.AuditLogsAfterRow {
+	end := len(page)
+	if end < auditPage {
+		return page
+	}
+	for last := page[end-1].CorrelationID; end > 0 && page[end-1].CorrelationID == last; {
+		end--
+	}
+	if end == 0 {
+		return page
+	}
+	return page[:end]
 }
 
 // webhookEventsOf returns the events of consecutive records of the audit log. The records that a

@@ -232,6 +232,22 @@ func TestChangesAreDeliveredSigned(t *testing.T) {
 	}
 }
 
+// TestAPageEndsBetweenChanges: a key is one event, wherever a page of the audit log would end.
+func TestAPageEndsBetweenChanges(t *testing.T) {
+	w := newWorld(t)
+	r := receive(t, w)
+	hook := w.newWebhook(w.who, r.url, latchkey.EventKeyCreated, latchkey.EventKeyUpdated)
+	api, want := w.newAPI(), []string{}
+	for range auditPage {
+		w.newKey(latchkey.CreateKeyRequest{APIID: api, Permissions: []string{"a", "b", "c"}})
+		want = append(want, latchkey.EventKeyCreated)
+	}
+	w.settled(hook)
+	if diff := cmp.Diff(want, r.typesOf()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestFailedDeliveriesAreRetried: with the same id, later each time, until the receiver takes
 // it; and again when somebody asks for it.
 func TestFailedDeliveriesAreRetried(t *testing.T) {
