@@ -77,6 +77,14 @@ func TestThePlaygroundSpendsNothing(t *testing.T) {
 			t.Errorf("verified: %d, want %s", a.status, want)
 		}
 	}
+	like := secretOf(b.post("/apis/"+api+"/keys/new", "once", "2", "name", "like", "prefix", "key"))
+	for _, form := range [][]string{{"cost", "1"}, {"cost", "1", "spend", "yes"}} {
+		a := b.post("/playground", append(form, "key", like)...)
+		if !strings.HasPrefix(like, "key_") || !strings.Contains(a.text, "<code>VALID</code>") ||
+			strings.Contains(a.text, like) {
+			t.Errorf("a key that looks like an id: %d", a.status)
+		}
+	}
 	a := b.post("/playground", "key", key, "cost", "1", "permissions", "docs.read")
 	if !strings.Contains(a.text, "INSUFFICIENT_PERMISSIONS") ||
 		!strings.Contains(a.text, "This decides.") {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -58,9 +59,6 @@ func (v *visit) ask() error {
 		Limits: form.Get("limits"), Spend: form.Has("spend"),
 	}
 	key := strings.TrimSpace(form.Get("key"))
-	if strings.HasPrefix(key, "key_") && keyID.MatchString(key) {
-		view.KeyID = key
-	}
 	cost, err := parseNumber(view.Cost)
 	if err != nil {
 		view.Problem = &problem{Text: "Cost: " + sentence(err.Error())}
@@ -84,13 +82,10 @@ func (v *visit) ask() error {
 		shown.Key = "$KEY"
 	} else {
 		request := latchkey.ExplainKeyRequest{
-			KeyID: view.KeyID, Permissions: query, Credits: credits, Ratelimits: limits,
-		}
-		if view.KeyID == "" {
-			request.Key = key
+			Permissions: query, Credits: credits, Ratelimits: limits,
 		}
 		var result latchkey.KeyExplanation
-		if result, err = v.client.Keys.Explain(v.ctx(), request); err == nil {
+		if result, view.KeyID, err = v.explain(request, key); err == nil {
 			view.Explained = &result
 		}
 	}
@@ -102,4 +97,22 @@ func (v *visit) ask() error {
 		return err
 	}
 	return v.showPlayground(http.StatusUnprocessableEntity, view)
+}
+
+// explain asks about a key by its id or by the key itself. It returns the id only if that was
+// asked for: a key can look like an id, and is never shown again.
+func (v *visit) explain(
+	request latchkey.ExplainKeyRequest, key string,
+) (result latchkey.KeyExplanation, id string, err error) {
+	if strings.HasPrefix(key, "key_") && keyID.MatchString(key) {
+		request.KeyID = key
+		result, err = v.client.Keys.Explain(v.ctx(), request)
+		if !errors.Is(err, latchkey.ErrNotFound) {
+			return result, result.KeyID, err
+		}
+		request.KeyID = ""
+	}
+	request.Key = key
+	result, err = v.client.Keys.Explain(v.ctx(), request)
+	return result, "", err
 }
