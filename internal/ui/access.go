@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -118,8 +119,13 @@ func (v *visit) saveAccess() error {
 		}
 		changes[role][slug] = has
 	}
-	for id, changed := range changes {
-		if err := v.changeRole(id, changed); err != nil {
+	for saved, id := range slices.Sorted(maps.Keys(changes)) {
+		err := v.changeRole(id, changes[id])
+		if wrong := refusal(err); wrong != nil && saved > 0 {
+			wrong.Text += " " + plural(saved, "role was", "roles were") + " saved before that."
+			return v.showAccess(http.StatusUnprocessableEntity, wrong)
+		}
+		if err != nil {
 			return v.accessChanged("", err)
 		}
 	}

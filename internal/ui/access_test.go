@@ -51,6 +51,12 @@ func TestTheMatrixChangesWhatWasChanged(t *testing.T) {
 	if got := held("editor"); got != "docs.print docs.read docs.share" || a.leads() != "/access" {
 		t.Errorf("%d: the editor has %s", a.status, got)
 	}
+	a = b.post("/access", "shown", "0 zzz docs.read", "has", "zzz docs.read",
+		"shown", "1 "+editor+" docs.print")
+	if got := held("editor"); got != "docs.read docs.share" || a.status != 422 ||
+		!strings.Contains(a.text, "1 role was saved before that.") {
+		t.Errorf("%d: the editor has %s", a.status, got)
+	}
 	if got := held("admin"); got != "docs.*" {
 		t.Errorf("the admin has %s", got)
 	}
