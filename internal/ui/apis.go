@@ -71,6 +71,20 @@ type apiView struct {
 	Problem   *problem
 }
 
+// Was is how the form is shown.
+func (v apiView) Was() string {
+	was := url.Values{
+		"deleteProtection":   {yes(v.API.DeleteProtection)},
+		"storeEncryptedKeys": {yes(v.API.StoreEncryptedKeys)},
+		"strictGrants":       {yes(v.API.StrictGrants)},
+		"ipWhitelist":        {v.Addresses}, "defaultPrefix": {v.API.DefaultPrefix},
+	}
+	if v.API.DefaultBytes != 0 {
+		was.Set("defaultBytes", strconv.Itoa(v.API.DefaultBytes))
+	}
+	return was.Encode()
+}
+
 // settingsOf returns an API with its settings, which only lists have.
 func (v *visit) settingsOf(id string) (latchkey.APISettings, error) {
 	list, err := v.client.APIs.List(v.ctx(), latchkey.ListAPIsRequest{Search: clip(id, 256)})
@@ -105,25 +119,31 @@ func (v *visit) showAPI(status int, wrong *problem) error {
 // updateAPI changes the settings of an API.
 func (v *visit) updateAPI() error {
 	form := v.r.PostForm
-	request := latchkey.UpdateAPIRequest{
-		APIID:              v.r.PathValue("apiId"),
-		DeleteProtection:   latchkey.Set(form.Has("deleteProtection")),
-		StoreEncryptedKeys: latchkey.Set(form.Has("storeEncryptedKeys")),
-		StrictGrants:       latchkey.Set(form.Has("strictGrants")),
-		IPWhitelist:        latchkey.Set(slugs(form.Get("ipWhitelist"))),
-		DefaultPrefix:      latchkey.Null[string](), DefaultBytes: latchkey.Null[int](),
+	request := latchkey.UpdateAPIRequest{APIID: v.r.PathValue("apiId")}
+	for field, setting := range map[string]*latchkey.Opt[bool]{
+		"deleteProtection": &request.DeleteProtection, "strictGrants": &request.StrictGrants,
+		"storeEncryptedKeys": &request.StoreEncryptedKeys,
+	} {
+		if v.changed(field) {
+			*setting = latchkey.Set(form.Has(field))
+		}
 	}
-	if prefix := strings.TrimSpace(form.Get("defaultPrefix")); prefix != "" {
-		request.DefaultPrefix = latchkey.Set(prefix)
+	if v.changed("ipWhitelist") {
+		request.IPWhitelist = latchkey.Set(slugs(form.Get("ipWhitelist")))
 	}
-	if text := strings.TrimSpace(form.Get("defaultBytes")); text != "" {
+	if v.changed("defaultPrefix") {
+		prefix := strings.TrimSpace(form.Get("defaultPrefix"))
+		request.DefaultPrefix = orNull(prefix, prefix == "")
+	}
+	if v.changed("defaultBytes") {
+		text := strings.TrimSpace(form.Get("defaultBytes"))
 		n, err := strconv.Atoi(text)
-		if err != nil {
+		if err != nil && text != "" {
 			return v.showAPI(http.StatusUnprocessableEntity, &problem{
 				Text: "Random bytes: enter a number from 16 to 255.",
 			})
 		}
-		request.DefaultBytes = latchkey.Set(n)
+		request.DefaultBytes = orNull(n, text == "")
 	}
 	_, err := v.client.APIs.Update(v.ctx(), request, v.once())
 	return v.apiChanged("/settings", "Saved.", err)

@@ -1,9 +1,9 @@
 package ui
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/latchkeyhq/latchkey"
@@ -58,8 +58,17 @@ type identityView struct {
 	More     bool // there are more keys
 	Failure  *failure
 	Usage    usageView
+	Was      string // how the form was shown
 	Problem  *problem
 }
+
+// was is how the form is shown.
+func (f identityForm) was() string {
+	return url.Values{"meta": {digest(f.Meta)}, "limits": {digest(f.limits())}}.Encode()
+}
+
+// limits returns the limits as one text.
+func (f identityForm) limits() string { return fmt.Sprintf("%q", f.Limits) }
 
 // newIdentity shows the form of a new identity.
 func (v *visit) newIdentity() error {
@@ -75,7 +84,7 @@ func newIdentityPage(view identityView) page {
 
 func readIdentityForm(form url.Values) identityForm {
 	return identityForm{
-		strings.TrimSpace(form.Get("externalId")), strings.TrimSpace(form.Get("meta")),
+		strings.TrimSpace(form.Get("externalId")), unixLines(strings.TrimSpace(form.Get("meta"))),
 		readLimits(form),
 	}
 }
@@ -115,8 +124,9 @@ func (v *visit) showIdentity(status int, sent *identityForm, wrong *problem) err
 	view := identityView{Identity: identity, Problem: wrong, Form: identityForm{
 		identity.ExternalID, indented(identity.Meta), fieldsOf(identity.Ratelimits),
 	}}
+	view.Was = view.Form.was()
 	if sent != nil {
-		view.Form = *sent
+		view.Form, view.Was = *sent, v.r.PostFormValue("was")
 	}
 	found, err := v.client.Keys.Find(v.ctx(), latchkey.FindKeysRequest{
 		ExternalID: identity.ExternalID, Limit: 20,
@@ -158,10 +168,10 @@ func (v *visit) updateIdentity() error {
 	}
 	form, wrong := readIdentityForm(v.r.PostForm), faults{}
 	request := latchkey.UpdateIdentityRequest{Identity: id}
-	if form.Meta != indented(identity.Meta) {
+	if v.changedTo("meta", digest(form.Meta)) {
 		request.Meta = latchkey.Set(keyForm{Meta: form.Meta}.meta(wrong))
 	}
-	if !slices.Equal(form.Limits, fieldsOf(identity.Ratelimits)) {
+	if v.changedTo("limits", digest(form.limits())) {
 		request.Ratelimits = latchkey.Set(requestLimits(form.Limits, wrong))
 	}
 	if refused := wrong.problem(); refused != nil {

@@ -43,7 +43,7 @@ func readKeyForm(form url.Values) keyForm {
 	f := keyForm{
 		Name:       strings.TrimSpace(form.Get("name")),
 		ExternalID: strings.TrimSpace(form.Get("externalId")),
-		Meta:       strings.TrimSpace(form.Get("meta")), Roles: form["roles"],
+		Meta:       unixLines(strings.TrimSpace(form.Get("meta"))), Roles: form["roles"],
 		Permissions: form.Get("permissions"), Limits: readLimits(form),
 		Spend: oneOf(form.Get("spend"), "fixed", "refill"), Remaining: form.Get("remaining"),
 		Amount: form.Get("amount"), Day: form.Get("day"),

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -45,6 +46,14 @@ type namespaceView struct {
 	Override  limitFields // the form of an override; Name is the identifier
 	Test      *limitTest
 	Problem   *problem
+}
+
+// Was is how the form of the settings is shown.
+func (v namespaceView) Was() string {
+	return url.Values{
+		"whenDegraded": {string(cmp.Or(v.Namespace.WhenDegraded, "share"))},
+		"algorithm":    {string(cmp.Or(v.Namespace.Algorithm, "sliding_window"))},
+	}.Encode()
 }
 
 // limitTest is what the service says about an identifier. Nothing was counted.
@@ -150,11 +159,15 @@ func (v *visit) deleteOverride() error {
 
 // updateNamespace changes the settings of a namespace.
 func (v *visit) updateNamespace() error {
-	_, err := v.client.Ratelimits.UpdateNamespace(v.ctx(), latchkey.UpdateNamespaceRequest{
-		Namespace:    v.r.PathValue("namespaceId"),
-		WhenDegraded: latchkey.Set(latchkey.WhenDegraded(v.r.PostFormValue("whenDegraded"))),
-		Algorithm:    latchkey.Algorithm(v.r.PostFormValue("algorithm")),
-	}, v.once())
+	request := latchkey.UpdateNamespaceRequest{Namespace: v.r.PathValue("namespaceId")}
+	if v.changed("whenDegraded") {
+		request.WhenDegraded = latchkey.Set(
+			latchkey.WhenDegraded(v.r.PostFormValue("whenDegraded")))
+	}
+	if v.changed("algorithm") {
+		request.Algorithm = latchkey.Algorithm(v.r.PostFormValue("algorithm"))
+	}
+	_, err := v.client.Ratelimits.UpdateNamespace(v.ctx(), request, v.once())
 	return v.namespaceChanged(namespaceView{Override: newLimit}, "Saved.", err)
 }
 

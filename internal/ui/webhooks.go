@@ -145,6 +145,17 @@ type webhookView struct {
 	Problem    *problem
 }
 
+// Was is how the form is shown.
+func (v webhookView) Was() string {
+	was := url.Values{"url": {v.URL}}
+	for _, e := range v.Choices {
+		if e.Chosen {
+			was.Add("event", e.Name)
+		}
+	}
+	return was.Encode()
+}
+
 // deliveryRow is a delivery with its state.
 type deliveryRow struct {
 	latchkey.WebhookDelivery
@@ -214,8 +225,12 @@ func (v *visit) changeWebhook() error {
 	if v.r.PostForm.Has("enabled") {
 		change.Enabled = latchkey.Set(v.r.PostFormValue("enabled") == "true")
 	} else {
-		change.URL = latchkey.Set(strings.TrimSpace(v.r.PostFormValue("url")))
-		change.Events = latchkey.Set(v.r.PostForm["event"])
+		if v.changed("url") {
+			change.URL = latchkey.Set(strings.TrimSpace(v.r.PostFormValue("url")))
+		}
+		if v.changed("event") {
+			change.Events = latchkey.Set(v.r.PostForm["event"])
+		}
 	}
 	if _, err := v.client.Webhooks.Update(v.ctx(), change, v.once()); err != nil {
 		return v.webhookRefused(err)

@@ -56,6 +56,15 @@ type workspaceView struct {
 	Problem *problem
 }
 
+// Was is how the form is shown.
+func (v workspaceView) Was() string {
+	was := url.Values{"name": {v.Name}}
+	if !v.RequestsPerMinute.IsZero() {
+		was.Set("requestsPerMinute", strconv.FormatInt(v.RequestsPerMinute.Or(0), 10))
+	}
+	return was.Encode()
+}
+
 // workspace shows a workspace.
 func (v *visit) workspace() error { return v.showWorkspace(nil) }
 
@@ -82,16 +91,8 @@ func (v *visit) changeWorkspace() error {
 	change := latchkey.UpdateWorkspaceRequest{WorkspaceID: id}
 	if v.r.PostForm.Has("enabled") {
 		change.Enabled = latchkey.Set(v.r.PostFormValue("enabled") == "true")
-	} else {
-		change.Name = latchkey.Set(strings.TrimSpace(v.r.PostFormValue("name")))
-		change.RequestsPerMinute = latchkey.Null[int64]()
-		if text := strings.TrimSpace(v.r.PostFormValue("requestsPerMinute")); text != "" {
-			n, err := strconv.ParseInt(text, 10, 64)
-			if err != nil {
-				return v.showWorkspace(&problem{Text: "Requests a minute must be a whole number, or empty."})
-			}
-			change.RequestsPerMinute = latchkey.Set(n)
-		}
+	} else if wrong := v.workspaceForm(&change); wrong != nil {
+		return v.showWorkspace(wrong)
 	}
 	if _, err := v.client.Workspaces.Update(v.ctx(), change, v.once()); err != nil {
 		if wrong := refusal(err); wrong != nil {
@@ -100,4 +101,20 @@ func (v *visit) changeWorkspace() error {
 		return err
 	}
 	return v.redirect("/workspaces/"+url.PathEscape(id), "Saved. It holds from now on.")
+}
+
+// workspaceForm puts what was changed in the form of a workspace into a request.
+func (v *visit) workspaceForm(change *latchkey.UpdateWorkspaceRequest) *problem {
+	if v.changed("name") {
+		change.Name = latchkey.Set(strings.TrimSpace(v.r.PostFormValue("name")))
+	}
+	if v.changed("requestsPerMinute") {
+		text := strings.TrimSpace(v.r.PostFormValue("requestsPerMinute"))
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil && text != "" {
+			return &problem{Text: "Requests a minute must be a whole number, or empty."}
+		}
+		change.RequestsPerMinute = orNull(n, text == "")
+	}
+	return nil
 }
