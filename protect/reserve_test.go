@@ -243,16 +243,19 @@ func TestBudgetsAreNotCached(t *testing.T) {
 
 // clockwork stands for a service in a bubble of synctest: it keeps the end of one reservation.
 type clockwork struct {
+	settled []int64
+
+	mu       sync.Mutex
 	expires  time.Time
 	extended int
-	settled  []int64
-	failing  sync.Mutex
 	fail     error // of the next call
 }
 
 func (c *clockwork) Verify(
 	_ context.Context, r latchkey.VerifyKeyRequest, _ ...latchkey.CallOption,
 ) (latchkey.Verification, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.expires = time.Now().Add(r.Reserve.TTL.Duration())
 	return latchkey.Verification{
 		Valid: true, Code: latchkey.Valid,
@@ -260,15 +263,22 @@ func (c *clockwork) Verify(
 	}, nil
 }
 
+// extensions returns how often the reservation was extended, and whether it is open.
+func (c *clockwork) extensions() (int, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.extended, c.expires.After(time.Now())
+}
+
 func (c *clockwork) failNext(err error) {
-	c.failing.Lock()
-	defer c.failing.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.fail = err
 }
 
 func (c *clockwork) failure() error {
-	c.failing.Lock()
-	defer c.failing.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	err := c.fail
 	c.fail = nil
 	return err
@@ -297,6 +307,8 @@ func (c *clockwork) Extend(
 	if err := errors.Join(ctx.Err(), c.failure()); err != nil {
 		return latchkey.ExtendedReservation{}, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if time.Now().After(c.expires) {
 		return latchkey.ExtendedReservation{}, latchkey.ErrConflict
 	}
@@ -319,33 +331,32 @@ func TestReservationIsExtendedWhileTheHandlerRuns(t *testing.T) {
 			c.failNext(errors.New("not reachable")) // one failure does no harm
 			time.Sleep(time.Hour)
 			synctest.Wait()
-			if !c.expires.After(time.Now()) || c.extended == 0 {
+			if n, open := c.extensions(); !open || n == 0 {
 				t.Error("expired")
 			}
 			if err := reservation.Extend(r.Context(), time.Minute); err != nil {
 				t.Error(err)
 			}
-			extended := c.extended
+			extended, _ := c.extensions()
 			time.Sleep(50 * time.Second)
 			synctest.Wait()
-			if n := c.extended - extended; n != 2 || !c.expires.After(time.Now()) {
-				t.Errorf("extended %d times in 50 s with a ttl of a minute", n)
+			if n, open := c.extensions(); n-extended != 2 || !open {
+				t.Errorf("extended %d times in 50 s with a ttl of a minute", n-extended)
 			}
 			if err := reservation.Extend(r.Context(), time.Second); err != nil {
 				t.Error(err)
 			}
 			time.Sleep(30 * time.Second)
 			synctest.Wait()
-			if !c.expires.After(time.Now()) {
+			if _, open := c.extensions(); !open {
 				t.Error("expired after a shorter ttl")
 			}
 		})
-		extended := c.extended
+		extended, _ := c.extensions()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if c.extended != extended || len(c.settled) != 1 || c.settled[0] != 0 {
-			t.Errorf("extended %d times after the handler, settled %v",
-				c.extended-extended, c.settled)
+		if n, _ := c.extensions(); n != extended || len(c.settled) != 1 || c.settled[0] != 0 {
+			t.Errorf("extended %d times after the handler, settled %v", n-extended, c.settled)
 		}
 	})
 }
@@ -376,8 +387,8 @@ func TestSettledReservationIsNotExtended(t *testing.T) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 		})
-		if c.extended != 0 || len(c.settled) != 1 {
-			t.Errorf("extended %d times, settled %v", c.extended, c.settled)
+		if n, _ := c.extensions(); n != 0 || len(c.settled) != 1 {
+			t.Errorf("extended %d times, settled %v", n, c.settled)
 		}
 	})
 }
