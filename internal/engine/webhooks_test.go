@@ -239,6 +239,7 @@ func TestAPageEndsBetweenChanges(t *testing.T) {
 	hook := w.newWebhook(w.who, r.url, latchkey.EventKeyCreated, latchkey.EventKeyUpdated)
 	api, want := w.newAPI(), []string{}
 	for range auditPage {
+		w.who.RequestID = NewRequestID()
 		w.newKey(latchkey.CreateKeyRequest{APIID: api, Permissions: []string{"a", "b", "c"}})
 		want = append(want, latchkey.EventKeyCreated)
 	}
