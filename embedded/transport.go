@@ -53,10 +53,24 @@ func (g *gate) close() {
 // header X-Forwarded-For, which [latchkey.WithHeader] sets. Without the header
 // there is no address, and a whitelist forbids the call.
 func (s *Service) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answer, error) {
+	return s.send(ctx, a, &s.callers)
+}
+
+// uncached carries calls as a Service does, and keeps none of their root keys.
+type uncached struct{ service *Service }
+
+// Send carries a call to the engine.
+func (u uncached) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answer, error) {
+	return u.service.send(ctx, a, nil)
+}
+
+func (s *Service) send(
+	ctx context.Context, a *latchkey.Attempt, callers *engine.CallerCache,
+) (latchkey.Answer, error) {
 	lane := rand.Uint32()
 	defer s.gate.enter(lane).RUnlock()
 	id := engine.NewRequestID()
-	answer, err := s.operate(ctx, a, id, lane)
+	answer, err := s.operate(ctx, a, id, lane, callers)
 	if err != nil {
 		return latchkey.Answer{}, named(ctx, a, err, id)
 	}
@@ -65,6 +79,7 @@ func (s *Service) Send(ctx context.Context, a *latchkey.Attempt) (latchkey.Answe
 
 func (s *Service) operate(
 	ctx context.Context, a *latchkey.Attempt, id string, lane uint32,
+	callers *engine.CallerCache,
 ) (engine.Response, error) {
 	if err := ctx.Err(); err != nil {
 		return engine.Response{}, fmt.Errorf("latchkey: %s: %w", a.Operation, err)
@@ -78,9 +93,7 @@ func (s *Service) operate(
 		return engine.Response{}, refusal(http.StatusNotFound, "user/bad_request/route_not_found",
 			"There is no operation of this name.")
 	}
-	call := engine.Call{
-		Token: a.RootKey, PortalSession: a.PortalSession, Callers: &s.callers,
-	}
+	call := engine.Call{Token: a.RootKey, PortalSession: a.PortalSession, Callers: callers}
 	call.Request = origin(a, id)
 	call.Lane = lane
 	if err := setRequest(&call, op, a); err != nil {

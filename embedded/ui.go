@@ -22,7 +22,7 @@ func (s *Service) openUI(cfg Config) (pages server.Pages, welcome string, err er
 		return nil, "", errors.New("latchkey: the dashboard must be on, read-only or off")
 	}
 	dashboard, err := ui.New(ui.Config{
-		Transport: s, Sessions: sessions{s.db}, ReadOnly: cfg.UI == UIReadOnly,
+		Transport: uncached{s}, Sessions: sessions{s.db}, ReadOnly: cfg.UI == UIReadOnly,
 		FirstKey: s.RootKey, Version: cfg.Version, Log: cfg.Log, Now: cfg.Now,
 	})
 	if err != nil {
