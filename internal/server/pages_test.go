@@ -53,3 +53,18 @@ func TestPagesShareTheMemoryOfBodies(t *testing.T) {
 		t.Errorf("%d bytes were not given back", s.bodies.used)
 	}
 }
+
+// TestTheLogHasNoCodeOfALinkThatSignsIn, whatever became of the request.
+func TestTheLogHasNoCodeOfALinkThatSignsIn(t *testing.T) {
+	w := newWorld(t, func(cfg *Config) { cfg.Pages = takers{} })
+	for method, path := range map[string]string{
+		"HEAD": "/welcome/SECRETCODE", "GET": "//welcome/SECRETCODE",
+	} {
+		r := httptest.NewRequest(method, "http://localhost"+path, nil)
+		w.handler.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if log := w.log.String(); !strings.Contains(log, "/welcome/…") ||
+		strings.Contains(log, "SECRETCODE") {
+		t.Errorf("the log is %s", log)
+	}
+}

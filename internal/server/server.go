@@ -20,6 +20,7 @@ import (
 	"net/netip"
 	"path"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -210,7 +211,7 @@ func (x *exchange) log() {
 	}
 	line := []slog.Attr{
 		slog.String("request", x.id), slog.String("method", x.r.Method),
-		slog.String("path", x.r.URL.Path), slog.Int("status", x.status),
+		slog.String("path", pathOf(x.r)), slog.Int("status", x.status),
 		slog.Duration("took", time.Since(x.begun)),
 	}
 	if x.trace.Stale > 0 {
@@ -220,6 +221,15 @@ func (x *exchange) log() {
 		line = append(line, slog.Any("error", x.cause))
 	}
 	x.Log.LogAttrs(ctx, level, "answered", line...)
+}
+
+// pathOf returns the path of a request for the log, without the code of a link that signs in.
+func pathOf(r *http.Request) string {
+	const welcome = "/welcome/"
+	if before, _, found := strings.Cut(r.URL.Path, welcome); found {
+		return before + welcome + "…"
+	}
+	return r.URL.Path
 }
 
 // buffers are reused by one exchange after another.

@@ -136,7 +136,8 @@ func secretOf(r *http.Request) []byte {
 func setCookie(w http.ResponseWriter, r *http.Request, secret []byte) {
 	cookie := http.Cookie{
 		Name: cookieName(r), Path: "/", HttpOnly: true, Secure: isHTTPS(r),
-		// With Strict a link in a chat would lead to the sign-in page. No GET changes anything.
+		// With Strict a link in a chat would lead to the sign-in page. No GET changes anything
+		// but that of a welcome link, whose code no other site knows.
 		SameSite: http.SameSiteLaxMode,
 		MaxAge:   -1,
 	}
