@@ -142,11 +142,7 @@ func (e *Engine) beginQuery(ctx context.Context, who *Caller) (done func(), err 
 		return nil, errAnalyticsNotConfigured.with(
 			"This service records no events: it runs with --events off.")
 	}
-	whose := who.WorkspaceID()
-	if s := who.session(); s.externalID != "" {
-		whose += "/" + s.externalID // an end user can't use up what the workspace has
-	}
-	return e.queryQuota.begin(ctx, whose, e.now())
+	return e.queryQuota.begin(ctx, who.WorkspaceID(), who.session().externalID, e.now())
 }
 
 // queryErrors are the errors of refused queries.
