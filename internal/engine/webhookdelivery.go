@@ -314,7 +314,8 @@ func (c *Change) noteHealth(
 	return true, c.updateWebhook(ctx, row)
 }
 
-// dropDeliveries deletes old deliveries, and marks of periods that are over.
+// dropDeliveries deletes old deliveries, marks of periods that are over, and what is left of
+// webhooks that were deleted, by themselves or with their workspace.
 func (e *Engine) dropDeliveries(ctx context.Context) error {
 	now := e.now()
 	errs := []error{
@@ -324,6 +325,11 @@ func (e *Engine) dropDeliveries(ctx context.Context) error {
 		deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
 			return tx.DropWebhookMarks(ctx, now, chunk)
 		}),
+		deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+			return tx.DropWebhooks(ctx, now-deletedRetention.Milliseconds(), chunk)
+		}),
+		e.dropLeft(ctx, e.db.NextDeliveredWebhook, (*store.Tx).DropDeliveriesWithoutWebhook),
+		e.dropLeft(ctx, e.db.NextMarkedWebhook, (*store.Tx).DropMarksWithoutWebhook),
 	}
 	if watches := e.hooks.watches.Load(); watches != nil {
 		for _, watched := range *watches {
@@ -336,4 +342,27 @@ func (e *Engine) dropDeliveries(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// dropLeft deletes the rows of webhooks that don't exist. Next returns the next webhook that
+// has rows, and drop deletes some rows of one that doesn't exist.
+func (e *Engine) dropLeft(
+	ctx context.Context, next func(ctx context.Context, after string) (string, error),
+	drop func(tx *store.Tx, ctx context.Context, id string, most int64) (int64, error),
+) error {
+	for id := ""; ; {
+		var err error
+		if id, err = next(ctx, id); errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("left of webhooks: %w", err)
+		}
+		err = deleteInChunks(ctx, e.db, func(ctx context.Context, tx *store.Tx) (int64, error) {
+			return drop(tx, ctx, id, chunk)
+		})
+		if err != nil {
+			return err
+		}
+	}
 }

@@ -623,6 +623,41 @@ func TestANewURLBeginsAnew(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeftOfDeletedWebhooks: neither deliveries nor marks, nor the webhooks of a
+// workspace that was deleted long ago. Those of another one stay.
+func TestNothingIsLeftOfDeletedWebhooks(t *testing.T) {
+	w := newWorld(t)
+	other := w.otherWorkspace()
+	fill := func(who Caller) string {
+		t.Helper()
+		hook := w.newWebhook(who, "https://hooks.invalid/", latchkey.EventKeyCreated)
+		must[latchkey.SentTestWebhook](w, who, "webhooks.sendTest",
+			latchkey.SendTestWebhookRequest{WebhookID: hook})
+		w.exec("INSERT INTO webhook_marks (webhook_id, event, subject, period, ends_at) "+
+			"VALUES ($1, 'e', 's', 0, $2)", hook, w.now().AddDate(1, 0, 0).UnixMilli())
+		return hook
+	}
+	want := func(n int64, when string) {
+		t.Helper()
+		w.mustRun(w.dropDeliveries)
+		for _, table := range []string{"webhook_deliveries", "webhook_marks"} {
+			if got := int64(w.number("SELECT COUNT(*) FROM " + table)); got != n {
+				t.Errorf("%s: %d rows in %s, want %d", when, got, table, n)
+			}
+		}
+	}
+	deleted := fill(w.who)
+	fill(w.who)
+	fill(other)
+	want(3, "at first")
+	must[latchkey.Empty](w, w.who, "webhooks.deleteWebhook",
+		latchkey.DeleteWebhookRequest{WebhookID: deleted})
+	want(2, "after a webhook was deleted")
+	w.exec("UPDATE workspaces SET deleted_at = $1 WHERE id = $2",
+		w.now().Add(-deletedRetention).UnixMilli()-1, other.WorkspaceID())
+	want(1, "after a workspace was deleted")
+}
+
 // TestSecretsOverlap: for a day after a rotation both sign, and a rotation of the master key
 // changes nothing.
 func TestSecretsOverlap(t *testing.T) {

@@ -302,6 +302,30 @@ func (q *Queries) KeysLowOnCredits(ctx context.Context, arg KeysLowOnCreditsPara
 	return items, nil
 }
 
+const nextDeliveredWebhook = `-- name: NextDeliveredWebhook :one
+SELECT webhook_id FROM webhook_deliveries WHERE webhook_id > $1 ORDER BY webhook_id LIMIT 1
+`
+
+// The next webhook that has deliveries, after an id, whether it exists or not.
+func (q *Queries) NextDeliveredWebhook(ctx context.Context, after string) (string, error) {
+	row := q.db.QueryRowContext(ctx, nextDeliveredWebhook, after)
+	var webhook_id string
+	err := row.Scan(&webhook_id)
+	return webhook_id, err
+}
+
+const nextMarkedWebhook = `-- name: NextMarkedWebhook :one
+SELECT webhook_id FROM webhook_marks WHERE webhook_id > $1 ORDER BY webhook_id LIMIT 1
+`
+
+// The next webhook that has marks, after an id, whether it exists or not.
+func (q *Queries) NextMarkedWebhook(ctx context.Context, after string) (string, error) {
+	row := q.db.QueryRowContext(ctx, nextMarkedWebhook, after)
+	var webhook_id string
+	err := row.Scan(&webhook_id)
+	return webhook_id, err
+}
+
 const waitingDeliveries = `-- name: WaitingDeliveries :one
 SELECT COUNT(*) FROM (
     SELECT 1 FROM webhook_deliveries WHERE webhook_id = $1 AND next_at <> 0

@@ -106,6 +106,38 @@ func (q *Queries) DropDeliveriesOf(ctx context.Context, webhookID string, newest
 	return result.RowsAffected()
 }
 
+const dropDeliveriesWithoutWebhook = `-- name: DropDeliveriesWithoutWebhook :execrows
+DELETE FROM webhook_deliveries WHERE id IN (
+    SELECT d.id FROM webhook_deliveries d
+    WHERE d.webhook_id = $1 AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.id = d.webhook_id)
+    LIMIT CAST($2 AS BIGINT))
+`
+
+// Those of a webhook, if it doesn't exist, a few at once.
+func (q *Queries) DropDeliveriesWithoutWebhook(ctx context.Context, webhookID string, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropDeliveriesWithoutWebhook, webhookID, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const dropMarksWithoutWebhook = `-- name: DropMarksWithoutWebhook :execrows
+DELETE FROM webhook_marks WHERE (webhook_id, event, subject, period) IN (
+    SELECT m.webhook_id, m.event, m.subject, m.period FROM webhook_marks m
+    WHERE m.webhook_id = $1 AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.id = m.webhook_id)
+    LIMIT CAST($2 AS BIGINT))
+`
+
+// Those of a webhook, if it doesn't exist, a few at once.
+func (q *Queries) DropMarksWithoutWebhook(ctx context.Context, webhookID string, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropMarksWithoutWebhook, webhookID, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const dropWebhookMarks = `-- name: DropWebhookMarks :execrows
 DELETE FROM webhook_marks WHERE (webhook_id, event, subject, period) IN (
     SELECT m.webhook_id, m.event, m.subject, m.period FROM webhook_marks m
@@ -116,6 +148,23 @@ DELETE FROM webhook_marks WHERE (webhook_id, event, subject, period) IN (
 // Those that have ended, a few at once.
 func (q *Queries) DropWebhookMarks(ctx context.Context, before int64, most int64) (int64, error) {
 	result, err := q.db.ExecContext(ctx, dropWebhookMarks, before, most)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const dropWebhooks = `-- name: DropWebhooks :execrows
+DELETE FROM webhooks WHERE id IN (
+    SELECT h.id FROM workspaces w
+    JOIN webhooks h ON h.workspace_id = w.id
+    WHERE w.deleted_at <> 0 AND w.deleted_at < $1
+    LIMIT CAST($2 AS BIGINT))
+`
+
+// Those of workspaces that were deleted before a time, a few at once.
+func (q *Queries) DropWebhooks(ctx context.Context, before int64, most int64) (int64, error) {
+	result, err := q.db.ExecContext(ctx, dropWebhooks, before, most)
 	if err != nil {
 		return 0, err
 	}

@@ -111,6 +111,14 @@ JOIN apis a ON a.id = k.api_id
 JOIN balances b ON b.id = CASE WHEN k.family = '' THEN k.id ELSE k.family END
 WHERE k.id = $1 AND k.deleted_at = 0 AND a.deleted_at = 0;
 
+-- name: NextDeliveredWebhook :one
+-- The next webhook that has deliveries, after an id, whether it exists or not.
+SELECT webhook_id FROM webhook_deliveries WHERE webhook_id > sqlc.arg(after) ORDER BY webhook_id LIMIT 1;
+
+-- name: NextMarkedWebhook :one
+-- The next webhook that has marks, after an id, whether it exists or not.
+SELECT webhook_id FROM webhook_marks WHERE webhook_id > sqlc.arg(after) ORDER BY webhook_id LIMIT 1;
+
 -- name: WebhooksUnder :many
 -- Some webhooks whose secrets are sealed under a data key.
 SELECT * FROM webhooks

@@ -85,3 +85,25 @@ DELETE FROM webhook_marks WHERE (webhook_id, event, subject, period) IN (
     SELECT m.webhook_id, m.event, m.subject, m.period FROM webhook_marks m
     WHERE m.ends_at < @before
     ORDER BY m.ends_at LIMIT CAST(@most AS BIGINT));
+
+-- name: DropWebhooks :execrows
+-- Those of workspaces that were deleted before a time, a few at once.
+DELETE FROM webhooks WHERE id IN (
+    SELECT h.id FROM workspaces w
+    JOIN webhooks h ON h.workspace_id = w.id
+    WHERE w.deleted_at <> 0 AND w.deleted_at < @before
+    LIMIT CAST(@most AS BIGINT));
+
+-- name: DropDeliveriesWithoutWebhook :execrows
+-- Those of a webhook, if it doesn't exist, a few at once.
+DELETE FROM webhook_deliveries WHERE id IN (
+    SELECT d.id FROM webhook_deliveries d
+    WHERE d.webhook_id = @webhook_id AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.id = d.webhook_id)
+    LIMIT CAST(@most AS BIGINT));
+
+-- name: DropMarksWithoutWebhook :execrows
+-- Those of a webhook, if it doesn't exist, a few at once.
+DELETE FROM webhook_marks WHERE (webhook_id, event, subject, period) IN (
+    SELECT m.webhook_id, m.event, m.subject, m.period FROM webhook_marks m
+    WHERE m.webhook_id = @webhook_id AND NOT EXISTS (SELECT 1 FROM webhooks h WHERE h.id = m.webhook_id)
+    LIMIT CAST(@most AS BIGINT));
