@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkeyhq/latchkey"
+	"github.com/latchkeyhq/latchkey/internal/store"
 )
 
 func (w *world) newBudget(r latchkey.CreateBudgetRequest) string {
@@ -424,4 +425,99 @@ func TestWhoCanSettle(t *testing.T) {
 	if b := w.budget(id); b.Remaining != 100 {
 		t.Errorf("%+v", b)
 	}
+}
+
+// Credits that a reservation took belong to the balance of their time. One that was refilled, set
+// or removed meanwhile gets nothing of them back, and pays nothing of them.
+func TestReservedCreditsBelongToTheBalanceOfTheirTime(t *testing.T) {
+	set := func(w *world, key string, value latchkey.Opt[int64]) {
+		must[latchkey.Credits](w, w.who, "keys.updateCredits", latchkey.UpdateCreditsRequest{
+			KeyID: key, Operation: latchkey.SetCredits, Value: value,
+		})
+	}
+	changes := map[string]struct {
+		change func(w *world, key string)
+		want   int64
+	}{
+		"refilled": {func(w *world, _ string) {
+			w.advance(23 * time.Hour)
+			w.mustRun(w.refillDue)
+		}, 100},
+		"set to 0": {func(w *world, key string) { set(w, key, latchkey.Set[int64](0)) }, 0},
+		"removed and set": {func(w *world, key string) {
+			set(w, key, latchkey.Null[int64]())
+			set(w, key, latchkey.Set[int64](20))
+		}, 20},
+	}
+	for name, c := range changes {
+		for _, end := range []string{"release", "expire", "late"} {
+			w := newWorld(t)
+			w.advance(time.Hour) // the next refill is before the end of a reservation
+			key := w.newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
+				Remaining: latchkey.Set[int64](100),
+				Refill:    &latchkey.Refill{Interval: latchkey.Daily, Amount: 100},
+			}})
+			res := w.reserveCredits(key.Key, 90).Reservation.ID
+			c.change(w, key.KeyID)
+			switch end {
+			case "release":
+				must[latchkey.SettledReservation](w, w.who, "budgets.release",
+					latchkey.ReleaseReservationRequest{ReservationID: res})
+			default:
+				w.advance(24 * time.Hour)
+				w.mustRun(w.expireReservations)
+			}
+			if end == "late" {
+				must[latchkey.SettledReservation](w, w.who, "budgets.settle",
+					latchkey.SettleReservationRequest{ReservationID: res})
+			}
+			if got := w.remaining(key.KeyID); got != c.want {
+				t.Errorf("%s, then %s: %d credits, want %d", name, end, got, c.want)
+			}
+		}
+	}
+}
+
+// A refill that doesn't raise the balance takes nothing from the reservations of before.
+func TestARefillOfAFullBalanceLeavesReservedCredits(t *testing.T) {
+	w := newWorld(t)
+	w.advance(time.Hour)
+	key := w.newKey(latchkey.CreateKeyRequest{Credits: &latchkey.Credits{
+		Remaining: latchkey.Set[int64](1000),
+		Refill:    &latchkey.Refill{Interval: latchkey.Daily, Amount: 100},
+	}})
+	res := w.reserveCredits(key.Key, 900).Reservation.ID
+	w.advance(23 * time.Hour)
+	w.mustRun(w.refillDue)
+	must[latchkey.SettledReservation](w, w.who, "budgets.release",
+		latchkey.ReleaseReservationRequest{ReservationID: res})
+	if got := w.remaining(key.KeyID); got != 1000 {
+		t.Errorf("%d credits, want 1000", got)
+	}
+}
+
+// A key that becomes unlimited while a node still has it as limited reserves no credits, so that
+// nothing is given back later.
+func TestAnUnlimitedKeyReservesNoCredits(t *testing.T) {
+	w := newWorld(t)
+	key := w.newKey(latchkey.CreateKeyRequest{Credits: limitedTo(100)})
+	must[latchkey.Verification](w, w.who, "keys.verifyKey",
+		latchkey.VerifyKeyRequest{Key: key.Key})
+	if err := w.db.Update(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+		return tx.DeleteBalance(ctx, key.KeyID)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if v := w.reserveCredits(key.Key, 50); !v.Valid || v.Reservation != nil {
+		t.Errorf("%+v", v)
+	}
+}
+
+// reserveCredits verifies a key and reserves credits for the longest time.
+func (w *world) reserveCredits(key string, cost int64) latchkey.Verification {
+	w.t.Helper()
+	return must[latchkey.Verification](w, w.who, "keys.verifyKey", latchkey.VerifyKeyRequest{
+		Key: key, Credits: &latchkey.VerifyKeyCredits{Cost: latchkey.Int(cost)},
+		Reserve: &latchkey.VerifyKeyReserve{TTL: latchkey.Per(24 * time.Hour)},
+	})
 }

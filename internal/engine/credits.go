@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/latchkeyhq/latchkey"
 	"github.com/latchkeyhq/latchkey/internal/coherence"
@@ -278,7 +279,9 @@ func (e *Engine) refill(ctx context.Context, workspace string, all []refill) err
 			if r.interval == "" || r.at > c.now {
 				continue
 			}
-			n, err := c.tx.Refill(ctx, r.next(c.now), r.balance, r.at)
+			n, err := c.tx.Refill(ctx, write.RefillParams{
+				ID: r.balance, DueAt: r.at, NextAt: r.next(c.now), Epoch: rand.Int64(),
+			})
 			if err != nil {
 				return fmt.Errorf("refill: %w", err)
 			}
@@ -331,7 +334,7 @@ func (c *Change) applyCredits(
 	value, given := r.Value.Get()
 	if r.Operation == latchkey.SetCredits {
 		if given {
-			return c.tx.SetBalance(ctx, balanceID(k), k.WorkspaceID, value)
+			return c.setBalance(ctx, k, value)
 		}
 		return c.tx.DeleteBalance(ctx, balanceID(k))
 	}
@@ -364,6 +367,14 @@ func (c *Change) applyCredits(
 	return err
 }
 
+// setBalance sets the balance of a key. What open reservations have of the one before is not
+// given back into it.
+func (c *Change) setBalance(ctx context.Context, k *read.Key, to int64) error {
+	return c.tx.SetBalance(ctx, write.SetBalanceParams{
+		ID: balanceID(k), WorkspaceID: k.WorkspaceID, Remaining: to, Epoch: rand.Int64(),
+	})
+}
+
 // updateCredits changes the balance and the schedule, each only if the request
 // has it, in the store and in the row. An unlimited key has no schedule.
 func (c *Change) updateCredits(
@@ -390,7 +401,7 @@ func (c *Change) updateCredits(
 	}
 	if limited {
 		row.Remaining = sql.NullInt64{Int64: balance, Valid: true}
-		if err := c.tx.SetBalance(ctx, id, row.Key.WorkspaceID, balance); err != nil {
+		if err := c.setBalance(ctx, &row.Key, balance); err != nil {
 			return err
 		}
 	}

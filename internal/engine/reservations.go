@@ -99,6 +99,12 @@ func (l *ledger) takeAll(
 	if err := l.count(ctx, quotaReservations, 1); err != nil {
 		return nil, err
 	}
+	var err error
+	if row.BalanceID != "" {
+		if row.CreditsEpoch, err = l.tx.BalanceEpoch(ctx, row.BalanceID); err != nil {
+			return nil, fmt.Errorf("balance: %w", err)
+		}
+	}
 	row.ID = NewID("res")
 	if err := l.tx.InsertReservation(ctx, row); err != nil {
 		return nil, fmt.Errorf("reservation: %w", err)
@@ -481,16 +487,26 @@ func (l *ledger) writeEnd(ctx context.Context, res *reservation) error {
 }
 
 // settleCredits gives back credits that were taken and not used, or takes what was used beyond
-// them, as far as the balance has it. A balance that is gone stays so.
+// them, as far as the balance has it. If the balance was refilled or set since the reservation,
+// or is gone, what was reserved belongs to the one before: none of it is given back, nor taken.
 func (l *ledger) settleCredits(ctx context.Context, res *reservation, taken int64) error {
 	res.CreditsCharged = res.credits
 	if res.BalanceID == "" || res.credits == taken {
 		return nil
 	}
+	epoch, err := l.tx.BalanceEpoch(ctx, res.BalanceID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("balance: %w", err)
+	}
+	if err != nil || epoch != res.CreditsEpoch {
+		if taken = res.Credits; res.credits <= taken {
+			return nil
+		}
+	}
 	if res.credits < taken {
 		_, err := l.tx.AddBalance(ctx, taken-res.credits, res.BalanceID)
 		if errors.Is(err, store.ErrNotFound) {
-			return nil // the key is deleted or unlimited now, or its balance is at the maximum
+			return nil // the balance is at the maximum
 		}
 		return err
 	}

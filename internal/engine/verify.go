@@ -161,6 +161,9 @@ func (e *Engine) chargeBudgets(
 	} else {
 		t.spendCredits = func(ctx context.Context) (bool, error) {
 			err := e.spend(ctx, txCredits{c.tx}, t.key, cost, v)
+			if _, limited := v.Credits.Get(); !limited {
+				t.credits = 0 // the key is unlimited now, or deleted
+			}
 			return v.Code == latchkey.Valid, err
 		}
 	}

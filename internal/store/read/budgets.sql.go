@@ -68,7 +68,7 @@ func (q *Queries) AttachmentsPage(ctx context.Context, budgetID string, fromID s
 }
 
 const budget = `-- name: Budget :one
-SELECT g.id, g.workspace_id, g.name, g.search, g.unit, g.allowance, g.every, g.time_zone, g.anchor, g.overshoot, g.on_expiry, g.max_open, g.thresholds, g.enabled, g.meta, g.created_at, g.updated_at, b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed FROM budgets g
+SELECT g.id, g.workspace_id, g.name, g.search, g.unit, g.allowance, g.every, g.time_zone, g.anchor, g.overshoot, g.on_expiry, g.max_open, g.thresholds, g.enabled, g.meta, g.created_at, g.updated_at, b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed, b.epoch FROM budgets g
 JOIN balances b ON b.id = g.id
 WHERE g.workspace_id = $1 AND (g.id = $2 OR g.name = $2)
 ORDER BY CASE WHEN g.id = $2 THEN 0 ELSE 1 END
@@ -120,12 +120,13 @@ func (q *Queries) Budget(ctx context.Context, workspaceID string, name string) (
 		&i.Balance.Granted,
 		&i.Balance.GrantedAt,
 		&i.Balance.Crossed,
+		&i.Balance.Epoch,
 	)
 	return i, err
 }
 
 const budgetByID = `-- name: BudgetByID :one
-SELECT g.id, g.workspace_id, g.name, g.search, g.unit, g.allowance, g.every, g.time_zone, g.anchor, g.overshoot, g.on_expiry, g.max_open, g.thresholds, g.enabled, g.meta, g.created_at, g.updated_at, b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed FROM budgets g
+SELECT g.id, g.workspace_id, g.name, g.search, g.unit, g.allowance, g.every, g.time_zone, g.anchor, g.overshoot, g.on_expiry, g.max_open, g.thresholds, g.enabled, g.meta, g.created_at, g.updated_at, b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed, b.epoch FROM budgets g
 JOIN balances b ON b.id = g.id
 WHERE g.id = $1
 `
@@ -174,6 +175,7 @@ func (q *Queries) BudgetByID(ctx context.Context, id string) (BudgetByIDRow, err
 		&i.Balance.Granted,
 		&i.Balance.GrantedAt,
 		&i.Balance.Crossed,
+		&i.Balance.Epoch,
 	)
 	return i, err
 }
@@ -287,7 +289,7 @@ func (q *Queries) BudgetEntriesPage(ctx context.Context, arg BudgetEntriesPagePa
 }
 
 const budgetsPage = `-- name: BudgetsPage :many
-SELECT g.id, g.workspace_id, g.name, g.search, g.unit, g.allowance, g.every, g.time_zone, g.anchor, g.overshoot, g.on_expiry, g.max_open, g.thresholds, g.enabled, g.meta, g.created_at, g.updated_at, b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed FROM budgets g
+SELECT g.id, g.workspace_id, g.name, g.search, g.unit, g.allowance, g.every, g.time_zone, g.anchor, g.overshoot, g.on_expiry, g.max_open, g.thresholds, g.enabled, g.meta, g.created_at, g.updated_at, b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed, b.epoch FROM budgets g
 JOIN balances b ON b.id = g.id
 WHERE g.workspace_id = $1 AND g.id >= $2
     AND g.search LIKE CAST($3 AS TEXT) ESCAPE '!'
@@ -358,6 +360,7 @@ func (q *Queries) BudgetsPage(ctx context.Context, arg BudgetsPageParams) ([]Bud
 			&i.Balance.Granted,
 			&i.Balance.GrantedAt,
 			&i.Balance.Crossed,
+			&i.Balance.Epoch,
 		); err != nil {
 			return nil, err
 		}
@@ -523,7 +526,7 @@ func (q *Queries) OwnersOfBudget(ctx context.Context, budgetID string, most int6
 }
 
 const reservation = `-- name: Reservation :one
-SELECT id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, credits_asked, credits_charged, state, late, created_at, expires_at, ended_at FROM reservations WHERE id = $1 AND workspace_id = $2
+SELECT id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, credits_asked, credits_charged, state, late, created_at, expires_at, ended_at, credits_epoch FROM reservations WHERE id = $1 AND workspace_id = $2
 `
 
 func (q *Queries) Reservation(ctx context.Context, iD string, workspaceID string) (Reservation, error) {
@@ -544,6 +547,7 @@ func (q *Queries) Reservation(ctx context.Context, iD string, workspaceID string
 		&i.CreatedAt,
 		&i.ExpiresAt,
 		&i.EndedAt,
+		&i.CreditsEpoch,
 	)
 	return i, err
 }
@@ -596,7 +600,7 @@ func (q *Queries) ReservationParts(ctx context.Context, reservationID string) ([
 }
 
 const reservationsPage = `-- name: ReservationsPage :many
-SELECT id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, credits_asked, credits_charged, state, late, created_at, expires_at, ended_at FROM reservations r
+SELECT id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, credits_asked, credits_charged, state, late, created_at, expires_at, ended_at, credits_epoch FROM reservations r
 WHERE r.workspace_id = $1
     AND (r.created_at, r.id) >= (CAST($2 AS BIGINT), CAST($3 AS TEXT))
     AND (CAST($4 AS TEXT) = '' OR r.key_id = $4)
@@ -650,6 +654,7 @@ func (q *Queries) ReservationsPage(ctx context.Context, arg ReservationsPagePara
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.EndedAt,
+			&i.CreditsEpoch,
 		); err != nil {
 			return nil, err
 		}

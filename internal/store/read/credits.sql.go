@@ -22,6 +22,17 @@ func (q *Queries) Balance(ctx context.Context, id string) (int64, error) {
 	return remaining, err
 }
 
+const balanceEpoch = `-- name: BalanceEpoch :one
+SELECT epoch FROM balances WHERE id = $1
+`
+
+func (q *Queries) BalanceEpoch(ctx context.Context, id string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, balanceEpoch, id)
+	var epoch int64
+	err := row.Scan(&epoch)
+	return epoch, err
+}
+
 const countFamily = `-- name: CountFamily :one
 SELECT COUNT(*) FROM (
     SELECT 1 AS one FROM keys
@@ -65,7 +76,7 @@ func (q *Queries) OtherOfFamily(ctx context.Context, family string, iD string) (
 }
 
 const refillsDue = `-- name: RefillsDue :many
-SELECT b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed, COALESCE(k.name, '') AS key_name FROM balances b
+SELECT b.id, b.workspace_id, b.remaining, b.refill_interval, b.refill_amount, b.refill_day, b.refill_at, b.used, b.spent, b.reserved, b.held, b.open, b.period_start, b.period_end, b.next_expiry, b.granted, b.granted_at, b.crossed, b.epoch, COALESCE(k.name, '') AS key_name FROM balances b
 LEFT JOIN keys k ON k.id = b.id
 WHERE b.refill_interval <> '' AND b.refill_at <= $1
 ORDER BY b.refill_at
@@ -105,6 +116,7 @@ func (q *Queries) RefillsDue(ctx context.Context, refillAt int64, most int64) ([
 			&i.Balance.Granted,
 			&i.Balance.GrantedAt,
 			&i.Balance.Crossed,
+			&i.Balance.Epoch,
 			&i.KeyName,
 		); err != nil {
 			return nil, err

@@ -82,6 +82,7 @@ type Balance struct {
 	Granted        int64
 	GrantedAt      int64
 	Crossed        int64
+	Epoch          int64
 }
 
 type BrowserSession struct {
@@ -273,6 +274,7 @@ type Reservation struct {
 	CreatedAt      int64
 	ExpiresAt      int64
 	EndedAt        int64
+	CreditsEpoch   int64
 }
 
 type ReservationPart struct {

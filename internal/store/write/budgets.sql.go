@@ -268,20 +268,22 @@ func (q *Queries) InsertBudgetCrossing(ctx context.Context, arg InsertBudgetCros
 }
 
 const insertReservation = `-- name: InsertReservation :exec
-INSERT INTO reservations (id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, state, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9)
+INSERT INTO reservations (id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, credits_epoch,
+    state, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10)
 `
 
 type InsertReservationParams struct {
-	ID          string
-	WorkspaceID string
-	KeyID       string
-	APIID       string
-	KeyspaceID  string
-	BalanceID   string
-	Credits     int64
-	CreatedAt   int64
-	ExpiresAt   int64
+	ID           string
+	WorkspaceID  string
+	KeyID        string
+	APIID        string
+	KeyspaceID   string
+	BalanceID    string
+	Credits      int64
+	CreditsEpoch int64
+	CreatedAt    int64
+	ExpiresAt    int64
 }
 
 func (q *Queries) InsertReservation(ctx context.Context, arg InsertReservationParams) error {
@@ -293,6 +295,7 @@ func (q *Queries) InsertReservation(ctx context.Context, arg InsertReservationPa
 		arg.KeyspaceID,
 		arg.BalanceID,
 		arg.Credits,
+		arg.CreditsEpoch,
 		arg.CreatedAt,
 		arg.ExpiresAt,
 	)

@@ -72,13 +72,27 @@ func (q *Queries) PauseRefills(ctx context.Context, id string) error {
 }
 
 const refill = `-- name: Refill :execrows
-UPDATE balances SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = $1
-WHERE id = $2 AND refill_at = $3 AND refill_interval <> ''
+UPDATE balances SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END,
+    epoch = CASE WHEN remaining < refill_amount THEN CAST($1 AS BIGINT) ELSE epoch END, refill_at = $2
+WHERE id = $3 AND refill_at = $4 AND refill_interval <> ''
 `
 
-// Does the refill that was due at one time, once: the schedule moves on with it.
-func (q *Queries) Refill(ctx context.Context, nextAt int64, iD string, dueAt int64) (int64, error) {
-	result, err := q.db.ExecContext(ctx, refill, nextAt, iD, dueAt)
+type RefillParams struct {
+	Epoch  int64
+	NextAt int64
+	ID     string
+	DueAt  int64
+}
+
+// Does the refill that was due at one time, once: the schedule moves on with it. One that raises the balance begins an
+// epoch.
+func (q *Queries) Refill(ctx context.Context, arg RefillParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, refill,
+		arg.Epoch,
+		arg.NextAt,
+		arg.ID,
+		arg.DueAt,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -86,13 +100,25 @@ func (q *Queries) Refill(ctx context.Context, nextAt int64, iD string, dueAt int
 }
 
 const setBalance = `-- name: SetBalance :exec
-INSERT INTO balances (id, workspace_id, remaining) VALUES ($1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET remaining = excluded.remaining
+INSERT INTO balances (id, workspace_id, remaining, epoch) VALUES ($1, $2, $3, $4)
+ON CONFLICT (id) DO UPDATE SET remaining = excluded.remaining, epoch = excluded.epoch
 `
 
+type SetBalanceParams struct {
+	ID          string
+	WorkspaceID string
+	Remaining   int64
+	Epoch       int64
+}
+
 // Sets a balance and leaves the schedule; a new balance has none.
-func (q *Queries) SetBalance(ctx context.Context, iD string, workspaceID string, remaining int64) error {
-	_, err := q.db.ExecContext(ctx, setBalance, iD, workspaceID, remaining)
+func (q *Queries) SetBalance(ctx context.Context, arg SetBalanceParams) error {
+	_, err := q.db.ExecContext(ctx, setBalance,
+		arg.ID,
+		arg.WorkspaceID,
+		arg.Remaining,
+		arg.Epoch,
+	)
 	return err
 }
 

@@ -2,6 +2,9 @@
 -- A balance by the id of its family; no row for unlimited.
 SELECT remaining FROM balances WHERE id = $1;
 
+-- name: BalanceEpoch :one
+SELECT epoch FROM balances WHERE id = $1;
+
 -- name: KeyBalance :one
 -- The balance of a key that is not deleted; NULL for unlimited.
 SELECT b.remaining FROM keys k

@@ -27,8 +27,9 @@ DELETE FROM budget_attachments WHERE budget_id = $1 AND owner_id = $2;
 DELETE FROM budget_attachments WHERE owner_id = $1;
 
 -- name: InsertReservation :exec
-INSERT INTO reservations (id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, state, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9);
+INSERT INTO reservations (id, workspace_id, key_id, api_id, keyspace_id, balance_id, credits, credits_epoch,
+    state, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'open', $9, $10);
 
 -- name: InsertReservationPart :exec
 INSERT INTO reservation_parts (reservation_id, budget_id, workspace_id, amount, prepaid, period_start, entry_at, expires_at)

@@ -12,8 +12,8 @@ UPDATE balances SET refill_interval = $2, refill_amount = $3, refill_day = $4, r
 
 -- name: SetBalance :exec
 -- Sets a balance and leaves the schedule; a new balance has none.
-INSERT INTO balances (id, workspace_id, remaining) VALUES ($1, $2, $3)
-ON CONFLICT (id) DO UPDATE SET remaining = excluded.remaining;
+INSERT INTO balances (id, workspace_id, remaining, epoch) VALUES ($1, $2, $3, $4)
+ON CONFLICT (id) DO UPDATE SET remaining = excluded.remaining, epoch = excluded.epoch;
 
 -- name: PauseRefills :exec
 -- Stops the refills of a balance whose keys are all deleted, until one is restored.
@@ -38,6 +38,8 @@ WHERE id = sqlc.arg(id) AND remaining >= CAST(sqlc.arg(cost) AS BIGINT)
 RETURNING remaining;
 
 -- name: Refill :execrows
--- Does the refill that was due at one time, once: the schedule moves on with it.
-UPDATE balances SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END, refill_at = sqlc.arg(next_at)
+-- Does the refill that was due at one time, once: the schedule moves on with it. One that raises the balance begins an
+-- epoch.
+UPDATE balances SET remaining = CASE WHEN remaining < refill_amount THEN refill_amount ELSE remaining END,
+    epoch = CASE WHEN remaining < refill_amount THEN CAST(sqlc.arg(epoch) AS BIGINT) ELSE epoch END, refill_at = sqlc.arg(next_at)
 WHERE id = sqlc.arg(id) AND refill_at = sqlc.arg(due_at) AND refill_interval <> '';
