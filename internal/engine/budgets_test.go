@@ -521,3 +521,17 @@ func (w *world) reserveCredits(key string, cost int64) latchkey.Verification {
 		Reserve: &latchkey.VerifyKeyReserve{TTL: latchkey.Per(24 * time.Hour)},
 	})
 }
+
+// A call isn't refused for reservations that have expired, if more have than one read ends.
+func TestManyExpiredReservationsRefuseNothing(t *testing.T) {
+	w := newWorld(t)
+	id := w.prepaid("llm", 1000)
+	for range 40 {
+		w.reserve(time.Second, costOf(id, 25)...)
+	}
+	w.advance(time.Second)
+	if got := must[latchkey.SpentBudgets](w, w.who, "budgets.spend",
+		latchkey.SpendBudgetsRequest{Budgets: costOf(id, 1000)}); !got.Success {
+		t.Errorf("%+v", got)
+	}
+}

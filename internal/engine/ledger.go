@@ -121,10 +121,10 @@ func (l *ledger) named(ctx context.Context, name string) (*budget, error) {
 	return l.add(row)
 }
 
-// mostExpired is how many expired reservations of a budget one call ends.
+// mostExpired is how many expired reservations of a budget are ended together.
 const mostExpired = 32
 
-// expireDue ends the reservations of a budget that have expired, as many as one change can.
+// expireDue ends the first reservations of a budget that have expired.
 func (l *ledger) expireDue(ctx context.Context, b *budget) error {
 	if !b.hasExpired(l.now) {
 		return nil

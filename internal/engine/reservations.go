@@ -56,6 +56,15 @@ func (l *ledger) take(ctx context.Context, t *taking) (result taken, err error) 
 			return taken{}, err
 		}
 		refused := b.refuses(cost.cost, t.ttl > 0)
+		for range 7 { // a bound on the length of a change: the next call goes on
+			if !refused || !b.hasExpired(l.now) {
+				break
+			}
+			if err := l.expireDue(ctx, b); err != nil {
+				return taken{}, err
+			}
+			refused = b.refuses(cost.cost, t.ttl > 0)
+		}
 		budgets, costs = append(budgets, b), append(costs, cost.cost)
 		exceeded = append(exceeded, refused)
 		result.Success = result.Success && !refused
