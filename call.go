@@ -130,10 +130,14 @@ func (c *Client) idempotencyKey(operation string, o *callOptions) string {
 	return rand.Text()
 }
 
-// safe reports whether repeating an attempt is known to be safe: it reads, or the
-// service honors its key.
+// safe reports whether repeating an attempt is known to be safe: it reads, repeating it
+// changes nothing more, or the service honors its key.
 func (c *Client) safe(a *Attempt) bool {
-	return effectOf(a.Operation) == EffectReads || a.IdempotencyKey != "" && c.idempotency.is(honored)
+	switch effectOf(a.Operation) {
+	case EffectReads, EffectRepeats:
+		return true
+	}
+	return a.IdempotencyKey != "" && c.idempotency.is(honored)
 }
 
 // attempts sends a call until it succeeds or must not be retried. All retries end

@@ -206,6 +206,11 @@ var calls = map[string]func(context.Context, *latchkey.Client, ...latchkey.CallO
 		_, err := c.APIs.Create(ctx, latchkey.CreateAPIRequest{Name: "an api"}, opts...)
 		return err
 	},
+	"settle": func(ctx context.Context, c *latchkey.Client, opts ...latchkey.CallOption) error {
+		r := latchkey.SettleReservationRequest{ReservationID: "res_1"}
+		_, err := c.Budgets.Settle(ctx, r, opts...)
+		return err
+	},
 	"count": func(ctx context.Context, c *latchkey.Client, opts ...latchkey.CallOption) error {
 		_, err := c.Keys.Verify(ctx, latchkey.VerifyKeyRequest{Key: "sk_open"}, opts...)
 		return err

@@ -61,6 +61,9 @@ const (
 	// change, but the client sends no Idempotency-Key by itself: saving the response
 	// costs the service a write to disk, and these calls must be fast.
 	EffectCounts
+	// EffectRepeats changes something, but the same call once more changes nothing and gets
+	// the same response, so it is safe to repeat without an Idempotency-Key.
+	EffectRepeats
 )
 
 // The largest request bodies in bytes, if an operation has no other.
@@ -959,15 +962,15 @@ var operations = []Operation{
 		Rules: []Rule{onBudget("spend_budget")},
 	},
 	{
-		Name: "budgets.settle", Effect: EffectCounts, Refusals: []int{404, 409},
+		Name: "budgets.settle", Effect: EffectRepeats, Refusals: []int{404, 409},
 		Rules: onReservation(),
 	},
 	{
-		Name: "budgets.release", Effect: EffectCounts, Refusals: []int{404, 409},
+		Name: "budgets.release", Effect: EffectRepeats, Refusals: []int{404, 409},
 		Rules: onReservation(),
 	},
 	{
-		Name: "budgets.extend", Effect: EffectCounts, Refusals: []int{404, 409},
+		Name: "budgets.extend", Effect: EffectRepeats, Refusals: []int{404, 409},
 		Rules: onReservation(),
 	},
 	{

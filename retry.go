@@ -19,12 +19,14 @@ import (
 //   - after status 429, and if no connection could be made: in both cases the
 //     service has done nothing;
 //   - after the other Statuses, a lost connection or a timeout, if the call only
-//     reads, or if it carries an Idempotency-Key and the service has said in a
-//     response that it honors the header, as a Latchkey does.
+//     reads, if the same call once more changes nothing, as to settle, release or
+//     extend a reservation, or if it carries an Idempotency-Key and the service has
+//     said in a response that it honors the header, as a Latchkey does.
 //
 // Calls that change something carry a random key by themselves. [Keys.Verify],
-// [Ratelimits.Limit] and [Ratelimits.MultiLimit] carry one only with
-// [WithIdempotencyKey], because storing it costs the service a write to disk.
+// [Ratelimits.Limit], [Ratelimits.MultiLimit], [Budgets.Spend] and [Budgets.Reserve]
+// carry one only with [WithIdempotencyKey], because storing the response of each costs
+// the service another write to disk.
 //
 // Before the n-th retry the client waits a random time up to
 // Initial × Multiplier^(n-1), but at most Max. If the service asks for a longer

@@ -82,6 +82,7 @@ func TestNothingIsDoneTwice(t *testing.T) {
 			})
 		}
 		try("read", "read", false, c.read)
+		try("settle", "settle", false, c.read) // the service settles once, however often it is asked
 		try("write", "write", false, c.write)
 		try("count", "count", false, c.count)
 		try("write to a Latchkey", "write", true, c.latchys)

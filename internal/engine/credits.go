@@ -18,7 +18,12 @@ import (
 
 // creditSpender spends credits, in the store or in a change in progress.
 type creditSpender interface {
+	balanceReader
 	Spend(ctx context.Context, workspace, id string, cost int64) (left int64, err error)
+}
+
+// balanceReader reads the balance of a key, in the store or in a change in progress.
+type balanceReader interface {
 	KeyBalance(ctx context.Context, keyID string) (sql.NullInt64, error)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -643,7 +644,19 @@ func (e *Engine) GetReservation(
 	if err != nil {
 		return latchkey.Reservation{}, orNotFound(err, reservationNotFound())
 	}
-	return e.describeReservation(ctx, &who, row)
+	described, err := e.describeReservation(ctx, row)
+	if err != nil {
+		return latchkey.Reservation{}, err
+	}
+	if len(described.Budgets) == 0 {
+		return described, who.require(everything)
+	}
+	for _, part := range described.Budgets {
+		if err := who.require(ids{Budget: part.ID}); err != nil {
+			return latchkey.Reservation{}, err
+		}
+	}
+	return described, nil
 }
 
 // ListReservations returns the reservations of the workspace, the oldest first, page by page:
@@ -678,7 +691,15 @@ func (e *Engine) ListReservations(
 			return e.db.ReservationsPage(ctx, which)
 		},
 		eachOr(func(row read.Reservation) (latchkey.Reservation, error) {
-			return e.describeReservation(ctx, nil, row)
+			described, err := e.describeReservation(ctx, row)
+			if who.require(everything) != nil {
+				described.Credits = latchkey.Opt[int64]{}
+				described.Budgets = slices.DeleteFunc(described.Budgets,
+					func(part latchkey.ReservedAmount) bool {
+						return who.require(ids{Budget: part.ID}) != nil
+					})
+			}
+			return described, err
 		}))
 }
 
@@ -694,10 +715,9 @@ func parseReservationPlace(cursor string) (time int64, id string, err error) {
 	return time, id, nil
 }
 
-// describeReservation returns a stored reservation as the API has it, if the caller, unless it
-// is nil, can call its operation on all of its budgets.
+// describeReservation returns a stored reservation as the API has it.
 func (e *Engine) describeReservation(
-	ctx context.Context, who *Caller, row read.Reservation,
+	ctx context.Context, row read.Reservation,
 ) (latchkey.Reservation, error) {
 	parts, err := e.db.ReservationParts(ctx, row.ID)
 	if err != nil {
@@ -718,15 +738,7 @@ func (e *Engine) describeReservation(
 		if row.State != open {
 			amount.Charged = latchkey.Set(p.ReservationPart.Charged)
 		}
-		if who != nil {
-			if err := who.require(ids{Budget: amount.ID}); err != nil {
-				return latchkey.Reservation{}, err
-			}
-		}
 		r.Budgets = append(r.Budgets, amount)
-	}
-	if who != nil && len(parts) == 0 {
-		return r, who.require(everything)
 	}
 	return r, nil
 }

@@ -91,7 +91,7 @@ func (e *Engine) verify(
 	obs.key, obs.at = key, now
 	key.describe(v)
 	if v.Code = key.check(now, who, query); v.Code != latchkey.Valid {
-		return e.showBalance(ctx, key, v)
+		return showBalance(ctx, e.db, key, v)
 	}
 	var buf [2]checkedLimit // on the stack; most keys have no more
 	limits, err := key.limitsFor(buf[:0], r.Ratelimits)
@@ -153,7 +153,7 @@ func (e *Engine) chargeBudgets(
 	ctx context.Context, c *Change, t taking, v *latchkey.Verification,
 ) error {
 	if v.Code == latchkey.RateLimited {
-		return e.showBalance(ctx, t.key, v)
+		return showBalance(ctx, c.tx, t.key, v)
 	}
 	cost := t.credits
 	if !t.key.limited {
@@ -179,7 +179,7 @@ func (e *Engine) chargeBudgets(
 		v.Valid = result.Success
 		if !result.Success && v.Code == latchkey.Valid {
 			v.Code = latchkey.UsageExceeded
-			return e.showBalance(ctx, t.key, v)
+			return showBalance(ctx, c.tx, t.key, v)
 		}
 		return nil
 	})
@@ -400,7 +400,7 @@ func (e *Engine) charge(
 	ctx context.Context, from creditSpender, key *keySnapshot, cost int64, v *latchkey.Verification,
 ) error {
 	if v.Code == latchkey.RateLimited {
-		return e.showBalance(ctx, key, v)
+		return showBalance(ctx, e.db, key, v)
 	}
 	if key.limited {
 		if err := e.spend(ctx, from, key, cost, v); err != nil {
@@ -411,14 +411,15 @@ func (e *Engine) charge(
 	return nil
 }
 
-// showBalance adds the balance to a response that spends no credits.
-func (e *Engine) showBalance(
-	ctx context.Context, key *keySnapshot, v *latchkey.Verification,
+// showBalance adds the balance to a response that spends no credits. Within a change, it
+// is that of its transaction.
+func showBalance(
+	ctx context.Context, from balanceReader, key *keySnapshot, v *latchkey.Verification,
 ) error {
 	if !key.limited {
 		return nil
 	}
-	balance, err := e.db.KeyBalance(ctx, key.id)
+	balance, err := from.KeyBalance(ctx, key.id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil // deleted at this very moment
 	}

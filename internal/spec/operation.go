@@ -58,6 +58,8 @@ func repeating(op *engine.Op) string {
 	switch {
 	case op.Effect == latchkey.EffectReads:
 		return "**Retrying**: Safe. The operation changes nothing."
+	case op.Effect == latchkey.EffectRepeats:
+		return "**Retrying**: Safe. The same call once more changes nothing."
 	case op.Public:
 		return "**Retrying**: Not possible after a success, because the response is not saved."
 	}

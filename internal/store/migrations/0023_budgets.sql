@@ -1,4 +1,4 @@
--- oldest: 17
+-- oldest: 23
 -- Budgets, their reservations and statements. The balance of a budget is a row of balances with the
 -- budget's id, beside those of keys. A program that doesn't know budgets spends nothing of them.
 CREATE TABLE budgets (
