@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 # Tests aren't vetted again: make vet does that. The race detector leaves SQLite
 # out, which is C translated to Go: it would find none of our races there, and
 # doubles the processor time.
-TEST := go test -json -vet=off -parallel 8
+TEST := go test -json -vet=off -parallel 8 -timeout 20m
 RACE := CGO_ENABLED=1 $(TEST) -race \
 	'-gcflags=modernc.org/sqlite/lib=-race=false -d=checkptr=0' \
 	'-gcflags=modernc.org/libc=-race=false -d=checkptr=0'

@@ -411,10 +411,10 @@ func TestReservedCreditsAreNoticed(t *testing.T) {
 			Reserve: &latchkey.VerifyKeyReserve{TTL: latchkey.Per(time.Minute)},
 		}
 	}
-	full, root := w.who, *w.who.root
-	root.quotas = &latchkey.Quotas{Reservations: latchkey.Set[int64](0)}
-	full.root = &root
-	w.refused(full, "keys.verifyKey", reserve(5), 403, "workspace_quota_exceeded")
+	quotas := w.who.root.quotas
+	w.who.root.quotas = &latchkey.Quotas{Reservations: latchkey.Set[int64](0)}
+	w.refused(w.who, "keys.verifyKey", reserve(5), 403, "workspace_quota_exceeded")
+	w.who.root.quotas = quotas
 	if len(w.hooks.take()) != 0 {
 		t.Error("noticed what was not committed")
 	}
