@@ -63,9 +63,9 @@ func (c *serveCmd) listen(log *slog.Logger) (*listeners, error) {
 			l.dashboard = tls.NewListener(l.dashboard, config)
 		}
 	}
-	if !l.tls && !l.local() {
+	if exposed := l.exposed(); !l.tls && exposed != "" {
 		log.Warn("root keys arrive unencrypted from other machines: put a proxy in front that ends "+
-			"TLS, or set --tls-cert and --tls-key", "listen", l.api.Addr().String())
+			"TLS, or set --tls-cert and --tls-key", "listen", exposed)
 	}
 	return l, nil
 }
@@ -120,8 +120,22 @@ func removeStale(file string) error {
 }
 
 // local reports whether only programs on this machine reach the API.
-func (l *listeners) local() bool {
-	tcp, is := l.api.Addr().(*net.TCPAddr)
+func (l *listeners) local() bool { return local(l.api) }
+
+// exposed returns the address at which other machines reach the API or the dashboard, "" for
+// none.
+func (l *listeners) exposed() string {
+	for _, at := range []net.Listener{l.api, l.dashboard} {
+		if at != nil && !local(at) {
+			return at.Addr().String()
+		}
+	}
+	return ""
+}
+
+// local reports whether only programs on this machine reach a listener.
+func local(l net.Listener) bool {
+	tcp, is := l.Addr().(*net.TCPAddr)
 	return !is || tcp.IP.IsLoopback()
 }
 
