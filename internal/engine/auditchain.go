@@ -3,9 +3,12 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -21,7 +24,9 @@ import (
 // has a code of each of its records and the code of the block before, and a code of its own.
 // The head of a chain names its last block, and the head of all chains says up to where
 // records are in blocks and up to where they were deleted because of their age. All codes are
-// HMACs under a data key of the vault, so the database alone isn't enough to make them.
+// HMACs under a data key of the vault, so the database alone isn't enough to make them. The
+// head of all chains has a hash of the other heads in place of a block, so that none of them
+// can be removed, and none brought back as it was before.
 
 // auditOwner is the owner of the data keys of the chains. They are never deleted, because the
 // codes of old blocks need them.
@@ -153,25 +158,85 @@ func (e *Engine) auditHead(
 	if err != nil {
 		return head, fmt.Errorf("audit head: %w", err)
 	}
-	s, err := e.signer(ctx, head.DataKey)
-	if errors.Is(err, store.ErrNotFound) {
-		return head, fmt.Errorf("%w: head %q has an unknown data key", errChain, workspace)
-	}
-	if err != nil {
-		return head, err
-	}
-	if !bytes.Equal(headCode(s, &head), head.Code) {
-		return head, fmt.Errorf("%w: head %q", errChain, workspace)
-	}
-	return head, nil
+	return head, e.checkHead(ctx, &head)
 }
 
-// setAuditHead signs and writes a head.
-func setAuditHead(
-	ctx context.Context, tx *store.Tx, head *read.AuditHead, key string, s *vault.Signer,
-) error {
+// checkHead checks the code of a head.
+func (e *Engine) checkHead(ctx context.Context, head *read.AuditHead) error {
+	s, err := e.signer(ctx, head.DataKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: head %q has an unknown data key", errChain, head.WorkspaceID)
+	}
+	if err == nil && !bytes.Equal(headCode(s, head), head.Code) {
+		err = fmt.Errorf("%w: head %q", errChain, head.WorkspaceID)
+	}
+	return err
+}
+
+// auditHeads reads all heads as they were at one moment, and checks that they are those of
+// which the head of all chains has the hash. The codes of the others are left to the caller.
+// The zero head is none.
+func (e *Engine) auditHeads(
+	ctx context.Context,
+) (service read.AuditHead, chains map[string]read.AuditHead, err error) {
+	rows, err := e.db.AuditHeads(ctx)
+	if err != nil {
+		return service, nil, fmt.Errorf("audit heads: %w", err)
+	}
+	chains = make(map[string]read.AuditHead, len(rows))
+	for i := range rows {
+		chains[rows[i].WorkspaceID] = rows[i]
+	}
+	service, ok := chains[serviceHead]
+	delete(chains, serviceHead)
+	if ok {
+		err = e.checkHead(ctx, &service)
+	} else {
+		err = e.neverSealed(ctx)
+	}
+	if err == nil && !bytes.Equal(headsHash(chains), service.Block) {
+		err = fmt.Errorf("%w: a head was removed, added or replaced", errChain)
+	}
+	return service, chains, err
+}
+
+// neverSealed returns errChain if there are blocks without the head of all chains.
+func (e *Engine) neverSealed(ctx context.Context) error {
+	blocks, err := e.db.CountAuditBlocks(ctx)
+	if err != nil || blocks == 0 {
+		return err
+	}
+	head, err := e.auditHead(ctx, e.db.AuditHead, serviceHead)
+	if err == nil && head.Code == nil { // and no other node just wrote the first
+		err = fmt.Errorf("%w: the head of all chains was removed", errChain)
+	}
+	return err
+}
+
+// headsHash returns a hash of the heads of the chains, by workspace: nil for none. It is over
+// their codes, which are over all else.
+func headsHash(chains map[string]read.AuditHead) []byte {
+	if len(chains) == 0 {
+		return nil
+	}
+	var text []byte
+	for _, workspace := range slices.Sorted(maps.Keys(chains)) {
+		for _, part := range []string{workspace, string(chains[workspace].Code)} {
+			text = append(binary.AppendUvarint(text, uint64(len(part))), part...)
+		}
+	}
+	hash := sha256.Sum256(text)
+	return hash[:]
+}
+
+// signHead completes a head with its code.
+func signHead(head *read.AuditHead, key string, s *vault.Signer) {
 	head.DataKey, head.Block = key, append([]byte{}, head.Block...) // nil would be NULL
 	head.Code = headCode(s, head)
+}
+
+// setAuditHead writes a signed head.
+func setAuditHead(ctx context.Context, tx *store.Tx, head *read.AuditHead) error {
 	if err := tx.SetAuditHead(ctx, write.SetAuditHeadParams(*head)); err != nil {
 		return fmt.Errorf("audit head: %w", err)
 	}
@@ -193,6 +258,12 @@ func (e *Engine) sealAudit(ctx context.Context) error {
 	if errors.Is(err, errChain) {
 		e.chain.breaks.Add(1)
 	}
+	if err != nil {
+		left, err := e.db.NextAuditLogs(ctx, e.chain.sealed.Load(), chunk)
+		if err == nil {
+			e.chain.unsealed.Store(int64(len(left)))
+		}
+	}
 	return err
 }
 
@@ -203,95 +274,85 @@ func (e *Engine) sealSome(ctx context.Context) (head read.AuditHead, n int64, er
 	if head, err = e.auditHead(ctx, e.db.AuditHead, serviceHead); err != nil {
 		return head, 0, err
 	}
-	if head.Code == nil { // the first run, or it was removed
-		blocks, err := e.db.CountAuditBlocks(ctx)
-		if err != nil {
-			return head, 0, err
-		}
-		if blocks > 0 {
-			return head, 0, e.unlessFaster(ctx, &head)
-		}
-	}
 	rows, err := e.db.NextAuditLogs(ctx, head.LastSeq, chunk)
 	if err != nil || len(rows) == 0 {
 		return head, 0, err
+	}
+	now, chains, err := e.auditHeads(ctx)
+	if err != nil || now.LastSeq != head.LastSeq {
+		return now, int64(len(rows)), err
 	}
 	key, signer, err := e.currentSigner(ctx)
 	if err != nil {
 		return head, 0, err
 	}
-	blocks, err := e.blocksOf(ctx, rows, key, signer)
-	if errors.Is(err, errBehind) {
-		return head, 0, e.unlessFaster(ctx, &head)
-	}
+	blocks, err := e.blocksOf(ctx, chains, rows, key, signer)
 	if err != nil {
 		return head, 0, err
 	}
-	var now read.AuditHead
+	for i := range blocks {
+		end := endOf(&blocks[i], signer)
+		chains[end.WorkspaceID] = end
+	}
+	hash := headsHash(chains)
 	err = e.db.Update(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		now, err = e.auditHead(ctx, tx.AuditHead, serviceHead)
 		if err != nil || now.LastSeq != head.LastSeq {
 			return err
 		}
 		now.Number += int64(len(blocks))
-		now.LastSeq = rows[len(rows)-1].Seq
-		if err := addBlocks(ctx, tx, blocks, signer); err != nil {
+		now.LastSeq, now.Block = rows[len(rows)-1].Seq, hash
+		if err := addBlocks(ctx, tx, blocks, chains); err != nil {
 			return err
 		}
-		return setAuditHead(ctx, tx, &now, key, signer)
+		signHead(&now, key, signer)
+		return setAuditHead(ctx, tx, &now)
 	})
 	return now, int64(len(rows)), err
 }
 
-// addBlocks writes blocks and the heads that name them.
+// endOf returns the head that names a block.
+func endOf(b *read.AuditBlock, s *vault.Signer) read.AuditHead {
+	end := read.AuditHead{
+		WorkspaceID: b.WorkspaceID, Number: b.Number, LastSeq: b.LastSeq, Block: b.Code,
+	}
+	signHead(&end, b.DataKey, s)
+	return end
+}
+
+// addBlocks writes blocks and the heads of their chains.
 func addBlocks(
-	ctx context.Context, tx *store.Tx, blocks []read.AuditBlock, s *vault.Signer,
+	ctx context.Context, tx *store.Tx, blocks []read.AuditBlock, chains map[string]read.AuditHead,
 ) error {
 	for i := range blocks {
 		b := &blocks[i]
 		if err := tx.InsertAuditBlock(ctx, write.InsertAuditBlockParams(*b)); err != nil {
 			return fmt.Errorf("audit block: %w", err)
 		}
-		end := read.AuditHead{
-			WorkspaceID: b.WorkspaceID, Number: b.Number, LastSeq: b.LastSeq, Block: b.Code,
-		}
-		if err := setAuditHead(ctx, tx, &end, b.DataKey, s); err != nil {
+		end := chains[b.WorkspaceID]
+		if err := setAuditHead(ctx, tx, &end); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// errBehind means that a chain has the records that are to be added. Another node was faster,
-// or the head of all chains was changed.
-var errBehind = errors.New("the records are in the chain")
-
-// unlessFaster returns errChain unless another node has added to the chains since a head of
-// all of them was read.
-func (e *Engine) unlessFaster(ctx context.Context, before *read.AuditHead) error {
-	now, err := e.auditHead(ctx, e.db.AuditHead, serviceHead)
-	if err == nil && now.LastSeq == before.LastSeq {
-		err = fmt.Errorf("%w: the head of all chains is older than their blocks", errChain)
-	}
-	return err
-}
-
 // blocksOf returns the next blocks of the chains of some records, in the order of their first
-// records.
+// records. Chains are the heads of all of them.
 func (e *Engine) blocksOf(
-	ctx context.Context, rows []read.AuditLog, key string, s *vault.Signer,
+	ctx context.Context, chains map[string]read.AuditHead, rows []read.AuditLog, key string,
+	s *vault.Signer,
 ) (blocks []read.AuditBlock, err error) {
 	place := map[string]int{}
 	for i := range rows {
 		row := &rows[i]
 		at, ok := place[row.WorkspaceID]
 		if !ok {
-			head, err := e.auditHead(ctx, e.db.AuditHead, row.WorkspaceID)
-			if err != nil {
-				return nil, err
-			}
-			if head.LastSeq >= row.Seq {
-				return nil, errBehind
+			head, ok := chains[row.WorkspaceID]
+			if ok {
+				if err := e.checkHead(ctx, &head); err != nil {
+					return nil, err
+				}
 			}
 			at = len(blocks)
 			place[row.WorkspaceID] = at
@@ -342,6 +403,9 @@ func (e *Engine) dropSealed(ctx context.Context, last int64) (dropped int64, err
 		if err != nil {
 			return err
 		}
+		if head.Code == nil {
+			return fmt.Errorf("%w: the head of all chains was removed", errChain)
+		}
 		if dropped, err = tx.DropAuditLogs(ctx, last); err != nil {
 			return err
 		}
@@ -354,7 +418,8 @@ func (e *Engine) dropSealed(ctx context.Context, last int64) (dropped int64, err
 		}
 		head.Number -= blocks
 		head.DroppedSeq = max(head.DroppedSeq, last)
-		return setAuditHead(ctx, tx, &head, key, signer)
+		signHead(&head, key, signer)
+		return setAuditHead(ctx, tx, &head)
 	})
 	return dropped, err
 }

@@ -81,11 +81,15 @@ func TestEveryTamperingOfTheAuditLogIsFound(t *testing.T) {
 	w.withoutJobs()
 	other := w.otherWorkspace()
 	mine := w.who.WorkspaceID()
+	tampering := w.tampering()
 	for i := range 8 {
 		w.record(mine, 1+i*5)
 		w.advance(time.Second)
 		w.record(other.WorkspaceID(), 1+i*3)
 		w.seal()
+		if i == 4 {
+			tampering.exec("CREATE TABLE early_heads AS SELECT * FROM audit_heads")
+		}
 	}
 	w.wantWhole(w.who, "")
 	w.wantWhole(other, "")
@@ -93,7 +97,6 @@ func TestEveryTamperingOfTheAuditLogIsFound(t *testing.T) {
 	if w.db.Shared() {
 		rounds = 100
 	}
-	tampering := w.tampering()
 	tampering.workspace, tampering.other = mine, other.WorkspaceID()
 	tampering.rand = rand.New(rand.NewPCG(1, 2))
 	tampering.copy()
@@ -200,7 +203,7 @@ func (x *tampering) once(round int) (what string, seq int64) {
 	texts := []string{"id", "event", "description", "actor_type", "actor_id", "actor_name",
 		"targets", "remote_ip", "user_agent", "correlation_id", "changes"}
 	of := func(table string) string { return "DELETE FROM " + table + " WHERE workspace_id = $1" }
-	switch round % 14 {
+	switch round % 16 {
 	case 0, 1:
 		column := texts[x.rand.IntN(len(texts))]
 		value := "x"
@@ -259,6 +262,20 @@ func (x *tampering) once(round int) (what string, seq int64) {
 		x.exec("UPDATE audit_blocks SET "+column+" = $3 WHERE workspace_id = $1 AND number = $2",
 			x.workspace, x.block(), []byte{blockVersion})
 		return "a changed " + column + " of a block", 0
+	case 13:
+		x.exec("UPDATE audit_blocks SET workspace_id = 'junk' WHERE workspace_id = $1", x.workspace)
+		x.exec(of("audit_logs"), x.workspace)
+		x.exec(of("audit_heads"), x.workspace)
+		return "a removed log with its chain in another workspace", 0
+	case 14:
+		x.exec("UPDATE audit_blocks SET workspace_id = 'junk' WHERE workspace_id = $1 AND "+
+			"last_seq > (SELECT last_seq FROM early_heads WHERE workspace_id = $1)", x.workspace)
+		x.exec(of("audit_logs")+" AND seq > (SELECT last_seq FROM early_heads "+
+			"WHERE workspace_id = $1)", x.workspace)
+		x.exec(of("audit_heads"), x.workspace)
+		x.exec("INSERT INTO audit_heads SELECT * FROM early_heads WHERE workspace_id = $1",
+			x.workspace)
+		return "a truncated log with an earlier head", 0
 	}
 	workspace := []string{x.workspace, serviceHead}[x.rand.IntN(2)]
 	column := []string{"number", "last_seq", "dropped_seq"}[x.rand.IntN(3)]
@@ -443,11 +460,16 @@ func TestForgedHeadsAreNotContinued(t *testing.T) {
 		"DELETE FROM audit_heads WHERE workspace_id = ''",
 		"DELETE FROM audit_heads",
 		"UPDATE audit_heads SET data_key = 'x' WHERE workspace_id <> ''",
+		"DELETE FROM audit_heads WHERE workspace_id <> ''",
+		"UPDATE audit_heads SET workspace_id = 'junk' WHERE workspace_id <> ''",
 	} {
 		x.exec(text)
 		w.record(w.who.WorkspaceID(), 1)
 		if err := w.sealAudit(t.Context()); err == nil || !strings.Contains(err.Error(), "hash chain") {
 			t.Errorf("%s: %v", text, err)
+		}
+		if w.chain.unsealed.Load() == 0 {
+			t.Errorf("%s: no record counts as unsealed", text)
 		}
 		x.restore()
 	}

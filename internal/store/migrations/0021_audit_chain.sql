@@ -21,7 +21,7 @@ CREATE TABLE audit_heads (
     number       BIGINT NOT NULL, -- of the last block; in the row '' how many blocks there are
     last_seq     BIGINT NOT NULL,
     dropped_seq  BIGINT NOT NULL, -- 0 but in the row ''
-    block        BYTEA NOT NULL,  -- the code of the last block; empty in the row ''
+    block        BYTEA NOT NULL,  -- the code of the last block; in the row '' a hash of the other heads
     data_key     TEXT NOT NULL,
     code         BYTEA NOT NULL   -- of all the columns before
 );

@@ -66,6 +66,42 @@ func (q *Queries) AuditHead(ctx context.Context, workspaceID string) (AuditHead,
 	return i, err
 }
 
+const auditHeads = `-- name: AuditHeads :many
+SELECT workspace_id, number, last_seq, dropped_seq, block, data_key, code FROM audit_heads
+`
+
+// All of them as they were at one moment. There are as many as workspaces ever had records.
+func (q *Queries) AuditHeads(ctx context.Context) ([]AuditHead, error) {
+	rows, err := q.db.QueryContext(ctx, auditHeads)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditHead
+	for rows.Next() {
+		var i AuditHead
+		if err := rows.Scan(
+			&i.WorkspaceID,
+			&i.Number,
+			&i.LastSeq,
+			&i.DroppedSeq,
+			&i.Block,
+			&i.DataKey,
+			&i.Code,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const auditLogsBetween = `-- name: AuditLogsBetween :many
 SELECT seq, id, workspace_id, time, event, description, actor_type, actor_id, actor_name, targets, remote_ip, user_agent, correlation_id, changes FROM audit_logs
 WHERE workspace_id = $1 AND seq > $2 AND seq <= $3

@@ -31,6 +31,10 @@ ORDER BY seq LIMIT CAST(@most AS BIGINT);
 -- name: AuditHead :one
 SELECT * FROM audit_heads WHERE workspace_id = $1;
 
+-- name: AuditHeads :many
+-- All of them as they were at one moment. There are as many as workspaces ever had records.
+SELECT * FROM audit_heads;
+
 -- name: AuditBlocks :many
 SELECT * FROM audit_blocks
 WHERE workspace_id = @workspace_id AND number >= @from_number
