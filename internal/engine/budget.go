@@ -145,8 +145,11 @@ func (b *budget) takeMore(p budgetPart, more int64) (charged int64) {
 		b.take(more)
 		return more
 	}
-	left := min(more, max(0, b.at.Remaining))
-	b.at.Remaining -= left
+	left := more
+	if clamps || b.Allowance.Valid { // the allowance of a period isn't used after its end
+		left = min(more, max(0, b.at.Remaining))
+	}
+	b.at.Remaining = addSaturating(b.at.Remaining, -left)
 	if clamps {
 		return left
 	}

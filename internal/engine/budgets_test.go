@@ -330,6 +330,25 @@ func TestOvershoot(t *testing.T) {
 	}
 }
 
+// A prepaid balance owes what was used beyond it also if the settlement comes after the end of the
+// period that it was admitted in.
+func TestAPrepaidBalanceOwesAnOvershootAfterItsPeriod(t *testing.T) {
+	w := newWorld(t)
+	w.advance(time.Date(2026, 3, 31, 23, 58, 30, 0, time.UTC).Sub(w.now()))
+	id := w.newBudget(latchkey.CreateBudgetRequest{
+		Name: "prepaid", Period: latchkey.Set(latchkey.BudgetPeriod{Every: latchkey.EveryMonth}),
+	})
+	must[latchkey.GrantedBudget](w, w.who, "budgets.grant", latchkey.GrantBudgetRequest{
+		Budget: id, Amount: latchkey.Set[int64](100),
+	})
+	res := w.reserve(time.Hour, costOf(id, 100)...).Reservation
+	w.advance(2 * time.Minute) // April
+	done := w.settle(res.ID, 10_000)
+	if done.Charged[0].Cost.Or(0) != 10_000 || done.Budgets[0].Remaining != -9_900 {
+		t.Errorf("%+v", done)
+	}
+}
+
 func TestAThresholdIsRecordedOncePerPeriod(t *testing.T) {
 	w := newWorld(t)
 	id := w.newBudget(latchkey.CreateBudgetRequest{
