@@ -744,8 +744,9 @@ func (e *Engine) describeReservation(
 }
 
 // expireReservations ends the reservations that have expired and that nobody has come across.
+// What fails in one workspace doesn't keep those of the others from ending.
 func (e *Engine) expireReservations(ctx context.Context) error {
-	const atOnce = 32
+	const atOnce, inOneChange = 1024, 32
 	for {
 		due, err := e.db.ExpiredReservations(ctx, e.now(), atOnce)
 		if err != nil || len(due) == 0 {
@@ -755,16 +756,25 @@ func (e *Engine) expireReservations(ctx context.Context) error {
 		for _, row := range due {
 			byWorkspace[row.WorkspaceID] = append(byWorkspace[row.WorkspaceID], row.ID)
 		}
+		var failed []error
 		for workspace, all := range byWorkspace {
-			if err := e.expireIn(ctx, workspace, all); err != nil {
-				return err
+			for some := range slices.Chunk(all, inOneChange) {
+				if err := e.expireIn(ctx, workspace, some); err != nil {
+					failed = append(failed, fmt.Errorf("workspace %s: %w", workspace, err))
+					break
+				}
 			}
+		}
+		if len(failed) > 0 {
+			return errors.Join(failed...) // the next run tries again
 		}
 	}
 }
 
 func (e *Engine) expireIn(ctx context.Context, workspace string, all []string) error {
-	return e.change(ctx, e.system(workspace), func(ctx context.Context, c *Change) error {
+	sweeper := e.system(workspace)
+	sweeper.lane = store.Spends
+	return e.change(ctx, sweeper, func(ctx context.Context, c *Change) error {
 		return e.keep(ctx, c, func(ctx context.Context, l *ledger) error {
 			for _, id := range all {
 				res, err := l.read(ctx, id, workspace)
