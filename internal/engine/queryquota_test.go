@@ -127,3 +127,17 @@ func TestEndUsersHaveQuotas(t *testing.T) {
 		}
 	})
 }
+
+// TestRootKeysAndEndUsersShareTheTurnOfTheirWorkspace: a query of an end user keeps the root
+// keys of the workspace waiting, not another workspace.
+func TestRootKeysAndEndUsersShareTheTurnOfTheirWorkspace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueryQuota()
+		end := busy(t, q, "ws_1", 1)
+		if done, err := q.begin(t.Context(), "ws_1", "", 0); err == nil {
+			t.Errorf("%d queries of a workspace run at once", len(q.slots))
+			done()
+		}
+		end()
+	})
+}

@@ -95,7 +95,7 @@ func TestStaleFormsRevertNothing(t *testing.T) {
 	}))
 	a = b.post(page, "once", "4", "was", was, "name", "tenant 2", "requestsPerMinute", "")
 	tenant := must[latchkey.Workspace](t)(c.Workspaces.Get(ctx,
-		latchkey.GetWorkspaceRequest{WorkspaceID: space.WorkspaceID}))
+		latchkey.GetWorkspaceRequest(space)))
 	if a.leads() != page || tenant.Name != "tenant 2" || tenant.RequestsPerMinute.Or(0) != 9 {
 		t.Errorf("%d: the workspace is %+v", a.status, tenant)
 	}
