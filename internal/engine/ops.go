@@ -57,6 +57,9 @@ func (e *Engine) run(ctx context.Context, op *Op, who *Caller, request any) (Res
 	if op.revokes != nil && op.revokes(request) {
 		who.lane = store.Urgent
 	}
+	if op.Holder && who.root.holder == nil {
+		return Response{}, unknownHolder()
+	}
 	if op.authorizeFirst {
 		if err := who.require(everything); err != nil {
 			e.refuseOperation(ctx, who, err)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,15 +20,24 @@ import (
 type world struct {
 	t *testing.T
 	*embedded.Service
-	url string
-	now time.Time
+	url    string
+	passed atomic.Int64 // how long after the beginning it is, in ns
 }
+
+// beginning is the time of a new world.
+var beginning = time.Date(2026, 11, 28, 16, 0, 0, 0, time.UTC)
+
+// now returns the time of the world.
+func (w *world) now() time.Time { return beginning.Add(time.Duration(w.passed.Load())) }
+
+// advance lets time pass.
+func (w *world) advance(d time.Duration) { w.passed.Add(int64(d)) }
 
 // open starts a service.
 func open(t *testing.T, change ...func(*embedded.Config)) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2026, 11, 28, 16, 0, 0, 0, time.UTC)}
-	cfg := embedded.Config{Data: t.TempDir(), Now: func() time.Time { return w.now }}
+	w := &world{t: t}
+	cfg := embedded.Config{Data: t.TempDir(), Now: w.now}
 	for _, f := range change {
 		f(&cfg)
 	}

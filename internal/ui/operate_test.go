@@ -52,7 +52,7 @@ func TestARootKeyIsShownOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	days := who.Expires.Sub(w.now).Hours() / 24
+	days := who.Expires.Sub(w.now()).Hours() / 24
 	if strings.Join(who.Permissions, " ") != "api.*.read_key api.*.verify_key" || days != 30 {
 		t.Errorf("it can %v for %v days", who.Permissions, days)
 	}
@@ -293,7 +293,7 @@ func TestTheAuditLogIsFiltered(t *testing.T) {
 			t.Errorf("%s: %d, the update is shown: %v", query, a.status, !want)
 		}
 	}
-	w.now = w.now.Add(2 * time.Hour)
+	w.advance(2 * time.Hour)
 	if strings.Contains(b.get("/audit?since=1h").text, "<ins>after</ins>") {
 		t.Error("an old record is shown")
 	}

@@ -152,23 +152,23 @@ func TestSessionsEnd(t *testing.T) {
 	for name, end := range map[string]func(*browser){
 		"sign-out":      func(b *browser) { b.post("/sign-out") },
 		"another":       func(b *browser) { b.post("/sign-in", "rootKey", w.RootKey) },
-		"12 idle hours": func(*browser) { w.now = w.now.Add(12 * time.Hour) },
+		"12 idle hours": func(*browser) { w.advance(12 * time.Hour) },
 		"30 days of use": func(b *browser) {
 			for range 30 * 4 {
-				w.now = w.now.Add(6 * time.Hour)
+				w.advance(6 * time.Hour)
 				b.get("/more")
 			}
 		},
 		"others": func(*browser) {
 			for range ui.MaxSessions {
-				w.now = w.now.Add(time.Second)
+				w.advance(time.Second)
 				w.signedIn(w.RootKey)
 			}
 		},
 	} {
 		b := w.signedIn(w.RootKey)
 		cookie := b.cookie(sessionCookie).String()
-		w.now = w.now.Add(11 * time.Hour)
+		w.advance(11 * time.Hour)
 		if a := b.get("/more"); a.status != http.StatusOK {
 			t.Errorf("%s: before: %d", name, a.status)
 		}
@@ -228,7 +228,7 @@ func TestTriesAreLimited(t *testing.T) {
 	if a := w.browser().post("/sign-in", "rootKey", w.RootKey); a.status != 429 {
 		t.Errorf("after that: %d", a.status)
 	}
-	w.now = w.now.Add(time.Minute)
+	w.advance(time.Minute)
 	w.signedIn(w.RootKey)
 }
 
