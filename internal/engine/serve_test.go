@@ -208,7 +208,7 @@ func TestRevocationsAreUrgent(t *testing.T) {
 		"rootKeys.updateRootKey": true, "rootKeys.deleteRootKey": true,
 		"rootKeys.updateKey": true, "rootKeys.rerollKey": true, "rootKeys.deleteKey": true,
 		"portal.updatePortal": false, "portal.deletePortal": true, "portal.revokeSession": true,
-		"portal.rerollKey": true,
+		"portal.rerollKey": true, "self.rerollKey": true, "self.revokeKey": true,
 	}
 	if diff := cmp.Diff(want, urgent); diff != "" {
 		t.Error(diff)
