@@ -84,7 +84,7 @@ func TestCreatedKeysAreWhatTheFormSays(t *testing.T) {
 	key.CreatedAt, key.Ratelimits[0].ID = latchkey.Time{}, ""
 	want := latchkey.Key{
 		Name: "nightly", Permissions: []string{"docs.read", "docs.write"},
-		Meta: `{"plan":"team"}`, Expires: latchkey.At(b.now.AddDate(0, 0, 30)),
+		Meta: `{"plan":"team"}`, Expires: latchkey.At(b.now().AddDate(0, 0, 30)),
 		Credits: &latchkey.Credits{Remaining: latchkey.Int(50_000), Refill: &latchkey.Refill{
 			Interval: latchkey.Monthly, Amount: 1_000_000, RefillDay: 31,
 		}},
@@ -169,7 +169,7 @@ func TestEditsChangeWhatWasEdited(t *testing.T) {
 				fields = append(fields, name, value)
 			}
 		}
-		return append(fields, "endsAt", b.now.AddDate(0, 0, 30).Format("2006-01-02T15:04"))
+		return append(fields, "endsAt", b.now().AddDate(0, 0, 30).Format("2006-01-02T15:04"))
 	}
 	before := get()
 	if a := b.post("/keys/"+id+"/edit", form(map[string]string{"once": "a"})...); a.status != 303 {
@@ -229,7 +229,7 @@ func TestKeysAreChangedOnTheirPage(t *testing.T) {
 		b.post(path+"/reroll", "once", "6", "grace", "24h")) != secret {
 		t.Error("rerolled twice, or no key is shown")
 	}
-	if ends := get().Expires; !ends.Equal(b.now.Add(24 * time.Hour)) {
+	if ends := get().Expires; !ends.Equal(b.now().Add(24 * time.Hour)) {
 		t.Errorf("the old key ends at %v", ends)
 	}
 	if a := b.post(path+"/delete", "once", "7", "name", "another"); a.status != 422 {
